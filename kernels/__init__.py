@@ -1,0 +1,1 @@
+"""Compiled loops over arrays. A kernel knows no file, column name, clock, random source or log."""

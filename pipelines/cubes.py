@@ -1,0 +1,123 @@
+"""The one kind of thing that passes the gate: an integer cube, raw (secret) or protected.
+
+A cube holds every cell of the product of its dimensions, margins included, as one row each, in row-major order of its dimensions.
+Raw and protected cubes are different types on purpose: measures and release cannot take a raw one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
+
+from pipelines.errors import DataError
+
+TOTAL = "Total"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A classification with its margins. `labels[0]` is `TOTAL`; a parent stands before its children.
+
+    `codes`, `labels`: str, one for each position. `parents`: int, position of each parent, -1 for the total.
+    `levels`: str, name of each depth from the total down, e.g. ("Total", "county", "municipality").
+    """
+
+    name: str
+    title: str
+    codes: tuple[str, ...]
+    labels: tuple[str, ...]
+    parents: tuple[int, ...]
+    levels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.labels or self.labels[0] != TOTAL or self.parents[0] != -1:
+            raise DataError(f"dimension {self.name}", "its first position is not the total", "mend the code that builds it")
+        if not len(self.codes) == len(self.labels) == len(self.parents):
+            raise DataError(f"dimension {self.name}", "codes, labels and parents differ in number", "mend the code that builds it")
+        if any(not 0 <= parent < child for child, parent in enumerate(self.parents) if child):
+            raise DataError(f"dimension {self.name}", "a parent does not stand before its child", "mend the code that builds it")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def children(self, position: int) -> list[int]:
+        """Positions whose parent is `position`."""
+        return [child for child, parent in enumerate(self.parents) if parent == position and child != position]
+
+    def depth(self, position: int) -> int:
+        """Steps up to the total."""
+        return 0 if position == 0 else 1 + self.depth(self.parents[position])
+
+    @property
+    def leaves(self) -> list[int]:
+        """Positions without children."""
+        parents = set(self.parents)
+        return [position for position in range(len(self)) if position not in parents]
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Raw counts: secret, never released.
+
+    `population`: names who is counted (the cohort's hash); cells of two cubes with the same population, measure and coordinates outside
+    the totals are the same number. `measures`: int64 (cells,) by name, "persons" always among them: it says which cells are small.
+    `additive`: for each measure one bool per dimension: do the children sum to their parent? Where they do not (a person may have
+    several diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a is never below
+    measure b in any cell.
+    """
+
+    table: str
+    title: str
+    population: str
+    dimensions: tuple[Dimension, ...]
+    measures: dict[str, np.ndarray]
+    additive: dict[str, tuple[bool, ...]]
+    at_least: tuple[tuple[str, str], ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in self.measures.items():
+            if values.shape != (self.cells,) or values.dtype != np.int64:
+                raise DataError(f"cube {self.table}", f"measure {name} is not int64 of {self.cells} cells", "mend its maker")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Positions of each dimension."""
+        return tuple(len(dimension) for dimension in self.dimensions)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells, margins included."""
+        return reduce(lambda product, size: product * size, self.shape, 1)
+
+    def coordinates(self) -> np.ndarray:
+        """int32 (cells, dimensions): position of each cell in each dimension."""
+        return np.indices(self.shape, np.int32).reshape(len(self.shape), -1).T
+
+
+@dataclass(frozen=True)
+class ProtectedCube:
+    """What may be released: a hidden cell holds 0 in every measure and says nothing else.
+
+    `hidden`: bool (cells,), primary and secondary alike. The rest as in `Cube`.
+    """
+
+    table: str
+    title: str
+    population: str
+    dimensions: tuple[Dimension, ...]
+    measures: dict[str, np.ndarray]
+    hidden: np.ndarray
+    additive: dict[str, tuple[bool, ...]]
+    at_least: tuple[tuple[str, str], ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any(values[self.hidden].any() for values in self.measures.values()):
+            raise DataError(f"cube {self.table}", "a hidden cell still holds a value", "mend the disclosure stage")
+
+    shape = Cube.shape
+    cells = Cube.cells
+    coordinates = Cube.coordinates

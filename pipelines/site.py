@@ -1,0 +1,145 @@
+"""A site: where one centre's settings, keys, deliveries and zones lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.errors import SettingsError
+from pipelines.sealing import Zone, create_key
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Settings are read-only, and an unknown name in them is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def load_yaml(path: Path, model: type[Model], **more: Any) -> Model:
+    """Read `path` as `model`; say where and what if it is not one, never the value that stands there."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(path, "is not there", "check the path") from None
+    except UnicodeDecodeError:
+        raise SettingsError(path, "is not UTF-8 text", "save it as UTF-8") from None
+    except yaml.YAMLError as fault:
+        mark = getattr(fault, "problem_mark", None)
+        raise SettingsError(f"{path}:{mark.line + 1 if mark else 1}", "is not YAML", "mend the line") from None
+    if not isinstance(content, dict):
+        raise SettingsError(path, "does not hold names and values", "see the example site in workflows/")
+    try:
+        return model(**content, **more)
+    except ValidationError as fault:
+        first = fault.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "file"
+        raise SettingsError(f"{path}: {place}", first["msg"][:1].lower() + first["msg"][1:], "mend the setting") from None
+
+
+class Delivery(Strict):
+    """One batch of files from one source, as its `delivery.yaml` says."""
+
+    root: Path
+    source: str
+    delivery: str
+    delivered: date
+    replaces: str | None = None  # a delivery of the same source that this one corrects whole
+    tables: dict[str, list[str]]  # contract table: files, relative to the folder
+
+
+class Source(Strict):
+    """One deliverer. `contract`: path relative to the site."""
+
+    contract: str
+
+
+class Site(Strict):
+    """What `site.yaml` says, and where things lie."""
+
+    root: Path
+    site: str
+    synthetic: bool = False
+    shards: int = Field(8, ge=1, le=4096)
+    sources: dict[str, Source]
+    linkage: str | None = None  # settings file; the defaults of the linkage stage where absent
+
+    @staticmethod
+    def load(root: Path) -> Site:
+        """Read the site in `root`."""
+        return load_yaml(root / "site.yaml", Site, root=root.resolve())
+
+    # ---- zones ------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    def zone(self, name: str) -> Zone:
+        """`identity`, `store`, or `project-<permit>`, whose key is made on first use."""
+        key_file = self.keys / f"{name}.key"
+        if name.startswith("project-"):
+            create_key(key_file)
+        return Zone(name, key_file)
+
+    @cached_property
+    def identity(self) -> Path:
+        return self.root / "identity"
+
+    @cached_property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @cached_property
+    def projects(self) -> Path:
+        return self.root / "projects"
+
+    @cached_property
+    def release(self) -> Path:
+        return self.root / "release"
+
+    @cached_property
+    def receipts(self) -> Path:
+        """What each stage of the refresh says of itself: counts and hashes, never a row's value."""
+        return self.root / "receipts"
+
+    def receipt(self, stage: str, delivery: Delivery | None = None) -> Path:
+        """`receipts/linkage.json`, or `receipts/intake/<source>/<delivery>.json`."""
+        return self.receipts / (f"{stage}.json" if delivery is None else f"{stage}/{delivery.source}/{delivery.delivery}.json")
+
+    # ---- deliveries -------------------------------------------------------------------------------------------------------
+
+    def deliveries(self) -> list[Delivery]:
+        """Every delivery that has arrived whole (its `delivery.yaml` is written last), by date, source and name."""
+        return sorted(self._deliveries(), key=lambda each: (each.delivered, each.source, each.delivery))
+
+    def _deliveries(self) -> Iterator[Delivery]:
+        for source in self.sources:
+            for path in sorted((self.root / "deliveries" / source).glob("*/delivery.yaml")):
+                delivery = load_yaml(path, Delivery, root=path.parent)
+                if (delivery.source, delivery.delivery) != (source, path.parent.name):
+                    raise SettingsError(path, "names another source or delivery than its folder", "mend the file or move the folder")
+                yield delivery
+
+    def delivery(self, source: str, name: str) -> Delivery:
+        """The delivery of that name."""
+        for each in self.deliveries():
+            if (each.source, each.delivery) == (source, name):
+                return each
+        raise SettingsError(self.root / "deliveries" / source / name, "is not there", "check source and delivery")
+
+
+ZONES = ("identity", "store")
+
+
+def create_keys(root: Path, keys: dict[str, bytes] | None = None) -> None:
+    """Make the key files of a new site; `keys` fixes them for a made-up site, whose bytes must come out the same every time."""
+    for zone in ZONES:
+        create_key(root / "keys" / f"{zone}.key", (keys or {}).get(zone))

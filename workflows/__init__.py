@@ -1,0 +1,1 @@
+"""What people and the night start: the command line, the two workflows and the demo."""

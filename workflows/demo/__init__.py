@@ -1,0 +1,1 @@
+"""A whole small site, made up, run end to end."""
