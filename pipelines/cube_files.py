@@ -1,0 +1,102 @@
+"""Cubes on disk: the numbers as sealed Parquet, and beside them, as JSON, what the numbers are.
+
+`<table>.parquet` has one column for each measure (and `hidden` for a protected cube), one row for each cell; `<table>.json` names the
+dimensions and relations. The two kinds never mix: a file says which it is, and each reader takes only its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines import storage
+from pipelines.cubes import Cube, Dimension, ProtectedCube
+from pipelines.errors import DataError
+from pipelines.schemas import Schema
+from pipelines.sealing import Zone
+
+_RAW: Final = "raw cube"
+_PROTECTED: Final = "protected cube"
+
+
+def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
+    """Write raw counts to `folder`."""
+    _write(cube, _RAW, dict(cube.measures), folder, zone)
+
+
+def read_cubes(folder: Path, zone: Zone) -> list[Cube]:
+    """Every raw cube of `folder`, by table name."""
+    return [Cube(measures=_numbers(path, about, zone), **_description(about)) for path, about in _find(folder, _RAW)]
+
+
+def write_protected(cube: ProtectedCube, folder: Path, zone: Zone) -> None:
+    """Write a protected cube to `folder`."""
+    _write(cube, _PROTECTED, {**cube.measures, "hidden": cube.hidden.astype(np.int64)}, folder, zone)
+
+
+def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
+    """Every protected cube of `folder`, by table name."""
+    cubes = []
+    for path, about in _find(folder, _PROTECTED):
+        numbers = _numbers(path, about, zone, "hidden")
+        cubes.append(ProtectedCube(hidden=numbers.pop("hidden") == 1, measures=numbers, **_description(about)))
+    return cubes
+
+
+def cubes_hash(cubes: list[Cube] | list[ProtectedCube]) -> str:
+    """Hex digest of what the cubes hold: the same on every machine."""
+    parts: list[object] = []
+    for cube in cubes:
+        hidden = {"hidden": cube.hidden.astype(np.int64)} if isinstance(cube, ProtectedCube) else {}
+        numbers: storage.Frame = {**cube.measures, **hidden}
+        parts.append([_about(cube, ""), storage.content_hash(numbers, _schema(sorted(numbers)))])
+    return storage.digest(*parts)
+
+
+def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
+    return {
+        "kind": kind, "table": cube.table, "title": cube.title, "population": cube.population,
+        "dimensions": [asdict(dimension) for dimension in cube.dimensions], "measures": list(cube.measures),
+        "additive": {name: list(flags) for name, flags in cube.additive.items()},
+        "at_least": [list(pair) for pair in cube.at_least], "notes": cube.notes,
+    }  # fmt: skip
+
+
+def _write(cube: Cube | ProtectedCube, kind: str, numbers: storage.Frame, folder: Path, zone: Zone) -> None:
+    storage.write(numbers, folder / f"{cube.table}.parquet", _schema(list(numbers)), zone)
+    storage.write_json(_about(cube, kind), folder / f"{cube.table}.json")
+
+
+def _schema(names: list[str]) -> Schema:
+    return dict.fromkeys(names, "int64")
+
+
+def _find(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
+    if not folder.is_dir():
+        raise DataError(folder, "is not there", "run the stage that makes it again")
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        about = storage.read_json(path)
+        if isinstance(about, dict) and about.get("kind") == kind:
+            found.append((path, about))
+    return found
+
+
+def _numbers(path: Path, about: dict[str, Any], zone: Zone, *more: str) -> dict[str, np.ndarray]:
+    frame = storage.read(path.with_suffix(".parquet"), _schema([*about["measures"], *more]), zone)
+    return {name: np.asarray(column) for name, column in frame.items()}
+
+
+def _description(about: dict[str, Any]) -> dict[str, Any]:
+    dimensions = tuple(
+        Dimension(**{name: tuple(value) if isinstance(value, list) else value for name, value in each.items()})
+        for each in about["dimensions"]
+    )
+    return {
+        "table": about["table"], "title": about["title"], "population": about["population"], "dimensions": dimensions,
+        "additive": {name: tuple(flags) for name, flags in about["additive"].items()},
+        "at_least": tuple((pair[0], pair[1]) for pair in about["at_least"]), "notes": about["notes"],
+    }  # fmt: skip
