@@ -73,6 +73,12 @@ def length(frame: Frame) -> int:
     return len(next(iter(frame.values()))) if frame else 0
 
 
+def array(frame: Frame, name: str) -> np.ndarray:
+    """One column as an array; of a category its positions."""
+    column = frame[name]
+    return column.index if isinstance(column, Category) else column
+
+
 def take(frame: Frame, rows: Any) -> Frame:
     """The same columns at `rows`: positions, a mask or a slice."""
     return {name: column[rows] for name, column in frame.items()}
@@ -252,3 +258,8 @@ def read_json(path: Path) -> Any:
         raise DataError(path, "is not there", "run the stage that makes it again") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise DataError(path, "is not JSON", "restore it, or remove it and run the same command again") from None
+
+
+def canonical_json(value: object) -> bytes:
+    """The one way to write a value as JSON bytes, for signing and hashing."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,154 @@
+"""One shard: everything that is known of a range of persons, in the order that cohorts read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from kernels.ordering import distinct_order
+from kernels.spans import merge_spans
+from pipelines import storage
+from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, KIND, NO_CATEGORY, SHARD_EVENTS, SHARD_RESIDENCES, Schema
+from pipelines.sealing import Zone
+from pipelines.snapshot import SHARD_FILES
+from pipelines.storage import Category, Frame, array
+from pipelines.store.slices import SLICE, compact
+
+_SOURCED: Final[Schema] = {**SLICE, "source": "category"}
+_OBSERVED: Final = (KIND["residence"], KIND["observation"])
+_NOT_EVENTS: Final = (*_OBSERVED, KIND["opt_out"])
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Events of one source for one shard. `hash`: of their content."""
+
+    source: str
+    hash: str
+    path: Path
+
+
+def shard_hash(position: int, shards: int, persons_hash: str, slices: Sequence[Slice]) -> str:
+    """Name of a shard: the hash of what it is made from, in whatever order the slices come."""
+    return storage.digest("shard", 1, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices}))
+
+
+def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone) -> dict[str, Any]:
+    """Build and write one shard; `shard.json`, written last, says that it is whole.
+
+    `persons`: columns of `schemas.PERSONS`, ascending. Returns {"rows": {file: rows}, "hashes": {file: hash}, "duplicates": rows}.
+    """
+    events = _read(slices, zone)
+    delivered = storage.length(events)
+    events = _placed(events, array(persons, "person"))
+    events = storage.take(events, distinct_order([array(events, name) for name in SHARD_EVENTS]))
+    duplicates = delivered - storage.length(events)
+    frames = _frames(persons, events)
+    for name, frame in frames.items():
+        storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone)
+    description = {
+        "rows": {name: storage.length(frame) for name, frame in frames.items()},
+        "hashes": {name: storage.content_hash(frame, SHARD_FILES[name]) for name, frame in frames.items()},
+        "duplicates": duplicates,
+    }
+    storage.write_json(description, into / "shard.json")
+    return description
+
+
+def _read(slices: Sequence[Slice], zone: Zone) -> Frame:
+    frames: list[Frame] = []
+    for each in slices:
+        frame = storage.read(each.path, SLICE, zone)
+        frame["source"] = Category.constant(each.source, storage.length(frame))
+        frames.append(frame)
+    return storage.concat(frames, _SOURCED)
+
+
+def _placed(events: Frame, persons: np.ndarray) -> Frame:
+    """The same events with positions in the shard's persons instead of person ids."""
+    return {**events, "person": np.searchsorted(persons, array(events, "person")).astype(np.int32)}
+
+
+def _frames(persons: Frame, events: Frame) -> dict[str, Frame]:
+    """All files of the shard. `events`: every kind, sorted as `SHARD_EVENTS` says."""
+    kind = array(events, "kind")
+    kept = compact(storage.take(events, ~np.isin(kind, _NOT_EVENTS)))
+    people: Frame = {
+        **persons,
+        "death_day": _earliest(storage.take(events, kind == KIND["death"]), storage.length(persons)),
+        "opt_out_day": _earliest(storage.take(events, kind == KIND["opt_out"]), storage.length(persons), unknown=DAY_UNKNOWN + 1),
+    }
+    return {
+        "persons": people,
+        "periods": _periods(people, storage.take(events, np.isin(kind, _OBSERVED)), kept),
+        "residences": _residences(storage.take(events, kind == KIND["residence"])),
+        "events": {name: kept[name] for name in SHARD_EVENTS},
+        "postings": postings(kept),
+    }
+
+
+def _earliest(events: Frame, count: int, unknown: int = DAY_OPEN) -> np.ndarray:
+    """First day of each person's `events`, `DAY_UNKNOWN` for who has none. `unknown`: what an event without a day counts as."""
+    day = np.full(count, DAY_OPEN, np.int32)
+    start = array(events, "start")
+    np.minimum.at(day, array(events, "person"), np.where(start == DAY_UNKNOWN, np.int32(unknown), start))
+    return np.where(day == DAY_OPEN, np.int32(DAY_UNKNOWN), day)
+
+
+def _periods(people: Frame, observed: Frame, kept: Frame) -> Frame:
+    """Observation periods: the union of residence and observation; for who has neither, from first to last event; none after death."""
+    person, start, end = _observed_spans(observed, array(people, "birth_day"))
+    without = np.bincount(person, minlength=storage.length(people)) == 0
+    person, start, end = (np.append(*pair) for pair in zip((person, start, end), _event_spans(kept, without), strict=True))
+    death = array(people, "death_day")[person]
+    end = np.where(death == DAY_UNKNOWN, end, np.minimum(end, death))
+    rows = np.flatnonzero(start <= end)
+    rows = rows[np.lexsort((end[rows], start[rows], person[rows]))]
+    person, start, end = merge_spans(person[rows], start[rows], end[rows])
+    return {"person": person, "start": start, "end": end}
+
+
+def _observed_spans(observed: Frame, birth_day: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spans as delivered; without a first day they begin at birth, without a last day they are open; dropped if birth is unknown too."""
+    person, start, end = (array(observed, name) for name in ("person", "start", "end"))
+    start = np.where(start == DAY_UNKNOWN, birth_day[person], start)
+    end = np.where(end == DAY_UNKNOWN, np.int32(DAY_OPEN), end)
+    known = start != DAY_UNKNOWN
+    return person[known], start[known], end[known]
+
+
+def _event_spans(kept: Frame, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First to last event day of each person that is `wanted` (bool (persons,))."""
+    rows = np.flatnonzero((array(kept, "start") != DAY_UNKNOWN) & wanted[array(kept, "person")])
+    person, start, end = (array(kept, name)[rows] for name in ("person", "start", "end"))
+    if not len(rows):
+        return person, start, end
+    end = np.where((end == DAY_UNKNOWN) | (end == DAY_OPEN), start, end)
+    first = np.flatnonzero(np.append(True, person[1:] != person[:-1]))
+    return person[first], np.minimum.reduceat(start, first), np.maximum.reduceat(end, first)
+
+
+def _residences(residences: Frame) -> Frame:
+    """Where people lived: the residence's concept without its code system. Ascending by all columns."""
+    labels = residences["concept"].labels  # type: ignore[union-attr]
+    municipality = Category.of([label.rpartition("/")[2] for label in labels], array(residences, "concept"))
+    frame: Frame = {**{name: residences[name] for name in ("person", "start", "end")}, "municipality": municipality}
+    return storage.take(frame, distinct_order([array(frame, name) for name in SHARD_RESIDENCES]))
+
+
+def postings(events: Frame) -> Frame:
+    """For each concept its events, ascending by (concept, person, start, row). `events`: sorted as `SHARD_EVENTS` says."""
+    concept = array(events, "concept")
+    narrow = np.uint16 if len(events["concept"].labels) < 2**16 - 1 else np.int32  # type: ignore[union-attr]
+    order = np.argsort((concept + 1).astype(narrow), kind="stable")  # a radix sort where 16 bits are enough
+    order = order[np.count_nonzero(concept == NO_CATEGORY) :]
+    return {
+        "concept": concept[order],
+        "person": array(events, "person")[order],
+        "start": array(events, "start")[order],
+        "row": order.astype(np.int32),
+    }

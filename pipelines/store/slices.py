@@ -1,0 +1,117 @@
+"""The exchange: each accepted part is cut into one slice per shard, once.
+
+A part's slices are named by what they are made from (the part's content, the persons of its records, the cut), so that a part whose
+records still belong to the same persons is not read again on the next night.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines import storage
+from pipelines.accepted import Part
+from pipelines.schemas import ACCEPTED_EVENTS, NO_PERSON, PERSON_INDEX, Schema
+from pipelines.site import Site
+from pipelines.snapshot import index_folder
+from pipelines.storage import Category, Frame
+
+SLICE: Final[Schema] = {"person": "int64", **{name: kind for name, kind in ACCEPTED_EVENTS.items() if name != "record"}}
+_RECORDS: Final[Schema] = {"record": "int64"}
+_PERSONS: Final[Schema] = {"person": "int64"}
+_FORMAT: Final = 1  # raise it when slices come out otherwise for the same input
+
+
+@dataclass(frozen=True)
+class Index:
+    """The person of each record. `record`: int64 (n,), ascending; `person`: int64 (n,)."""
+
+    record: np.ndarray
+    person: np.ndarray
+
+    @staticmethod
+    def read(site: Site, hash: str) -> Index:
+        """The person index of that hash."""
+        frame = storage.read(index_folder(site, hash) / "index.parquet", PERSON_INDEX, site.zone("store"), ["record", "person"])
+        return Index(storage.array(frame, "record"), storage.array(frame, "person"))
+
+    def persons(self, records: np.ndarray) -> np.ndarray:
+        """The person of each of `records`, `NO_PERSON` where the index does not know it."""
+        if not len(self.record):
+            return np.full(len(records), NO_PERSON, np.int64)
+        place = np.minimum(np.searchsorted(self.record, records), len(self.record) - 1)
+        return np.where(self.record[place] == records, self.person[place], NO_PERSON)
+
+
+def shard_bounds(shards: int) -> np.ndarray:
+    """int64 (shards - 1,): the smallest person of each shard but the first; shard = floor(person * shards / 2**63)."""
+    return np.array([-(-(shard << 63) // shards) for shard in range(1, shards)], np.int64)
+
+
+def cut(site: Site, part: Part, index: Index, shards: int) -> dict[str, Any]:
+    """Slices of one part, cut now or on an earlier night.
+
+    Returns {"key", "reused", "unlinked": events whose record the index does not know, "slices": {shard: {"rows", "hash"}}}.
+    """
+    persons = index.persons(_records(site, part))
+    key = storage.digest(_FORMAT, part.hash, shards, storage.content_hash({"person": persons}, _PERSONS))
+    listing = folder(site, key) / "slices.json"
+    if listing.exists():
+        return {"key": key, "reused": True, **storage.read_json(listing)}
+    content = _cut(site, part, index, shards, folder(site, key))
+    storage.write_json(content, listing)
+    return {"key": key, "reused": False, **content}
+
+
+def folder(site: Site, key: str) -> Path:
+    """Where the slices of that key lie."""
+    return site.store / "exchange" / key
+
+
+def records_file(site: Site, part: Part) -> Path:
+    """Where the distinct records of a part stand, so that its key is known without reading it."""
+    return site.store / "exchange" / "records" / f"{part.hash}.parquet"
+
+
+def _records(site: Site, part: Part) -> np.ndarray:
+    path, zone = records_file(site, part), site.zone("store")
+    if path.exists():
+        return storage.array(storage.read(path, _RECORDS, zone), "record")
+    records = np.unique(storage.array(storage.read(site.root / part.file, ACCEPTED_EVENTS, zone, ["record"]), "record"))
+    storage.write({"record": records}, path, _RECORDS, zone)
+    return records
+
+
+def _cut(site: Site, part: Part, index: Index, shards: int, into: Path) -> dict[str, Any]:
+    zone = site.zone("store")
+    events = storage.read(site.root / part.file, ACCEPTED_EVENTS, zone)
+    person = _persons_of_rows(storage.array(events, "record"), index)
+    del events["record"]
+    events["person"] = person
+    order = np.argsort(person, kind="stable")
+    ascending = person[order]
+    edges = [*np.searchsorted(ascending, np.append(0, shard_bounds(shards))), len(order)]
+    slices: dict[str, dict[str, Any]] = {}
+    for shard, (begin, end) in enumerate(pairwise(edges)):
+        if begin < end:
+            frame = compact(storage.take(events, order[begin:end]))
+            storage.write(frame, into / f"{shard}.parquet", SLICE, zone)
+            slices[str(shard)] = {"rows": int(end - begin), "hash": storage.content_hash(frame, SLICE)}
+    return {"unlinked": int(edges[0]), "slices": slices}
+
+
+def _persons_of_rows(record: np.ndarray, index: Index) -> np.ndarray:
+    """The person of each row; records are looked up in ascending order, which keeps the search in cache."""
+    order = np.argsort(record)
+    person = np.empty(len(record), np.int64)
+    person[order] = index.persons(record[order])
+    return person
+
+
+def compact(frame: Frame) -> Frame:
+    """The same rows, with only those labels that they use."""
+    return {name: Category.of(column.labels, column.index) if isinstance(column, Category) else column for name, column in frame.items()}
