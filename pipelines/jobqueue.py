@@ -91,7 +91,7 @@ def _credentials(private: Path) -> Any:
     paths = {}
     for name, text in files.items():
         paths[name] = str(private / f"{name}.pem")
-        with open(os.open(paths[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        with os.fdopen(os.open(paths[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(text)
     ca, cert, key = paths["tls_ca_file"], paths["tls_cert"], paths["tls_key"]
     roles = {f"tls_{role}_{part}": path for role in ("client", "scheduler", "worker") for part, path in (("cert", cert), ("key", key))}

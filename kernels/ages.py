@@ -1,0 +1,23 @@
+"""Ages in completed years, and the days on which they change."""
+
+from __future__ import annotations
+
+import numpy as np
+
+UNKNOWN = -1
+
+
+def completed_years(birth_day: np.ndarray, day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
+    """Birthdays reached by `day`: int64 (n,), -1 if the birth day is unknown. A birthday on 29 February is reached on 1 March."""
+    known = birth_day != unknown_day
+    birth_year, birth_rest = _year_and_rest(np.where(known, birth_day, 0))
+    year, rest = _year_and_rest(day)
+    return np.where(known, year - birth_year - (rest < birth_rest), UNKNOWN)
+
+
+def _year_and_rest(day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Calendar year, and month and day as one number that orders them."""
+    days = day.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    year = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    return year, months.astype(np.int64) % 12 * 32 + (days - months).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Cohort: who is in, from which day to which, and how many left at each step."""

@@ -1,0 +1,72 @@
+"""The cohort stage: every shard's members, each computed once, and the attrition of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines import storage
+from pipelines.cohort import oracle, select
+from pipelines.cohort.events import Facts
+from pipelines.compute import Workers
+from pipelines.definition import Definition
+from pipelines.project import Project
+from pipelines.schemas import MEMBERS
+from pipelines.sealing import Zone
+from pipelines.snapshot import Shard
+
+Engine = Literal["numba", "duckdb"]
+_ENGINES = {"numba": select.select, "duckdb": oracle.select}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One shard's work; small, since it travels to a worker."""
+
+    shard: Shard
+    definition: Definition
+    sources: tuple[str, ...]
+    out: Path
+    zone: Zone
+    engine: Engine
+
+
+def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") -> dict[str, Any]:
+    """Members of every shard, and the receipt: the attrition and where each shard's members lie."""
+    tasks = [
+        _Task(shard, project.definition, project.permit.sources, members_file(project, shard), project.zone, engine)
+        for shard in project.snapshot.shards
+    ]
+    missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
+    workers.map(_select_shard, missing)
+    receipt = {
+        "cohort": project.definition.cohort,
+        "title": project.definition.title,
+        "snapshot": project.snapshot.id,
+        "attrition": _merged([storage.read_json(_attrition_file(task.out)) for task in tasks]),
+        "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
+    }
+    storage.write_json(receipt, project.folder / "cohort.json")
+    return receipt
+
+
+def members_file(project: Project, shard: Shard) -> Path:
+    """Where a shard's members lie."""
+    return project.kept("members", shard, project.definition.meaning, project.permit.sources)
+
+
+def _select_shard(task: _Task) -> None:
+    selection = _ENGINES[task.engine](Facts(task.shard, task.sources), task.definition)
+    storage.write(selection.members, task.out, MEMBERS, task.zone)
+    storage.write_json([list(step) for step in selection.attrition], _attrition_file(task.out))
+
+
+def _attrition_file(members: Path) -> Path:
+    return members.with_suffix(".json")
+
+
+def _merged(parts: list[list[list[Any]]]) -> list[dict[str, Any]]:
+    """Counts of the shards added up, step by step."""
+    steps = parts[0] if parts else []
+    return [{"step": step[0], "persons": sum(part[number][1] for part in parts)} for number, step in enumerate(steps)]

@@ -1,0 +1,126 @@
+"""A permit: who may learn what, from which sources, until when, signed by the owner of each source."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from pipelines import signing, storage
+from pipelines.errors import PermitError, SettingsError
+from pipelines.policy import Policy
+from pipelines.site import Site, Strict, load_yaml
+
+_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+
+
+class Table(Strict):
+    """One table asked for. `count`: `members` at their index day, or `events` of the follow-up."""
+
+    table: str
+    title: str
+    count: str = Field(pattern="^(members|events)$")
+    dimensions: tuple[str, ...] = Field(min_length=1, max_length=5)
+    measures: tuple[str, ...] = ("persons",)
+    codes: tuple[str, ...] = ()  # events with one of these prefixes; all where empty
+    kind: str | None = None
+    age_width: int = Field(5, ge=1, le=100)
+    age_top: int = Field(90, ge=1, le=120)
+
+    @field_validator("table")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not _NAME.match(name):
+            raise ValueError("is not a name of lower-case letters, digits and hyphens")
+        return name
+
+
+class Permit(Strict):
+    """What a permit file says. `file`: where it lies."""
+
+    file: Path
+    permit: str
+    title: str
+    holder: str
+    purpose: str
+    legal_basis: str
+    valid_from: date
+    valid_to: date
+    sources: tuple[str, ...] = Field(min_length=1)
+    cohort: str  # definition file, relative to the site
+    tables: tuple[Table, ...] = Field(min_length=1)
+    policy: Policy = Policy()
+    standing: bool = False  # rerun by the night when the registers change
+
+    @field_validator("permit")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not _NAME.match(name):
+            raise ValueError("is not a name of lower-case letters, digits and hyphens")
+        return name
+
+    @staticmethod
+    def load(site: Site, name: str) -> Permit:
+        """The permit `permits/<name>.yaml` of a site."""
+        path = site.root / "permits" / f"{name}.yaml"
+        if not path.exists():
+            raise PermitError(path, "is not there", "check the permit's name, or ask its holder for it")
+        permit = load_yaml(path, Permit, file=path)
+        if permit.permit != name:
+            raise SettingsError(path, "names another permit than its file", "rename the file")
+        return permit
+
+    @cached_property
+    def payload(self) -> bytes:
+        """What is signed: the bytes of the permit and of the cohort definition that it names."""
+        definition = self.definition_path
+        if not definition.exists():
+            raise SettingsError(self.file, f"the cohort definition {self.cohort} is not there", "put it beside the site")
+        parts = [storage.file_digest(self.file), storage.file_digest(definition)]
+        return storage.canonical_json({"permit": self.permit, "sha256": parts})
+
+    @property
+    def definition_path(self) -> Path:
+        return self.file.parent.parent / self.cohort
+
+    @property
+    def signatures_path(self) -> Path:
+        return self.file.with_suffix(".signatures.json")
+
+
+def sign(site: Site, permit: Permit, owner: str, private_key: Path) -> None:
+    """Add an owner's signature; one that is there already is replaced."""
+    signatures = storage.read_json(permit.signatures_path) if permit.signatures_path.exists() else {}
+    signatures[owner] = signing.sign(private_key, permit.payload).hex()
+    storage.write_json(signatures, permit.signatures_path)
+    if not _signed_by(site, permit, owner):
+        raise PermitError(permit.file, f"the key is not the one that keys/owners/{owner}.pub names", "sign with the owner's own key")
+
+
+def require(site: Site, permit: Permit, owners: dict[str, str], today: date) -> None:
+    """Stop unless the permit is in force today and every owner of its sources has signed it. `owners`: owner of each source."""
+    if today < permit.valid_from:
+        raise PermitError(permit.file, f"valid_from ({permit.valid_from}) lies ahead", "wait until then")
+    if today > permit.valid_to:
+        raise PermitError(permit.file, f"valid_to ({permit.valid_to}) has passed", "ask the board for an extension")
+    for source in permit.sources:
+        if source not in owners:
+            raise PermitError(permit.file, f"source {source} is not in the snapshot", "check its name, or refresh the site")
+        if not _signed_by(site, permit, owners[source]):
+            raise PermitError(
+                permit.file, f"{owners[source]}, who owns {source}, has not signed it as it stands", "have it signed: uttag sign --help"
+            )
+
+
+def _signed_by(site: Site, permit: Permit, owner: str) -> bool:
+    if not permit.signatures_path.exists():
+        return False
+    signature = storage.read_json(permit.signatures_path).get(owner, "")
+    public = signing.load_public(site.keys / "owners" / f"{owner}.pub")
+    try:
+        return signing.verify(public, permit.payload, bytes.fromhex(signature))
+    except ValueError:
+        return False

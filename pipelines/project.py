@@ -1,0 +1,53 @@
+"""One run of one permit: the snapshot that it pins, and where what it makes lies. Sealed with the permit's own key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+from pipelines import definition, permit, storage
+from pipelines.definition import Definition
+from pipelines.permit import Permit
+from pipelines.sealing import Zone
+from pipelines.site import Site
+from pipelines.snapshot import Shard, Snapshot
+
+
+@dataclass(frozen=True)
+class Project:
+    """A permit in force, on a snapshot."""
+
+    site: Site
+    permit: Permit
+    definition: Definition
+    snapshot: Snapshot
+
+    @staticmethod
+    def open(site: Site, name: str, snapshot: str | None = None, today: date | None = None) -> Project:
+        """The permit of that name on a snapshot (the current one by default). Raises `PermitError` unless it is in force and signed."""
+        asked = Permit.load(site, name)
+        pinned = Snapshot.load(site, snapshot)
+        permit.require(site, asked, {source: each.owner for source, each in pinned.sources.items()}, today or date.today())
+        return Project(site, asked, definition.load(asked.definition_path), pinned)
+
+    @cached_property
+    def zone(self) -> Zone:
+        return self.site.zone(f"project-{self.permit.permit}")
+
+    @cached_property
+    def run(self) -> str:
+        """Name of the run: what the permit says, what it is asked of, and by which version."""
+        return storage.digest(self.permit.payload.decode(), self.snapshot.id, metadata.version("uttag"))[:16]
+
+    @property
+    def folder(self) -> Path:
+        """What this run makes."""
+        return self.site.projects / self.permit.permit / "runs" / self.run
+
+    def kept(self, stage: str, shard: Shard, *meaning: object) -> Path:
+        """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never computed twice."""
+        name = storage.digest(stage, shard.hash, metadata.version("uttag"), *meaning)
+        return self.site.projects / self.permit.permit / stage / f"{name}.parquet"

@@ -1,0 +1,85 @@
+"""Small made-up shards for tests of cohort and aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
+from pipelines.storage import Category, Frame, take
+
+EPOCH_2018 = 17532
+
+
+@dataclass(frozen=True)
+class MadeShard:
+    """A shard in memory."""
+
+    frames: dict[str, Frame]
+
+    def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
+        frame = self.frames[name]
+        return frame if columns is None else {column: frame[column] for column in columns}
+
+
+def make_shard(seed: int, persons: int, events_each: int = 12) -> MadeShard:
+    """People with births, deaths, opt-outs, periods, moves and events over 2018-2021, some on the same day."""
+    random = np.random.default_rng(seed)
+    start = EPOCH_2018 + random.integers(0, 400, persons).astype(np.int32)
+    end = start + random.integers(1, 1000, persons).astype(np.int32)
+    death = np.where(random.random(persons) < 0.1, end, DAY_UNKNOWN).astype(np.int32)
+    birth = np.where(random.random(persons) < 0.05, DAY_UNKNOWN, EPOCH_2018 - random.integers(0, 36000, persons)).astype(np.int32)
+    opt_out = np.where(random.random(persons) < 0.1, EPOCH_2018, DAY_UNKNOWN).astype(np.int32)
+    frames: dict[str, Frame] = {
+        "persons": {
+            "person": np.cumsum(random.integers(1, 1000, persons)).astype(np.int64),
+            "sex": random.integers(0, 3, persons).astype(np.int8), "birth_day": birth, "death_day": death, "opt_out_day": opt_out,
+        },
+        "periods": {"person": np.arange(persons, dtype=np.int32), "start": start, "end": end},
+        "residences": _residences(random, start, end),
+    }  # fmt: skip
+    frames["events"] = events = _events(random, persons, events_each)
+    frames["postings"] = _postings(events)
+    return MadeShard(frames)
+
+
+def _residences(random: np.random.Generator, start: np.ndarray, end: np.ndarray) -> Frame:
+    persons = len(start)
+    moved = (start + (end - start) // 2).astype(np.int32)
+    place = random.integers(0, 3, 2 * persons).astype(np.int32)
+    return {
+        "person": np.repeat(np.arange(persons, dtype=np.int32), 2),
+        "start": np.stack([start, moved], 1).ravel(), "end": np.stack([moved - 1, end], 1).ravel(),
+        "municipality": Category(("SCB/0114", "SCB/0180", "SCB/0192"), place),
+    }  # fmt: skip
+
+
+def _events(random: np.random.Generator, persons: int, each: int) -> Frame:
+    n = persons * each
+    labels = ("T/A", "T/A1", "T/B1", "T/B12", "T/C", "T/D")
+    begin = EPOCH_2018 + random.integers(0, 1200, n) // 3 * 3
+    frame: Frame = {
+        "person": np.sort(random.integers(0, persons, n)).astype(np.int32), "start": begin.astype(np.int32),
+        "end": (begin + random.integers(0, 5, n)).astype(np.int32),
+        "concept": Category(labels, random.integers(0, len(labels), n).astype(np.int32)),
+        "value": np.full(n, VALUE_MISSING), "unit": Category.constant(None, n),
+        "kind": random.choice([KIND["diagnosis"], KIND["drug"]], n).astype(np.int8), "position": random.integers(0, 3, n).astype(np.int8),
+        "setting": random.integers(0, 3, n).astype(np.int8), "source": Category(("a", "b", "c"), random.integers(0, 3, n).astype(np.int32)),
+        "care_unit": Category.constant(None, n), "encounter": random.integers(0, 4, n).astype(np.int64),
+    }  # fmt: skip
+    columns = [np.asarray(frame[name]) for name in ("end", "start", "person")]
+    return take(frame, np.lexsort(columns))
+
+
+def _postings(events: Frame) -> Frame:
+    concept = events["concept"]
+    index = concept.index if isinstance(concept, Category) else np.empty(0, np.int32)
+    order = np.lexsort((np.arange(len(index)), np.asarray(events["start"]), np.asarray(events["person"]), index)).astype(np.int32)
+    return {
+        "concept": index[order],
+        "person": np.asarray(events["person"])[order],
+        "start": np.asarray(events["start"])[order],
+        "row": order,
+    }
