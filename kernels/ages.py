@@ -21,3 +21,13 @@ def _year_and_rest(day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     months = days.astype("datetime64[M]")
     year = days.astype("datetime64[Y]").astype(np.int64) + 1970
     return year, months.astype(np.int64) % 12 * 32 + (days - months).astype(np.int64)
+
+
+def year_month_day(day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
+    """Calendar year, month and day of each day number: int64 (n, 3), all 0 if the day is unknown."""
+    days = day.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    parts = np.stack(
+        [days.astype("datetime64[Y]").astype(np.int64) + 1970, months.astype(np.int64) % 12 + 1, (days - months).astype(np.int64) + 1], 1
+    )
+    return np.where((day != unknown_day)[:, None], parts, 0)

@@ -51,3 +51,7 @@ class Project:
         """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never computed twice."""
         name = storage.digest(stage, shard.hash, metadata.version("uttag"), *meaning)
         return self.site.projects / self.permit.permit / stage / f"{name}.parquet"
+
+    def members_file(self, shard: Shard) -> Path:
+        """Where a shard's members lie."""
+        return self.kept("members", shard, self.definition.meaning, self.permit.sources)

@@ -35,7 +35,7 @@ class _Task:
 def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") -> dict[str, Any]:
     """Members of every shard, and the receipt: the attrition and where each shard's members lie."""
     tasks = [
-        _Task(shard, project.definition, project.permit.sources, members_file(project, shard), project.zone, engine)
+        _Task(shard, project.definition, project.permit.sources, project.members_file(shard), project.zone, engine)
         for shard in project.snapshot.shards
     ]
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
@@ -49,11 +49,6 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     }
     storage.write_json(receipt, project.folder / "cohort.json")
     return receipt
-
-
-def members_file(project: Project, shard: Shard) -> Path:
-    """Where a shard's members lie."""
-    return project.kept("members", shard, project.definition.meaning, project.permit.sources)
 
 
 def _select_shard(task: _Task) -> None:

@@ -1,0 +1,84 @@
+"""Loops that count into the cells of a cube, every margin at once.
+
+A cube's cell is the row-major number of one position in each dimension. A row stands in the cell of its own positions and in every cell
+that has an ancestor in place of one or more of them; `spread` gives, for each dimension and position, what each ancestor adds to the cell's
+number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kernels.jit import compiled
+
+
+def spread(parents: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """What each position of each dimension adds to a cell's number, for itself and for its ancestors.
+
+    `parents`: for each dimension the parent of each position, -1 for the total at position 0, parents before children.
+    Returns `steps`: int64 (dimensions, positions, levels) and `depth`: int64 (dimensions, positions), levels in use.
+    """
+    sizes = [len(each) for each in parents]
+    chains = [[_chain(each, position) for position in range(len(each))] for each in parents]
+    levels = max(len(chain) for each in chains for chain in each)
+    steps, depth = np.zeros((len(parents), max(sizes), levels), np.int64), np.zeros((len(parents), max(sizes)), np.int64)
+    stride = int(np.prod(sizes))
+    for d, each in enumerate(chains):
+        stride //= sizes[d]
+        for position, chain in enumerate(each):
+            depth[d, position] = len(chain)
+            steps[d, position, : len(chain)] = np.array(chain) * stride
+    return steps, depth
+
+
+def _chain(parents: Sequence[int], position: int) -> list[int]:
+    chain = [position]
+    while parents[chain[-1]] >= 0:
+        chain.append(parents[chain[-1]])
+    return chain
+
+
+@compiled
+def _cells_of(position: np.ndarray, steps: np.ndarray, depth: np.ndarray, into: np.ndarray) -> int:
+    into[0] = 0
+    size = 1
+    for d in range(len(position)):
+        levels = depth[d, position[d]]
+        for level in range(levels - 1, -1, -1):
+            for i in range(size):
+                into[level * size + i] = into[i] + steps[d, position[d], level]
+        size *= levels
+    return size
+
+
+@compiled
+def add_up(positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int) -> np.ndarray:
+    """Sum of `amount` in every cell.
+
+    `positions`: int32 (n, dimensions). `amount`: int64 (n,). `steps`, `depth`: as `spread` gives them. Returns int64 (cells,).
+    """
+    out = np.zeros(cells, np.int64)
+    into = np.empty(steps.shape[2] ** steps.shape[0], np.int64)
+    for i in range(len(positions)):
+        for j in range(_cells_of(positions[i], steps, depth, into)):
+            out[into[j]] += amount[i]
+    return out
+
+
+@compiled
+def count_distinct(group: np.ndarray, positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int) -> np.ndarray:
+    """How many groups have a row in each cell, each counted once however many rows it has there.
+
+    `group`: int64 (n,), equal values side by side, non-negative. The rest as in `add_up`.
+    """
+    out = np.zeros(cells, np.int64)
+    last = np.full(cells, -1, np.int64)
+    into = np.empty(steps.shape[2] ** steps.shape[0], np.int64)
+    for i in range(len(positions)):
+        for j in range(_cells_of(positions[i], steps, depth, into)):
+            if last[into[j]] != group[i]:
+                last[into[j]] = group[i]
+                out[into[j]] += 1
+    return out

@@ -1,0 +1,179 @@
+"""One shard's members and events counted into one table's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from kernels.ages import year_month_day
+from kernels.cells import add_up, count_distinct, spread
+from kernels.lexis import cut_follow_up
+from kernels.postings import row_starts
+from pipelines.aggregation.dimensions import Classification, People, Rows, classification
+from pipelines.concepts import with_prefix
+from pipelines.definition import Study
+from pipelines.errors import SettingsError
+from pipelines.permit import Table
+from pipelines.schemas import DAY_UNKNOWN, KIND, KINDS, SETTING
+from pipelines.storage import Category, Frame, take
+
+EVENT_MEASURES = ("persons", "events", "admissions", "person_days", "at_risk")
+_COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter")
+
+
+class Shard(Protocol):
+    """Reads columns of one shard's files."""
+
+    def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
+        """`name`: persons, residences or events."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table's classifications and what their margins add up to."""
+
+    table: Table
+    classifications: tuple[Classification, ...]
+
+    @staticmethod
+    def of(table: Table, study: Study) -> Layout:
+        """Raises `SettingsError` for a dimension or measure that does not go with what the table counts."""
+        layout = Layout(table, tuple(classification(name, table, study) for name in table.dimensions))
+        allowed = ("persons",) if table.count == "members" else EVENT_MEASURES
+        where = f"table {table.table}: measures"
+        if unknown := [name for name in table.measures if name not in allowed]:
+            raise SettingsError(where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}")
+        if "person_days" in table.measures and not all(each.per_day for each in layout.classifications):
+            raise SettingsError(where, "days at risk have no diagnosis", "leave out person_days, or the diagnosis dimension")
+        if table.kind is not None and table.kind not in KINDS:
+            raise SettingsError(f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}")
+        return layout
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is counted: what is asked for, and the persons behind it, by whom the small cells are known."""
+        behind = ("persons", "at_risk") if "person_days" in self.table.measures else ("persons",)
+        return tuple(name for name in EVENT_MEASURES if name in self.table.measures or name in behind)
+
+    @cached_property
+    def spread(self) -> tuple[np.ndarray, np.ndarray]:
+        return spread([each.dimension.parents for each in self.classifications])
+
+    @property
+    def cells(self) -> int:
+        return int(np.prod([len(each.dimension) for each in self.classifications]))
+
+    def positions(self, people: People, rows: Rows) -> np.ndarray:
+        """int32 (n, dimensions): where each row falls."""
+        located = [each.locate(people, rows) for each in self.classifications]
+        return np.ascontiguousarray(np.stack(located, axis=1), np.int32)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A shard, its members (schema MEMBERS) and the sources that the permit names."""
+
+    shard: Shard
+    members: Frame
+    sources: tuple[str, ...]
+
+    @cached_property
+    def people(self) -> People:
+        return People(self.shard.read("persons"), self.shard.read("residences"))
+
+    @cached_property
+    def _member(self) -> np.ndarray:
+        """Position of each member in the shard."""
+        return np.searchsorted(np.asarray(self.people.persons["person"]), np.asarray(self.members["person"])).astype(np.int32)
+
+    @cached_property
+    def _events(self) -> Frame:
+        """Events in the follow-up of a member, of the permit's sources."""
+        events = self.shard.read("events", _COLUMNS)
+        begin, end = (np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32) for _ in range(2))
+        begin[self._member], end[self._member] = np.asarray(self.members["start"]), np.asarray(self.members["end"])
+        person, day, source = np.asarray(events["person"]), np.asarray(events["start"]), events["source"]
+        keep = (day >= begin[person]) & (day < end[person])
+        if isinstance(source, Category):
+            keep &= np.isin(source.index, [place for place, name in enumerate(source.labels) if name in self.sources])
+        return take(events, np.flatnonzero(keep))
+
+    def count(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Each measure of the layout: int64 (cells,)."""
+        if layout.table.count == "members":
+            rows = Rows(self._member, np.asarray(self.members["start"]))
+            return {"persons": self._sum(layout, rows, np.ones(len(rows.person), np.int64))}
+        counts = self._count_events(layout, _matching(self._events, layout.table))
+        if "person_days" in layout.measures:
+            counts |= self._days_at_risk(layout)
+        return {name: counts[name] for name in layout.measures}
+
+    def _sum(self, layout: Layout, rows: Rows, amount: np.ndarray) -> np.ndarray:
+        return add_up(layout.positions(self.people, rows), amount, *layout.spread, layout.cells)
+
+    def _distinct(self, layout: Layout, rows: Rows, group: np.ndarray) -> np.ndarray:
+        return count_distinct(group.astype(np.int64), layout.positions(self.people, rows), *layout.spread, layout.cells)
+
+    def _count_events(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
+        rows = _rows(events)
+        counts = {
+            "events": self._sum(layout, rows, np.ones(len(rows.person), np.int64)),
+            "persons": self._distinct(layout, rows, rows.person),
+        }
+        if "admissions" in layout.measures:
+            inpatient = (np.asarray(events["setting"]) == SETTING["inpatient"]) & (np.asarray(events["encounter"]) != 0)
+            counts["admissions"] = self._admissions(layout, take(events, np.flatnonzero(inpatient)))
+        return counts
+
+    def _admissions(self, layout: Layout, events: Frame) -> np.ndarray:
+        """Distinct stays. A stay belongs to the day of its first event, so that it has one age, year and home."""
+        person, encounter, day = (np.asarray(events[name]) for name in ("person", "encounter", "start"))
+        order = np.lexsort((day, encounter, person))
+        events = take(events, order)
+        new = np.append(True, (np.diff(person[order]) != 0) | (np.diff(encounter[order]) != 0))[: len(order)]
+        stay = np.cumsum(new) - 1
+        rows = _rows({**events, "start": day[order][np.flatnonzero(new)][stay] if len(stay) else day})
+        return self._distinct(layout, rows, stay)
+
+    def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""
+        start, end = np.asarray(self.members["start"]), np.asarray(self.members["end"])
+        names, table = layout.table.dimensions, layout.table
+        width = table.age_width if "age_group" in names else 0
+        offsets, begins, ends = self._homes("municipality" in names)
+        birth = year_month_day(np.asarray(self.people.persons["birth_day"])[self._member])
+        top = table.age_top - table.age_top % table.age_width
+        row, first, days = cut_follow_up(start, end, "year" in names, birth, width, top, offsets, begins, ends)
+        rows = Rows(self._member[row], first)
+        return {"person_days": self._sum(layout, rows, days), "at_risk": self._distinct(layout, rows, row)}
+
+    def _homes(self, wanted: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Residences of each member, one after the other."""
+        none = np.empty(0, np.int32)
+        if not wanted:
+            return np.zeros(len(self._member) + 1, np.int64), none, none
+        homes = self.people.residences
+        starts = row_starts(np.asarray(homes["person"]), len(self.people.persons["person"]))
+        count = starts[self._member + 1] - starts[self._member]
+        offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        row = np.repeat(starts[self._member] - offsets[:-1], count) + np.arange(offsets[-1])
+        return offsets, np.asarray(homes["start"])[row], np.asarray(homes["end"])[row]
+
+
+def _rows(events: Frame) -> Rows:
+    concept = events["concept"]
+    return Rows(np.asarray(events["person"]), np.asarray(events["start"]), concept if isinstance(concept, Category) else None)
+
+
+def _matching(events: Frame, table: Table) -> Frame:
+    keep = np.ones(len(events["person"]), bool)
+    if table.codes and isinstance(concept := events["concept"], Category):
+        keep &= with_prefix(concept, table.codes)
+    if table.kind is not None:
+        keep &= np.asarray(events["kind"]) == KIND[table.kind]
+    return take(events, np.flatnonzero(keep))

@@ -1,0 +1,187 @@
+"""The classifications that a table may have: their positions, their hierarchy, and where a row falls.
+
+A dimension depends on the permit alone, never on the data: an empty group is a zero, not a missing row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.ages import completed_years
+from kernels.postings import row_starts
+from kernels.windows import interval_at
+from pipelines import codes
+from pipelines.cubes import TOTAL, Dimension
+from pipelines.definition import Study
+from pipelines.errors import SettingsError
+from pipelines.permit import Table
+from pipelines.schemas import NO_CATEGORY
+from pipelines.storage import Category, Frame
+
+UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is to be classified. `person`: int32 (n,), position in the shard; `day`: int32 (n,); `concept`: of events alone."""
+
+    person: np.ndarray
+    day: np.ndarray
+    concept: Category | None = None
+
+
+@dataclass(frozen=True)
+class People:
+    """Facts on the persons of a shard."""
+
+    persons: Frame
+    residences: Frame
+
+
+Locate = Callable[[People, Rows], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A dimension, and where rows fall in it: int32 (n,), never the total.
+
+    `per_person`: a person always stands at the same place. `per_day`: a day at risk has a place.
+    """
+
+    dimension: Dimension
+    locate: Locate
+    per_person: bool = False
+    per_day: bool = True
+
+
+def classification(name: str, table: Table, study: Study) -> Classification:
+    """The classification of that name, as the table asks for it. Raises `SettingsError` for a name that is none."""
+    if name not in _MAKERS:
+        raise SettingsError(f"table {table.table}: dimensions", f"{name} is not a dimension", f"choose from {', '.join(sorted(_MAKERS))}")
+    if name in ("chapter", "diagnosis") and table.count == "members":
+        raise SettingsError(f"table {table.table}: dimensions", f"members have no {name}", "count events, or leave it out")
+    return _MAKERS[name](table, study)
+
+
+def _flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimension:
+    return Dimension(name, title, ("", *codes_), (TOTAL, *labels), (-1, *[0] * len(codes_)), (TOTAL, name))
+
+
+def _sex(table: Table, study: Study) -> Classification:
+    dimension = _flat("sex", "Sex", ["1", "2", "0"], ["Men", "Women", UNKNOWN])
+    place = np.array([3, 1, 2], np.int32)
+    return Classification(dimension, lambda people, rows: place[np.asarray(people.persons["sex"])[rows.person]], per_person=True)
+
+
+def _age_group(table: Table, study: Study) -> Classification:
+    width, top = table.age_width, table.age_top - table.age_top % table.age_width
+    labels = [f"{low}-{low + width - 1}" if width > 1 else str(low) for low in range(0, top, width)] + [f"{top}+", UNKNOWN]
+    dimension = _flat("age_group", "Age", [*labels[:-1], "unknown"], labels)
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        age = completed_years(np.asarray(people.persons["birth_day"])[rows.person], rows.day)
+        return np.where(age < 0, len(labels), np.minimum(age, top) // width + 1).astype(np.int32)
+
+    return Classification(dimension, locate)
+
+
+def _municipality(table: Table, study: Study) -> Classification:
+    places = codes.municipalities()
+    known = [place.code for place in places]
+    labels = (TOTAL, codes.COUNTY_NAME, *[place.name for place in places], UNKNOWN)
+    parents = (-1, 0, *[1] * len(known), 0)
+    codes_ = ("", codes.COUNTY, *known, "unknown")
+    dimension = Dimension("municipality", "Municipality", codes_, labels, parents, (TOTAL, "county", "municipality"))
+    position = {f"SCB/{code}": number + 2 for number, code in enumerate(known)}
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        homes = people.residences
+        count = len(people.persons["person"])
+        offsets = row_starts(np.asarray(homes["person"]), count)
+        home = interval_at(rows.person, rows.day, offsets, np.asarray(homes["start"]), np.asarray(homes["end"]))
+        place = homes["municipality"]
+        labels = place.labels if isinstance(place, Category) else ()
+        target = np.array([position.get(label, len(known) + 2) for label in labels] + [len(known) + 2], np.int32)
+        index = place.index if isinstance(place, Category) else np.empty(0, np.int32)
+        return target[np.append(index, NO_CATEGORY)[home]]
+
+    return Classification(dimension, locate)
+
+
+def _year(table: Table, study: Study) -> Classification:
+    first, last = study.first.year, study.last.year
+    years = [str(year) for year in range(first, last + 1)]
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        return (rows.day.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int32) + 1970 - first + 1).astype(np.int32)
+
+    return Classification(_flat("year", "Year", years, years), locate)
+
+
+def _chapter(table: Table, study: Study) -> Classification:
+    chapters = codes.icd_chapters()
+    dimension = _flat(
+        "chapter", "Diagnosis chapter", [*[each.code for each in chapters], "none"], [*[_titled(each) for each in chapters], UNKNOWN]
+    )
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        chapter, _ = codes.classify(_labels(rows))
+        return _of_labels(rows, np.where(chapter >= 0, chapter + 1, len(chapters) + 1))
+
+    return Classification(dimension, locate, per_day=False)
+
+
+def _diagnosis(table: Table, study: Study) -> Classification:
+    """Chapters and their blocks, those that the table's codes can touch; what lies in a chapter but in none of its blocks is its rest."""
+    chapters = [each for each in codes.icd_chapters() if _touched(each, table.codes)]
+    codes_, labels, parents = [""], [TOTAL], [-1]
+    place: dict[tuple[str, str], int] = {}
+    for chapter in chapters:
+        parent = len(codes_)
+        codes_, labels, parents = [*codes_, chapter.code], [*labels, _titled(chapter)], [*parents, 0]
+        blocks = [each for each in codes.icd_blocks() if each.chapter == chapter.code and _touched(each, table.codes)]
+        for code, label in [*[(each.code, f"{each.code} {each.title}") for each in blocks], ("", f"{chapter.code}, other")]:
+            place[chapter.code, code] = len(codes_)
+            codes_, labels, parents = [*codes_, code or f"{chapter.code} other"], [*labels, label], [*parents, parent]
+    codes_, labels, parents = [*codes_, "none"], [*labels, UNKNOWN], [*parents, 0]
+    dimension = Dimension("diagnosis", "Diagnosis", tuple(codes_), tuple(labels), tuple(parents), (TOTAL, "chapter", "block"))
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        found = [codes.chapter_and_block(concept) for concept in _labels(rows)]
+        other = len(codes_) - 1
+        target = [place.get(each, place.get((each[0], ""), other)) if each else other for each in found]
+        return _of_labels(rows, np.array(target, np.int32))
+
+    return Classification(dimension, locate, per_day=False)
+
+
+def _titled(chapter: codes.Range) -> str:
+    return f"{chapter.code} {chapter.title}"
+
+
+def _touched(span: codes.Range, prefixes: tuple[str, ...]) -> bool:
+    """Can a code with one of the prefixes lie in the span? No prefixes means every code."""
+    heads = [prefix.partition("/")[2] for prefix in prefixes]
+    return not heads or any(span.first[: len(head)] <= head[: len(span.first)] <= span.last[: len(head)] for head in heads)
+
+
+def _labels(rows: Rows) -> tuple[str, ...]:
+    return rows.concept.labels if rows.concept else ()
+
+
+def _of_labels(rows: Rows, target: np.ndarray) -> np.ndarray:
+    index = rows.concept.index if rows.concept else np.empty(0, np.int32)
+    return target.astype(np.int32)[index]
+
+
+_MAKERS = {
+    "sex": _sex,
+    "age_group": _age_group,
+    "municipality": _municipality,
+    "year": _year,
+    "chapter": _chapter,
+    "diagnosis": _diagnosis,
+}
