@@ -1,0 +1,1 @@
+"""A made-up region that delivers like a real one, with the truth kept apart."""
