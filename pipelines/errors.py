@@ -28,6 +28,14 @@ class SettingsError(UttagError):
     exit_code = 10
 
 
+class StageError(UttagError):
+    """A stage of a workflow failed; words and exit code are those of the stage."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        Exception.__init__(self, text)
+        self.exit_code = exit_code
+
+
 class ContractError(UttagError):
     """A delivery that breaks its data contract: it is stopped whole, the others go on."""
 

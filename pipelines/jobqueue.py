@@ -69,7 +69,7 @@ def _cluster(settings: dict[str, Any], private: Path) -> Any:
         processes=1,
         memory=settings["memory"],
         walltime=settings["walltime"],
-        job_name="uttag-worker",
+        job_name=f"{os.environ.get('UTTAG_TAG', 'uttag')}-worker",
         worker_extra_args=["--lifetime", f"'{settings['lifetime']}'", "--lifetime-stagger", "30s", "--no-dashboard"],
         job_extra_directives=["--export=NONE", "--no-requeue", "--output=/dev/null", "--error=/dev/null"],
         job_script_prologue=["umask 077", "export UTTAG_UMASK=077", *_numba_cache()],

@@ -41,12 +41,10 @@ def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     workers.map(_count_shard, missing)
     for layout in layouts:
         write_cube(_cube(project, layout), project.folder / "raw", project.zone)
-    receipt = {
+    return {
         "tables": [{"table": layout.table.table, "cells": layout.cells, "measures": list(layout.measures)} for layout in layouts],
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
-    storage.write_json(receipt, project.folder / "aggregation.json")
-    return receipt
 
 
 def _task(project: Project, shard: Shard) -> _Task:

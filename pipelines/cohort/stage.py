@@ -40,15 +40,13 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     ]
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
     workers.map(_select_shard, missing)
-    receipt = {
+    return {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
         "attrition": _merged([storage.read_json(_attrition_file(task.out)) for task in tasks]),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
-    storage.write_json(receipt, project.folder / "cohort.json")
-    return receipt
 
 
 def _select_shard(task: _Task) -> None:

@@ -1,0 +1,46 @@
+"""Reads a site, contract or permit and says whether it holds together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.intake.contract import load as load_contract
+
+from pipelines import definition
+from pipelines.aggregation.count import Layout
+from pipelines.errors import SettingsError
+from pipelines.permit import Permit
+from pipelines.site import Site
+
+
+def check_path(path: Path) -> Iterator[str]:
+    """One line for each thing that holds; the first that does not is raised as an error."""
+    if path.is_dir():
+        yield from _check_site(Site.load(path))
+    elif path.parent.name == "permits":
+        yield from _check_permit(Site.load(path.resolve().parent.parent), path.stem)
+    elif path.suffix in (".yaml", ".yml"):
+        contract = load_contract(path)
+        yield f"contract {path.name}: {len(contract.tables)} tables"
+    else:
+        raise SettingsError(path, "is neither a site's folder nor a YAML file", "name one of these")
+
+
+def _check_site(site: Site) -> Iterator[str]:
+    for name, source in sorted(site.sources.items()):
+        contract = load_contract(site.root / source.contract)
+        yield f"source {name}: contract with {len(contract.tables)} tables"
+    for zone in ("identity", "store"):
+        site.zone(zone).key()
+        yield f"key of zone {zone}: there, and closed to others"
+    yield f"deliveries: {len(site.deliveries())}"
+    for path in sorted((site.root / "permits").glob("*.yaml")):
+        yield from _check_permit(site, path.stem)
+
+
+def _check_permit(site: Site, name: str) -> Iterator[str]:
+    permit = Permit.load(site, name)
+    cohort = definition.load(permit.definition_path)
+    cells = [Layout.of(table, cohort.study).cells for table in permit.tables]
+    yield f"permit {name}: cohort {cohort.cohort}, {len(cells)} tables of {sum(cells):,} cells in all, in force until {permit.valid_to}"

@@ -1,0 +1,287 @@
+"""The command line: one small function for each command, and one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from pipelines.errors import UttagError
+
+app = typer.Typer(
+    name="uttag", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="A signed permit in, disclosure-controlled tables out.",
+)  # fmt: skip
+
+SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
+On = Annotated[str, typer.Option(help="local, or slurm")]
+Ranks = Annotated[int, typer.Option(help="MPI ranks; 0 for as many as there are cores (local) or 4 (Slurm)")]
+WorkerCount = Annotated[int, typer.Option("--workers", help="Dask workers; 0 for the default of the place")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would run, and run nothing")]
+AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
+
+
+def main() -> None:
+    """Entry point: exit 0 if all is well, 10 and on for what a person can mend, 1 for a fault in the program."""
+    os.umask(0o077)
+    try:
+        code = app(standalone_mode=False)
+    except UttagError as error:
+        code = _told(f"uttag: {error}", error.exit_code)
+    except click.ClickException as error:
+        code = _told(f"uttag: {error.format_message()}; see uttag --help", 10)
+    except (click.Abort, KeyboardInterrupt):
+        code = _told("uttag: interrupted; run the same command again to go on", 130)
+    except Exception as fault:
+        place = traceback.extract_tb(fault.__traceback__)[-1]
+        code = _told(f"uttag: fault in the program: {type(fault).__name__} at {Path(place.filename).name}:{place.lineno}", 1)
+        if os.environ.get("UTTAG_DEBUG"):
+            raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def _options(on: str, ranks: int, workers: int, dry_run: bool = False) -> Any:
+    from pipelines.errors import SettingsError
+    from workflows.run import Options
+
+    if on not in ("local", "slurm"):
+        raise SettingsError("--on", "is neither local nor slurm", "choose one of them")
+    return Options(on=on, ranks=ranks, workers=workers, dry_run=dry_run)
+
+
+@app.command()
+def demo(
+    people: Annotated[int, typer.Option(min=100, help="how many people live in the made-up region")] = 100_000,
+    out: Annotated[Path, typer.Option(help="the folder of the made-up site")] = Path("demo-site"),
+    on: On = "local",
+    seed: Annotated[int, typer.Option(help="another seed makes other people")] = 1,
+    ranks: Ranks = 0,
+    workers: WorkerCount = 0,
+    nights: Annotated[int, typer.Option(min=1, max=2, help="2 adds a late delivery and a correction")] = 2,
+) -> None:
+    """Make up a region and take it the whole way, to a report.
+
+    Example: uttag demo --people 100000 --out demo-site
+    """
+    from workflows.demo.run import run_demo
+
+    report = run_demo(out, people, seed, nights, _options(on, ranks, workers))
+    print(f"report: {report}")
+
+
+@app.command()
+def refresh(site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCount = 0, dry_run: DryRun = False) -> None:
+    """Bring the snapshot up to date with the deliveries. Run it again to go on after an interruption.
+
+    Example: uttag refresh demo-site --on slurm
+    """
+    from pipelines.site import Site
+    from workflows import run
+
+    run.refresh(Site.load(site), _options(on, ranks, workers, dry_run))
+
+
+@app.command("run")
+def run_permit(
+    permit: Annotated[Path, typer.Argument(help="the permit's file in a site, permits/NAME.yaml")],
+    on: On = "local",
+    ranks: Ranks = 0,
+    workers: WorkerCount = 0,
+    dry_run: DryRun = False,
+) -> None:
+    """Run a permit on the current snapshot, as far as a released bundle.
+
+    Example: uttag run demo-site/permits/diabetes.yaml
+    """
+    from workflows import run
+
+    run.release(_site_of(permit), permit.stem, _options(on, ranks, workers, dry_run))
+
+
+@app.command()
+def night(site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCount = 0) -> None:
+    """Refresh a site, then rerun its standing permits. A night with nothing new runs no job.
+
+    Example: uttag night demo-site --on slurm
+    """
+    from pipelines.site import Site
+    from workflows.night import run_night
+
+    run_night(Site.load(site), _options(on, ranks, workers))
+
+
+@app.command()
+def schedule(
+    site: SitePath,
+    at: Annotated[str, typer.Option(help="when, as HH:MM")] = "02:30",
+    on: On = "local",
+    install: Annotated[bool, typer.Option("--install", help="put the line into this user's crontab")] = False,
+) -> None:
+    """Print the cron line that runs every night, and install it.
+
+    Example: uttag schedule demo-site --at 02:30 --on slurm --install
+    """
+    from pipelines.site import Site
+    from workflows.night import cron_line, install_line
+
+    line = cron_line(Site.load(site), at, on)
+    print(line)
+    if install:
+        install_line(line)
+
+
+@app.command()
+def status(site: SitePath, as_json: AsJson = False) -> None:
+    """What the site holds, and how its last runs went.
+
+    Example: uttag status demo-site
+    """
+    from pipelines.site import Site
+    from workflows.status import report, told
+
+    found = report(Site.load(site))
+    print(json.dumps(found, indent=2, sort_keys=True) if as_json else told(found))
+
+
+@app.command()
+def check(path: Annotated[Path, typer.Argument(help="a site's folder, a contract, or a permit in a site")]) -> None:
+    """Read a site, contract or permit and say whether it holds together, without running anything.
+
+    Example: uttag check demo-site
+    """
+    from workflows.check import check_path
+
+    for line in check_path(path):
+        print(line)
+
+
+@app.command()
+def init(site: SitePath) -> None:
+    """Make an empty site with keys of its own, ready for contracts and deliveries.
+
+    Example: uttag init my-site
+    """
+    from workflows.init import create_site
+
+    create_site(site)
+    print(
+        f"made {site}; next: put a contract into {site / 'contracts'} and name its source in {site / 'site.yaml'}, then uttag check {site}"
+    )
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Is this machine, or the cluster around it, fit to run uttag?
+
+    Example: uttag doctor
+    """
+    from workflows.doctor import findings
+
+    found = findings()
+    lines = [f"{'ok ' if each['ok'] else 'no '} {each['what']}: {each['found']}" for each in found]
+    print(json.dumps(found, indent=2) if as_json else "\n".join(lines))
+
+
+@app.command()
+def sign(
+    permit: Annotated[Path, typer.Argument(help="the permit's file in a site")],
+    owner: Annotated[str, typer.Option(help="in whose name")],
+    key: Annotated[Path, typer.Option(help="the owner's private key file")],
+) -> None:
+    """Sign a permit as it stands, as the owner of one of its sources.
+
+    Example: uttag sign demo-site/permits/diabetes.yaml --owner region --key region.ed25519
+    """
+    from pipelines import audit
+    from pipelines import permit as permits
+
+    site = _site_of(permit)
+    permits.sign(site, permits.Permit.load(site, permit.stem), owner, key)
+    audit.note(site, "sign", permit=permit.stem, owner=owner)
+    print(f"signed {permit.stem} as {owner}")
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="a released bundle's folder")],
+    key: Annotated[Path | None, typer.Option(help="the centre's public key, as you got it by another way")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every claim of a released bundle, offline; exit 0 only if all hold.
+
+    Example: uttag verify release/diabetes --key centre.pub
+    """
+    from workflows.verify import verify_or_raise
+
+    claims = verify_or_raise(bundle, key, quiet=as_json)
+    if as_json:
+        print(json.dumps(claims, indent=2))
+
+
+@app.command()
+def pull(
+    case: Annotated[str, typer.Argument(help="the permit's name")],
+    site: Annotated[Path, typer.Option(help="the site's folder")] = Path(),
+    out: Annotated[Path, typer.Option(help="where to put it")] = Path(),
+) -> None:
+    """Copy a finished bundle and verify it on arrival.
+
+    Example: uttag pull diabetes --site demo-site --out tables
+    """
+    from pipelines.release.pull import pull as pull_bundle
+
+    from pipelines.site import Site
+
+    print(pull_bundle(Site.load(site), case, out))
+
+
+@app.command("audit")
+def audit_log(site: SitePath, head: Annotated[str | None, typer.Option(help="a head that you noted earlier")] = None) -> None:
+    """Check that nobody rewrote the site's log, and print its head for you to keep.
+
+    Example: uttag audit demo-site
+    """
+    from pipelines import audit
+    from pipelines.site import Site
+
+    opened = Site.load(site)
+    count = audit.verify(opened, head)
+    print(f"{count} entries, each follows from the one before; head {audit.head(opened)}")
+
+
+@app.command(hidden=True)
+def stage(
+    name: str,
+    site: Annotated[Path, typer.Option(envvar="UTTAG_SITE")] = Path(),
+    delivery: Annotated[str | None, typer.Option()] = None,
+    permit: Annotated[str | None, typer.Option()] = None,
+    snapshot: Annotated[str | None, typer.Option()] = None,
+    on: On = "local",
+    workers: WorkerCount = 1,
+    journal: Annotated[Path | None, typer.Option(envvar="UTTAG_JOURNAL")] = None,
+) -> None:
+    """One stage, as a rule of the workflows calls it."""
+    from workflows.stages import Call, run
+
+    run(name, Call(site, delivery, permit, snapshot, on, workers, journal))
+
+
+def _site_of(permit: Path) -> Any:
+    from pipelines.site import Site
+
+    return Site.load(permit.resolve().parent.parent)
+
+
+if __name__ == "__main__":
+    main()

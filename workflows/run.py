@@ -1,0 +1,204 @@
+"""The driver: starts Snakemake on one of the two workflows, shows its progress, and can be killed and started again at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import audit, storage
+from pipelines.errors import ClusterError, LockedError, StageError
+from pipelines.permit import Permit
+from pipelines.project import Project
+from pipelines.site import Site
+from workflows.progress import Progress
+
+_HERE = Path(__file__).parent
+_PROFILE = _HERE.parent / "slurm" / "profile"
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "SLURM_CONF", "UTTAG_SCHEDULER_HOST")
+# MiB for a rule, and for each rank of linkage and store.
+_MEMORY = {
+    "intake": 3000, "linkage": 1800, "store": 1800,
+    "cohort": 2000, "aggregation": 2000, "disclosure": 3000, "measures": 1500, "release": 3000,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Options:
+    """How, never what: the result does not depend on any of these."""
+
+    on: str = "local"
+    cores: int = 0
+    ranks: int = 0
+    workers: int = 0
+    dry_run: bool = False
+
+    @property
+    def processors(self) -> int:
+        return self.cores or len(os.sched_getaffinity(0))
+
+
+def refresh(site: Site, options: Options) -> None:
+    """Bring the snapshot up to date with the deliveries that have arrived."""
+    deliveries = [f"{each.source}/{each.delivery}" for each in site.deliveries()]
+    with _locked(site):
+        _drive(site, "refresh", {"deliveries": deliveries}, options)
+
+
+def release(site: Site, name: str, options: Options) -> None:
+    """Run a permit on the current snapshot, as far as a released bundle."""
+    project = Project.open(site, name)
+    with _locked(site):
+        config = {"permit": name, "run": project.run, "snapshot": project.snapshot.id}
+        _drive(site, "release", config, options)
+
+
+def standing(site: Site) -> list[str]:
+    """Permits that the night reruns."""
+    names = sorted(path.stem for path in (site.root / "permits").glob("*.yaml"))
+    return [name for name in names if Permit.load(site, name).standing]
+
+
+# ---- one workflow -----------------------------------------------------------------------------------------------------------
+
+
+def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
+    _end_leftovers(site)
+    runs = site.root / "runs"
+    runs.mkdir(mode=0o700, exist_ok=True)
+    journal = runs / f"{workflow}.journal"
+    journal.unlink(missing_ok=True)
+    settings = runs / f"{workflow}.json"
+    storage.write_json({**config, **_how(site, options, journal)}, settings)
+    command = _command(site, workflow, settings, options)
+    if options.dry_run:
+        subprocess.run([*command, "--dry-run", "--quiet", "host", "progress"], env=_environment(site, journal), check=False)
+        return
+    audit.note(site, f"run {workflow}", on=options.on, config=storage.digest(config))
+    with (runs / f"{workflow}.log").open("wb") as log, Progress(journal) as progress:
+        environment = _environment(site, journal)
+        driver = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+        try:
+            while driver.poll() is None:
+                progress.follow()
+                time.sleep(0.2)
+        except BaseException:
+            os.killpg(driver.pid, signal.SIGTERM)
+            _end_leftovers(site)
+            raise
+        progress.follow()
+    if driver.returncode:
+        raise progress.failure or StageError(f"{workflow}: Snakemake failed; read {log.name}, then run the same command again", 1)
+    progress.finish()
+
+
+def _how(site: Site, options: Options, journal: Path) -> dict[str, Any]:
+    uttag = f"{sys.executable} -P -m workflows.cli"
+    own = {"uttag": uttag, "threads": options.processors, "memory": _MEMORY}
+    if options.on == "slurm":
+        ranks = options.ranks or 4
+        return {
+            **own, "threads": 1, "workers": f"--on slurm --workers {options.workers or 2}", "launch": f"srun --mpi=pmi2 -n {ranks}",
+            "ranks": {"mpi": "srun", "tasks": ranks, "nodes": min(ranks, 4)},
+        }  # fmt: skip
+    ranks = options.ranks or options.processors
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    launch = f"{mpiexec} -launcher fork -n {ranks}" if ranks > 1 else ""
+    return {**own, "workers": f"--workers {options.workers or options.processors}", "launch": launch, "ranks": {}}
+
+
+def _command(site: Site, workflow: str, settings: Path, options: Options) -> list[str]:
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(_HERE / f"{workflow}.smk"), "--directory", str(site.root),
+        "--configfile", str(settings), "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "input", "--keep-going",
+    ]  # fmt: skip
+    if options.on == "slurm":
+        if shutil.which("sbatch") is None:
+            raise ClusterError("slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local")
+        logs = ["--slurm-logdir", str(site.root / "runs" / "slurm"), "--slurm-jobname-prefix", _tag(site)]
+        return [*command, "--profile", str(_PROFILE), *logs]
+    return [*command, "--cores", str(options.processors)]
+
+
+def _environment(site: Site, journal: Path) -> dict[str, str]:
+    """Only what is needed: Slurm keeps a job's whole environment, and another user may read it."""
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    cache = Path(tempfile.gettempdir()) / f"uttag-numba-{os.getuid()}"
+    own = {"UTTAG_SITE": str(site.root), "UTTAG_TAG": _tag(site), "UTTAG_JOURNAL": str(journal)}
+    caches = {"NUMBA_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(site.root / "runs" / ".cache")}
+    threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    path = f"{Path(sys.executable).parent}:{passed.get('PATH', os.defpath)}"
+    return {**passed, **own, **caches, **threads, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+# ---- one run at a time, and nothing left over from one that was killed ------------------------------------------------------------
+
+
+def _tag(site: Site) -> str:
+    """A name for this site's processes and jobs that says nothing of it."""
+    return f"uttag-{storage.digest(str(site.root))[:10]}"
+
+
+@contextlib.contextmanager
+def _locked(site: Site) -> Iterator[None]:
+    """The site is ours until the block ends or this process dies, however it dies."""
+    site.root.joinpath("runs").mkdir(mode=0o700, exist_ok=True)
+    with (site.root / "runs" / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LockedError(site.root, "another run of this site is under way", "wait for it, or look at uttag status") from None
+        yield
+
+
+def _end_leftovers(site: Site) -> None:
+    """End the processes and jobs of a driver that was killed: we hold the lock, so whatever still runs for this site is not wanted."""
+    for process in _processes(_tag(site)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
+    if shutil.which("scancel") and shutil.which("squeue"):
+        _cancel_jobs(_tag(site))
+    shutil.rmtree(site.root / ".workers", ignore_errors=True)
+
+
+def _processes(tag: str) -> list[int]:
+    mark = f"UTTAG_TAG={tag}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(folder.name) != os.getpid() and mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+def _cancel_jobs(tag: str) -> None:
+    jobs = [line.split()[0] for line in _squeue("--me", "--format=%i %j") if line.split()[1].startswith(tag)]
+    if jobs:
+        subprocess.run(["scancel", "--full", *jobs], capture_output=True, timeout=60, check=False)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and _still_listed(jobs):
+            time.sleep(0.5)
+
+
+def _still_listed(jobs: list[str]) -> bool:
+    listed = subprocess.run(
+        ["squeue", "--noheader", "--jobs", ",".join(jobs), "--format=%i"], capture_output=True, text=True, timeout=60, check=False
+    )
+    return bool(listed.stdout.strip())
+
+
+def last_events(site: Site, workflow: str) -> list[dict[str, Any]]:
+    """The journal of the last run."""
+    path = site.root / "runs" / f"{workflow}.journal"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

@@ -1,0 +1,155 @@
+"""What one rule runs: a stage by its name, with its journal, its audit entry and its place on this machine or the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import audit, compute, storage
+from pipelines.compute import Ranks
+from pipelines.errors import SettingsError
+from pipelines.journal import Journal
+from pipelines.project import Project
+from pipelines.site import Site
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a stage is called. `delivery`: "source/name", of intake alone; `permit`, `snapshot`: of the stages of a release."""
+
+    site: Path
+    delivery: str | None = None
+    permit: str | None = None
+    snapshot: str | None = None
+    on: str = "local"
+    workers: int = 0
+    journal: Path | None = None
+
+    def project(self) -> Project:
+        """The permit in force, on its snapshot."""
+        if self.permit is None:
+            raise SettingsError("stage", "no permit is named", "add --permit NAME")
+        return Project.open(Site.load(self.site), self.permit, self.snapshot)
+
+
+def intake(call: Call, journal: Journal) -> dict[str, Any]:
+    """Checks and maps one delivery. A delivery that breaks its contract is stopped; the night goes on without it."""
+    from pipelines.intake.stage import intake
+
+    site = Site.load(call.site)
+    source, _, name = (call.delivery or "").partition("/")
+    with compute.workers(call.on, call.workers) as workers:
+        receipt = intake(site, site.delivery(source, name), workers)
+    if receipt["status"] == "stopped":
+        journal.say(f"stopped: {receipt['reason']}")
+    else:
+        journal.say(f"{receipt['rows_accepted']:,} of {receipt['rows_read']:,} rows accepted")
+    _noted(site, "intake", source=source, delivery=name, status=receipt["status"], contract=receipt["contract"])
+    return receipt
+
+
+def linkage(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
+    """Links the records of all deliveries to persons."""
+    from pipelines.linkage.stage import link
+
+    site = Site.load(call.site)
+    receipt = link(site, ranks, progress=journal.say if ranks.rank == 0 else None)
+    if ranks.rank == 0:
+        journal.say(f"{receipt['records']:,} records are {receipt['persons']:,} persons")
+        _noted(site, "linkage", index=receipt["index"], ranks=ranks.size)
+    return receipt
+
+
+def store(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
+    """Builds the shards that changed and publishes the snapshot."""
+    from pipelines.store.build import build
+
+    site = Site.load(call.site)
+    receipt = build(site, ranks, progress=journal.say if ranks.rank == 0 else None)
+    if ranks.rank == 0:
+        journal.say(f"{receipt['shards']['built']} shards built, {receipt['shards']['reused']} kept as they were")
+        _noted(site, "store", snapshot=receipt["snapshot"], ranks=ranks.size)
+    return receipt
+
+
+def cohort(call: Call, journal: Journal) -> dict[str, Any]:
+    """Selects the members."""
+    from pipelines.cohort.stage import select_cohort
+
+    project = call.project()
+    with compute.workers(call.on, call.workers) as workers:
+        receipt = select_cohort(project, workers)
+    journal.say(_shards(receipt))
+    return _of_project(project, "cohort", receipt)
+
+
+def aggregation(call: Call, journal: Journal) -> dict[str, Any]:
+    """Counts the cubes."""
+    from pipelines.aggregation.stage import aggregate
+
+    project = call.project()
+    with compute.workers(call.on, call.workers) as workers:
+        receipt = aggregate(project, workers)
+    journal.say(f"{sum(table['cells'] for table in receipt['tables']):,} cells; {_shards(receipt)}")
+    return _of_project(project, "aggregation", receipt)
+
+
+def disclosure(call: Call, journal: Journal) -> dict[str, Any]:
+    """Protects the cubes, and stops unless that is proven."""
+    from pipelines.disclosure.stage import disclose
+
+    project = call.project()
+    receipt = disclose(project, progress=journal.say)
+    return _of_project(project, "disclosure", receipt)
+
+
+def measures(call: Call, journal: Journal) -> dict[str, Any]:
+    """Derives rates and plots from protected cubes."""
+    from pipelines.measures.stage import measure
+
+    project = call.project()
+    return _of_project(project, "measures", measure(project))
+
+
+def release(call: Call, journal: Journal) -> dict[str, Any]:
+    """The gate: re-verifies, bundles, signs, publishes."""
+    from pipelines.release.stage import release
+
+    project = call.project()
+    receipt = release(project)
+    return _of_project(project, "release", receipt, bundle=receipt["manifest"])
+
+
+RANKED: dict[str, Callable[[Call, Journal, Ranks], dict[str, Any]]] = {"linkage": linkage, "store": store}
+STAGES: dict[str, Callable[[Call, Journal], dict[str, Any]]] = {
+    "intake": intake, "cohort": cohort, "aggregation": aggregation, "disclosure": disclosure, "measures": measures, "release": release,
+}  # fmt: skip
+
+
+def run(name: str, call: Call) -> dict[str, Any]:
+    """Run the stage of that name."""
+    if name not in {*STAGES, *RANKED}:
+        raise SettingsError("stage", "there is none of that name", f"choose from {', '.join([*RANKED, *STAGES])}")
+    journal = Journal(call.journal, name, call.delivery or call.permit or "")
+    if name in STAGES:
+        with journal.stage():
+            return STAGES[name](call, journal)
+    # The journal inside: a failing rank says so before it ends the others.
+    with compute.ranks() as ranks, journal.stage():
+        return RANKED[name](call, journal, ranks)
+
+
+def _shards(receipt: dict[str, Any]) -> str:
+    return f"{receipt['shards']['computed']} shards computed, {receipt['shards']['kept']} kept"
+
+
+def _of_project(project: Project, stage: str, receipt: dict[str, Any], **more: Any) -> dict[str, Any]:
+    _noted(project.site, stage, permit=project.permit.permit, snapshot=project.snapshot.id, run=project.run, **more)
+    storage.write_json(receipt, project.folder / f"{stage}.json")  # last: it is what says that the stage is done
+    return receipt
+
+
+def _noted(site: Site, stage: str, **about: Any) -> None:
+    audit.note(site, f"stage {stage}", **about)

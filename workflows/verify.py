@@ -1,0 +1,22 @@
+"""The independent verifier, told to a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.verifier import verify_bundle
+
+from pipelines import signing
+from pipelines.errors import VerificationError
+
+
+def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list[dict[str, Any]]:
+    """Print each claim and whether it holds; raise `VerificationError` unless all do."""
+    claims = verify_bundle(bundle, signing.load_public(key) if key else None)
+    if not quiet:
+        for claim in claims:
+            print(f"{'holds' if claim.holds else 'FAILS'}  {claim.text}")
+    if broken := [claim for claim in claims if not claim.holds]:
+        raise VerificationError(bundle, f"{len(broken)} of {len(claims)} claims do not hold", "do not use it; pull it again")
+    return [{"claim": claim.text, "holds": claim.holds} for claim in claims]
