@@ -50,3 +50,11 @@ def distinct_order(columns: Sequence[np.ndarray]) -> np.ndarray:
     for word in rest:
         repeats &= word[rows[1:]] == word[rows[:-1]]
     return np.delete(order, tied[1:][repeats])
+
+
+def range_bounds(ranges: int) -> np.ndarray:
+    """int64 (ranges - 1,): the smallest number of each range but the first, where the non-negative int64 are cut into equal `ranges`.
+
+    A number's range is floor(number * ranges / 2**63), or its position here (`np.searchsorted`, side "right").
+    """
+    return np.array([-(-(each << 63) // ranges) for each in range(1, ranges)], np.int64)

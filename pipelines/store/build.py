@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.ordering import range_bounds
 from pipelines import storage
 from pipelines.accepted import Accepted, Part, active
 from pipelines.compute import Ranks
@@ -15,7 +16,7 @@ from pipelines.schemas import PERSONS
 from pipelines.site import Site
 from pipelines.snapshot import index_folder, publish, shard_folder
 from pipelines.store.shard import Slice, build_shard, shard_hash
-from pipelines.store.slices import Index, cut, folder, records_file, shard_bounds
+from pipelines.store.slices import Index, cut, folder, records_file
 
 Progress = Callable[[str], None]
 
@@ -60,7 +61,7 @@ def _build_shards(
     site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str, Part]], cuts: list[dict[str, Any]], say: Progress
 ) -> list[dict[str, Any]]:
     persons = storage.read(index_folder(site, index_hash) / "persons.parquet", PERSONS, site.zone("store"))
-    edges = [0, *np.searchsorted(storage.array(persons, "person"), shard_bounds(site.shards)), storage.length(persons)]
+    edges = [0, *np.searchsorted(storage.array(persons, "person"), range_bounds(site.shards)), storage.length(persons)]
     mine = []
     for done, position in enumerate(range(ranks.rank, site.shards, ranks.size)):
         people = storage.take(persons, slice(edges[position], edges[position + 1]))

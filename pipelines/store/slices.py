@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from kernels.ordering import range_bounds
 from pipelines import storage
 from pipelines.accepted import Part
 from pipelines.schemas import ACCEPTED_EVENTS, NO_PERSON, PERSON_INDEX, Schema
@@ -45,11 +46,6 @@ class Index:
             return np.full(len(records), NO_PERSON, np.int64)
         place = np.minimum(np.searchsorted(self.record, records), len(self.record) - 1)
         return np.where(self.record[place] == records, self.person[place], NO_PERSON)
-
-
-def shard_bounds(shards: int) -> np.ndarray:
-    """int64 (shards - 1,): the smallest person of each shard but the first; shard = floor(person * shards / 2**63)."""
-    return np.array([-(-(shard << 63) // shards) for shard in range(1, shards)], np.int64)
 
 
 def cut(site: Site, part: Part, index: Index, shards: int) -> dict[str, Any]:
@@ -94,7 +90,7 @@ def _cut(site: Site, part: Part, index: Index, shards: int, into: Path) -> dict[
     events["person"] = person
     order = np.argsort(person, kind="stable")
     ascending = person[order]
-    edges = [*np.searchsorted(ascending, np.append(0, shard_bounds(shards))), len(order)]
+    edges = [*np.searchsorted(ascending, np.append(0, range_bounds(shards))), len(order)]
     slices: dict[str, dict[str, Any]] = {}
     for shard, (begin, end) in enumerate(pairwise(edges)):
         if begin < end:

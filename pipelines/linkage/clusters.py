@@ -1,0 +1,129 @@
+"""Clusters of records, held on rank 0: first by number, then by weight, never two anchors in one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from kernels.claims import ANCHOR_BEFORE
+from kernels.components import flatten, join, representatives
+from pipelines.compute import Ranks
+from pipelines.linkage.numbers import Settled, national
+from pipelines.linkage.rows import Rows, concat
+
+UNUSED, TARGET, SEEKER = 0, 1, 2
+
+_NODE_COLUMNS = ("record", "first", "anchor", "closed", "source", "facts", "first_day")
+
+
+def gather_nodes(ranks: Ranks, rows: Rows) -> Rows | None:
+    """One row for each record, ascending, on rank 0: `record`, `first`, `anchor`, `closed`, `source`, `national` (bool), `sex`, `birth`
+    (packed) and `first_day` of its latest row."""
+    last = np.flatnonzero(np.append(rows["record"][1:] != rows["record"][:-1], True)[: len(rows["record"])])
+    nodes = {name: rows[name][last] for name in _NODE_COLUMNS if name != "facts"}
+    nodes["sex"], nodes["birth"] = rows["facts"][last, 1].astype(np.int8), rows["facts"][last, 0]
+    begins = np.append(0, last[:-1] + 1)[: len(last)]
+    nodes["national"] = np.logical_or.reduceat(national(rows), begins) if len(last) else np.empty(0, bool)
+    gathered = ranks.gather(nodes)
+    return concat(gathered) if gathered is not None else None
+
+
+@dataclass
+class Clusters:
+    """`cluster`: int32 (n,), for each node the first node of its cluster. `exclusive`: bool (n,), at that node: has the cluster an anchor
+    or a number of its own, so that it never joins another such? `role`: int8 (n,), what the node does in probabilistic linkage."""
+
+    cluster: np.ndarray
+    exclusive: np.ndarray
+    role: np.ndarray
+
+
+def by_number(nodes: Rows, settled: Settled) -> Clusters:
+    """Clusters of records that share a number."""
+    n = len(nodes["record"])
+    cluster, anchored = np.arange(n, dtype=np.int32), np.zeros(n, bool)
+    left, right = np.searchsorted(nodes["record"], settled.left), np.searchsorted(nodes["record"], settled.right)
+    ties = settled.role == ANCHOR_BEFORE
+    join(cluster, anchored, left[ties], right[ties])  # one person of the register under two numbers
+    flatten(cluster)
+    anchored[cluster[nodes["anchor"]]] = True
+    join(cluster, anchored, left[~ties], right[~ties])
+    flatten(cluster)
+    exclusive = anchored
+    numbered = nodes["national"].copy()
+    numbered[np.searchsorted(nodes["record"], settled.disputed)] = False
+    anchored = exclusive[cluster]
+    exclusive[cluster[numbered]] = True
+    return Clusters(cluster, exclusive, _roles(nodes, cluster, anchored, exclusive[cluster]))
+
+
+def _roles(nodes: Rows, cluster: np.ndarray, anchored: np.ndarray, exclusive: np.ndarray) -> np.ndarray:
+    """Who is looked for, and who looks: of a cluster with an anchor the anchors, of one with a number its first record with names; a
+    record in neither looks. Sources that may not be re-identified take no part."""
+    role = np.zeros(len(cluster), np.int8)
+    role[nodes["anchor"]] = TARGET
+    own = exclusive & ~anchored & ~nodes["closed"]
+    known = np.flatnonzero(own)
+    first = known[np.lexsort((nodes["record"][known], nodes["first"][known], cluster[known]))]
+    role[first[np.append(True, cluster[first[1:]] != cluster[first[:-1]])[: len(first)]]] = TARGET
+    shut = np.zeros(len(cluster), bool)
+    shut[cluster[nodes["closed"]]] = True
+    role[~exclusive & ~shut[cluster]] = SEEKER
+    return role
+
+
+def scatter(ranks: Ranks, nodes: Rows | None, clusters: Clusters | None, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """For this rank's rows their cluster (int64) and role (int8)."""
+    counts = ranks.gather(len(np.unique(rows["record"])))
+    shares: list[tuple[np.ndarray, np.ndarray] | None] = [None] * ranks.size
+    if clusters is not None and counts is not None:
+        edges = np.cumsum([0, *counts])
+        shares = [(clusters.cluster[a:b], clusters.role[a:b]) for a, b in pairwise(edges)]
+    cluster, role = ranks.exchange(shares)[0]
+    node = np.cumsum(np.append(False, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
+    return cluster[node].astype(np.int64), role[node]
+
+
+def by_weight(nodes: Rows, clusters: Clusters, pairs: Rows, threshold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Join clusters by the pairs found, heaviest first, then by cluster. Changes `clusters`.
+
+    `pairs`: `left`, `right` (int64, clusters), `weight` (int32). Returns for each node the number cluster that it was in before, and at
+    those the weight (int32) by which they joined, 0 if they did not.
+    """
+    before = clusters.cluster.copy()
+    left, right, weight = _decided(clusters, pairs, threshold)
+    together = join(clusters.cluster, clusters.exclusive, left, right)
+    flatten(clusters.cluster)
+    joined = np.zeros(len(before), np.int32)
+    for side in (left, right):
+        np.maximum.at(joined, side[together], weight[together])
+    return before, joined
+
+
+def _decided(clusters: Clusters, pairs: Rows, threshold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each pair of clusters once, at its best weight, heaviest first; without those that a rival makes unlikely.
+
+    A record is at most one of the people who have an anchor or number of their own: the odds of each are taken against the sum of all.
+    """
+    left, right, weight = np.minimum(pairs["left"], pairs["right"]), np.maximum(pairs["left"], pairs["right"]), pairs["weight"]
+    order = np.lexsort((-weight, right, left))
+    left, right, weight = left[order], right[order], weight[order]
+    once = np.append(True, (left[1:] != left[:-1]) | (right[1:] != right[:-1]))[: len(left)]
+    left, right, weight = left[once], right[once], weight[once]
+    odds = np.exp2(weight / 1000.0)
+    one_sided = clusters.exclusive[left] != clusters.exclusive[right]
+    seeker = np.where(clusters.exclusive[left], right, left)
+    all_odds = np.bincount(seeker[one_sided], weights=odds[one_sided], minlength=len(clusters.cluster))
+    rival = np.where(one_sided, all_odds[seeker] - odds, 0.0)
+    likely = odds / (1.0 + np.maximum(rival, 0.0)) >= np.exp2(threshold / 1000.0) * (1 - 1e-9)
+    left, right, weight = left[likely], right[likely], weight[likely]
+    order = np.lexsort((right, left, -weight))
+    return left[order], right[order], weight[order]
+
+
+def persons_of(nodes: Rows, clusters: Clusters) -> np.ndarray:
+    """int64 (n,): the node that names each node's person: first delivered, then of the register, then of the smallest record key."""
+    rank = nodes["first"].astype(np.int64) << 1 | ~nodes["anchor"]
+    return representatives(clusters.cluster, rank)[clusters.cluster]

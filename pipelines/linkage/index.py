@@ -1,0 +1,76 @@
+"""The person index: a person for each record, and what all its records together say of the person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kernels.hashing import hash_integers
+from pipelines import storage
+from pipelines.errors import DataError
+from pipelines.linkage.clusters import Clusters, persons_of
+from pipelines.linkage.rows import Rows, unpacked_days
+from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS
+from pipelines.site import Site
+from pipelines.snapshot import index_folder
+from pipelines.storage import Frame, array
+
+
+def write_index(site: Site, nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray) -> dict[str, Any]:
+    """Write `index.parquet` and `persons.parquet` under the hash of their content.
+
+    `before`, `joined`: as `clusters.by_weight` returns them. Returns {"index", "records", "persons", "links": {link: records}}.
+    """
+    names = persons_of(nodes, clusters)
+    zone = site.zone("store")
+    person = hash_integers(nodes["record"], zone.derived("person"))[names]
+    link = _links(nodes, clusters, names, before, joined)
+    index: Frame = {
+        "record": nodes["record"], "person": person, "link": link,
+        "weight": np.where(link == LINKS.index("weight"), joined[before], 0).astype(np.int32),
+    }  # fmt: skip
+    persons: Frame = _persons(nodes, clusters, person)
+    if (np.diff(array(persons, "person")) <= 0).any():
+        raise DataError("linkage", "two people have come to the same id", "make a new store key and refresh the site from nothing")
+    name = storage.digest(storage.content_hash(index, PERSON_INDEX), storage.content_hash(persons, PERSONS))
+    storage.write(persons, index_folder(site, name) / "persons.parquet", PERSONS, zone)
+    storage.write(index, index_folder(site, name) / "index.parquet", PERSON_INDEX, zone)
+    counts = np.bincount(link, minlength=len(LINKS))
+    return {
+        "index": name, "records": len(person), "persons": storage.length(persons),
+        "links": {each: int(count) for each, count in zip(LINKS, counts, strict=True)},
+    }  # fmt: skip
+
+
+def _links(nodes: Rows, clusters: Clusters, names: np.ndarray, before: np.ndarray, joined: np.ndarray) -> np.ndarray:
+    """int8 (n,): by what each record came to its person, a position in `LINKS`."""
+    alone, anchor, number, weight = range(4)
+    by_number = np.bincount(before, minlength=len(before))[before] > 1
+    by_weight = (before != before[names]) | ((joined[before] != 0) & ~by_number)
+    link = np.where(by_weight, weight, np.where(by_number, number, alone))
+    return np.where(nodes["anchor"], anchor, link).astype(np.int8)
+
+
+def _persons(nodes: Rows, clusters: Clusters, person: np.ndarray) -> Frame:
+    """Sex and birth day of each person, ascending: what the register says last; else what most records say, the smallest of several."""
+    roots = np.flatnonzero(clusters.cluster == np.arange(len(clusters.cluster)))
+    order = roots[np.argsort(person[roots])]
+    sex = _consolidated(nodes, clusters.cluster, nodes["sex"], nodes["sex"] > 0, 0)
+    birth = _consolidated(nodes, clusters.cluster, nodes["birth"], nodes["birth"] >= 0, -1)
+    return {"person": person[order], "sex": sex[order].astype(np.int8), "birth_day": unpacked_days(birth[order])}
+
+
+def _consolidated(nodes: Rows, cluster: np.ndarray, values: np.ndarray, known: np.ndarray, unknown: int) -> np.ndarray:
+    """int32 (n,), at the first node of each cluster."""
+    result = np.full(len(cluster), unknown, np.int32)
+    rows = np.flatnonzero(known & nodes["anchor"])
+    rows = rows[np.argsort(nodes["first_day"][rows], kind="stable")]
+    result[cluster[rows]] = values[rows]
+    settled = np.zeros(len(cluster), bool)
+    settled[cluster[rows]] = True
+    rows = np.flatnonzero(known & ~settled[cluster])
+    pairs, count = np.unique(cluster[rows].astype(np.int64) << 32 | values[rows].astype(np.int64), return_counts=True)
+    order = np.lexsort((-(pairs & 0xFFFFFFFF), count))  # the last to be written wins: most records, then the smallest value
+    result[pairs[order] >> 32] = pairs[order] & 0xFFFFFFFF
+    return result

@@ -1,0 +1,44 @@
+"""The linkage stage: accepted identity rows in, the person index out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines import storage
+from pipelines.accepted import active
+from pipelines.compute import Ranks
+from pipelines.linkage.blocking import candidates
+from pipelines.linkage.clusters import by_number, by_weight, gather_nodes, scatter
+from pipelines.linkage.compare import Progress, compare
+from pipelines.linkage.index import write_index
+from pipelines.linkage.numbers import settle_numbers
+from pipelines.linkage.rows import read
+from pipelines.linkage.settings import LinkageSettings
+from pipelines.site import Site
+
+
+def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str, Any]:
+    """Link all records of the active deliveries: by identity number, then by what else is known; the receipt, on every rank.
+
+    The index is a function of the active deliveries and the settings alone: the same for any number of ranks, any order and cut of the
+    files, and whether they came at once or night by night.
+    """
+    say = progress or (lambda _line: None)
+    settings, deliveries = ranks.broadcast((LinkageSettings.of(site), active(site)) if ranks.rank == 0 else None)
+    rows = read(site, ranks, deliveries, settings.anchor_source)
+    say("linkage: identity rows read")
+    nodes = gather_nodes(ranks, rows)
+    settled = settle_numbers(ranks, rows)
+    clusters = by_number(nodes, settled) if nodes is not None and settled is not None else None
+    say("linkage: identity numbers settled")
+    cluster, role = scatter(ranks, nodes, clusters, rows)
+    chosen = candidates(rows, cluster, role, settings)
+    del rows
+    pairs, compared = compare(ranks, chosen, settings, say)
+    receipt = None
+    if nodes is not None and settled is not None and clusters is not None and pairs is not None:
+        before, joined = by_weight(nodes, clusters, pairs, round(settings.threshold * 1000))
+        written = write_index(site, nodes, clusters, before, joined)
+        receipt = {**written, "unlinked": written["links"]["alone"], "disputed_numbers": len(settled.disputed), **compared}
+        storage.write_json(receipt, site.receipt("linkage"))
+    return ranks.broadcast(receipt)  # type: ignore[no-any-return]

@@ -1,0 +1,140 @@
+"""Identity rows, encoded once: each rank holds a range of record keys, and of each record what its latest delivery says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kernels.ordering import range_bounds
+from kernels.strings import fold
+from pipelines import storage
+from pipelines.accepted import Accepted
+from pipelines.compute import Ranks
+from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, IDENTITIES, NUMBER_KINDS
+from pipelines.site import Site
+from pipelines.storage import Frame, array
+
+Rows = dict[str, np.ndarray]
+
+_EPOCH = np.datetime64("1970-01-01", "D")
+_NUMBERED = [NUMBER_KINDS.index(kind) for kind in ("personnummer", "samordningsnummer", "invalid")]
+
+
+def take(rows: Rows, which: np.ndarray | slice) -> Rows:
+    """The same columns at `which`: positions, a mask or a slice."""
+    return {name: column[which] for name, column in rows.items()}
+
+
+def concat(parts: Sequence[Rows]) -> Rows:
+    """Rows of one kind, one after the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def exchange(ranks: Ranks, rows: Rows, key: np.ndarray) -> Rows:
+    """Send each row to the rank that owns its key, of equal ranges of the non-negative int64."""
+    owner = np.searchsorted(range_bounds(ranks.size), key, side="right")
+    order = np.argsort(owner.astype(np.uint16), kind="stable")
+    edges = np.searchsorted(owner[order], np.arange(ranks.size + 1))
+    return concat(ranks.exchange([take(rows, order[edges[each] : edges[each + 1]]) for each in range(ranks.size)]))
+
+
+def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], anchor_source: str | None) -> Rows:
+    """This rank's range of records, ascending; of a record that several deliveries hold, the rows of the latest.
+
+    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind`, `source` (int8, its place among the sources
+    that delivered); `anchor`, `closed` (bool: of the register; of a source that may not be re-identified); `first` (int32, day on which
+    the record was first delivered); `first_day`, `last_day` (int32, use of the number); `names` (uint8 (n, 2, 32), symbols);
+    `facts` (int32 (n, 4)) as in `kernels.pairs.People`.
+    """
+    sources = sorted({each.source for each in deliveries})
+    parts = [(order, each, part.file) for order, each in enumerate(deliveries) for part in each.identities]
+    received = []
+    for turn in range(-(-len(parts) // ranks.size) or 1):
+        place = turn * ranks.size + ranks.rank
+        rows = encode(storage.empty(IDENTITIES))
+        if place < len(parts):
+            order, delivery, file = parts[place]
+            rows = encode(storage.read(site.root / file, IDENTITIES, site.zone("identity")))
+        else:
+            order, delivery = 0, None
+        n = len(rows["record"])
+        rows["order"] = np.full(n, order, np.int32)
+        rows["first"] = np.full(n, _day(delivery), np.int32)
+        rows["source"] = np.full(n, sources.index(delivery.source) if delivery else 0, np.int8)
+        rows["anchor"] = np.full(n, delivery is not None and delivery.source == anchor_source)
+        rows["closed"] = np.full(n, delivery is not None and delivery.no_reidentify)
+        received.append(exchange(ranks, rows, rows["record"]))
+    return _latest(concat(received))
+
+
+def _day(delivery: Accepted | None) -> int:
+    return int((np.datetime64(delivery.first, "D") - _EPOCH).astype(int)) if delivery else 0
+
+
+def _latest(rows: Rows) -> Rows:
+    rows = take(rows, np.lexsort((rows["first_day"], -rows["order"], rows["record"])))
+    begins = np.flatnonzero(np.append(True, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
+    if len(begins) == len(rows["record"]):
+        return rows
+    sizes = np.diff(np.append(begins, len(rows["record"])))
+    rows["first"] = np.repeat(np.minimum.reduceat(rows["first"], begins), sizes)
+    return take(rows, rows["order"] == np.repeat(rows["order"][begins], sizes))
+
+
+def encode(frame: Frame) -> Rows:
+    """Identity rows as numbers and symbols. `frame`: columns of `schemas.IDENTITIES`."""
+    n = storage.length(frame)
+    kind, last = array(frame, "number_kind"), array(frame, "valid_to")
+    digits = _matrix(array(frame, "number")).astype(np.int64) - ord("0")
+    numbered = np.isin(kind, _NUMBERED) & ((digits[:, :12] >= 0) & (digits[:, :12] <= 9)).all(1)
+    facts = np.full((n, 4), -1, np.int32)
+    facts[:, 0] = packed_days(array(frame, "birth_day"))
+    facts[:, 1] = array(frame, "sex")
+    facts[:, 2] = _postcodes(array(frame, "postcode"))
+    facts[numbered, 3] = digits[numbered, 8:12] @ 10 ** np.arange(3, -1, -1)
+    stem = np.full(n, -1, np.int64)
+    stem[numbered] = digits[numbered, :11] @ 10 ** np.arange(10, -1, -1)
+    return {
+        "record": array(frame, "record"),
+        "token": array(frame, "token"),
+        "previous": array(frame, "previous_token"),
+        "stem": stem,
+        "kind": kind,
+        "first_day": array(frame, "valid_from"),
+        "last_day": np.where(last == DAY_UNKNOWN, np.int32(DAY_OPEN), last),
+        "names": np.stack([fold(_matrix(array(frame, name))) for name in ("given", "surname")], 1),
+        "facts": facts,
+    }
+
+
+def _matrix(text: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(text).view(np.uint8).reshape(len(text), text.dtype.itemsize)
+
+
+def _postcodes(text: np.ndarray) -> np.ndarray:
+    """int32 (n,): five digits as a number, blanks left out; -1 for anything else."""
+    letters = _matrix(text)
+    digit = (letters >= ord("0")) & (letters <= ord("9"))
+    value = np.zeros(len(text), np.int64)
+    for place in range(letters.shape[1]):
+        value = np.where(digit[:, place], value * 10 + letters[:, place] - ord("0"), value)
+    other = ~digit & (letters != 0) & (letters != ord(" "))
+    return np.where((digit.sum(1) == 5) & ~other.any(1), value, -1)
+
+
+def packed_days(days: np.ndarray) -> np.ndarray:
+    """int32 (n,): year << 9 | month << 5 | day, -1 if unknown. `days`: int32 (n,), days since 1970-01-01."""
+    known = (days != DAY_UNKNOWN) & (days > -719_000)
+    date = _EPOCH + np.where(known, days, 0)
+    month = date.astype("datetime64[M]")
+    year = month.astype("datetime64[Y]").astype(np.int64) + 1970
+    packed = year << 9 | (month.astype(np.int64) % 12 + 1) << 5 | ((date - month).astype(np.int64) + 1)
+    return np.where(known, packed, -1).astype(np.int32)
+
+
+def unpacked_days(packed: np.ndarray) -> np.ndarray:
+    """int32 (n,): days since 1970-01-01, `DAY_UNKNOWN` where unknown; the inverse of `packed_days`."""
+    month = ((packed.astype(np.int64) >> 9) - 1970) * 12 + (packed >> 5 & 15) - 1
+    days = month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + (packed & 31) - 1
+    return np.where(packed < 0, DAY_UNKNOWN, days).astype(np.int32)
