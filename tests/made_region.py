@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 GIVEN = [
-    "ANNA",     "ERIK",     "LARS",     "KARIN",     "MARIA",     "PER",     "EVA",     "JAN",     "KRISTINA",     "NILS",     "ÅSA",
-    "BJÖRN",     "INGRID",     "OSKAR",     "ELSA",     "HUGO",     "ALMA",     "VERA",     "SIGRID",     "AXEL",     "GUSTAV",
-    "LINNÉA",     "TORE",     "MÄRTA",     "JÖRAN",     "SOLVEIG",     "RAGNAR",     "HEDVIG",     "TYRA",     "ALVA",     "LEO",
-    "MILO",     "NOVA",     "EBBA",     "IVAR",     "ESTER",     "JULIA",     "FRIDA",     "KLARA",     "SAGA",     "VIDAR",
-    "LOVISA",     "TILDE",     "RUT",     "SIXTEN",     "GRETA",,
+    "ANNA", "ERIK", "LARS", "KARIN", "MARIA", "PER", "EVA", "JAN", "KRISTINA", "NILS", "ÅSA",
+    "BJÖRN", "INGRID", "OSKAR", "ELSA", "HUGO", "ALMA", "VERA", "SIGRID", "AXEL", "GUSTAV",
+    "LINNÉA", "TORE", "MÄRTA", "JÖRAN", "SOLVEIG", "RAGNAR", "HEDVIG", "TYRA", "ALVA", "LEO",
+    "MILO", "NOVA", "EBBA", "IVAR", "ESTER", "JULIA", "FRIDA", "KLARA", "SAGA", "VIDAR",
+    "LOVISA", "TILDE", "RUT", "SIXTEN", "GRETA",
 ]  # fmt: skip
 SURNAME = [
-    "ANDERSSON",     "JOHANSSON",     "KARLSSON",     "NILSSON",     "ERIKSSON",     "LARSSON",     "OLSSON",     "PERSSON",
-    "SVENSSON",     "GUSTAFSSON",     "PETTERSSON",     "JONSSON",     "LINDBERG",     "LINDSTRÖM",     "BERGSTRÖM",     "SANDBERG",
-    "FORSBERG",     "SJÖBERG",     "HOLM",     "ÅKESSON",     "ÖBERG",     "NYSTRÖM",     "HOLMQVIST",     "EKLUND",     "BLOMQVIST",
-    "WALLIN",     "HEDLUND",     "SUNDIN",     "FRANSSON",     "DAHLBERG",     "KANTZOW",     "TRULSSON",     "BRÄNNSTRÖM",
-    "YLIPÄÄ",     "KUOPPALA",     "MÖLLER",     "ZETTERLUND",     "RYDQVIST",     "GYLLENHAMMAR",     "VASS",     "FÄLT",     "QUIST",
-    "HÖÖK",,
+    "ANDERSSON", "JOHANSSON", "KARLSSON", "NILSSON", "ERIKSSON", "LARSSON", "OLSSON", "PERSSON",
+    "SVENSSON", "GUSTAFSSON", "PETTERSSON", "JONSSON", "LINDBERG", "LINDSTRÖM", "BERGSTRÖM", "SANDBERG",
+    "FORSBERG", "SJÖBERG", "HOLM", "ÅKESSON", "ÖBERG", "NYSTRÖM", "HOLMQVIST", "EKLUND", "BLOMQVIST",
+    "WALLIN", "HEDLUND", "SUNDIN", "FRANSSON", "DAHLBERG", "KANTZOW", "TRULSSON", "BRÄNNSTRÖM",
+    "YLIPÄÄ", "KUOPPALA", "MÖLLER", "ZETTERLUND", "RYDQVIST", "GYLLENHAMMAR", "VASS", "FÄLT", "QUIST",
+    "HÖÖK",
 ]  # fmt: skip
 
 
