@@ -187,15 +187,14 @@ def _cancel_jobs(tag: str) -> None:
     if jobs:
         subprocess.run(["scancel", "--full", *jobs], capture_output=True, timeout=60, check=False)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and _still_listed(jobs):
+        while time.monotonic() < deadline and _squeue("--jobs", ",".join(jobs), "--format=%i"):
             time.sleep(0.5)
 
 
-def _still_listed(jobs: list[str]) -> bool:
-    listed = subprocess.run(
-        ["squeue", "--noheader", "--jobs", ",".join(jobs), "--format=%i"], capture_output=True, text=True, timeout=60, check=False
-    )
-    return bool(listed.stdout.strip())
+def _squeue(*arguments: str) -> list[str]:
+    """Lines of jobs that wait or run."""
+    listed = subprocess.run(["squeue", "--noheader", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return [line for line in listed.stdout.splitlines() if line.strip()]
 
 
 def last_events(site: Site, workflow: str) -> list[dict[str, Any]]:
