@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.errors import SettingsError, UttagError
+from pipelines.errors import ContractError, SettingsError, UttagError
 from pipelines.site import Site
 from workflows import run
 from workflows.run import Options
@@ -18,8 +18,11 @@ _TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 
 def run_night(site: Site, options: Options) -> None:
     """Refresh, then rerun each standing permit. One that fails does not keep the others from running; the first failure is raised."""
-    run.refresh(site, options)
     failures: list[UttagError] = []
+    try:
+        run.refresh(site, options)
+    except ContractError as fault:
+        failures.append(fault)
     for name in run.standing(site):
         try:
             run.release(site, name, options)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import audit, storage
-from pipelines.errors import ClusterError, LockedError, StageError
+from pipelines.errors import ClusterError, ContractError, LockedError, StageError
 from pipelines.permit import Permit
 from pipelines.project import Project
 from pipelines.site import Site
@@ -54,6 +54,7 @@ def refresh(site: Site, options: Options) -> None:
     deliveries = [f"{each.source}/{each.delivery}" for each in site.deliveries()]
     with _locked(site):
         _drive(site, "refresh", {"deliveries": deliveries}, options)
+    _tell_stopped(site)
 
 
 def release(site: Site, name: str, options: Options) -> None:
@@ -68,6 +69,18 @@ def standing(site: Site) -> list[str]:
     """Permits that the night reruns."""
     names = sorted(path.stem for path in (site.root / "permits").glob("*.yaml"))
     return [name for name in names if Permit.load(site, name).standing]
+
+
+def _tell_stopped(site: Site) -> None:
+    """Raise `ContractError` for the deliveries that were stopped and not replaced since; the others are in the snapshot."""
+    receipts = [storage.read_json(path) for each in site.deliveries() if (path := site.receipt("intake", each)).exists()]
+    replaced = {(each["source"], each["replaces"]) for each in receipts if each["status"] == "accepted"}
+    stopped = [each for each in receipts if each["status"] == "stopped" and (each["source"], each["delivery"]) not in replaced]
+    if stopped:
+        first = stopped[0]
+        more = f" (and {len(stopped) - 1} more, see uttag status)" if len(stopped) > 1 else ""
+        where = f"{first['source']}/{first['delivery']}{more}"
+        raise ContractError(where, f"stopped: {first['reason']}", "ask the sender for a new delivery; the others went through")
 
 
 # ---- one workflow -----------------------------------------------------------------------------------------------------------

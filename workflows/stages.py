@@ -52,7 +52,7 @@ def intake(call: Call, journal: Journal) -> dict[str, Any]:
 
 def linkage(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
     """Links the records of all deliveries to persons."""
-    from pipelines.linkage.stage import link
+    from pipelines.linkage.link import link
 
     site = Site.load(call.site)
     receipt = link(site, ranks, progress=journal.say if ranks.rank == 0 else None)
