@@ -41,7 +41,7 @@ def make_shard(seed: int, persons: int, events_each: int = 12) -> MadeShard:
         "residences": _residences(random, start, end),
     }  # fmt: skip
     frames["events"] = events = _events(random, persons, events_each)
-    frames["postings"] = _postings(events)
+    frames["postings"] = postings_of(events)
     return MadeShard(frames)
 
 
@@ -73,7 +73,8 @@ def _events(random: np.random.Generator, persons: int, each: int) -> Frame:
     return take(frame, np.lexsort(columns))
 
 
-def _postings(events: Frame) -> Frame:
+def postings_of(events: Frame) -> Frame:
+    """The postings of an events frame, as the store makes them."""
     concept = events["concept"]
     index = concept.index if isinstance(concept, Category) else np.empty(0, np.int32)
     order = np.lexsort((np.arange(len(index)), np.asarray(events["start"]), np.asarray(events["person"]), index)).astype(np.int32)

@@ -1,0 +1,83 @@
+"""Windows, intervals, row starts and follow-up, against the obvious way."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.ages import completed_years, year_month_day
+from kernels.lexis import cut_follow_up, year_of
+from kernels.postings import in_order, row_starts
+from kernels.windows import count_in_windows, interval_at
+
+days = st.integers(-50_000, 60_000)
+facts = st.lists(st.tuples(st.integers(0, 3), st.integers(-20, 20)), max_size=25).map(sorted)
+NO_HOMES = (np.zeros(2, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+
+
+def columns(rows: list[tuple[int, ...]], width: int) -> list[np.ndarray]:
+    return [np.array([row[i] for row in rows], np.int32) for i in range(width)]
+
+
+@given(facts, facts, st.integers(-15, 15), st.integers(0, 15))
+def test_counts_in_windows(index: list[tuple[int, int]], events: list[tuple[int, int]], first: int, size: int) -> None:
+    (person, day), (who, when) = columns(index, 2), columns(events, 2)
+    counted = count_in_windows(person, day, row_starts(who, 4), when, first, first + size)
+    assert counted.tolist() == [sum(w == p and d + first <= t <= d + first + size for w, t in events) for p, d in index]
+
+
+@given(facts, st.lists(st.tuples(st.integers(0, 3), st.integers(-20, 20), st.integers(0, 8)), max_size=12))
+def test_interval_at_finds_one_that_holds_the_day(index: list[tuple[int, int]], spans: list[tuple[int, int, int]]) -> None:
+    spans = sorted(spans)
+    person, day = columns(index, 2)
+    who, start, size = columns(spans, 3)
+    found = interval_at(person, day, row_starts(who, 4), start, start + size)
+    for place, (p, d) in zip(found, index, strict=True):
+        holding = [row for row, (w, s, n) in enumerate(spans) if w == p and s <= d <= s + n]
+        assert place == (holding[-1] if holding else -1)
+
+
+def test_row_starts_refuses_an_id_outside() -> None:
+    with pytest.raises(ValueError, match="outside"):
+        row_starts(np.array([0, 4], np.int32), 4)
+
+
+@given(facts)
+def test_in_order_sorts_by_person_and_day_and_keeps_equal_rows_as_they_stand(rows: list[tuple[int, int]]) -> None:
+    shuffled = rows[::-1]
+    person, day = columns(shuffled, 2)
+    assert in_order(person, day).tolist() == sorted(range(len(rows)), key=lambda row: shuffled[row])
+
+
+@given(days, st.integers(0, 40_000))
+def test_completed_years_and_calendar(birth: int, later: int) -> None:
+    born, now = (date(1970, 1, 1) + timedelta(days=each) for each in (birth, birth + later))
+    expected = now.year - born.year - ((now.month, now.day) < (born.month, born.day))
+    assert completed_years(np.array([birth], np.int32), np.array([birth + later], np.int32)).tolist() == [expected]
+    assert year_month_day(np.array([birth], np.int32)).tolist() == [[born.year, born.month, born.day]]
+    assert year_of(birth) == born.year
+
+
+@given(days, st.integers(1, 2000), days.filter(lambda day: day < 20_000), st.integers(1, 20), st.booleans())
+def test_pieces_of_follow_up_do_not_cross_a_birthday_of_a_band_or_a_new_year(
+    start: int, size: int, birth: int, width: int, by_year: bool
+) -> None:
+    top = width * 4
+    born = year_month_day(np.array([birth], np.int32))
+    span = (np.array([start], np.int32), np.array([start + size], np.int32))
+    _, first, lengths = cut_follow_up(*span, by_year, born, width, top, *NO_HOMES)
+
+    def place(day: int) -> tuple[int, int]:
+        age = int(completed_years(np.array([birth], np.int32), np.array([day], np.int32))[0])
+        return min(max(age, -1), top) // width, (date(1970, 1, 1) + timedelta(days=day)).year if by_year else 0
+
+    expected = [start]
+    for day in range(start + 1, start + size):
+        if place(day) != place(day - 1):
+            expected.append(day)
+    if birth <= start:
+        assert first.tolist() == expected
+    assert lengths.sum() == size
+    assert (first[1:] == (first + lengths)[:-1]).all()
