@@ -1,0 +1,132 @@
+"""Delivered files in the shapes that sources send, read in blocks of rows. What breaks the contract is one `ContractError`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from pipelines.errors import ContractError
+from pipelines.intake.columns import Block
+from pipelines.intake.contract import Contract, Table
+
+BLOCK = 2_000_000  # rows that are read together; part of what the result means, so no setting
+_NEXT = "ask the sender to deliver it again"
+
+
+def blocks(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Iterator[Block]:
+    """The file's rows in blocks. `ragged` is filled with the numbers of rows that have too few or too many fields and are in no block."""
+    if not path.is_file():
+        raise ContractError(path.name, "the delivery names it, but it is not there", _NEXT)
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet(contract, table, path)
+        else:
+            yield from _csv(contract, table, path, ragged)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as fault:
+        raise ContractError(path.name, _said(fault, contract), _NEXT) from None
+
+
+def _said(fault: Exception, contract: Contract) -> str:
+    """What a reader's complaint means, without the values that it may quote."""
+    text = str(fault)
+    if isinstance(fault, UnicodeDecodeError) or "UTF8" in text or "codec can't decode" in text:
+        return f"is not text in {contract.encoding}"
+    return "is truncated, damaged or of another format than agreed"
+
+
+def _check(path: Path, table: Table, names: list[str]) -> list[str]:
+    for column in table.columns:
+        if column.name not in names:
+            raise ContractError(path.name, f"the column {column.name} is missing", _NEXT)
+    return [column.name for column in table.columns]
+
+
+def _csv(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Iterator[Block]:
+    wanted = _check(path, table, _header(contract, path))
+
+    def skip(row: pa.csv.InvalidRow) -> str:
+        ragged.append(row.number - 2 if row.number is not None else -1)  # the header is row 1
+        return "skip"
+
+    options = {
+        "read_options": pa.csv.ReadOptions(use_threads=False, encoding=_plain(contract.encoding), block_size=1 << 24),
+        "parse_options": pa.csv.ParseOptions(delimiter=contract.delimiter, invalid_row_handler=skip, newlines_in_values=False),
+        "convert_options": pa.csv.ConvertOptions(
+            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), null_values=[""],
+            strings_can_be_null=True, quoted_strings_can_be_null=True,
+        ),
+    }  # fmt: skip
+    try:
+        reader = pa.csv.open_csv(path, **options)
+    except pa.ArrowInvalid as fault:
+        if "Empty CSV" not in str(fault):
+            raise
+        return
+    read = 0
+    for batches in _gathered(iter(reader)):
+        rows = pa.Table.from_batches(batches)
+        last = read + len(rows) + len(ragged)
+        number = np.setdiff1d(np.arange(read, last), np.array(ragged, np.int64), assume_unique=True)[: len(rows)]
+        read = int(number[-1]) + 1 if len(number) else read
+        yield _block(contract, table, path, rows, number)
+
+
+def _plain(encoding: str) -> str:
+    return "utf8" if encoding.lower().replace("-", "").replace("_", "") == "utf8" else encoding
+
+
+def _header(contract: Contract, path: Path) -> list[str]:
+    with path.open("rb") as source:
+        line = source.readline(1 << 20)
+    encoding = "utf-8-sig" if _plain(contract.encoding) == "utf8" else contract.encoding
+    try:
+        return next(csv.reader([line.decode(encoding).rstrip("\r\n")], delimiter=contract.delimiter), [])
+    except (UnicodeDecodeError, LookupError):
+        raise ContractError(path.name, f"is not text in {contract.encoding}", _NEXT) from None
+
+
+def _parquet(contract: Contract, table: Table, path: Path) -> Iterator[Block]:
+    with pq.ParquetFile(path, memory_map=True) as source:
+        wanted = _check(path, table, source.schema_arrow.names)
+        read = 0
+        for batches in _gathered(source.iter_batches(batch_size=1 << 18, columns=wanted, use_threads=False)):
+            rows = pa.Table.from_batches(batches)
+            yield _block(contract, table, path, rows, np.arange(read, read + len(rows)))
+            read += len(rows)
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches cut and gathered into blocks of `BLOCK` rows, the last one shorter."""
+    waiting: list[pa.RecordBatch] = []
+    held = 0
+    for each in batches:
+        batch = each
+        while held + len(batch) >= BLOCK:
+            yield [*waiting, batch.slice(0, BLOCK - held)]
+            batch, waiting, held = batch.slice(BLOCK - held), [], 0
+        if len(batch):
+            waiting.append(batch)
+            held += len(batch)
+    if waiting:
+        yield waiting
+
+
+def _block(contract: Contract, table: Table, path: Path, rows: pa.Table, number: np.ndarray) -> Block:
+    columns = {}
+    for column in table.columns:
+        chunks = rows[column.name]
+        columns[column.name] = chunks.chunk(0) if chunks.num_chunks == 1 else _whole(chunks)
+    return Block(path.name, table, columns, number.astype(np.int64), contract.agreement.decimal)
+
+
+def _whole(chunks: pa.ChunkedArray) -> pa.Array:
+    if pa.types.is_dictionary(chunks.type):
+        chunks = chunks.cast(chunks.type.value_type)
+    combined = chunks.combine_chunks()
+    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

@@ -1,0 +1,254 @@
+"""What a source has agreed to deliver: an Open Data Contract Standard v3 file with our mapping in its custom properties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
+from pydantic import Field, ValidationError, model_validator
+
+from pipelines import codes, storage
+from pipelines.errors import SettingsError
+from pipelines.schemas import KINDS, SETTINGS
+from pipelines.site import Strict, load_yaml
+
+BY_CONCEPT = "concept"  # the system and code stand in the delivery's concept table
+BY_VISIT = "icd-cm-by-visit"  # ICD-9-CM or ICD-10-CM, as the code's form or the other codes of its visit tell
+NAMING = ("number", "previous", "given", "surname", "birth", "postcode")
+
+
+class Coded(Strict):
+    """A column whose values stand for terms of ours. `values`: theirs to ours."""
+
+    column: str
+    values: dict[str, str]
+
+
+class Identities(Strict):
+    """Columns that say whom a row is about. `reference`: the source's own; the number or token itself where absent."""
+
+    reference: str | None = None
+    number: str | None = None
+    previous: str | None = None
+    token: str | None = None
+    given: str | None = None
+    surname: str | None = None
+    sex: Coded | None = None
+    birth: str | tuple[str, str, str] | None = None  # a date, or year, month and day in columns of their own
+    postcode: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+    repeats: bool = False  # a person may stand in many rows
+
+    @model_validator(mode="after")
+    def _someone(self) -> Identities:
+        if not (self.reference or self.number or self.token):
+            raise ValueError("identities need a reference, a number or a token")
+        if self.token and any(getattr(self, name) for name in NAMING):
+            raise ValueError("a token stands instead of numbers, names, dates of birth and postcodes")
+        return self
+
+
+class Event(Strict):
+    """One kind of event that a row tells of. `concept`, or `code` with `system`, or neither for a visit (its setting is its concept)."""
+
+    kind: str
+    start: str
+    end: str | None = None
+    open_end: bool = False  # an empty end means that it goes on
+    reference: str | None = None
+    concept: str | None = None
+    code: str | None = None
+    system: str | None = None
+    value: str | None = None
+    unit: str | None = None
+    position: str | None = None
+    setting: Coded | str | None = None
+    care_unit: str | None = None
+    encounter: str | None = None
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    duplicates: Literal["quarantine", "keep"] = "quarantine"
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Event:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is one of {', '.join(KINDS)}")
+        if self.system not in (None, BY_CONCEPT, BY_VISIT) and self.system not in codes.SYSTEMS:
+            raise ValueError("the code system is not known; see pipelines/codes.py")
+        if (self.code is None) != (self.system is None):
+            raise ValueError("code and system go together")
+        if self.concept is not None and self.concept.partition("/")[0] not in codes.SYSTEMS:
+            raise ValueError("the concept's code system is not known; see pipelines/codes.py")
+        if (self.concept is None) == (self.code is None) and not (self.kind == "visit" and self.code is None and self.concept is None):
+            raise ValueError("an event has a concept or a code")
+        if self.system == BY_VISIT and self.encounter is None:
+            raise ValueError("codes told apart by visit need the encounter")
+        for setting in self.setting.values.values() if isinstance(self.setting, Coded) else (self.setting,):
+            if setting is not None and setting not in SETTINGS:
+                raise ValueError(f"setting is one of {', '.join(SETTINGS)}")
+        return self
+
+
+class Mapping(Strict):
+    """What a table holds."""
+
+    identities: Identities | None = None
+    events: tuple[Event, ...] = ()
+    optional: bool = False  # a delivery may come without it
+    lookup: bool = False  # read by other tables, not mapped itself
+
+
+class Agreement(Strict):
+    """What holds for all of a source's tables."""
+
+    owner: str
+    no_reidentify: bool = False
+    quarantine_share: float = Field(0.2, ge=0, le=1)
+    decimal: Literal[".", ","] = "."
+    before_birth: bool = True  # turn away what happened before birth
+    after_delivery: bool = True  # turn away what happened after the day of delivery
+
+
+class Column(Strict):
+    """A column as agreed. `format`: of a date that is text."""
+
+    name: str
+    type: Literal["string", "date", "number"]
+    required: bool = False
+    format: Literal["yyyy-MM-dd", "yyyyMMdd"] = "yyyy-MM-dd"
+    lowest: float | None = None
+    highest: float | None = None
+
+
+class Table(Strict):
+    """A table as agreed."""
+
+    name: str
+    columns: tuple[Column, ...]
+    mapping: Mapping
+
+    def column(self, name: str) -> Column:
+        """The column of that name."""
+        return next(each for each in self.columns if each.name == name)
+
+
+class Contract(Strict):
+    """A source's contract. `hash`: of the file's content."""
+
+    path: Path
+    hash: str
+    adapter: Literal["csv", "parquet", "omop"]
+    encoding: str
+    delimiter: str
+    agreement: Agreement
+    tables: tuple[Table, ...]
+
+    def __hash__(self) -> int:
+        return hash((str(self.path), self.hash))
+
+    def table(self, name: str) -> Table | None:
+        """The table of that name."""
+        return next((each for each in self.tables if each.name == name), None)
+
+    @staticmethod
+    def load(path: Path) -> Contract:
+        """Read and check a contract."""
+        standard = load_yaml(path, OpenDataContractStandard)
+        server = (standard.servers or [None])[0]
+        if server is None or server.format not in ("csv", "parquet", "omop"):
+            raise SettingsError(f"{path}: servers", "its first server has no format csv, parquet or omop", "say how the files come")
+        agreement = _ours(path, "contract", standard.customProperties, Agreement)
+        if agreement is None:
+            raise SettingsError(f"{path}: customProperties", "the property uttag is missing", "say who owns the data")
+        tables = tuple(_table(path, each, server.format == "omop") for each in standard.schema_ or [])
+        if not tables:
+            raise SettingsError(f"{path}: schema", "it names no table", "list the tables")
+        contract = Contract(
+            path=path, hash=storage.file_digest(path), adapter=server.format, encoding=server.encoding or "utf-8",
+            delimiter=server.delimiter or ",", agreement=agreement, tables=tables,
+        )  # fmt: skip
+        _refuse_names(contract)
+        return contract
+
+
+_Ours = TypeVar("_Ours", Agreement, Mapping)
+
+
+def _ours(path: Path, where: str, properties: list[CustomProperty] | None, model: type[_Ours]) -> _Ours | None:
+    found = next((each.value for each in properties or [] if each.property == "uttag"), None)
+    if found is None:
+        return None
+    try:
+        return model.model_validate(found)
+    except ValidationError as fault:
+        first = fault.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{path}: {where}: uttag.{place}", first["msg"], "mend the contract") from None
+
+
+_TYPES = {"string": "string", "date": "date", "timestamp": "date", "number": "number", "integer": "number"}
+
+
+def _table(path: Path, schema: SchemaObject, omop: bool) -> Table:
+    from pipelines.intake.omop import default_mapping
+
+    name = schema.name or ""
+    mapping = _ours(path, name, schema.customProperties, Mapping)
+    if mapping is None and omop:
+        mapping = default_mapping(name)
+    if mapping is None:
+        raise SettingsError(f"{path}: {name}", "the property uttag is missing", "say what the table holds")
+    table = Table(name=name, columns=tuple(_column(path, name, each) for each in schema.properties or []), mapping=mapping)
+    known = {column.name for column in table.columns}
+    for used in _used(mapping):
+        if used not in known:
+            raise SettingsError(f"{path}: {name}", f"its mapping uses the column {used}, which it does not list", "list the column")
+    return table
+
+
+def _column(path: Path, table: str, schema: SchemaProperty) -> Column:
+    options: dict[str, Any] = schema.logicalTypeOptions or {}
+    if schema.logicalType not in _TYPES:
+        raise SettingsError(f"{path}: {table}.{schema.name}", "its logicalType is not one that intake reads", f"use {', '.join(_TYPES)}")
+    try:
+        return Column(
+            name=schema.physicalName or schema.name or "", type=_TYPES[schema.logicalType], required=bool(schema.required),
+            format=options.get("format", "yyyy-MM-dd"), lowest=options.get("minimum"), highest=options.get("maximum"),
+        )  # fmt: skip
+    except ValidationError as fault:
+        first = fault.errors(include_input=False, include_url=False)[0]
+        raise SettingsError(f"{path}: {table}.{schema.name}", first["msg"], "mend the contract") from None
+
+
+def _used(mapping: Mapping) -> Iterator[str]:
+    """Columns that a mapping names."""
+    for part in (mapping.identities, *mapping.events):
+        if part is None:
+            continue
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            if isinstance(value, Coded):
+                yield value.column
+            elif name == "where":
+                yield from value
+            elif name in ("kind", "concept", "system", "setting", "duplicates") or isinstance(value, bool) or value is None:
+                continue
+            elif isinstance(value, tuple):
+                yield from value
+            else:
+                yield value
+
+
+def _refuse_names(contract: Contract) -> None:
+    """A source that forbids re-identification maps nothing but a token."""
+    if not contract.agreement.no_reidentify:
+        return
+    for table in contract.tables:
+        who = table.mapping.identities
+        if who is not None and (who.token is None or any(getattr(who, name) for name in NAMING)):
+            raise SettingsError(
+                f"{contract.path}: {table.name}", "maps more than a token, though the source forbids re-identification",
+                "map the token alone",
+            )  # fmt: skip

@@ -1,0 +1,245 @@
+"""What happened: event columns to the frame of `schemas.ACCEPTED_EVENTS`, each row checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from kernels import text
+from kernels.hashing import hash_rows
+from pipelines import codes
+from pipelines.intake.columns import Block, Ledger, keyed
+from pipelines.intake.contract import BY_CONCEPT, BY_VISIT, Agreement, Coded, Event
+from pipelines.intake.identities import Keys
+from pipelines.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, KIND, SETTING, SETTINGS, VALUE_MISSING, VALUE_SCALE
+from pipelines.storage import Category, Frame, take
+
+
+class Births(Protocol):
+    """Who a delivery speaks of."""
+
+    def find(self, record: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each record: is it known, bool (n,), and the day of birth, int32 (n,)."""
+        ...
+
+
+class Concepts(Protocol):
+    """A delivery's own concept table."""
+
+    def labels(self, concept: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """Concept labels, and for each id, int64 (n,), which of them, −1 if it is not in the table or its vocabulary is not ours."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an event is checked against. `delivered`: day of delivery."""
+
+    source: str
+    delivered: int
+    agreement: Agreement
+    keys: Keys
+    births: Births | None
+    concepts: Concepts | None
+
+
+def events(
+    block: Block, event: Event, own_record: np.ndarray | None, own_birth: np.ndarray | None, setting: Setting, ledger: Ledger
+) -> Frame:
+    """The good rows of the block as events, in their order; the others are marked in the ledger.
+
+    `own_record`, `own_birth`: record and day of birth of each row where the table itself says whom it is about.
+    """
+    asked = _asked(block, event)
+    if own_record is None:
+        reference = block.bytes(event.reference or "")
+        ledger.mark(asked & (reference == b""), "missing", event.reference or "")
+        record = keyed(setting.source, reference, setting.keys.record)
+        known, birth = setting.births.find(record) if setting.births else (np.ones(len(block), bool), np.full(len(block), DAY_UNKNOWN))
+        ledger.mark(asked & ~known, "unknown_person", event.reference or "")
+    else:
+        record, birth = own_record, own_birth if own_birth is not None else np.full(len(block), DAY_UNKNOWN)
+    start, end = _period(block, event, asked, ledger)
+    care = _settings(block, event, asked, ledger)
+    concept = _concept(block, event, care, asked, setting, ledger)
+    value, asked = _value(block, event, asked, ledger)
+    unit = _unit(block, event, concept, value, asked, ledger)
+    _plausible(event, start, birth, setting, asked, ledger)
+    frame: Frame = {
+        "record": record, "start": start, "end": end, "concept": concept, "value": value, "unit": unit,
+        "kind": np.full(len(block), KIND[event.kind], np.int8), "position": _position(block, event), "setting": care,
+        "care_unit": _labels(block, event.care_unit), "encounter": _encounter(block, event, setting),
+    }  # fmt: skip
+    if event.duplicates == "quarantine":
+        ledger.mark(_repeated(frame, asked & ledger.good), "duplicate", "")
+    return take(frame, np.flatnonzero(asked & ledger.good))
+
+
+def _asked(block: Block, event: Event) -> np.ndarray:
+    """bool (n,): rows that tell of this kind of event at all."""
+    asked = np.ones(len(block), bool)
+    for column, values in event.where.items():
+        labels, index = block.category(column)
+        asked &= np.array([label in values for label in labels] + [False])[index]
+    return asked
+
+
+def _period(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+    start, state = block.days(event.start)
+    ledger.mark(asked & (state == text.EMPTY), "missing", event.start)
+    ledger.mark(asked & (state == text.BAD), "bad_date", event.start)
+    if event.end is None:
+        return start, np.full(len(block), DAY_OPEN, np.int32) if event.open_end else start
+    end, state = block.days(event.end)
+    ledger.mark(asked & (state == text.BAD), "bad_date", event.end)
+    end = np.where(state == text.EMPTY, DAY_OPEN if event.open_end else start, end).astype(np.int32)
+    ledger.mark(asked & (end < start), "end_before_start", event.end)
+    return start, end
+
+
+def _settings(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> np.ndarray:
+    if isinstance(event.setting, Coded):
+        values = {theirs: SETTING[ours] for theirs, ours in event.setting.values.items()}
+        found, strange = block.mapped(event.setting.column, values, 0)
+        ledger.mark(asked & strange, "unknown_code", event.setting.column)
+        return found
+    return np.full(len(block), SETTING[event.setting or "unknown"], np.int8)
+
+
+# ---- concepts -----------------------------------------------------------------------------------------------------------------
+
+
+def _concept(block: Block, event: Event, care: np.ndarray, asked: np.ndarray, setting: Setting, ledger: Ledger) -> Category:
+    if event.code is None and event.concept is None:
+        return Category.of([f"VISIT/{name.upper()}" for name in SETTINGS], care.astype(np.int32))
+    if event.code is None:
+        return Category.constant(event.concept, len(block))
+    if event.system == BY_CONCEPT:
+        values, state = block.fixed(event.code)
+        if setting.concepts is None:
+            labels, index = [], np.full(len(block), -1, np.int32)
+        else:
+            labels, index = setting.concepts.labels(np.where(state == text.GOOD, values // VALUE_SCALE, -1))
+    else:
+        written, index = block.category(event.code)
+        ledger.mark(asked & (index < 0), "missing", event.code)
+        if event.system == BY_VISIT:
+            labels, index = _by_visit(written, index, block.bytes(event.encounter or ""))
+        else:
+            labels = [codes.label(event.system or "", code) for code in written]
+            index = np.where(_known(event.system or "", written)[index], index, -1)
+    ledger.mark(asked & (index < 0), "unknown_code", event.code)
+    return Category.of(labels, index.astype(np.int32))
+
+
+def _known(system: str, written: list[str]) -> np.ndarray:
+    return np.array([codes.known(system, codes.normal(code)) for code in written] + [False])
+
+
+def _by_visit(written: list[str], index: np.ndarray, visit: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """ICD-9-CM and ICD-10-CM in one column. A code that both have is of the revision that the other codes of its visit are of; where
+    they are of both, or there are none, it stays unknown (a hospital stay is coded in one revision).
+    """
+    normal = [codes.normal(code) for code in written]
+    labels = [f"ICD-9-CM/{code}" for code in normal] + [f"ICD-10-CM/{code}" for code in normal]
+    form = np.array([codes.icd_revision(code) for code in normal] + [0])[index]
+    shared = np.array(
+        [codes.SYSTEMS["ICD-9-CM"].holds(code) and codes.SYSTEMS["ICD-10-CM"].holds(code) for code in normal] + [False]
+    )[index]  # fmt: skip
+    visits, of_visit = np.unique(visit, return_inverse=True)
+    seen = np.zeros((len(visits), 2), bool)
+    seen[of_visit[form == 9], 0] = True
+    seen[of_visit[form == 10], 1] = True
+    one = np.where(seen[:, 0] & ~seen[:, 1], 9, np.where(seen[:, 1] & ~seen[:, 0], 10, 0))
+    one[visits == b""] = 0
+    revision = np.where((form == 0) & shared, one[of_visit], form)
+    return labels, np.where(revision == 9, index, np.where(revision == 10, index + len(normal), -1))
+
+
+# ---- values -------------------------------------------------------------------------------------------------------------------
+
+
+def _value(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+    """Values, and which rows still tell of this event: one whose value is empty and not required does not."""
+    if event.value is None:
+        return np.full(len(block), VALUE_MISSING, np.int64), asked
+    agreed = block.table.column(event.value)
+    value, state = block.fixed(event.value)
+    if agreed.required:
+        ledger.mark(asked & (state == text.EMPTY), "missing", event.value)
+    elif event.kind == "measurement":
+        asked = asked & (state != text.EMPTY)
+    ledger.mark(asked & (state == text.BAD), "bad_value", event.value)
+    for bound, outside in ((agreed.lowest, np.less), (agreed.highest, np.greater)):
+        if bound is not None:
+            ledger.mark(asked & (state == text.GOOD) & outside(value, round(bound * VALUE_SCALE)), "out_of_range", event.value)
+    return value, asked
+
+
+def _unit(block: Block, event: Event, concept: Category, value: np.ndarray, asked: np.ndarray, ledger: Ledger) -> Category:
+    """Units as delivered, which must be those of the analysis where it is one of ours; and values within its bounds."""
+    analyses = [codes.laboratory().get(label.removeprefix("LAB/")) if label.startswith("LAB/") else None for label in concept.labels]
+    expected = np.array([-1] * (len(analyses) + 1), np.int32)
+    written, index = block.category(event.unit) if event.unit else ([], np.full(len(block), -1, np.int32))
+    labels = sorted({*written, *(each.unit for each in analyses if each)})
+    place = {label: position for position, label in enumerate(labels)}
+    for position, each in enumerate(analyses):
+        expected[position] = place[each.unit] if each else -1
+    due = expected[concept.index]
+    given = np.array([place[label] for label in written] + [-1], np.int32)[index]
+    if event.unit:
+        ledger.mark(asked & (due >= 0) & (given != due), "unknown_unit", event.unit)
+    if event.value:
+        lowest = np.array([round(each.lowest * VALUE_SCALE) if each else -(2**62) for each in analyses] + [-(2**62)])[concept.index]
+        highest = np.array([round(each.highest * VALUE_SCALE) if each else 2**62 for each in analyses] + [2**62])[concept.index]
+        there = asked & (value != VALUE_MISSING)
+        ledger.mark(there & ((value < lowest) | (value > highest)), "out_of_range", event.value)
+    return Category.of(labels, np.where(given >= 0, given, due if event.value else -1))
+
+
+def _plausible(event: Event, start: np.ndarray, birth: np.ndarray, setting: Setting, asked: np.ndarray, ledger: Ledger) -> None:
+    if setting.agreement.before_birth:
+        ledger.mark(asked & (birth != DAY_UNKNOWN) & (start != DAY_UNKNOWN) & (start < birth), "before_birth", event.start)
+    if setting.agreement.after_delivery:
+        ledger.mark(asked & (start > setting.delivered), "after_delivery", event.start)
+
+
+def _position(block: Block, event: Event) -> np.ndarray:
+    if event.position is None:
+        return np.zeros(len(block), np.int8)
+    value, state = block.fixed(event.position)
+    return np.where(state == text.GOOD, np.clip(value // VALUE_SCALE, 0, 127), 0).astype(np.int8)
+
+
+def _labels(block: Block, column: str | None) -> Category:
+    if column is None:
+        return Category.constant(None, len(block))
+    labels, index = block.category(column)
+    return Category.of(labels, index)
+
+
+def _encounter(block: Block, event: Event, setting: Setting) -> np.ndarray:
+    if event.encounter is None:
+        return np.zeros(len(block), np.int64)
+    visit = block.bytes(event.encounter)
+    return np.where(visit == b"", 0, keyed(setting.source, visit, setting.keys.encounter))
+
+
+def _repeated(frame: Frame, rows: np.ndarray) -> np.ndarray:
+    """bool (n,): rows among `rows` that are equal in every column to one before them. A hash finds them, the columns decide."""
+    place = np.flatnonzero(rows)
+    columns = np.stack([_plain(frame[name])[place] for name in ACCEPTED_EVENTS], 1)
+    digest = hash_rows(columns.view(np.uint8).reshape(len(place), -1), bytes(16))
+    order = np.argsort(digest, kind="stable")
+    ranked = digest[order]
+    again = np.flatnonzero(ranked[1:] == ranked[:-1])
+    equal = (columns[order[again]] == columns[order[again + 1]]).all(1)
+    out = np.zeros(len(rows), bool)
+    out[place[order[again[equal] + 1]]] = True
+    return out
+
+
+def _plain(column: np.ndarray | Category) -> np.ndarray:
+    return (column.index if isinstance(column, Category) else column).astype(np.int64)

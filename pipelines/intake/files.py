@@ -1,0 +1,233 @@
+"""One delivered file, from its bytes to sealed frames: what a worker does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from kernels import text
+from pipelines import storage
+from pipelines.errors import ContractError
+from pipelines.intake.adapters import blocks
+from pipelines.intake.columns import Block, Ledger
+from pipelines.intake.contract import BY_CONCEPT, Contract, Table
+from pipelines.intake.events import Births, Setting, events
+from pipelines.intake.identities import Keys, identities
+from pipelines.intake.omop import concept_table
+from pipelines.schemas import ACCEPTED_EVENTS, DAY_UNKNOWN, IDENTITIES, QUARANTINE
+from pipelines.sealing import Zone
+from pipelines.storage import Category, Frame
+
+Digests = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """What a worker needs to know: settings and paths, no data. `people`: identity files of the delivery, with the hash of each."""
+
+    contract: Contract
+    table: Table
+    path: Path
+    number: int
+    source: str
+    delivered: int
+    identity: Path
+    store: Path
+    identity_zone: Zone
+    store_zone: Zone
+    concepts: Digests = ()
+    people: Digests | None = None
+
+    def knowing(self, people: Digests) -> FileTask:
+        """The same task, told who there is."""
+        return replace(self, people=people)
+
+    @property
+    def keys(self) -> Keys:
+        derived = self.identity_zone.derived
+        return Keys(derived("record"), derived("token"), derived("encounter"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file written."""
+
+    file: str
+    rows: int
+    hash: str
+
+
+@dataclass
+class FileResult:
+    """What a worker tells of its file: counts, hashes, places; never a value. `stopped`: the three parts of a `ContractError`."""
+
+    number: int
+    file: str
+    identities: list[Part] = field(default_factory=list)
+    events: list[Part] = field(default_factory=list)
+    rows_read: int = 0
+    rows_accepted: int = 0
+    warnings: dict[str, int] = field(default_factory=dict)
+    quarantined: dict[tuple[str, str], int] = field(default_factory=dict)
+    quarantine: Frame = field(default_factory=lambda: storage.empty(QUARANTINE))
+    quality: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stopped: tuple[str, str, str] | None = None
+
+
+def map_file(task: FileTask) -> FileResult:
+    """Read, check and map one file; write its frames to the staging folders."""
+    result = FileResult(task.number, task.path.name)
+    ragged: list[int] = []
+    people: list[Frame] = []
+    bad = 0
+    try:
+        for count, block in enumerate(blocks(task.contract, task.table, task.path, ragged)):
+            bad += _map_block(task, block, count, people, result)
+        _note(result, np.array(sorted(ragged), np.int64), "ragged_row", "")
+        _write_people(task, people, result)
+        read, bad = result.rows_read + len(ragged), bad + len(ragged)
+        if bad > task.contract.agreement.quarantine_share * read:
+            what = f"{bad:,} of {read:,} rows are faulty ({_worst(result)}), more than the contract bears"
+            raise ContractError(task.path.name, what, "ask the sender to mend and deliver it again")
+        result.rows_read = read
+    except ContractError as fault:
+        return FileResult(task.number, task.path.name, stopped=(fault.where, fault.what, fault.next_step))
+    return result
+
+
+def _worst(result: FileResult) -> str:
+    (reason, column), _ = max(result.quarantined.items(), key=lambda each: (each[1], each[0]))
+    return f"{reason} in {column}" if column else reason
+
+
+def _map_block(task: FileTask, block: Block, count: int, people: list[Frame], result: FileResult) -> int:
+    """Map one block; returns how many of its rows are faulty."""
+    mapping, faulty = task.table.mapping, np.zeros(len(block), bool)
+    record = birth = None
+    who = Ledger(len(block))
+    if mapping.identities is not None:
+        frame = identities(block, mapping.identities, task.source, task.delivered, task.keys, who, result.warnings)
+        record, birth = np.asarray(frame["record"]), np.asarray(frame["birth_day"])
+        order = np.argsort(record, kind="stable")
+        again = order[1:][record[order[1:]] == record[order[:-1]]]
+        repeated = np.zeros(len(block), bool)
+        repeated[again] = who.good[again]
+        if not mapping.identities.repeats:
+            who.mark(repeated, "duplicate", mapping.identities.reference or mapping.identities.number or "")
+        people.append(storage.take(frame, np.flatnonzero(who.good & ~repeated)))
+        faulty |= _quarantine(result, block, who)
+    accepted = who.good & ~faulty if mapping.identities is not None and not mapping.events else np.zeros(len(block), bool)
+    setting = Setting(
+        task.source, task.delivered, task.contract.agreement, task.keys, _births(task),
+        concept_table(task.contract, task.concepts) if any(each.system == BY_CONCEPT for each in mapping.events) else None,
+    )  # fmt: skip
+    frames = []
+    usable = block if who.good.all() else block.take(who.good)
+    for event in mapping.events:
+        ledger = Ledger(len(usable))
+        own = None if record is None else record[who.good]
+        frames.append(events(usable, event, own, None if birth is None else birth[who.good], setting, ledger))
+        faulty[np.flatnonzero(who.good)[_quarantine(result, usable, ledger)]] = True
+    if mapping.events:
+        _write_events(task, storage.concat(frames, ACCEPTED_EVENTS), count, result)
+        accepted = ~faulty
+    result.rows_read += len(block)
+    result.rows_accepted += int(accepted.sum())
+    _measure(result.quality, block)
+    return int(faulty.sum())
+
+
+def _quarantine(result: FileResult, block: Block, ledger: Ledger) -> np.ndarray:
+    """Note the ledger's faulty rows; returns them, bool (n,)."""
+    for reason in range(len(ledger.reasons)):
+        for column in range(len(ledger.columns)):
+            rows = (ledger.reason == reason) & (ledger.column == column)
+            if rows.any():
+                _note(result, block.row[rows], ledger.reasons[reason], ledger.columns[column])
+    return ~ledger.good
+
+
+def _note(result: FileResult, row: np.ndarray, reason: str, column: str) -> None:
+    if not len(row):
+        return
+    frame: Frame = {
+        "file": Category.constant(result.file, len(row)), "row": row, "reason": Category.constant(reason, len(row)),
+        "column": Category.constant(column or None, len(row)),
+    }  # fmt: skip
+    result.quarantine = storage.concat([result.quarantine, frame], QUARANTINE)
+    result.quarantined[reason, column] = result.quarantined.get((reason, column), 0) + len(row)
+
+
+def _write_people(task: FileTask, people: list[Frame], result: FileResult) -> None:
+    """One row for each record of the file, by record."""
+    if not people:
+        return
+    frame = storage.concat(people, IDENTITIES)
+    _, first = np.unique(np.asarray(frame["record"]), return_index=True)
+    frame = storage.take(frame, first)
+    name = f"identities-{task.number:04d}.parquet"
+    storage.write(frame, task.identity / name, IDENTITIES, task.identity_zone)
+    result.identities.append(Part(name, storage.length(frame), storage.content_hash(frame, IDENTITIES)))
+
+
+def _write_events(task: FileTask, frame: Frame, count: int, result: FileResult) -> None:
+    name = f"events-{task.number:04d}-{count:03d}.parquet"
+    storage.write(frame, task.store / name, ACCEPTED_EVENTS, task.store_zone)
+    result.events.append(Part(name, storage.length(frame), storage.content_hash(frame, ACCEPTED_EVENTS)))
+
+
+# ---- who there is -----------------------------------------------------------------------------------------------------------
+
+
+class _People:
+    """Records, ascending, and days of birth."""
+
+    def __init__(self, record: np.ndarray, birth: np.ndarray) -> None:
+        self._record, self._birth = record, birth
+
+    def find(self, record: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `events.Births`."""
+        if not len(self._record):
+            return np.zeros(len(record), bool), np.full(len(record), DAY_UNKNOWN, np.int32)
+        place = np.minimum(np.searchsorted(self._record, record), len(self._record) - 1)
+        known = self._record[place] == record
+        return known, np.where(known, self._birth[place], DAY_UNKNOWN).astype(np.int32)
+
+
+def _births(task: FileTask) -> Births | None:
+    return None if task.people is None else _people(task.people, task.identity_zone)
+
+
+@lru_cache(maxsize=2)
+def _people(files: Digests, zone: Zone) -> _People:
+    frames = [storage.read(Path(path), IDENTITIES, zone, ["record", "birth_day"]) for path, _ in files]
+    record = np.concatenate([np.asarray(frame["record"]) for frame in frames] or [np.empty(0, np.int64)])
+    birth = np.concatenate([np.asarray(frame["birth_day"]) for frame in frames] or [np.empty(0, np.int32)])
+    record, first = np.unique(record, return_index=True)
+    return _People(record, birth[first])
+
+
+# ---- quality ----------------------------------------------------------------------------------------------------------------
+
+
+def _measure(quality: dict[str, dict[str, Any]], block: Block) -> None:
+    """Add to the file's quality: rows, missing values, and the first and last day of dates. Of texts nothing but counts."""
+    for column in block.table.columns:
+        values = block.columns[column.name]
+        missing = values.null_count
+        if column.type == "string" and str(values.type) in ("string", "large_string"):
+            missing += pc.sum(pc.equal(pc.binary_length(values), 0)).as_py() or 0
+        held = quality.setdefault(column.name, {"rows": 0, "missing": 0})
+        held["rows"] += len(values)
+        held["missing"] += int(missing)
+        if column.type == "date":
+            days, state = block.days(column.name)
+            good = days[state == text.GOOD]
+            if len(good):
+                low, high = str(good.min().astype("datetime64[D]")), str(good.max().astype("datetime64[D]"))
+                held["first"], held["last"] = min(held.get("first", low), low), max(held.get("last", high), high)
