@@ -150,6 +150,7 @@ def jaro_winkler(masks: np.ndarray, a: np.ndarray, length_a: int, b: np.ndarray,
     """
     if length_a == 0 or length_b == 0:
         return 1.0 if length_a == length_b else 0.0
+    length_a, length_b = np.int64(length_a), np.int64(length_b)
     reach = max(max(length_a, length_b) // 2 - 1, 0)
     one = np.uint64(1)
     taken_a = np.uint64(0)

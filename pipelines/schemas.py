@@ -75,7 +75,7 @@ ACCEPTED_EVENTS: Final[Schema] = {
 # identity zone, written by intake: why a row was turned away, never what it held.
 QUARANTINE: Final[Schema] = {"file": "category", "row": "int64", "reason": "category", "column": "category"}
 
-# identity zone, written by linkage.
+# store zone, written by linkage.
 PERSON_INDEX: Final[Schema] = {
     "record": "int64",  # ascending
     "person": "int64",

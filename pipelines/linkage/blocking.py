@@ -13,7 +13,7 @@ from kernels.strings import sounds
 from pipelines.compute import Ranks
 from pipelines.linkage.clusters import SEEKER
 from pipelines.linkage.numbers import people
-from pipelines.linkage.rows import Rows, exchange, take
+from pipelines.linkage.rows import Rows, exchange, reorder, take
 from pipelines.linkage.settings import LinkageSettings
 
 _MIX = bytes(range(16))  # spreads keys over ranks; keeps no secret
@@ -88,7 +88,7 @@ def blocks(ranks: Ranks, rows: Rows, rule: int, largest: int) -> Blocks:
     """The blocks of one rule that this rank owns."""
     mine = take(rows, rows["keys"][:, rule] >= 0)
     mine = exchange(ranks, mine, mine["keys"][:, rule])
-    mine = take(mine, np.lexsort((~mine["seeker"], mine["keys"][:, rule])))
+    reorder(mine, np.lexsort((~mine["seeker"], mine["keys"][:, rule])))
     key = mine["keys"][:, rule]
     begins = np.append(np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)]), len(key))
     seekers = np.add.reduceat(mine["seeker"].astype(np.int64), begins[:-1]) if len(key) else np.empty(0, np.int64)

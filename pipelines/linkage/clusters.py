@@ -76,13 +76,13 @@ def _roles(nodes: Rows, cluster: np.ndarray, anchored: np.ndarray, exclusive: np
 
 def scatter(ranks: Ranks, nodes: Rows | None, clusters: Clusters | None, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """For this rank's rows their cluster (int64) and role (int8)."""
-    counts = ranks.gather(len(np.unique(rows["record"])))
+    node = np.cumsum(np.append(False, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
+    counts = ranks.gather(int(node[-1]) + 1 if len(node) else 0)
     shares: list[tuple[np.ndarray, np.ndarray] | None] = [None] * ranks.size
     if clusters is not None and counts is not None:
         edges = np.cumsum([0, *counts])
         shares = [(clusters.cluster[a:b], clusters.role[a:b]) for a, b in pairwise(edges)]
     cluster, role = ranks.exchange(shares)[0]
-    node = np.cumsum(np.append(False, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
     return cluster[node].astype(np.int64), role[node]
 
 

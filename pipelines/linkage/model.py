@@ -35,9 +35,9 @@ def sample(ranks: Ranks, rows: Rows, settings: LinkageSettings) -> np.ndarray:
         mine = _smallest(take(rows, which), settings.sample)
         gathered = ranks.gather(mine)
         chosen.append(ranks.broadcast(_smallest(concat(gathered), settings.sample) if gathered is not None else None))
+    count = len(chosen[0]["record"])
     together = concat(chosen)
-    lefts = np.arange(len(chosen[0]["record"]))[ranks.rank :: ranks.size]
-    rights = np.arange(len(chosen[0]["record"]), len(together["record"]))
+    lefts, rights = np.arange(count)[ranks.rank :: ranks.size], np.arange(count, len(together["record"]))
     histogram = np.zeros(PATTERNS, np.int64)
     sample_patterns(
         people(together, together["cluster"], together["codes"]), lefts, rights, settings.near, settings.close, histogram

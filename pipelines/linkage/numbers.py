@@ -10,7 +10,7 @@ from kernels.claims import ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE, Claims, s
 from kernels.pairs import People
 from kernels.strings import lengths
 from pipelines.compute import Ranks
-from pipelines.linkage.rows import Rows, concat, exchange, take
+from pipelines.linkage.rows import Rows, drain, exchange, reorder, take
 from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS
 
 _RESERVE = ("reserve_stockholm", "reserve_vgr", "reserve_national")
@@ -39,7 +39,7 @@ def settle_numbers(ranks: Ranks, rows: Rows) -> Settled | None:
     """Join records by number; the result on rank 0."""
     claims = _claims(rows)
     claims = exchange(ranks, claims, claims["token"])
-    claims = take(claims, np.lexsort([claims[name] for name in ("first_day", "record", "first", "role", "token")]))
+    reorder(claims, np.lexsort([claims[name] for name in ("first_day", "record", "first", "role", "token")]))
     target = settle(
         Claims(*(claims[name] for name in ("token", "role", "record", "first_day", "last_day"))),
         people(claims, np.empty(0, np.int64)),
@@ -68,7 +68,7 @@ def _claims(rows: Rows) -> Rows:
         parts.append(part)
     parts[1]["first_day"] = np.full_like(parts[1]["first_day"], DAY_UNKNOWN)  # used at some time before, who knows when
     parts[1]["last_day"] = np.full_like(parts[1]["last_day"], DAY_OPEN)
-    return concat(parts)
+    return drain(parts)
 
 
 def people(rows: Rows, cluster: np.ndarray, codes: np.ndarray | None = None) -> People:

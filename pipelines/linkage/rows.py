@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,17 +27,34 @@ def take(rows: Rows, which: np.ndarray | slice) -> Rows:
     return {name: column[which] for name, column in rows.items()}
 
 
+def reorder(rows: Rows, which: np.ndarray) -> None:
+    """`take` in place, so that one column at a time stands twice in memory."""
+    for name in rows:
+        rows[name] = rows[name][which]
+
+
 def concat(parts: Sequence[Rows]) -> Rows:
     """Rows of one kind, one after the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return drain([dict(part) for part in parts])
+
+
+def drain(parts: Sequence[Rows]) -> Rows:
+    """`concat` that empties `parts` as it goes, so that one column at a time stands twice in memory."""
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
 
 def exchange(ranks: Ranks, rows: Rows, key: np.ndarray) -> Rows:
-    """Send each row to the rank that owns its key, of equal ranges of the non-negative int64."""
-    owner = np.searchsorted(range_bounds(ranks.size), key, side="right")
-    order = np.argsort(owner.astype(np.uint16), kind="stable")
+    """Send each row to the rank that owns its key, of equal ranges of the non-negative int64. Empties `rows` as it goes."""
+    if ranks.size == 1:
+        return rows
+    owner = np.searchsorted(range_bounds(ranks.size), key, side="right").astype(np.uint16)
+    order = np.argsort(owner, kind="stable")
     edges = np.searchsorted(owner[order], np.arange(ranks.size + 1))
-    return concat(ranks.exchange([take(rows, order[edges[each] : edges[each + 1]]) for each in range(ranks.size)]))
+    received: Rows = {}
+    for name in list(rows):
+        column = rows.pop(name)[order]
+        received[name] = np.concatenate(ranks.exchange([column[begin:end] for begin, end in pairwise(edges)]))
+    return received
 
 
 def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], anchor_source: str | None) -> Rows:
@@ -65,7 +83,7 @@ def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], anchor_source
         rows["anchor"] = np.full(n, delivery is not None and delivery.source == anchor_source)
         rows["closed"] = np.full(n, delivery is not None and delivery.no_reidentify)
         received.append(exchange(ranks, rows, rows["record"]))
-    return _latest(concat(received))
+    return _latest(drain(received))
 
 
 def _day(delivery: Accepted | None) -> int:
@@ -73,7 +91,10 @@ def _day(delivery: Accepted | None) -> int:
 
 
 def _latest(rows: Rows) -> Rows:
-    rows = take(rows, np.lexsort((rows["first_day"], -rows["order"], rows["record"])))
+    order = np.argsort(rows["record"], kind="stable")
+    if len(order) and (np.diff(rows["record"][order]) == 0).any():
+        order = np.lexsort((rows["first_day"], -rows["order"], rows["record"]))
+    reorder(rows, order)
     begins = np.flatnonzero(np.append(True, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
     if len(begins) == len(rows["record"]):
         return rows
@@ -86,15 +107,16 @@ def encode(frame: Frame) -> Rows:
     """Identity rows as numbers and symbols. `frame`: columns of `schemas.IDENTITIES`."""
     n = storage.length(frame)
     kind, last = array(frame, "number_kind"), array(frame, "valid_to")
-    digits = _matrix(array(frame, "number")).astype(np.int64) - ord("0")
-    numbered = np.isin(kind, _NUMBERED) & ((digits[:, :12] >= 0) & (digits[:, :12] <= 9)).all(1)
+    digits = _matrix(array(frame, "number"))[:, :12] - np.uint8(ord("0"))
+    numbered = np.flatnonzero(np.isin(kind, _NUMBERED) & (digits <= 9).all(1))
+    digits = digits[numbered].astype(np.int64)
     facts = np.full((n, 4), -1, np.int32)
     facts[:, 0] = packed_days(array(frame, "birth_day"))
     facts[:, 1] = array(frame, "sex")
     facts[:, 2] = _postcodes(array(frame, "postcode"))
-    facts[numbered, 3] = digits[numbered, 8:12] @ 10 ** np.arange(3, -1, -1)
+    facts[numbered, 3] = digits[:, 8:] @ 10 ** np.arange(3, -1, -1)
     stem = np.full(n, -1, np.int64)
-    stem[numbered] = digits[numbered, :11] @ 10 ** np.arange(10, -1, -1)
+    stem[numbered] = digits[:, :11] @ 10 ** np.arange(10, -1, -1)
     return {
         "record": array(frame, "record"),
         "token": array(frame, "token"),
@@ -116,9 +138,9 @@ def _postcodes(text: np.ndarray) -> np.ndarray:
     """int32 (n,): five digits as a number, blanks left out; -1 for anything else."""
     letters = _matrix(text)
     digit = (letters >= ord("0")) & (letters <= ord("9"))
-    value = np.zeros(len(text), np.int64)
+    value = np.zeros(len(text), np.int32)
     for place in range(letters.shape[1]):
-        value = np.where(digit[:, place], value * 10 + letters[:, place] - ord("0"), value)
+        value = np.where(digit[:, place], value * 10 + (letters[:, place] - np.uint8(ord("0"))), value)
     other = ~digit & (letters != 0) & (letters != ord(" "))
     return np.where((digit.sum(1) == 5) & ~other.any(1), value, -1)
 
