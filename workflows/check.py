@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.intake.contract import load as load_contract
+from pipelines.intake.contract import Contract
 
 from pipelines import definition
 from pipelines.aggregation.count import Layout
@@ -21,7 +21,7 @@ def check_path(path: Path) -> Iterator[str]:
     elif path.parent.name == "permits":
         yield from _check_permit(Site.load(path.resolve().parent.parent), path.stem)
     elif path.suffix in (".yaml", ".yml"):
-        contract = load_contract(path)
+        contract = Contract.load(path)
         yield f"contract {path.name}: {len(contract.tables)} tables"
     else:
         raise SettingsError(path, "is neither a site's folder nor a YAML file", "name one of these")
@@ -29,7 +29,7 @@ def check_path(path: Path) -> Iterator[str]:
 
 def _check_site(site: Site) -> Iterator[str]:
     for name, source in sorted(site.sources.items()):
-        contract = load_contract(site.root / source.contract)
+        contract = Contract.load(site.root / source.contract)
         yield f"source {name}: contract with {len(contract.tables)} tables"
     for zone in ("identity", "store"):
         site.zone(zone).key()

@@ -36,7 +36,7 @@ class Call:
 
 def intake(call: Call, journal: Journal) -> dict[str, Any]:
     """Checks and maps one delivery. A delivery that breaks its contract is stopped; the night goes on without it."""
-    from pipelines.intake.stage import intake
+    from pipelines.intake import intake
 
     site = Site.load(call.site)
     source, _, name = (call.delivery or "").partition("/")

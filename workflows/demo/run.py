@@ -9,10 +9,10 @@ from pathlib import Path
 from pipelines import permit as permits
 from pipelines import signing, storage
 from pipelines.errors import SettingsError
-from pipelines.intake.contract import load as load_contract
+from pipelines.intake.contract import Contract
 from pipelines.permit import Permit
 from pipelines.site import ZONES, Site, create_keys
-from pipelines.synthetic import generate
+from pipelines.synthetic.generate import generate
 from workflows import run
 from workflows.demo.report import write_report
 from workflows.night import run_night
@@ -71,7 +71,7 @@ def deliver_late(site: Site) -> None:
 def _sign_permits(site: Site, seed: int) -> None:
     """Everyone who would sign does: the owner of each source, and the centre with its key for bundles."""
     signing.create_signing_key(site.keys / "release.ed25519", _seeded(seed, "release"))
-    owners = {load_contract(site.root / source.contract).owner for source in site.sources.values()}
+    owners = {Contract.load(site.root / source.contract).agreement.owner for source in site.sources.values()}
     for owner in sorted(owners):
         signing.create_signing_key(site.keys / "owners" / f"{owner}.ed25519", _seeded(seed, f"owner {owner}"))
     for name in run.standing(site):
