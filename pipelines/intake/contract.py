@@ -61,7 +61,7 @@ class Event(Strict):
     reference: str | None = None
     concept: str | None = None
     code: str | None = None
-    system: str | None = None
+    system: str | tuple[str, ...] | None = None  # of several, the first whose form a code has
     value: str | None = None
     unit: str | None = None
     position: str | None = None
@@ -71,11 +71,16 @@ class Event(Strict):
     where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     duplicates: Literal["quarantine", "keep"] = "quarantine"
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The code systems that a code may be of."""
+        return (self.system,) if isinstance(self.system, str) else self.system or ()
+
     @model_validator(mode="after")
     def _coherent(self) -> Event:
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}")
-        if self.system not in (None, BY_CONCEPT, BY_VISIT) and self.system not in codes.SYSTEMS:
+        if not {BY_CONCEPT, BY_VISIT, *codes.SYSTEMS} >= {*self.systems}:
             raise ValueError("the code system is not known; see pipelines/codes.py")
         if (self.code is None) != (self.system is None):
             raise ValueError("code and system go together")

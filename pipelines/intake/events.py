@@ -128,14 +128,15 @@ def _concept(block: Block, event: Event, care: np.ndarray, asked: np.ndarray, se
         if event.system == BY_VISIT:
             labels, index = _by_visit(written, index, block.bytes(event.encounter or ""))
         else:
-            labels = [codes.label(event.system or "", code) for code in written]
-            index = np.where(_known(event.system or "", written)[index], index, -1)
+            labels = [_label(event.systems, codes.normal(code)) for code in written]
+            index = np.where(np.array([bool(label) for label in labels] + [False])[index], index, -1)
     ledger.mark(asked & (index < 0), "unknown_code", event.code)
     return Category.of(labels, index.astype(np.int32))
 
 
-def _known(system: str, written: list[str]) -> np.ndarray:
-    return np.array([codes.known(system, codes.normal(code)) for code in written] + [False])
+def _label(systems: tuple[str, ...], code: str) -> str:
+    """The label in the first system that the code is of, empty if it is of none."""
+    return next((f"{system}/{code}" for system in systems if codes.known(system, code)), "")
 
 
 def _by_visit(written: list[str], index: np.ndarray, visit: np.ndarray) -> tuple[list[str], np.ndarray]:
