@@ -161,7 +161,7 @@ class Contract(Strict):
     def load(path: Path) -> Contract:
         """Read and check a contract."""
         standard = load_yaml(path, OpenDataContractStandard)
-        server = (standard.servers or [None])[0]
+        server = next(iter(standard.servers or []), None)
         if server is None or server.format not in ("csv", "parquet", "omop"):
             raise SettingsError(f"{path}: servers", "its first server has no format csv, parquet or omop", "say how the files come")
         agreement = _ours(path, "contract", standard.customProperties, Agreement)

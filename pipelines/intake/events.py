@@ -33,6 +33,11 @@ class Concepts(Protocol):
         ...
 
 
+class _NoConcepts:
+    def labels(self, concept: np.ndarray) -> tuple[list[str], np.ndarray]:
+        return [], np.full(len(concept), -1, np.int32)
+
+
 @dataclass(frozen=True)
 class Setting:
     """What an event is checked against. `delivered`: day of delivery."""
@@ -118,10 +123,7 @@ def _concept(block: Block, event: Event, care: np.ndarray, asked: np.ndarray, se
         return Category.constant(event.concept, len(block))
     if event.system == BY_CONCEPT:
         values, state = block.fixed(event.code)
-        if setting.concepts is None:
-            labels, index = [], np.full(len(block), -1, np.int32)
-        else:
-            labels, index = setting.concepts.labels(np.where(state == text.GOOD, values // VALUE_SCALE, -1))
+        labels, index = (setting.concepts or _NoConcepts()).labels(np.where(state == text.GOOD, values // VALUE_SCALE, -1))
     else:
         written, index = block.category(event.code)
         ledger.mark(asked & (index < 0), "missing", event.code)

@@ -93,7 +93,8 @@ class ConceptTable:
 def concept_table(contract: Contract, files: tuple[tuple[str, str], ...]) -> ConceptTable:
     """Read a delivery's concept table. `files`: path and content digest of each, the latter so that a changed file is read again."""
     table = contract.table("concept")
-    ids, index, names = [np.empty(0, np.int64)], [np.empty(0, np.int32)], []
+    ids, index = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    names: list[str] = []
     for path, _ in files:
         for block in blocks(contract, table, Path(path), []) if table else ():
             vocabulary, of_vocabulary = block.category("vocabulary_id")

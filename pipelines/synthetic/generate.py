@@ -98,7 +98,8 @@ class _Task:
         home[lived[0]] = lived[3]
         return sources.Region(
             who, onset, contacts, sources.providers(who, contacts, rng), care.diagnoses(who, onset, contacts, rng),
-            care.measures(contacts, rng), care.laboratory(who, onset, contacts, rng), lived, home, records.postcodes(home, rng), self.token_key,
+            care.measures(contacts, rng), care.laboratory(who, onset, contacts, rng), lived, home, records.postcodes(home, rng),
+            self.token_key,
         )  # fmt: skip
 
 

@@ -45,21 +45,21 @@ def conditions() -> tuple[Condition, ...]:
         rows = list(csv.reader(source))[1:]
     return tuple(
         Condition(
-            tuple(codes.split()), chronic == "1", *(float(each) for each in numbers),
-            tuple(drugs.split()), tuple(laboratory.split()), tuple(measures.split()),
+            tuple(row[0].split()), row[1] == "1", float(row[2]), float(row[3]), float(row[4]), float(row[5]), float(row[6]), float(row[7]),
+            float(row[8]), float(row[9]), float(row[10]), tuple(row[11].split()), tuple(row[12].split()), tuple(row[13].split()),
         )
-        for codes, chronic, *numbers, drugs, laboratory, measures in rows
+        for row in rows
     )  # fmt: skip
 
 
 # Having the first multiplies the rate of the second. A driver stands before its target in the list above.
 COMORBIDITY = (
     ("I109", "I209", 1.8), ("I109", "I489", 1.5), ("I109", "I509", 1.9), ("I109", "I639", 1.9), ("I109", "N189", 1.8),
-    ("E119", "I209", 1.9), ("E119", "I219", 1.8), ("E119", "I509", 1.7), ("E119", "I639", 1.6), ("E119", "N189", 2.6), ("E119", "I702", 2.2),
-    ("E109", "N189", 6.0), ("E109", "I209", 3.0), ("E785", "I209", 1.6), ("I209", "I219", 3.0), ("I209", "I509", 2.0),
-    ("I489", "I639", 2.4), ("I489", "I509", 2.0), ("J449", "J189", 3.0), ("J459", "J209", 1.6), ("F329", "F419", 3.5), ("F329", "F102", 1.8),
-    ("F102", "S060", 2.0), ("M819", "S720", 2.5), ("G209", "S720", 2.0), ("N189", "D509", 2.5), ("J449", "C349", 4.0), ("E669", "M170", 2.0),
-    ("F900", "F329", 2.0), ("F411", "F102", 1.3),
+    ("E119", "I209", 1.9), ("E119", "I219", 1.8), ("E119", "I509", 1.7), ("E119", "I639", 1.6), ("E119", "N189", 2.6),
+    ("E119", "I702", 2.2), ("E109", "N189", 6.0), ("E109", "I209", 3.0), ("E785", "I209", 1.6), ("I209", "I219", 3.0),
+    ("I209", "I509", 2.0), ("I489", "I639", 2.4), ("I489", "I509", 2.0), ("J449", "J189", 3.0), ("J459", "J209", 1.6),
+    ("F329", "F419", 3.5), ("F329", "F102", 1.8), ("F102", "S060", 2.0), ("M819", "S720", 2.5), ("G209", "S720", 2.0),
+    ("N189", "D509", 2.5), ("J449", "C349", 4.0), ("E669", "M170", 2.0), ("F900", "F329", 2.0), ("F411", "F102", 1.3),
 )  # fmt: skip
 WAVES = ((day(2020, 4, 10), 22, 0.12), (day(2020, 12, 18), 28, 0.22), (day(2021, 4, 5), 30, 0.21), (day(2022, 1, 25), 20, 0.45))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,20 +135,21 @@ def journal_a(region: Region, folder: Folder, rng: np.random.Generator) -> Truth
     patients, name = own.patients, numbered("A", own.patients.reference)
     units = [f"A-{unit:03d}" for unit in range(120)]
     kinds = ["", "IN", "OUT", "PC", "ER"]
-    write: Callable[[str, dict[str, pa.Array], bool], None] = lambda table, columns, dirty=True: folder.csv(  # noqa: E731
-        table, region.chunk, columns, ",", "utf-8", rng if dirty else None
-    )
+
+    def write(table: str, columns: dict[str, pa.Array]) -> None:
+        folder.csv(table, region.chunk, columns, ",", "utf-8", rng)
+
     write("patients", {
         "PatientID": name, "PersonID": text(patients.number), "FirstName": text(patients.given), "LastName": text(patients.surname),
-        "Sex": _sex(people.sex[patients.who], "M", "F"), "BirthDate": iso(people.birth[patients.who]), "PostalCode": text(patients.postcode),
-        "Created": iso(patients.first), "LastContact": iso(patients.last),
-    }, True)  # fmt: skip
+        "Sex": _sex(people.sex[patients.who], "M", "F"), "BirthDate": iso(people.birth[patients.who]),
+        "PostalCode": text(patients.postcode), "Created": iso(patients.first), "LastContact": iso(patients.last),
+    })  # fmt: skip
     at = own.contact
     write("contacts", {
         "ContactID": numbered("K", own.visit[at]), "PatientID": name.take(pa.array(own.of_contact[at])),
-        "ContactType": chosen(kinds, contacts.setting[at]), "StartDate": iso(misdated(contacts.day[at], people.birth[contacts.who[at]], rng)),
-        "EndDate": iso(contacts.end[at]), "CareUnit": chosen(units, _unit(region, at, 120)),
-    }, True)  # fmt: skip
+        "ContactType": chosen(kinds, contacts.setting[at]),
+        "StartDate": iso(misdated(contacts.day[at], people.birth[contacts.who[at]], rng)), "EndDate": iso(contacts.end[at]), "CareUnit": chosen(units, _unit(region, at, 120)),
+    })  # fmt: skip
     rows = own.rows(region.diagnoses)
     write("diagnoses", {
         "ContactID": numbered("K", own.visit[rows.contact]), "PatientID": name.take(pa.array(own.of_contact[rows.contact])),
@@ -157,20 +157,20 @@ def journal_a(region: Region, folder: Folder, rng: np.random.Generator) -> Truth
         "Order": pa.array(rows.position.astype(np.int64)).cast(pa.string()),
         "Date": spoiled(iso(misdated(rows.day, people.birth[rows.who], rng)), settings.BAD_DATE, "2021-02-30", rng),
         "ContactType": chosen(kinds, contacts.setting[rows.contact]), "CareUnit": chosen(units, _unit(region, rows.contact, 120)),
-    }, True)  # fmt: skip
+    })  # fmt: skip
     rows = own.rows(region.measures)
     write("measures", {
         "ContactID": numbered("K", own.visit[rows.contact]), "PatientID": name.take(pa.array(own.of_contact[rows.contact])),
         "MeasureCode": spoiled(chosen(list(MEASURES), rows.item), settings.UNKNOWN_CODE, "QV8", rng), "Date": iso(rows.day),
         "CareUnit": chosen(units, _unit(region, rows.contact, 120)),
-    }, True)  # fmt: skip
+    })  # fmt: skip
     rows = own.rows(region.laboratory)
     write("labs", {
         "PatientID": name.take(pa.array(own.of_contact[rows.contact])), "SampleDate": iso(rows.day),
         "Analysis": spoiled(chosen(list(ANALYSES), rows.item), settings.UNKNOWN_CODE, "OKÄND", rng),
         "Value": spoiled(spoiled(decimal(rows.value, _DECIMALS[rows.item]), settings.OUT_OF_RANGE, "99999", rng), 0.0003, ">90", rng),
         "Unit": spoiled(chosen(_UNITS, rows.item), settings.UNKNOWN_UNIT, "mg/dL", rng),
-    }, True)  # fmt: skip
+    })  # fmt: skip
     return name, people.person[patients.who]
 
 
@@ -280,10 +280,12 @@ def primarvard(region: Region, folder: Folder, rng: np.random.Generator) -> Trut
     rows = own.rows(region.diagnoses)
     unknown = rng.random(len(rows)) < settings.UNKNOWN_CODE
     folder.parquet("condition_occurrence", region.chunk, {
-        "condition_occurrence_id": pa.array(own.visit[rows.contact] * 16 + rows.position), "person_id": pa.array(ids[own.of_contact[rows.contact]]),
+        "condition_occurrence_id": pa.array(own.visit[rows.contact] * 16 + rows.position),
+        "person_id": pa.array(ids[own.of_contact[rows.contact]]),
         "condition_concept_id": pa.array(np.zeros(len(rows), np.int32)),
         "condition_start_date": dates(misdated(rows.day, people.birth[rows.who], rng)),
-        "condition_type_concept_id": pa.array(np.full(len(rows), 32827, np.int32)), "visit_occurrence_id": pa.array(own.visit[rows.contact]),
+        "condition_type_concept_id": pa.array(np.full(len(rows), 32827, np.int32)),
+        "visit_occurrence_id": pa.array(own.visit[rows.contact]),
         "condition_source_concept_id": pa.array(np.where(unknown, 0, _CONCEPT + rows.item).astype(np.int64)),
         "condition_source_value": chosen([_dotted(code) for code in CODES], rows.item),
     }, rng)  # fmt: skip
