@@ -91,12 +91,14 @@ def _numbers(path: Path, about: dict[str, Any], zone: Zone, *more: str) -> dict[
 
 
 def _description(about: dict[str, Any]) -> dict[str, Any]:
-    dimensions = tuple(
-        Dimension(**{name: tuple(value) if isinstance(value, list) else value for name, value in each.items()})
-        for each in about["dimensions"]
-    )
+    dimensions = tuple(_dimension(each) for each in about["dimensions"])
     return {
         "table": about["table"], "title": about["title"], "population": about["population"], "dimensions": dimensions,
         "additive": {name: tuple(flags) for name, flags in about["additive"].items()},
         "at_least": tuple((pair[0], pair[1]) for pair in about["at_least"]), "notes": about["notes"],
     }  # fmt: skip
+
+
+def _dimension(about: dict[str, Any]) -> Dimension:
+    listed = {name: tuple(about[name]) for name in ("codes", "labels", "parents", "levels")}
+    return Dimension(name=about["name"], title=about["title"], **listed)

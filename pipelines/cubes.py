@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.errors import DataError
 
 TOTAL = "Total"
+PERSON_COUNTS = ("persons", "at_risk")  # measures that count people: a cell is small if any of them is
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Cube:
     """Raw counts: secret, never released.
 
     `population`: names who is counted (the cohort's hash); cells of two cubes with the same population, measure and coordinates outside
-    the totals are the same number. `measures`: int64 (cells,) by name, "persons" always among them: it says which cells are small.
-    `additive`: for each measure one bool per dimension: do the children sum to their parent? Where they do not (a person may have
+    the totals are the same number. `measures`: int64 (cells,) by name, "persons" always among them; `PERSON_COUNTS` say which cells are
+    small. `additive`: for each measure one bool per dimension: do the children sum to their parent? Where they do not (a person may have
     several diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a is never below
     measure b in any cell.
     """

@@ -1,0 +1,135 @@
+"""Protecting the cubes of one permit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import scipy.sparse as sparse
+from scipy.sparse.csgraph import connected_components
+
+from kernels.elimination import determined
+from pipelines.cubes import Cube, ProtectedCube
+from pipelines.disclosure.moves import Move
+from pipelines.disclosure.search import Search
+from pipelines.disclosure.system import System, build
+from pipelines.errors import DisclosureError
+from pipelines.policy import Policy
+from pipelines.schemas import Schema
+from pipelines.storage import Frame
+
+# A move as it is kept for the gate: `change` is added to each measure of `cell` of the table at position `table`, by name.
+CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}
+
+ATTACKERS: Final = (
+    "one who solves the published sums exactly, over all tables of the permit at once",
+    "one who also knows that counts are whole and never negative, and the rule by which cells are hidden",
+    "one person who is alone in a cell and so knows that cell, too",
+)
+
+_BLOCK = 200_000_000  # entries of the largest block that is eliminated exactly; beyond it the moves alone are the proof
+
+
+@dataclass(frozen=True)
+class Protection:
+    """`cubes`: by table name. `proof`: public. Of the project zone alone: `certificate`, the moves, and `counts`, cells hidden and why."""
+
+    cubes: tuple[ProtectedCube, ...]
+    proof: dict[str, Any]
+    certificate: Frame
+    counts: list[dict[str, Any]]
+
+
+def protect(cubes: Sequence[Cube], policy: Policy, progress: Callable[[str], None] | None = None) -> Protection:
+    """Hide the small cells of `cubes` and those that would give them away. Raises `DisclosureError` unless every hidden cell is certified.
+
+    The cubes are one system: what two tables share gets one status. Every hidden cell has a move that changes it in every measure, so the
+    tables with and without that move look the same to all `ATTACKERS`.
+    """
+    say = progress or (lambda _text: None)
+    cubes = sorted(cubes, key=lambda cube: cube.table)
+    system = build(cubes, policy)
+    say(f"{int(system.primary.sum()):,} of {system.size:,} cells are small")
+    search = Search(system)
+    search.cover()
+    search.prune()
+    search.guard_singletons()
+    _audit(system, search)
+    say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
+    hidden = [search.hidden[variables] for variables in system.cells]
+    return Protection(
+        cubes=tuple(_protected(cube, mask) for cube, mask in zip(cubes, hidden, strict=True)),
+        proof=_proof(cubes, hidden, policy),
+        certificate=_certificate(search.moves, system),
+        counts=[_counts(cube, mask, system.primary[own]) for cube, mask, own in zip(cubes, hidden, system.cells, strict=True)],
+    )
+
+
+def _audit(system: System, search: Search) -> None:
+    """No sum fixes a hidden cell, and a move changes each. The verifier repeats this from the numbers alone before anything is released."""
+    moved = np.zeros(system.size, bool)
+    for move in search.moves:
+        moved[move.variables] = True
+    if not np.array_equal(moved, search.hidden) or _fixed_by_sums(system, search.hidden).any():
+        raise DisclosureError(
+            "disclosure", "the audit found a hidden cell that can be worked out", "report this; nothing has been released"
+        )
+
+
+def _fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
+    """Hidden variables that the sums determine, exactly, bool (hidden,). Groups that no relation ties together are taken one by one."""
+    sums = (system.lowest == 0) & (system.highest == 0)
+    matrix = sparse.csr_matrix((system.signs, (system.rows, system.columns)), (system.relations, system.size), dtype=np.int64)
+    matrix = matrix[sums][:, np.flatnonzero(hidden)].tocsr()
+    matrix = matrix[np.diff(matrix.indptr) > 0]
+    tied = abs(matrix)
+    count, group = connected_components(tied.T @ tied, directed=False)
+    of_row = group[matrix.indices[matrix.indptr[:-1]]]
+    fixed = np.zeros(matrix.shape[1], bool)
+    for each in range(count):
+        members, rows = np.flatnonzero(group == each), np.flatnonzero(of_row == each)
+        if 0 < len(rows) * len(members) <= _BLOCK:
+            fixed[members] = determined(matrix[rows][:, members].toarray())
+    return fixed
+
+
+def _protected(cube: Cube, hidden: np.ndarray) -> ProtectedCube:
+    shown = {name: np.where(hidden, 0, values) for name, values in cube.measures.items()}
+    return ProtectedCube(
+        cube.table, cube.title, cube.population, cube.dimensions, shown, hidden, cube.additive, cube.at_least, dict(cube.notes)
+    )
+
+
+def _certificate(moves: Sequence[Move], system: System) -> Frame:
+    """Every move, cell by cell of every table."""
+    columns: list[np.ndarray] = []
+    width = max((len(cells) for cells in system.cells), default=0)
+    change = np.zeros(system.size, np.int64)
+    for number, move in enumerate(moves):
+        change[move.variables] = move.changes
+        for table, variables in enumerate(system.cells):
+            cells = np.flatnonzero(change[variables])
+            columns.append(np.stack([np.full(len(cells), number), np.full(len(cells), table), cells, change[variables][cells]]))
+        change[move.variables] = 0
+    stacked = np.concatenate([np.empty((4, 0), np.int64), *columns], axis=1) if width else np.empty((4, 0), np.int64)
+    return {name: values.astype(np.int32) for name, values in zip(CERTIFICATE, stacked, strict=True)}
+
+
+def _proof(cubes: Sequence[Cube], hidden: Sequence[np.ndarray], policy: Policy) -> dict[str, Any]:
+    """What may be said in public: nothing that tells small cells from the others that are hidden."""
+    return {
+        "policy": policy.model_dump(mode="json"),
+        "withstands": list(ATTACKERS),
+        "certified": "every hidden cell, in every measure, by another set of tables that agrees with all that is shown",
+        "tables": [{"table": cube.table, "cells": cube.cells, "hidden": int(mask.sum())} for cube, mask in zip(cubes, hidden, strict=True)],
+    }
+
+
+def _counts(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> dict[str, Any]:
+    """Why cells are hidden: for the project zone alone."""
+    return {
+        "table": cube.table, "cells": cube.cells, "hidden": int(hidden.sum()), "small": int(primary.sum()),
+        "to_protect_small": int((hidden & ~primary).sum()), "nobody": int((cube.measures["persons"] == 0).sum()),
+    }  # fmt: skip

@@ -1,0 +1,29 @@
+"""The disclosure stage: raw cubes in, protected cubes and their proof out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipelines import storage
+from pipelines.cube_files import read_cubes, write_protected
+from pipelines.disclosure.protect import CERTIFICATE, protect
+from pipelines.policy import Policy
+from pipelines.project import Project
+from pipelines.sealing import Zone
+
+
+def disclose(project: Project, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Protect `<run>/raw/`: cubes to `<run>/protected/`, moves and public summary to `<run>/proof/`. The receipt counts what is hidden."""
+    return disclose_files(project.folder / "raw", project.folder, project.permit.policy, project.zone, progress)
+
+
+def disclose_files(raw: Path, out: Path, policy: Policy, zone: Zone, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Protect the cubes of `raw` into `out`; nothing is written unless all of them are certified."""
+    protection = protect(read_cubes(raw, zone), policy, progress)
+    for cube in protection.cubes:
+        write_protected(cube, out / "protected", zone)
+    storage.write(protection.certificate, out / "proof" / "certificate.parquet", CERTIFICATE, zone)
+    storage.write_json(protection.proof, out / "proof" / "proof.json")
+    return {"tables": protection.counts, "policy": policy.model_dump(mode="json")}
