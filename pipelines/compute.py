@@ -121,7 +121,8 @@ def ranks() -> Iterator[Ranks]:
         from pipelines.errors import UttagError
 
         if isinstance(fault, UttagError):
-            print(f"uttag: {fault}", file=sys.stderr, flush=True)
-            MPI.COMM_WORLD.Abort(fault.exit_code)
-        print(f"uttag: rank {communicator.Get_rank()} failed: {type(fault).__name__}", file=sys.stderr, flush=True)
-        MPI.COMM_WORLD.Abort(1)
+            line, code = str(fault), fault.exit_code
+        else:
+            line, code = f"rank {communicator.Get_rank()} failed: {type(fault).__name__}", 1
+        print(f"uttag: {line}", file=sys.stderr, flush=True)
+        MPI.COMM_WORLD.Abort(code)

@@ -194,6 +194,7 @@ def content_hash(frame: Frame, schema: Schema) -> str:
         column = frame[name]
         digest.update(f"{name}:{kind}:{len(column)};".encode())
         if isinstance(column, Category):
+            column = Category.of(column.labels, column.index)
             digest.update(json.dumps(column.labels).encode())
             digest.update(np.ascontiguousarray(column.index, "<i4").data)
         else:
