@@ -11,7 +11,7 @@ from kernels.hashing import hash_integers, hash_rows
 from kernels.pairs import People
 from kernels.strings import sounds
 from pipelines.compute import Ranks
-from pipelines.linkage.clusters import SEEKER
+from pipelines.linkage.clusters import SEEKER, UNUSED
 from pipelines.linkage.numbers import people
 from pipelines.linkage.rows import Rows, exchange, reorder, take
 from pipelines.linkage.settings import LinkageSettings
@@ -33,8 +33,11 @@ class Blocks:
 
 
 def candidates(rows: Rows, cluster: np.ndarray, role: np.ndarray, settings: LinkageSettings) -> Rows:
-    """Rows that look or are looked for and have a key: `cluster`, `seeker`, `record`, `names`, `codes`, `facts`, `keys`."""
-    used = np.flatnonzero(role)
+    """Rows that look or are looked for, with a name or number and a key: `cluster`, `seeker`, `record`, `names`, `codes`, `facts`, `keys`.
+
+    A record without name and number is left out: birth day, sex and postcode are nobody's alone.
+    """
+    used = np.flatnonzero((role != UNUSED) & ((rows["names"][:, :, 0] > 0).any(1) | (rows["facts"][:, 3] >= 0)))
     chosen = take({name: rows[name] for name in ("record", "names", "facts", "stem")}, used)
     chosen["cluster"], chosen["seeker"] = cluster[used], role[used] == SEEKER
     names = chosen["names"]

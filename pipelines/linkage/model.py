@@ -15,6 +15,8 @@ from pipelines.linkage.numbers import people
 from pipelines.linkage.rows import Rows, concat, take
 from pipelines.linkage.settings import KEYS, LinkageSettings, prior
 
+_IDENTIFYING = [list(FIELDS).index(name) for name in ("given", "surname", "number")]
+
 
 @dataclass(frozen=True)
 class Model:
@@ -63,6 +65,8 @@ def train(histogram: np.ndarray, random_pairs: np.ndarray, pairs: float, setting
     bits = [np.append(0, np.rint(1000 * np.log2(m[field][1:] / u[field][1:]))).astype(np.int32) for field in range(len(FIELDS))]
     prior_bits = int(np.rint(1000 * np.log2(rate / (1 - rate))))
     weights = (prior_bits + sum(bits[field][every_level[:, field]] for field in range(len(FIELDS)))).astype(np.int32)
+    nameless = (every_level[:, _IDENTIFYING] <= 1).all(1)  # no name or number agrees: no more than if nothing were known
+    weights[nameless] = np.minimum(weights[nameless], prior_bits)
     fields = {
         name: {
             level: {"m": round(float(m[f][k]), 6), "u": round(float(u[f][k]), 9), "bits": int(bits[f][k]) / 1000}

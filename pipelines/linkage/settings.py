@@ -25,7 +25,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 
 _RULES: Final = (
     ("number_stem",),
-    ("birth_day", "given_initial"),
+    ("birth_day",),
     ("given_sound", "surname_sound", "postcode"),
     ("surname_sound", "birth_year"),
     ("name_sounds", "birth_year"),
