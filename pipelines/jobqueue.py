@@ -21,13 +21,16 @@ Result = TypeVar("Result")
 
 
 class SlurmWorkers:
-    """A Dask client whose workers are Slurm jobs."""
+    """Workers that are Slurm jobs, started when there is first more than one item to share out."""
 
-    def __init__(self, client: Any, count: int) -> None:
-        self._client, self._count = client, count
+    def __init__(self, start: Callable[[], Any]) -> None:
+        self._start, self._client = start, None
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """As `compute.Workers.map`. A worker that dies has its items done again by another."""
+        if len(items) < 2:
+            return [function(item) for item in items]
+        self._client = self._client or self._start()
         futures = self._client.map(function, list(items), pure=False, retries=3)
         return self._client.gather(futures)
 
@@ -40,17 +43,21 @@ def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
     _forget_surrounding_job()
     settings = _settings()
     private = Path(tempfile.mkdtemp(prefix="dask-", dir=_shared_folder()))  # 0700: it holds this run's certificate and key
-    try:
-        with _cluster(settings, private) as cluster:
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, private, ignore_errors=True)
+
+        def start() -> Any:
+            cluster = stack.enter_context(_cluster(settings, private))
             # Adaptive scaling is what replaces a worker that died: a fixed scale would not be watched.
             cluster.adapt(minimum_jobs=count, maximum_jobs=count, interval="2s")
-            with _client(cluster) as client:
+            client = stack.enter_context(_client(cluster))
+            try:
                 client.wait_for_workers(1, timeout=settings["wait_for_first_worker"])
-                yield SlurmWorkers(client, count)
-    except TimeoutError:
-        raise ClusterError("slurm", "no worker job started in time", "look at squeue, then run the same command again") from None
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
+            except TimeoutError:
+                raise ClusterError("slurm", "no worker job started in time", "look at squeue, then run the same command again") from None
+            return client
+
+        yield SlurmWorkers(start)
 
 
 def _settings() -> dict[str, Any]:

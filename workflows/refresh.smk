@@ -10,7 +10,7 @@ rule intake:
     input: "deliveries/{source}/{delivery}/delivery.yaml"
     output: "receipts/intake/{source}/{delivery}.json"
     threads: config["threads"]
-    resources: mem_mb=config["memory"]["intake"]
+    resources: mem_mb=config["memory"]["intake"], dask=1
     shell: "{config[uttag]} stage intake --delivery {wildcards.source}/{wildcards.delivery} {config[workers]}"
 
 rule linkage:

@@ -10,14 +10,14 @@ rule bundle:
 rule cohort:
     output: f"{run}/cohort.json"
     threads: config["threads"]
-    resources: mem_mb=config["memory"]["cohort"]
+    resources: mem_mb=config["memory"]["cohort"], dask=1
     shell: stage + " {config[workers]}"
 
 rule aggregation:
     input: f"{run}/cohort.json"
     output: f"{run}/aggregation.json"
     threads: config["threads"]
-    resources: mem_mb=config["memory"]["aggregation"]
+    resources: mem_mb=config["memory"]["aggregation"], dask=1
     shell: stage + " {config[workers]}"
 
 rule disclosure:
