@@ -145,7 +145,8 @@ def _category(system: str, code: str) -> str:
     """The category of three characters (four for E in ICD-9-CM); a letter in third place, as in C7A, sorts after the digits."""
     if system == "ICD-9-CM":
         return code[:4] if code[:1] == "E" else code[:3]
-    return f"{code[:2]}9" if code[2:3].isalpha() else code[:3]
+    head = f"{code[:2]}9" if code[2:3].isalpha() else code[:3]
+    return "E10" if head in ("E08", "E09") else head  # diabetes that the American version keeps apart
 
 
 @cache
@@ -155,7 +156,10 @@ def _blocks_of(ninth: bool) -> tuple[Range, ...]:
 
 @lru_cache(maxsize=1 << 17)
 def chapter_and_block(concept: str) -> tuple[str, str] | None:
-    """Codes of the chapter and block that an ICD concept lies in; None for one that is not ICD or lies in none."""
+    """Codes of the chapter and block that an ICD concept lies in; None for one that is not ICD or lies in none.
+
+    A category that the American version has added between two blocks of the WHO's lies in the one before it.
+    """
     system, _, code = concept.partition("/")
     if system not in (*ICD10, "ICD-9-CM"):
         return None
@@ -163,7 +167,8 @@ def chapter_and_block(concept: str) -> tuple[str, str] | None:
     if block := _within(head, _blocks_of(ninth)):
         return block.chapter, block.code
     chapter = None if ninth else _within(head, icd_chapters())
-    return (chapter.code, "") if chapter else None
+    before = [each for each in _blocks_of(ninth) if chapter and each.chapter == chapter.code and each.first <= head]
+    return (before[-1].chapter, before[-1].code) if before else None
 
 
 def classify(concepts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

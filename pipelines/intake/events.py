@@ -234,7 +234,7 @@ def _repeated(frame: Frame, rows: np.ndarray) -> np.ndarray:
     """bool (n,): rows among `rows` that are equal in every column to one before them. A hash finds them, the columns decide."""
     place = np.flatnonzero(rows)
     columns = np.stack([_plain(frame[name])[place] for name in ACCEPTED_EVENTS], 1)
-    digest = hash_rows(columns.view(np.uint8).reshape(len(place), -1), bytes(16))
+    digest = hash_rows(columns.view(np.uint8).reshape(len(place), 8 * len(ACCEPTED_EVENTS)), bytes(16))
     order = np.argsort(digest, kind="stable")
     ranked = digest[order]
     again = np.flatnonzero(ranked[1:] == ranked[:-1])

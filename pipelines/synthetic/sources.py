@@ -148,7 +148,8 @@ def journal_a(region: Region, folder: Folder, rng: np.random.Generator) -> Truth
     write("contacts", {
         "ContactID": numbered("K", own.visit[at]), "PatientID": name.take(pa.array(own.of_contact[at])),
         "ContactType": chosen(kinds, contacts.setting[at]),
-        "StartDate": iso(misdated(contacts.day[at], people.birth[contacts.who[at]], rng)), "EndDate": iso(contacts.end[at]), "CareUnit": chosen(units, _unit(region, at, 120)),
+        "StartDate": iso(misdated(contacts.day[at], people.birth[contacts.who[at]], rng)),
+        "EndDate": iso(contacts.end[at]), "CareUnit": chosen(units, _unit(region, at, 120)),
     })  # fmt: skip
     rows = own.rows(region.diagnoses)
     write("diagnoses", {
