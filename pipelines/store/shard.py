@@ -42,12 +42,12 @@ def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone)
 
     `persons`: columns of `schemas.PERSONS`, ascending. Returns {"rows": {file: rows}, "hashes": {file: hash}, "duplicates": rows}.
     """
-    events = _read(slices, zone)
+    events = _placed(_read(slices, zone), array(persons, "person"))
     delivered = storage.length(events)
-    events = _placed(events, array(persons, "person"))
-    events = storage.take(events, distinct_order([array(events, name) for name in SHARD_EVENTS]))
-    duplicates = delivered - storage.length(events)
-    frames = _frames(persons, events)
+    kept = ~np.isin(array(events, "kind"), _NOT_EVENTS)
+    facts, events = _sorted(storage.take(events, ~kept)), _sorted(storage.take(events, kept))
+    duplicates = delivered - storage.length(facts) - storage.length(events)
+    frames = _frames(persons, facts, events)
     for name, frame in frames.items():
         storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone)
     description = {
@@ -73,21 +73,28 @@ def _placed(events: Frame, persons: np.ndarray) -> Frame:
     return {**events, "person": np.searchsorted(persons, array(events, "person")).astype(np.int32)}
 
 
-def _frames(persons: Frame, events: Frame) -> dict[str, Frame]:
-    """All files of the shard. `events`: every kind, sorted as `SHARD_EVENTS` says."""
-    kind = array(events, "kind")
-    kept = compact(storage.take(events, ~np.isin(kind, _NOT_EVENTS)))
+def _sorted(events: Frame) -> Frame:
+    """The same events as `SHARD_EVENTS` says, those equal in every column once."""
+    columns = {name: array(events, name) for name in SHARD_EVENTS}
+    columns["end"] = columns["end"].astype(np.int64) - columns["start"]  # the same order in fewer bits
+    return compact(storage.take(events, distinct_order(list(columns.values()))))
+
+
+def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
+    """All files of the shard. `facts`: residence, observation and opt-out; `events`: the rest; both sorted."""
+    kind = array(facts, "kind")
+    deaths = storage.take(events, array(events, "kind") == KIND["death"])
     people: Frame = {
         **persons,
-        "death_day": _earliest(storage.take(events, kind == KIND["death"]), storage.length(persons)),
-        "opt_out_day": _earliest(storage.take(events, kind == KIND["opt_out"]), storage.length(persons), unknown=DAY_UNKNOWN + 1),
+        "death_day": _earliest(deaths, storage.length(persons)),
+        "opt_out_day": _earliest(storage.take(facts, kind == KIND["opt_out"]), storage.length(persons), unknown=DAY_UNKNOWN + 1),
     }
     return {
         "persons": people,
-        "periods": _periods(people, storage.take(events, np.isin(kind, _OBSERVED)), kept),
-        "residences": _residences(storage.take(events, kind == KIND["residence"])),
-        "events": {name: kept[name] for name in SHARD_EVENTS},
-        "postings": postings(kept),
+        "periods": _periods(people, storage.take(facts, np.isin(kind, _OBSERVED)), events),
+        "residences": _residences(storage.take(facts, kind == KIND["residence"])),
+        "events": {name: events[name] for name in SHARD_EVENTS},
+        "postings": postings(events),
     }
 
 
@@ -99,11 +106,11 @@ def _earliest(events: Frame, count: int, unknown: int = DAY_OPEN) -> np.ndarray:
     return np.where(day == DAY_OPEN, np.int32(DAY_UNKNOWN), day)
 
 
-def _periods(people: Frame, observed: Frame, kept: Frame) -> Frame:
+def _periods(people: Frame, observed: Frame, events: Frame) -> Frame:
     """Observation periods: the union of residence and observation; for who has neither, from first to last event; none after death."""
     person, start, end = _observed_spans(observed, array(people, "birth_day"))
     without = np.bincount(person, minlength=storage.length(people)) == 0
-    person, start, end = (np.append(*pair) for pair in zip((person, start, end), _event_spans(kept, without), strict=True))
+    person, start, end = (np.append(*pair) for pair in zip((person, start, end), _event_spans(events, without), strict=True))
     death = array(people, "death_day")[person]
     end = np.where(death == DAY_UNKNOWN, end, np.minimum(end, death))
     rows = np.flatnonzero(start <= end)
@@ -121,10 +128,10 @@ def _observed_spans(observed: Frame, birth_day: np.ndarray) -> tuple[np.ndarray,
     return person[known], start[known], end[known]
 
 
-def _event_spans(kept: Frame, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _event_spans(events: Frame, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First to last event day of each person that is `wanted` (bool (persons,))."""
-    rows = np.flatnonzero((array(kept, "start") != DAY_UNKNOWN) & wanted[array(kept, "person")])
-    person, start, end = (array(kept, name)[rows] for name in ("person", "start", "end"))
+    rows = np.flatnonzero((array(events, "start") != DAY_UNKNOWN) & wanted[array(events, "person")])
+    person, start, end = (array(events, name)[rows] for name in ("person", "start", "end"))
     if not len(rows):
         return person, start, end
     end = np.where((end == DAY_UNKNOWN) | (end == DAY_OPEN), start, end)
