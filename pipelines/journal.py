@@ -20,8 +20,8 @@ from pipelines.errors import UttagError
 class Journal:
     """Lines of one run. Each is a single append, so that many processes can share the file."""
 
-    def __init__(self, path: Path | None, stage: str, what: str = "") -> None:
-        self._path, self._about = path, {"stage": stage, "what": what}
+    def __init__(self, path: Path | None, stage: str, what: str = "", rank: int = 0) -> None:
+        self._path, self._about = path, {"stage": stage, "what": what, "rank": rank}
 
     def say(self, text: str) -> None:
         """Progress, in plain words."""

@@ -67,8 +67,10 @@ def _events(random: np.random.Generator, persons: int, each: int) -> Frame:
         "value": np.full(n, VALUE_MISSING), "unit": Category.constant(None, n),
         "kind": random.choice([KIND["diagnosis"], KIND["drug"]], n).astype(np.int8), "position": random.integers(0, 3, n).astype(np.int8),
         "setting": random.integers(0, 3, n).astype(np.int8), "source": Category(("a", "b", "c"), random.integers(0, 3, n).astype(np.int32)),
-        "care_unit": Category.constant(None, n), "encounter": random.integers(0, 4, n).astype(np.int64),
+        "care_unit": Category.constant(None, n), "encounter": np.zeros(n, np.int64),
     }  # fmt: skip
+    visit = random.integers(0, 4, n)
+    frame["encounter"] = np.where(visit > 0, 4 * np.asarray(frame["person"], np.int64) + visit, 0)
     columns = [np.asarray(frame[name]) for name in ("end", "start", "person")]
     return take(frame, np.lexsort(columns))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.intake.contract import Contract
-
 from pipelines import definition
 from pipelines.aggregation.count import Layout
 from pipelines.errors import SettingsError
+from pipelines.intake.contract import Contract
 from pipelines.permit import Permit
 from pipelines.site import Site
 

@@ -167,14 +167,17 @@ def check(path: Annotated[Path, typer.Argument(help="a site's folder, a contract
 
 
 @app.command()
-def init(site: SitePath) -> None:
-    """Make an empty site with keys of its own, ready for contracts and deliveries.
+def init(
+    site: SitePath,
+    example: Annotated[str | None, typer.Option(help="start from an example's settings: mimic")] = None,
+) -> None:
+    """Make a site with keys of its own, ready for contracts and deliveries.
 
     Example: uttag init my-site
     """
     from workflows.init import create_site
 
-    create_site(site)
+    create_site(site, example)
     print(
         f"made {site}; next: put a contract into {site / 'contracts'} and name its source in {site / 'site.yaml'}, then uttag check {site}"
     )

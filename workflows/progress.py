@@ -56,12 +56,14 @@ class Progress:
     def _show(self, entry: dict[str, Any]) -> None:
         name = f"{entry['stage']} {entry['what']}".strip()
         event = entry["event"]
+        if entry["rank"] and event != "failed":
+            return  # the first rank speaks for all
         if event == "begin":
             self._running[name] = None
         elif event == "say":
             self._print(f"  {name}: {entry['text']}")
-        elif event == "end" and name in self._running:
-            del self._running[name]
+        elif event == "end":
+            self._running.pop(name, None)
             self._done += 1
             self._print(f"  {name}: done in {entry['wall']:.1f} s ({entry['cpu']:.1f} CPU s, {entry['peak_mib']} MiB)")
         elif event == "failed":

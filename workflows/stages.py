@@ -132,12 +132,12 @@ def run(name: str, call: Call) -> dict[str, Any]:
     """Run the stage of that name."""
     if name not in {*STAGES, *RANKED}:
         raise SettingsError("stage", "there is none of that name", f"choose from {', '.join([*RANKED, *STAGES])}")
-    journal = Journal(call.journal, name, call.delivery or call.permit or "")
+    what = call.delivery or call.permit or ""
     if name in STAGES:
-        with journal.stage():
+        with Journal(call.journal, name, what).stage() as journal:
             return STAGES[name](call, journal)
     # The journal inside: a failing rank says so before it ends the others.
-    with compute.ranks() as ranks, journal.stage():
+    with compute.ranks() as ranks, Journal(call.journal, name, what, ranks.rank).stage() as journal:
         return RANKED[name](call, journal, ranks)
 
 

@@ -31,7 +31,7 @@ def _run(events: list[dict[str, Any]]) -> dict[str, Any]:
     done = [event for event in events if event["event"] == "end"]
     failed = [event for event in events if event["event"] == "failed"]
     return {
-        "done": [{name: event[name] for name in ("stage", "what", "wall", "cpu", "peak_mib")} for event in done],
+        "done": [{name: event[name] for name in ("stage", "what", "rank", "wall", "cpu", "peak_mib")} for event in done],
         "failed": [{name: event[name] for name in ("stage", "what", "text")} for event in failed],
     }
 

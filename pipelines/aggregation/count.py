@@ -92,16 +92,30 @@ class Counter:
         return np.searchsorted(np.asarray(self.people.persons["person"]), np.asarray(self.members["person"])).astype(np.int32)
 
     @cached_property
-    def _events(self) -> Frame:
-        """Events in the follow-up of a member, of the permit's sources."""
+    def _allowed(self) -> Frame:
+        """Events of the permit's sources."""
         events = self.shard.read("events", _COLUMNS)
+        source = events["source"]
+        if not isinstance(source, Category):
+            return events
+        return take(
+            events, np.flatnonzero(np.isin(source.index, [place for place, name in enumerate(source.labels) if name in self.sources]))
+        )
+
+    @cached_property
+    def _stays(self) -> np.ndarray:
+        """Encounters that are inpatient stays: a diagnosis often does not say so itself, but the visit that it was made at does."""
+        inpatient = np.asarray(self._allowed["setting"]) == SETTING["inpatient"]
+        return np.unique(np.asarray(self._allowed["encounter"])[inpatient])
+
+    @cached_property
+    def _events(self) -> Frame:
+        """Events in the follow-up of a member."""
+        events = self._allowed
         begin, end = (np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32) for _ in range(2))
         begin[self._member], end[self._member] = np.asarray(self.members["start"]), np.asarray(self.members["end"])
-        person, day, source = np.asarray(events["person"]), np.asarray(events["start"]), events["source"]
-        keep = (day >= begin[person]) & (day < end[person])
-        if isinstance(source, Category):
-            keep &= np.isin(source.index, [place for place, name in enumerate(source.labels) if name in self.sources])
-        return take(events, np.flatnonzero(keep))
+        person, day = np.asarray(events["person"]), np.asarray(events["start"])
+        return take(events, np.flatnonzero((day >= begin[person]) & (day < end[person])))
 
     def count(self, layout: Layout) -> dict[str, np.ndarray]:
         """Each measure of the layout: int64 (cells,)."""
@@ -126,8 +140,10 @@ class Counter:
             "persons": self._distinct(layout, rows, rows.person),
         }
         if "admissions" in layout.measures:
-            inpatient = (np.asarray(events["setting"]) == SETTING["inpatient"]) & (np.asarray(events["encounter"]) != 0)
-            counts["admissions"] = self._admissions(layout, take(events, np.flatnonzero(inpatient)))
+            encounter = np.asarray(events["encounter"])
+            counts["admissions"] = self._admissions(
+                layout, take(events, np.flatnonzero((encounter != 0) & np.isin(encounter, self._stays)))
+            )
         return counts
 
     def _admissions(self, layout: Layout, events: Frame) -> np.ndarray:

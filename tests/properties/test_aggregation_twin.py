@@ -32,6 +32,12 @@ def day_of(number: int) -> date:
     return date(1970, 1, 1) + timedelta(days=int(number))
 
 
+def source_names(shard: MadeShard) -> list[str | None]:
+    source = shard.frames["events"]["source"]
+    assert isinstance(source, Category)
+    return source.decoded()
+
+
 class Twin:
     """The obvious way: labels of a person on a day, looked up one by one."""
 
@@ -83,6 +89,8 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
             found[measure][cell].add(what)
 
     events = shard.frames["events"]
+    allowed = np.isin(source_names(shard), SOURCES)
+    inpatient = set(np.asarray(events["encounter"])[allowed & (np.asarray(events["setting"]) == SETTING["inpatient"])].tolist()) - {0}
     ids = np.asarray(shard.frames["persons"]["person"]).tolist()
     source = events["source"]
     assert isinstance(source, Category)
@@ -98,7 +106,7 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
                 note("events", person, day, int(row))
                 note("persons", person, day, person)
                 encounter = int(events["encounter"][row])
-                if events["setting"][row] == SETTING["inpatient"] and encounter:
+                if encounter in inpatient:
                     stays[encounter] = min(day, stays.get(encounter, day))
         for encounter, day in stays.items():
             if "admissions" in found:
