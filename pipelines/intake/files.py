@@ -216,7 +216,8 @@ def _people(files: Digests, zone: Zone) -> _People:
 
 
 def _measure(quality: dict[str, dict[str, Any]], block: Block) -> None:
-    """Add to the file's quality: rows, missing values, and the first and last day of dates. Of texts nothing but counts."""
+    """Add to the file's quality: rows, missing values, and the first and last day of dates, but for birth days: those are someone's."""
+    who = block.table.mapping.identities
     for column in block.table.columns:
         values = block.columns[column.name]
         missing = values.null_count
@@ -225,7 +226,7 @@ def _measure(quality: dict[str, dict[str, Any]], block: Block) -> None:
         held = quality.setdefault(column.name, {"rows": 0, "missing": 0})
         held["rows"] += len(values)
         held["missing"] += int(missing)
-        if column.type == "date":
+        if column.type == "date" and not (who and column.name == who.birth):
             days, state = block.days(column.name)
             good = days[state == text.GOOD]
             if len(good):

@@ -15,25 +15,26 @@ import pyarrow.parquet as pq
 from pipelines import storage
 from pipelines.site import Site
 from pipelines.synthetic import care, illness, records, settings, sources
-from pipelines.synthetic.people import Plan, people, plan, residences
+from pipelines.synthetic.people import Plan, plan, residences
+from pipelines.synthetic.people import people as people_of
 from pipelines.synthetic.settings import CORRECTED, DELIVERED, DELIVERED_SECOND, FIRST, SECOND
 from pipelines.synthetic.writing import Folder, dates
 
 SOURCES = ("folkbokforing", "journal_a", "journal_b", "primarvard", "lakemedel", "dodsorsak", "kvalitetsregister", "sparrlista")
 
 
-def generate(root: Path, count: int, seed: int, *, progress: Callable[[str], None] | None = None) -> None:
-    """Write the deliveries, the second night's deliveries and the truth of `count` made-up people into the site folder `root`."""
+def generate(root: Path, people: int, seed: int, *, progress: Callable[[str], None] | None = None) -> None:
+    """Write the deliveries, the second night's deliveries and the truth of `people` made-up people into the site folder `root`."""
     token_key = Site.load(root).zone("identity").derived("token")
     folders = _folders(root)
-    whole = plan(count, seed)
-    chunks = -(-count // settings.CHUNK)
+    whole = plan(people, seed)
+    chunks = -(-people // settings.CHUNK)
     tell = progress or (lambda _line: None)
     task = _Task(whole, seed, token_key, folders)
     with _Truth(root / "truth") as truth, ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), chunks)) as pool:
         for done, part in enumerate(_in_order(pool, task.chunk, chunks), 1):
             truth.add(part)
-            tell(f"{min(done * settings.CHUNK, count):,} of {count:,} people")
+            tell(f"{min(done * settings.CHUNK, people):,} of {people:,} people")
     for folder in folders.values():
         folder.close()
 
@@ -90,7 +91,7 @@ class _Task:
         return _truth_of(region, truths)
 
     def _region(self, chunk: int, rng: np.random.Generator) -> sources.Region:
-        who = people(self.whole, chunk, rng)
+        who = people_of(self.whole, chunk, rng)
         onset = illness.onsets(who, rng)
         contacts = illness.contacts(who, onset, rng)
         lived = residences(who, rng)

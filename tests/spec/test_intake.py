@@ -134,6 +134,20 @@ def test_a_residence_that_has_not_ended_is_open(tmp_path: Path) -> None:
     assert quarantine(made) == [(2, "unknown_code", "where")]
 
 
+def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path: Path) -> None:
+    made = site(tmp_path, contract(PATIENTS), {"patients.csv": b"\xef\xbb\xbf" + PEOPLE.replace("\n", "\r\n").encode()})
+    assert sorted(identities(made, receipt(made))["surname"].tolist()) == [b"EK", "ÖBERG".encode()]
+
+
+def test_the_receipt_holds_the_span_of_dates_but_not_of_birth_days(tmp_path: Path) -> None:
+    rows = "id,day,end,code\n1,2021-02-28,,I10\n2,2019-01-01,,I10\n"
+    made = site(tmp_path, contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": rows})
+    quality = receipt(made)["quality"]
+    assert quality["diagnoses.csv"]["day"] == {"rows": 2, "missing": 0, "first": "2019-01-01", "last": "2021-02-28"}
+    assert quality["diagnoses.csv"]["end"] == {"rows": 2, "missing": 2}
+    assert quality["patients.csv"]["born"] == {"rows": 2, "missing": 0}
+
+
 def test_a_file_with_more_faulty_rows_than_the_contract_bears_stops_the_delivery(tmp_path: Path) -> None:
     rows = "id,day,end,code\n" + "1,2021-02-28,,I10\n1,2021-03-01,,I10\n1,2021-03-02,,99X\n"
     for share, status in ((0.34, "accepted"), (0.33, "stopped")):
