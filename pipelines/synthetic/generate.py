@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from pipelines import storage
 from pipelines.site import Site
-from pipelines.synthetic import care, illness, records, settings, sources
+from pipelines.synthetic import care, illness, journals, records, registers, settings
 from pipelines.synthetic.people import Plan, plan, residences
 from pipelines.synthetic.people import people as people_of
+from pipelines.synthetic.region import Region, Truth, providers
 from pipelines.synthetic.settings import CORRECTED, DELIVERED, DELIVERED_SECOND, FIRST, SECOND
 from pipelines.synthetic.writing import Folder, dates
 
@@ -79,32 +80,32 @@ class _Task:
         region = self._region(chunk, streams[0])
         f = self.folders
         truths = {
-            "folkbokforing": sources.folkbokforing(region, f["folkbokforing"], streams[2]),
-            "journal_a": sources.journal_a(region, f["journal_a"], streams[3]),
-            "journal_b": sources.journal_b(region, f["journal_b"], f["late"], streams[4]),
-            "primarvard": sources.primarvard(region, f["primarvard"], streams[5]),
-            "lakemedel": sources.lakemedel(region, f["lakemedel"], streams[6]),
-            "dodsorsak": sources.dodsorsak(region, f["dodsorsak"], streams[7]),
-            "kvalitetsregister": sources.kvalitetsregister(region, f["kvalitetsregister"], f["correction"], streams[8]),
-            "sparrlista": sources.sparrlista(region, f["sparrlista"], streams[9]),
+            "folkbokforing": registers.folkbokforing(region, f["folkbokforing"], streams[2]),
+            "journal_a": journals.journal_a(region, f["journal_a"], streams[3]),
+            "journal_b": journals.journal_b(region, f["journal_b"], f["late"], streams[4]),
+            "primarvard": journals.primarvard(region, f["primarvard"], streams[5]),
+            "lakemedel": registers.lakemedel(region, f["lakemedel"], streams[6]),
+            "dodsorsak": registers.dodsorsak(region, f["dodsorsak"], streams[7]),
+            "kvalitetsregister": registers.kvalitetsregister(region, f["kvalitetsregister"], f["correction"], streams[8]),
+            "sparrlista": registers.sparrlista(region, f["sparrlista"], streams[9]),
         }
         return _truth_of(region, truths)
 
-    def _region(self, chunk: int, rng: np.random.Generator) -> sources.Region:
+    def _region(self, chunk: int, rng: np.random.Generator) -> Region:
         who = people_of(self.whole, chunk, rng)
         onset = illness.onsets(who, rng)
         contacts = illness.contacts(who, onset, rng)
         lived = residences(who, rng)
         home = rng.integers(0, 26, len(who))
         home[lived[0]] = lived[3]
-        return sources.Region(
-            who, onset, contacts, sources.providers(who, contacts, rng), care.diagnoses(who, onset, contacts, rng),
+        return Region(
+            who, onset, contacts, providers(who, contacts, rng), care.diagnoses(who, onset, contacts, rng),
             care.measures(contacts, rng), care.laboratory(who, onset, contacts, rng), lived, home, records.postcodes(home, rng),
             self.token_key,
         )  # fmt: skip
 
 
-def _truth_of(region: sources.Region, truths: dict[str, sources.Truth]) -> _Part:
+def _truth_of(region: Region, truths: dict[str, Truth]) -> _Part:
     who = region.people
     persons = pa.table({
         "person": pa.array(who.person), "birth": dates(who.birth), "sex": pa.array(who.sex), "enters": dates(who.enters),
