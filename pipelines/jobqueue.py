@@ -24,7 +24,13 @@ class SlurmWorkers:
     """Workers that are Slurm jobs, started when there is first more than one item to share out."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
-        self._start, self._client = start, None
+        self._start = start
+        self._client: Any = None
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens, once it has been started."""
+        return str(self._client.scheduler.address) if self._client else ""
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """As `compute.Workers.map`. A worker that dies has its items done again by another."""

@@ -1,7 +1,102 @@
-from pathlib import Path
+"""The demo's report: what came in, who was found, what came out and what was hidden. For the site's own people: it shows exact counts."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from pipelines.release.bundle import latest
+
+from pipelines import storage
+from pipelines.project import Project
 from pipelines.site import Site
+from workflows import run
+from workflows.demo.quality import linkage_quality
+from workflows.status import report as status
+
+_LINKS = {
+    "anchor": "in the population register", "number": "by identity number", "weight": "by name, birth date and what else is known",
+    "alone": "to nobody",
+}  # fmt: skip
 
 
 def write_report(site: Site) -> Path:
-    return site.root
+    """Write `report/index.html` of the site's first standing permit. Returns its path."""
+    project = Project.open(site, run.standing(site)[0])
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    page = environment.get_template("report.html.j2").render(**_content(site, project))
+    path = site.root / "report" / "index.html"
+    with storage.atomic(path) as beside:
+        beside.write_text(page, encoding="utf-8")
+    return path
+
+
+def _content(site: Site, project: Project) -> dict[str, Any]:
+    cohort = storage.read_json(project.folder / "cohort.json")
+    linkage = storage.read_json(site.receipt("linkage"))
+    proof = storage.read_json(project.folder / "proof" / "proof.json")
+    quality, found = linkage_quality(site), status(site)
+    bundle = latest(site, project.permit.permit)
+    return {
+        "title": project.permit.title, "people": f"{storage.read_json(site.root / 'made.json')['people']:,}", "cohort": cohort,
+        "facts": list(_facts(project, cohort, found)), "steps": list(_steps(cohort["attrition"])),
+        "quality": {
+            "f1": f"{quality.f1:.4f}", "precision": f"{quality.precision:.2%}", "recall": f"{quality.recall:.2%}",
+            "records": f"{quality.records:,}", "persons": f"{quality.persons:,}", "clusters": f"{quality.clusters:,}",
+        },
+        "links": [(text, f"{linkage['links'][name]:,}") for name, text in _LINKS.items()],
+        "bundle": _href(site, bundle / "index.html"), "catalogue": _href(site, site.release / "index.html"),
+        "tables": list(_tables(site, project, bundle)), "minimum": project.permit.policy.minimum, "attackers": proof["withstands"],
+        "deliveries": list(_deliveries(site)), "stages": list(_stages(found)),
+    }  # fmt: skip
+
+
+def _facts(project: Project, cohort: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "events in the store", f"{sum(shard.events for shard in project.snapshot.shards):,}"
+    yield "persons in the store", f"{sum(shard.persons for shard in project.snapshot.shards):,}"
+    yield "in the cohort", f"{cohort['attrition'][-1]['persons']:,}"
+    yield "deliveries", str(len(found["deliveries"]))
+
+
+def _steps(attrition: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    before = None
+    for step in attrition:
+        left = None if before is None else f"{before - step['persons']:,}"
+        yield {"text": step["step"], "persons": f"{step['persons']:,}", "left": left}
+        before = step["persons"]
+
+
+def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
+    titles = {table.table: table.title for table in project.permit.tables}
+    for counts in storage.read_json(project.folder / "disclosure.json")["tables"]:
+        name = counts["table"]
+        plots = [{"src": _href(site, path), "alt": titles[name]} for path in sorted((bundle / "plots").glob(f"{name}*.svg"))]
+        yield {
+            "title": titles[name], "plots": plots, "href": _href(site, bundle / "tables" / f"{name}.csv"),
+            "cells": f"{counts['cells']:,}", "hidden": f"{counts['hidden']:,}", "small": f"{counts['small']:,}",
+            "others": f"{counts['to_protect_small']:,}", "nobody": f"{counts['nobody']:,}", "below": project.permit.policy.minimum - 1,
+        }  # fmt: skip
+
+
+def _deliveries(site: Site) -> Iterator[dict[str, Any]]:
+    for each in site.deliveries():
+        receipt = storage.read_json(site.receipt("intake", each))
+        turned_away = receipt["rows_read"] - receipt["rows_accepted"]
+        yield {
+            "name": f"{each.source} / {each.delivery}", "status": receipt["status"], "read": f"{receipt['rows_read']:,}",
+            "accepted": f"{receipt['rows_accepted']:,}", "quarantined": f"{turned_away:,}",
+        }  # fmt: skip
+
+
+def _stages(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in ("refresh", "release"):
+        for each in found["runs"][name]["done"]:
+            rank = f"rank {each['rank']}" if each["stage"] in ("linkage", "store") else each["what"]
+            used = {"wall": f"{each['wall']:.1f}", "cpu": f"{each['cpu']:.1f}", "peak": f"{each['peak_mib']:,}"}
+            yield {"stage": each["stage"], "what": rank, **used}
+
+
+def _href(site: Site, path: Path) -> str:
+    return f"../{path.relative_to(site.root).as_posix()}"

@@ -1,0 +1,104 @@
+"""The whole way on one machine: first night, nothing new, second night, killed and resumed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+from pipelines.release.bundle import latest
+
+from pipelines import audit
+from pipelines.site import Site
+from pipelines.snapshot import current
+from tests import sites
+from workflows.demo.run import deliver_late
+
+PERMIT = "diabetes"
+
+
+def test_the_bundle_verifies_offline(first_night: Path) -> None:
+    said = sites.uttag("verify", latest(Site.load(first_night), PERMIT), "--key", first_night / "keys" / "release.pub").stdout
+    assert "FAILS" not in said
+    assert said.count("holds") > 5
+
+
+def test_no_planted_person_is_in_a_release_a_log_or_a_receipt(first_night: Path) -> None:
+    words = sites.canaries(first_night)
+    assert sites.files_holding(words, first_night / "deliveries"), "the search must be able to find them"
+    folders = [first_night / name for name in ("release", "runs", "receipts", "audit", "store", "identity", "projects", ".snakemake")]
+    assert sites.files_holding(words, *folders) == []
+
+
+def test_everything_the_run_made_is_closed_to_others(first_night: Path) -> None:
+    open_ones = [path for name in ("identity", "store", "projects", "release", "runs", "keys") for path in (first_night / name).rglob("*")]
+    assert [path for path in open_ones if path.stat().st_mode & 0o077] == []
+
+
+def test_the_log_tells_who_ran_what_on_which_inputs(first_night: Path) -> None:
+    site = Site.load(first_night)
+    assert audit.verify(site) > 10
+    entries = [json.loads(line) for line in audit.log_file(site).read_bytes().splitlines()]
+    stored = next(entry for entry in entries if entry["action"] == "stage store")
+    assert stored["about"]["snapshot"] == current(site)
+    assert stored["who"]
+
+
+def test_a_night_with_nothing_new_runs_no_stage(first_night: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(first_night, tmp_path / "site")
+    for _ in range(2):  # a copy has new times on its files; the second run is what the second night sees
+        before = sites.bundle_bytes(root, PERMIT)
+        sites.uttag("night", root)
+    assert sites.stages_begun(root, "refresh") == []
+    assert sites.stages_begun(root, "release") == []
+    assert sites.bundle_bytes(root, PERMIT) == before
+
+
+def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(first_night: Path, region: Path, tmp_path: Path) -> None:
+    second, full = sites.copy_of(first_night, tmp_path / "second"), sites.copy_of(region, tmp_path / "full")
+    for root in (second, full):
+        deliver_late(Site.load(root))
+        sites.uttag("night", root)
+    begun = [name for name in sites.stages_begun(second, "refresh") if name.startswith("intake")]
+    assert sorted(begun) == ["intake journal_b/2025-10-01", "intake kvalitetsregister/2025-09-01-corrected"]
+    assert current(Site.load(second)) == current(Site.load(full))
+    assert current(Site.load(second)) != current(Site.load(first_night))
+    assert sites.bundle_bytes(second, PERMIT) == sites.bundle_bytes(full, PERMIT)
+
+
+@pytest.mark.parametrize("stage", ["linkage", "aggregation"])
+def test_killed_and_started_again_it_ends_with_the_same_bytes(stage: str, first_night: Path, region: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(region, tmp_path / "site")
+    sites.killed_in(stage, root, "night", root)
+    sites.uttag("night", root)
+    assert current(Site.load(root)) == current(Site.load(first_night))
+    assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
+    assert [path for path in root.rglob("*.part") if ".snakemake" not in path.parts] == []
+
+
+def test_ranks_and_workers_do_not_show_in_the_bytes(first_night: Path, region: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(region, tmp_path / "site")
+    sites.uttag("night", root, "--ranks", 3, "--workers", 1)
+    assert current(Site.load(root)) == current(Site.load(first_night))
+    assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
+
+
+def test_two_runs_of_one_site_at_once_are_refused(region: Path) -> None:
+    (region / "runs").mkdir(exist_ok=True)
+    with (region / "runs" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = sites.uttag("refresh", region, check=False)
+    assert ran.returncode == 17
+    assert "another run of this site is under way" in ran.stderr
+
+
+def test_pull_brings_a_verified_copy_and_nothing_of_a_broken_one(first_night: Path, tmp_path: Path) -> None:
+    sites.uttag("pull", PERMIT, "--site", first_night, "--out", tmp_path / "mine")
+    assert list((tmp_path / "mine").rglob("manifest.json"))
+    broken = sites.copy_of(first_night, tmp_path / "site")
+    table = next(latest(Site.load(broken), PERMIT).glob("tables/*.csv"))
+    table.write_bytes(table.read_bytes() + b" ")
+    ran = sites.uttag("pull", PERMIT, "--site", broken, "--out", tmp_path / "other", check=False)
+    assert ran.returncode == 16
+    assert list((tmp_path / "other").rglob("*.csv")) == []
