@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 
 from kernels import text
-from kernels.hashing import hash_rows
 from pipelines import codes
 from pipelines.intake.columns import Block, Ledger, keyed
 from pipelines.intake.contract import BY_CONCEPT, BY_VISIT, Agreement, Coded, Event
@@ -233,16 +232,20 @@ def _encounter(block: Block, event: Event, setting: Setting) -> np.ndarray:
 def _repeated(frame: Frame, rows: np.ndarray) -> np.ndarray:
     """bool (n,): rows among `rows` that are equal in every column to one before them. A hash finds them, the columns decide."""
     place = np.flatnonzero(rows)
-    columns = np.stack([_plain(frame[name])[place] for name in ACCEPTED_EVENTS], 1)
-    digest = hash_rows(columns.view(np.uint8).reshape(len(place), 8 * len(ACCEPTED_EVENTS)), bytes(16))
-    order = np.argsort(digest, kind="stable")
-    ranked = digest[order]
-    again = np.flatnonzero(ranked[1:] == ranked[:-1])
-    equal = (columns[order[again]] == columns[order[again + 1]]).all(1)
     out = np.zeros(len(rows), bool)
-    out[place[order[again[equal] + 1]]] = True
+    digest = np.zeros(len(place), np.uint64)
+    for name in ACCEPTED_EVENTS:
+        digest = (digest ^ _plain(frame[name])[place].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        digest ^= digest >> np.uint64(29)
+    ranked = np.sort(digest)
+    twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+    if len(twice):
+        near = place[twice[np.minimum(np.searchsorted(twice, digest), len(twice) - 1)] == digest]
+        few = np.stack([_plain(frame[name])[near].astype(np.int64) for name in ACCEPTED_EVENTS], 1)
+        _, first, group = np.unique(few, axis=0, return_index=True, return_inverse=True)
+        out[near[first[group.reshape(-1)] != np.arange(len(near))]] = True
     return out
 
 
 def _plain(column: np.ndarray | Category) -> np.ndarray:
-    return (column.index if isinstance(column, Category) else column).astype(np.int64)
+    return column.index if isinstance(column, Category) else column

@@ -94,6 +94,9 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, identity: Path, s
     for name in delivery.tables:
         if contract.table(name) is None:
             raise ContractError(f"{delivery.source}/{delivery.delivery}", f"the table {name} is not in the contract", "agree on it first")
+    named = [name for names in delivery.tables.values() for name in names]
+    if len(set(named)) < len(named):
+        raise ContractError(f"{delivery.source}/{delivery.delivery}", "a file is named twice", "mend delivery.yaml")
     files = []
     for table in contract.tables:
         names = sorted(delivery.tables.get(table.name, []))

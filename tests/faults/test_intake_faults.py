@@ -80,6 +80,13 @@ def test_a_file_outside_the_delivery_is_not_read(tmp_path: Path) -> None:
     assert "outside the delivery's folder" in receipt(made)["reason"]
 
 
+def test_a_file_that_is_named_twice_is_not_read_twice(tmp_path: Path) -> None:
+    made = site(tmp_path, contract(PATIENTS), {"patients.csv": PEOPLE})
+    said = tmp_path / "deliveries" / "clinic" / "d1" / "delivery.yaml"
+    said.write_text(said.read_text().replace("- patients.csv", "- patients.csv\n  - patients.csv"))
+    assert "a file is named twice" in receipt(made)["reason"]
+
+
 def test_a_whole_file_in_an_unknown_code_system_stops_the_delivery(tmp_path: Path) -> None:
     rows = "id,day,end,code\n" + "".join(f"1,2021-02-{day:02d},,38341003\n" for day in range(1, 20))
     made = site(tmp_path, contract(PATIENTS, DIAGNOSES, quarantine_share=0.2), {"patients.csv": PEOPLE, "diagnoses.csv": rows})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,23 @@ def contents(made: Site) -> dict[str, str]:
     for path in sorted(made.receipts.rglob("*.*")):
         found[str(path.relative_to(made.root))] = path.read_text()
     return found
+
+
+class Elsewhere:
+    """Workers that share nothing with the driver but files: what goes out and comes back is pickled."""
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        return [pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(item))))) for item in items]
+
+
+def test_tasks_are_small_and_go_to_another_machine(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
+    class Weighing(Elsewhere):
+        def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+            assert max(len(pickle.dumps(item)) for item in items) < 50_000
+            return super().map(function, items)
+
+    delivery = region.delivery("journal_a", "2025-09-01")
+    assert intake(region, delivery, Weighing()) == receipts["journal_a"]
 
 
 def test_a_second_run_with_other_workers_leaves_the_same(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
