@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import click
 import typer
 
 HERE = Path(__file__).parent
@@ -22,12 +21,10 @@ def commands() -> str:
 
     group = typer.main.get_command(app)
     pages = ["# Commands\n"]
-    if isinstance(group, click.Group) or hasattr(group, "commands"):
-        for name, command in sorted(group.commands.items()):
-            if not command.hidden:
-                context = click.Context(command, info_name=f"uttag {name}")
-                context.terminal_width = 120
-                pages.append(f"## uttag {name}\n\n```\n{command.get_help(context).strip()}\n```\n")
+    for name, command in sorted(group.commands.items()):
+        if not command.hidden:
+            context = command.make_context(f"uttag {name}", [], resilient_parsing=True, terminal_width=120)
+            pages.append(f"## uttag {name}\n\n```\n{command.get_help(context).strip()}\n```\n")
     return "\n".join(pages)
 
 

@@ -9,8 +9,9 @@ import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
+from typer._click.exceptions import ClickException
+from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 
@@ -31,12 +32,13 @@ def main() -> None:
     """Entry point: exit 0 if all is well, 10 and on for what a person can mend, 1 for a fault in the program."""
     os.umask(0o077)
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except UttagError as error:
         code = _told(f"uttag: {error}", error.exit_code)
-    except click.ClickException as error:
-        code = _told(f"uttag: {error.format_message()}; see uttag --help", 10)
-    except (click.Abort, KeyboardInterrupt):
+    except TyperException as error:
+        said = error.format_message() if isinstance(error, ClickException) else str(error)
+        code = _told(f"uttag: {said.rstrip('.')}; see uttag --help", 10)
+    except (typer.Abort, KeyboardInterrupt):
         code = _told("uttag: interrupted; run the same command again to go on", 130)
     except Exception as fault:
         place = traceback.extract_tb(fault.__traceback__)[-1]
