@@ -102,7 +102,7 @@ SHARD_RESIDENCES: Final[Schema] = {  # ascending by (person, start)
     "person": "int32",
     "start": "day",
     "end": "day",
-    "municipality": "category",
+    "municipality": "category",  # SCB code of four digits
 }
 SHARD_EVENTS: Final[Schema] = {  # ascending by (person, start, end, concept, value, …)
     "person": "int32",

@@ -52,7 +52,7 @@ def _residences(random: np.random.Generator, start: np.ndarray, end: np.ndarray)
     return {
         "person": np.repeat(np.arange(persons, dtype=np.int32), 2),
         "start": np.stack([start, moved], 1).ravel(), "end": np.stack([moved - 1, end], 1).ravel(),
-        "municipality": Category(("SCB/0114", "SCB/0180", "SCB/0192"), place),
+        "municipality": Category(("0114", "0180", "0192"), place),
     }  # fmt: skip
 
 

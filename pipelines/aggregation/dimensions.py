@@ -95,7 +95,7 @@ def _municipality(table: Table, study: Study) -> Classification:
     parents = (-1, 0, *[1] * len(known), 0)
     codes_ = ("", codes.COUNTY, *known, "unknown")
     dimension = Dimension("municipality", "Municipality", codes_, labels, parents, (TOTAL, "county", "municipality"))
-    position = {f"SCB/{code}": number + 2 for number, code in enumerate(known)}
+    position = {code: number + 2 for number, code in enumerate(known)}
 
     def locate(people: People, rows: Rows) -> np.ndarray:
         homes = people.residences

@@ -63,7 +63,7 @@ class Twin:
         return f"{top}+" if age >= top else f"{age // width * width}-{age // width * width + width - 1}"
 
     def home(self, person: int, day: int) -> str:
-        names = {"SCB/0114": "Upplands Väsby", "SCB/0180": "Stockholm", "SCB/0192": "Nynäshamn"}
+        names = {"0114": "Upplands Väsby", "0180": "Stockholm", "0192": "Nynäshamn"}
         place = self.homes["municipality"]
         assert isinstance(place, Category)
         for row in np.flatnonzero(np.asarray(self.homes["person"]) == person):
