@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.days import day_number, month_length
-from kernels.jit import compiled
+from kernels.jit import compiled, inlined
 
 NONE, PERSONNUMMER, SAMORDNINGSNUMMER, RESERVE_STOCKHOLM, RESERVE_VGR, RESERVE_NATIONAL, INVALID = range(7)
 WIDTH = 12
@@ -77,7 +77,7 @@ def _compact(text: np.ndarray, out: np.ndarray) -> tuple[int, bool]:
         last -= 1
     count, plus, separator = 0, False, -1
     for position in range(last):
-        c = text[position]
+        c = int(text[position])
         if c == 32 and count == 0:
             continue
         if c == 45 or c == 43:  # minus, plus
@@ -96,14 +96,17 @@ def _compact(text: np.ndarray, out: np.ndarray) -> tuple[int, bool]:
     return count, plus
 
 
+@inlined
+def _pair(text: np.ndarray, place: int) -> int:
+    return 10 * int(text[place]) + int(text[place + 1]) - 528  # two digits: 528 is 11 times the code of 0
+
+
 @compiled
 def _with_century(out: np.ndarray, plus: bool, reference_day: int) -> None:
     """Ten digits to twelve: the latest century whose birth day is not after the reference day, one earlier for a plus sign."""
     for position in range(9, -1, -1):
         out[position + 2] = out[position]
-    short = (out[2] - 48) * 10 + out[3] - 48
-    month = (out[4] - 48) * 10 + out[5] - 48
-    day = (out[6] - 48) * 10 + out[7] - 48
+    short, month, day = _pair(out, 2), _pair(out, 4), _pair(out, 6)
     if day >= 60:
         day -= 60
     century = 21
@@ -138,7 +141,7 @@ def _shape(out: np.ndarray) -> int:
     if out[11] > 57:
         return INVALID
     letters = (out[8] > 57) + 2 * (out[9] > 57) + 4 * (out[10] > 57)
-    head = (out[0] - 48) * 10 + out[1] - 48
+    head = _pair(out, 0)
     if letters == 0:
         if head == 99:
             return RESERVE_STOCKHOLM
@@ -183,7 +186,7 @@ def _normalise(text, reference_day):  # type: ignore[no-untyped-def]
             continue
         number[i] = out
         for position in range(WIDTH):
-            digits[position] = out[position] - 48 if out[position] <= 57 else 0
+            digits[position] = int(out[position]) - 48 if out[position] <= 57 else 0
         odd = 1 if digits[10] % 2 == 1 else 2
         if shape == PERSONNUMMER:
             shape, born = _dated(digits)

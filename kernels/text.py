@@ -33,7 +33,7 @@ def _span(data: np.ndarray, start: int, stop: int) -> tuple[int, int]:
 def _digits(data: np.ndarray, start: int, count: int) -> int:
     value = 0
     for position in range(start, start + count):
-        c = data[position]
+        c = int(data[position])
         if c < 48 or c > 57:
             return -1
         value = 10 * value + c - 48
@@ -84,7 +84,7 @@ def read_fixed(data, offsets, valid, decimal):  # type: ignore[no-untyped-def]
             start += 1
         value, digits, decimals, carry, good = 0, 0, -1, 0, True
         for position in range(start, stop):
-            c = data[position]
+            c = int(data[position])
             if c == decimal and decimals < 0:
                 decimals = 0
             elif 48 <= c <= 57:
@@ -121,7 +121,7 @@ def read_tokens(data, offsets, valid):  # type: ignore[no-untyped-def]
             continue
         value, good = np.uint64(0), stop - start == 16
         for position in range(start, stop):
-            c = data[position]
+            c = int(data[position])
             digit = c - 48 if 48 <= c <= 57 else c - 87 if 97 <= c <= 102 else c - 55 if 65 <= c <= 70 else 99
             if digit == 99:
                 good = False

@@ -32,6 +32,9 @@ class Concepts(Protocol):
         ...
 
 
+ALWAYS = -719_162  # the first day of year 1: an opt-out whose date is not known
+
+
 class _NoConcepts:
     def labels(self, concept: np.ndarray) -> tuple[list[str], np.ndarray]:
         return [], np.full(len(concept), -1, np.int32)
@@ -39,7 +42,7 @@ class _NoConcepts:
 
 @dataclass(frozen=True)
 class Setting:
-    """What an event is checked against. `delivered`: day of delivery."""
+    """What an event is checked against. `delivered`: day of delivery. `warnings` counts what was doubtful but let through."""
 
     source: str
     delivered: int
@@ -47,6 +50,7 @@ class Setting:
     keys: Keys
     births: Births | None
     concepts: Concepts | None
+    warnings: dict[str, int]
 
 
 def events(
@@ -65,12 +69,13 @@ def events(
         ledger.mark(asked & ~known, "unknown_person", event.reference or "")
     else:
         record, birth = own_record, own_birth if own_birth is not None else np.full(len(block), DAY_UNKNOWN)
-    start, end = _period(block, event, asked, ledger)
+    start, end = _opt_outs(block, event, setting) if event.kind == "opt_out" else _period(block, event, asked, ledger)
     care = _settings(block, event, asked, ledger)
     concept = _concept(block, event, care, asked, setting, ledger)
     value, asked = _value(block, event, asked, ledger)
     unit = _unit(block, event, concept, value, asked, ledger)
-    _plausible(event, start, birth, setting, asked, ledger)
+    if event.kind != "opt_out":
+        _plausible(event, start, birth, setting, asked, ledger)
     frame: Frame = {
         "record": record, "start": start, "end": end, "concept": concept, "value": value, "unit": unit,
         "kind": np.full(len(block), KIND[event.kind], np.int8), "position": _position(block, event), "setting": care,
@@ -101,6 +106,16 @@ def _period(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tu
     end = np.where(state == text.EMPTY, DAY_OPEN if event.open_end else start, end).astype(np.int32)
     ledger.mark(asked & (end < start), "end_before_start", event.end)
     return start, end
+
+
+def _opt_outs(block: Block, event: Event, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """A refusal is not lost to a bad date: one that does not read, or is missing, holds from the beginning."""
+    start, state = block.days(event.start)
+    unread = state != text.GOOD
+    if unread.any():
+        setting.warnings["opt_out_undated"] = setting.warnings.get("opt_out_undated", 0) + int(unread.sum())
+    start = np.where(unread, ALWAYS, start).astype(np.int32)
+    return start, start
 
 
 def _settings(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> np.ndarray:

@@ -125,6 +125,7 @@ def _map_block(task: FileTask, block: Block, count: int, people: list[Frame], re
     setting = Setting(
         task.source, task.delivered, task.contract.agreement, task.keys, _births(task),
         concept_table(task.contract, task.concepts) if any(each.system == BY_CONCEPT for each in mapping.events) else None,
+        result.warnings,
     )  # fmt: skip
     frames = []
     usable = block if who.good.all() else block.take(who.good)

@@ -124,7 +124,7 @@ def sparrlista(region: Region, folder: Folder, rng: np.random.Generator) -> Trut
     people = region.people
     rows = np.flatnonzero((rng.random(len(people)) < settings.OPTED_OUT) & (people.standing != UNREGISTERED) & ~people.second_bearer)
     rows = rows[people.person[rows] >= settings.CANARIES]
-    day = rng.integers(settings.END - 1500, settings.END, len(rows)).astype(np.int32)
+    day = np.maximum(rng.integers(settings.END - 1500, settings.END, len(rows)), people.birth[rows]).astype(np.int32)
     number = people.number[rows]
     folder.csv("sparrar", region.chunk, {
         "Personnummer": text(number), "Från": iso(day), "Omfattning": chosen(["ALL"], np.zeros(len(rows), np.int64)),

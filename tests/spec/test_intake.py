@@ -148,6 +148,22 @@ def test_the_receipt_holds_the_span_of_dates_but_not_of_birth_days(tmp_path: Pat
     assert quality["patients.csv"]["born"] == {"rows": 2, "missing": 0}
 
 
+def test_an_opt_out_is_never_lost_to_its_date(tmp_path: Path) -> None:
+    refusals = {
+        "name": "refusals",
+        "properties": [{"name": "id", "logicalType": "string"}, {"name": "from", "logicalType": "date"}],
+        "customProperties": [{"property": "uttag", "value": {"events": [
+            {"kind": "opt_out", "reference": "id", "concept": "VITAL/OPTOUT", "start": "from"},
+        ]}}],
+    }  # fmt: skip
+    rows = "id,from\n1,2021-02-30\n2,\n1,1950-01-01\n2,2030-01-01\n"
+    made = site(tmp_path, contract(PATIENTS, refusals), {"patients.csv": PEOPLE, "refusals.csv": rows})
+    found = receipt(made)
+    assert events(made, found)["start"].tolist() == [day("0001-01-01"), day("0001-01-01"), day("1950-01-01"), day("2030-01-01")]
+    assert quarantine(made) == []
+    assert found["warnings"] == {"opt_out_undated": 2}
+
+
 def test_a_file_with_more_faulty_rows_than_the_contract_bears_stops_the_delivery(tmp_path: Path) -> None:
     rows = "id,day,end,code\n" + "1,2021-02-28,,I10\n1,2021-03-01,,I10\n1,2021-03-02,,99X\n"
     for share, status in ((0.34, "accepted"), (0.33, "stopped")):
