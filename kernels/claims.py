@@ -38,7 +38,7 @@ def settle(claims: Claims, people: People) -> np.ndarray:
 
     Among several claims on a number the one in use at the same time is chosen, then the one that agrees best in names, birth day and sex,
     then the present over the replaced number, then the longer time in common, then the first. No row joins one that contradicts it in
-    birth day and name both, nor, without a day in common, one that does not agree in name.
+    birth day and name both, nor in both names where a birth day is unknown, nor, without a day in common, one that agrees in no name.
     """
     n = len(claims.token)
     target = np.full(n, -1, np.int64)
@@ -91,7 +91,8 @@ def _best(masks: np.ndarray, claims: Claims, people: People, i: int, begin: int,
                 other_name += not alike
         birth = birth_level(a[0], b[0])
         shared = np.int64(min(claims.last_day[i], claims.last_day[j])) - np.int64(max(claims.first_day[i], claims.first_day[j])) + 1
-        if name == 0 and ((birth == 1 and other_name > 0) or (anchored and shared <= 0)):
+        contradicted = name == 0 and ((birth == 1 and other_name > 0) or (birth == 0 and other_name == 2))
+        if contradicted or (anchored and shared <= 0 and name == 0):
             continue
         agreement = name - other_name + (2 if birth == 4 else -2 if birth == 1 else 0)
         if a[1] > 0 and b[1] > 0:

@@ -68,16 +68,12 @@ def _places(records: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _roles(nodes: Rows, cluster: np.ndarray, anchored: np.ndarray, exclusive: np.ndarray) -> np.ndarray:
-    """Who is looked for, and who looks: of a cluster with an anchor the anchors, of one with a number its first record with names; a
-    record in neither looks. Sources that may not be re-identified take no part."""
-    role = np.zeros(len(cluster), np.int8)
-    role[nodes["anchor"]] = TARGET
-    own = exclusive & ~anchored & ~nodes["closed"]
-    known = np.flatnonzero(own)
-    first = known[np.lexsort((nodes["record"][known], nodes["first"][known], cluster[known]))]
-    role[first[np.append(True, cluster[first[1:]] != cluster[first[:-1]])[: len(first)]]] = TARGET
+    """Who is looked for, and who looks: of a cluster with an anchor the anchors, of one with a number alone all records; a record in
+    neither looks. Sources that may not be re-identified take no part, nor does what is joined to them alone."""
     shut = np.zeros(len(cluster), bool)
     shut[cluster[nodes["closed"]]] = True
+    role = np.zeros(len(cluster), np.int8)
+    role[nodes["anchor"] | (exclusive & ~anchored & ~nodes["closed"])] = TARGET
     role[~exclusive & ~shut[cluster]] = SEEKER
     return role
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,13 @@ from pipelines.snapshot import index_folder
 from pipelines.storage import Frame, array
 
 
-def write_index(site: Site, nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray) -> dict[str, Any]:
+def write_index(
+    site: Site, sources: Sequence[str], nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray
+) -> dict[str, Any]:
     """Write `index.parquet` and `persons.parquet` under the hash of their content.
 
-    `before`, `joined`: as `clusters.by_weight` returns them. Returns {"index", "records", "persons", "links": {link: records}}.
+    `sources`: names, as `nodes["source"]` counts them. `before`, `joined`: as `clusters.by_weight` returns them.
+    Returns {"index", "records", "persons", "links": {link: records}, "sources": {source: {link: records}}}.
     """
     names = persons_of(nodes, clusters)
     zone = site.zone("store")
@@ -36,11 +40,14 @@ def write_index(site: Site, nodes: Rows, clusters: Clusters, before: np.ndarray,
     name = storage.digest(storage.content_hash(index, PERSON_INDEX), storage.content_hash(persons, PERSONS))
     storage.write(persons, index_folder(site, name) / "persons.parquet", PERSONS, zone)
     storage.write(index, index_folder(site, name) / "index.parquet", PERSON_INDEX, zone)
-    counts = np.bincount(link, minlength=len(LINKS))
     return {
-        "index": name, "records": len(person), "persons": storage.length(persons),
-        "links": {each: int(count) for each, count in zip(LINKS, counts, strict=True)},
+        "index": name, "records": len(person), "persons": storage.length(persons), "links": _counts(link),
+        "sources": {source: _counts(link[nodes["source"] == place]) for place, source in enumerate(sources)},
     }  # fmt: skip
+
+
+def _counts(link: np.ndarray) -> dict[str, int]:
+    return {name: int(count) for name, count in zip(LINKS, np.bincount(link, minlength=len(LINKS)), strict=True)}
 
 
 def _links(nodes: Rows, clusters: Clusters, names: np.ndarray, before: np.ndarray, joined: np.ndarray) -> np.ndarray:

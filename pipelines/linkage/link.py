@@ -25,7 +25,8 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
     """
     say = progress or (lambda _line: None)
     settings, deliveries = ranks.broadcast((LinkageSettings.of(site), active(site)) if ranks.rank == 0 else None)
-    rows = read(site, ranks, deliveries, settings.anchor_source)
+    sources = sorted({each.source for each in deliveries})
+    rows = read(site, ranks, deliveries, sources, settings.anchor_source)
     say("linkage: identity rows read")
     nodes = gather_nodes(ranks, rows)
     settled = settle_numbers(ranks, rows)
@@ -38,7 +39,7 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
     receipt = None
     if nodes is not None and settled is not None and clusters is not None and pairs is not None:
         before, joined = by_weight(nodes, clusters, pairs, round(settings.threshold * 1000))
-        written = write_index(site, nodes, clusters, before, joined)
+        written = write_index(site, sources, nodes, clusters, before, joined)
         receipt = {**written, "unlinked": written["links"]["alone"], "disputed_numbers": len(settled.disputed), **compared}
         storage.write_json(receipt, site.receipt("linkage"))
     return ranks.broadcast(receipt)  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from kernels.hashing import hash_rows
 from kernels.ordering import range_bounds
 from kernels.strings import fold
 from pipelines import storage
@@ -57,15 +58,14 @@ def exchange(ranks: Ranks, rows: Rows, key: np.ndarray) -> Rows:
     return received
 
 
-def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], anchor_source: str | None) -> Rows:
+def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], sources: Sequence[str], anchor_source: str | None) -> Rows:
     """This rank's range of records, ascending; of a record that several deliveries hold, the rows of the latest.
 
-    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind`, `source` (int8, its place among the sources
-    that delivered); `anchor`, `closed` (bool: of the register; of a source that may not be re-identified); `first` (int32, day on which
+    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind`, `source` (int8, its place in
+    `sources`); `anchor`, `closed` (bool: of the register; of a source that may not be re-identified); `first` (int32, day on which
     the record was first delivered); `first_day`, `last_day` (int32, use of the number); `names` (uint8 (n, 2, 32), symbols);
     `facts` (int32 (n, 4)) as in `kernels.pairs.People`.
     """
-    sources = sorted({each.source for each in deliveries})
     parts = [(order, each, part.file) for order, each in enumerate(deliveries) for part in each.identities]
     received = []
     for turn in range(-(-len(parts) // ranks.size) or 1):
@@ -93,7 +93,8 @@ def _day(delivery: Accepted | None) -> int:
 def _latest(rows: Rows) -> Rows:
     order = np.argsort(rows["record"], kind="stable")
     if len(order) and (np.diff(rows["record"][order]) == 0).any():
-        order = np.lexsort((rows["first_day"], -rows["order"], rows["record"]))
+        names = hash_rows(rows["names"].reshape(len(order), -1), bytes(16))
+        order = np.lexsort((names, *rows["facts"].T, rows["token"], rows["kind"], rows["first_day"], -rows["order"], rows["record"]))
     reorder(rows, order)
     begins = np.flatnonzero(np.append(True, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
     if len(begins) == len(rows["record"]):

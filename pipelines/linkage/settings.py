@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from kernels.pairs import FIELDS
 from pipelines.site import Site, Strict, load_yaml
@@ -67,6 +67,12 @@ class LinkageSettings(Strict):
         if any(not rule or set(rule) - set(KEYS) for rule in rules):
             raise ValueError(f"a rule names one or more of {', '.join(KEYS)}")
         return rules
+
+    @model_validator(mode="after")
+    def _near_is_below_close(self) -> Self:
+        if self.near > self.close:
+            raise ValueError("near lies above close")
+        return self
 
     @staticmethod
     def of(site: Site) -> LinkageSettings:

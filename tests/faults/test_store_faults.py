@@ -114,7 +114,7 @@ def test_a_site_without_a_snapshot_says_so(site: Site) -> None:
         Snapshot.load(site)
 
 
-@pytest.mark.parametrize("text", ["blocking: [[shoe_size]]", "near: 2", "colour: blue", "blocking: []"])
+@pytest.mark.parametrize("text", ["blocking: [[shoe_size]]", "near: 2", "near: 0.95", "colour: blue", "blocking: []"])
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"linkage\.yaml"):
         LinkageSettings.of(make_site(tmp_path, linkage=text))

@@ -75,7 +75,8 @@ def slow_score(row: Row, other: Row, anchored: bool) -> tuple[bool, int, bool, i
     births = [(each >> 9, each >> 5 & 15, each & 31) for each in (row.birth, other.birth)]
     contradicts = row.birth >= 0 <= other.birth and sum(a == b for a, b in zip(*births, strict=True)) < 2
     shared = min(row.last, other.last) - max(row.first, other.first) + 1
-    if not sum(alike) and ((contradicts and apart) or (anchored and shared <= 0)):
+    unknown = row.birth < 0 or other.birth < 0
+    if not sum(alike) and ((contradicts and apart) or (unknown and apart == 2) or (anchored and shared <= 0)):
         return None
     agreement = sum(alike) - apart + (2 if row.birth == other.birth >= 0 else -2 if contradicts else 0)
     if row.sex and other.sex:

@@ -113,6 +113,13 @@ def test_a_number_typed_into_somebody_elses_does_not_make_two_people_one(site: S
     assert linked.receipt["disputed_numbers"] == 1
 
 
+def test_a_number_that_many_share_by_mistake_does_not_make_them_one(site: Site) -> None:
+    dummy = {"number": "191212121212"}
+    journal(site, {**dummy, "given": "ANNA", "surname": "HOLMQVIST", "ref": 7}, {**dummy, "given": "ERIK", "surname": "VASS", "ref": 8})
+    linked = Linked(site)
+    assert linked.person("journal_a", 7) != linked.person("journal_a", 8)
+
+
 def test_a_new_surname_does_not_contradict_a_number(site: Site) -> None:
     register(site, {**ANNA, "ref": 1})
     journal(site, {**ANNA, "surname": "RYDQVIST", "birth": "1955-01-01", "ref": 7})
@@ -252,5 +259,6 @@ def test_the_receipt_holds_counts_and_no_one(site: Site) -> None:
     linked = Linked(site)
     text = site.receipt("linkage").read_text()
     assert linked.receipt == storage.read_json(site.receipt("linkage"))
+    assert linked.receipt["sources"]["journal_a"] == {"alone": 0, "anchor": 0, "number": 0, "weight": 1}
     assert not any(str(ANNA[name]) in text for name in ("number", "surname", "postcode"))
     assert str(linked.person("folkbokforing", 1)) not in text
