@@ -246,3 +246,46 @@ def test_the_two_revisions_of_icd_are_told_apart_as_the_senders_concept_ids_do(m
     chapter, block = codes.classify(sorted(set(expected)))
     assert (chapter >= 0).all()
     assert (block >= 0).all()
+
+
+# ---- OMOP tables that need no mapping --------------------------------------------------------------------------------------
+
+
+def _cdm(*columns: str, dates: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    return [{"name": name, "logicalType": "date" if name in dates else "string"} for name in columns]
+
+
+def test_omop_tables_map_themselves_by_way_of_the_concept_table(tmp_path: Path) -> None:
+    number = {"logicalType": "integer"}
+    tables = [
+        {"name": "person", "properties": [*_cdm("person_id", "gender_concept_id"), *(
+            {"name": f"{part}_of_birth", **number} for part in ("year", "month", "day"))]},
+        {"name": "concept", "properties": [{"name": "concept_id", **number}, *_cdm("vocabulary_id", "concept_code")]},
+        {"name": "drug_exposure", "properties": [*_cdm(
+            "person_id", "drug_exposure_start_date", "visit_occurrence_id", dates=("drug_exposure_start_date",)),
+            {"name": "drug_source_concept_id", **number}]},
+        {"name": "procedure_occurrence", "properties": [*_cdm(
+            "person_id", "procedure_date", "visit_occurrence_id", dates=("procedure_date",)),
+            {"name": "procedure_source_concept_id", **number}]},
+        {"name": "death", "properties": _cdm("person_id", "death_date", dates=("death_date",))},
+    ]  # fmt: skip
+    files = {
+        "person.csv": "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth\n-77,8532,1950,,\n88,8507,1960,5,4\n",
+        "concept.csv": "concept_id,vocabulary_id,concept_code\n2000000002,KVA,AF 022\n2000000001,ATC,a10ba02\n2000000003,made_up,X\n",
+        "drug_exposure.csv": (
+            "person_id,drug_exposure_start_date,visit_occurrence_id,drug_source_concept_id\n"
+            "-77,2001-01-01 10:00:00,5,2000000001\n88,2001-01-02,,2000000003\n88,2001-01-02,,7\n"
+        ),
+        "procedure_occurrence.csv": (
+            "person_id,procedure_date,visit_occurrence_id,procedure_source_concept_id\n88,2002-01-01,5,2000000002\n"
+        ),
+        "death.csv": "person_id,death_date\n-77,2003-01-01\n",
+    }
+    made = site(tmp_path, contract(*tables, server={"format": "omop"}), files)
+    found = receipt(made)
+    frame = events(made, found)
+    assert frame["concept"].decoded() == ["VITAL/DEATH", "ATC/A10BA02", "KVA/AF022"]  # type: ignore[union-attr]
+    assert frame["encounter"][1] == frame["encounter"][2] != 0 == frame["encounter"][0]
+    assert quarantine(made) == [(1, "unknown_code", "drug_source_concept_id"), (2, "unknown_code", "drug_source_concept_id")]
+    births = identities(made, found)["birth_day"].astype("datetime64[D]").astype(str).tolist()
+    assert sorted(births) == ["1950-07-01", "1960-05-04"]
