@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +35,7 @@ def blocks(contract: Contract, table: Table, path: Path, ragged: list[int]) -> I
 
 def _said(fault: Exception, contract: Contract) -> str:
     """What a reader's complaint means, without the values that it may quote."""
-    text = str(fault)
-    if isinstance(fault, UnicodeDecodeError) or "UTF8" in text or "codec can't decode" in text:
-        return f"is not text in {contract.encoding}"
-    return "is truncated, damaged or of another format than agreed"
+    return f"is not text in {contract.encoding}" if "UTF8" in str(fault) else "is truncated, damaged or of another format than agreed"
 
 
 def _check(path: Path, table: Table, names: list[str]) -> list[str]:
@@ -48,6 +46,7 @@ def _check(path: Path, table: Table, names: list[str]) -> list[str]:
 
 
 def _csv(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Iterator[Block]:
+    _decode(contract, path)
     wanted = _check(path, table, _header(contract, path))
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -81,14 +80,29 @@ def _plain(encoding: str) -> str:
     return "utf8" if encoding.lower().replace("-", "").replace("_", "") == "utf8" else encoding
 
 
+def _decode(contract: Contract, path: Path) -> None:
+    """Read the file once to know that all of it is text: the reader of rows would say so too late, and quote what it found."""
+    decoder = codecs.getincrementaldecoder(contract.encoding)()
+    try:
+        with path.open("rb") as source:
+            while piece := source.read(1 << 24):
+                decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise ContractError(path.name, f"is not text in {contract.encoding}", _NEXT) from None
+
+
 def _header(contract: Contract, path: Path) -> list[str]:
     with path.open("rb") as source:
         line = source.readline(1 << 20)
     encoding = "utf-8-sig" if _plain(contract.encoding) == "utf8" else contract.encoding
     try:
-        return next(csv.reader([line.decode(encoding).rstrip("\r\n")], delimiter=contract.delimiter), [])
-    except (UnicodeDecodeError, LookupError):
-        raise ContractError(path.name, f"is not text in {contract.encoding}", _NEXT) from None
+        names = next(csv.reader([line.decode(encoding).rstrip("\r\n")], delimiter=contract.delimiter), [])
+    except csv.Error:
+        raise ContractError(path.name, "its first line does not read", _NEXT) from None
+    if len(set(names)) < len(names):
+        raise ContractError(path.name, "two of its columns have the same name", _NEXT)
+    return names
 
 
 def _parquet(contract: Contract, table: Table, path: Path) -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -164,6 +165,9 @@ class Contract(Strict):
         server = next(iter(standard.servers or []), None)
         if server is None or server.format not in ("csv", "parquet", "omop"):
             raise SettingsError(f"{path}: servers", "its first server has no format csv, parquet or omop", "say how the files come")
+        encoding, delimiter = server.encoding or "utf-8", server.delimiter or ","
+        if not _is_encoding(encoding) or len(delimiter) != 1:
+            raise SettingsError(f"{path}: servers", "its encoding or delimiter is not one", "say how the files come")
         agreement = _ours(path, "contract", standard.customProperties, Agreement)
         if agreement is None:
             raise SettingsError(f"{path}: customProperties", "the property uttag is missing", "say who owns the data")
@@ -171,11 +175,18 @@ class Contract(Strict):
         if not tables:
             raise SettingsError(f"{path}: schema", "it names no table", "list the tables")
         contract = Contract(
-            path=path, hash=storage.file_digest(path), adapter=server.format, encoding=server.encoding or "utf-8",
-            delimiter=server.delimiter or ",", agreement=agreement, tables=tables,
+            path=path, hash=storage.file_digest(path), adapter=server.format, encoding=encoding, delimiter=delimiter,
+            agreement=agreement, tables=tables,
         )  # fmt: skip
         _refuse_names(contract)
         return contract
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return codecs.lookup(name) is not None
+    except LookupError:
+        return False
 
 
 _Ours = TypeVar("_Ours", Agreement, Mapping)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kernels import text
@@ -97,6 +98,9 @@ def map_file(task: FileTask) -> FileResult:
         result.rows_read = read
     except ContractError as fault:
         return FileResult(task.number, task.path.name, stopped=(fault.where, fault.what, fault.next_step))
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        what, then = "a column holds text that is not UTF-8", "ask the sender to deliver it again"
+        return FileResult(task.number, task.path.name, stopped=(task.path.name, what, then))
     return result
 
 

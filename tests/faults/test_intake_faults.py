@@ -41,6 +41,12 @@ AS_PARQUET = {"format": "parquet"}
         ("a wrong encoding in a value", {"patients.csv": PEOPLE.encode("latin-1")}, {}, "is not text in utf-8"),
         ("a wrong encoding in a header", {"patients.csv": "idé,x\n1,2\n".encode("latin-1")}, {}, "is not text in utf-8"),
         ("a missing column", {"patients.csv": "id,number,name,sex\n1,,Öberg,M\n"}, {}, "the column born is missing"),
+        ("a wrong encoding in a ragged row", {"patients.csv": PEOPLE.encode() + b"3,,\xc5sa,F,1990-01-01,\n"}, {}, "not text"),
+        ("a first line that does not read", {"patients.csv": "id\r,number,name,sex,born\n"}, {}, "its first line does not read"),
+        ("two columns of one name", {"patients.csv": "id,id,number,name,sex,born\n"}, {}, "two of its columns have the same name"),
+        ("text in a Parquet that is none", {"patients.parquet": parquet(
+            id=pa.array([1]), number=[""], name=pa.array([b"\xff\xfe"]).view(pa.string()), sex=[""], born=pa.array([None], pa.date32()),
+        )}, AS_PARQUET, "text that is not UTF-8"),
         ("an empty file", {"patients.csv": ""}, {}, "the column id is missing"),
         ("another delimiter than agreed", {"patients.csv": PEOPLE.replace(",", ";")}, {}, "the column id is missing"),
         ("a column of another type", {"patients.parquet": parquet(
@@ -136,6 +142,7 @@ EVENT = ("schema", 1, "customProperties", 0, "value", "events", 0)
         ("a format that intake does not read", altered(("servers", 0, "format"), "xml"), "no format csv, parquet or omop"),
         ("a type that intake does not read", altered(("schema", 0, "properties", 0, "logicalType"), "array"), "logicalType"),
         ("nothing about the owner", altered(("customProperties",), []), "uttag is missing"),
+        ("an encoding that nobody knows", altered(("servers", 0, "encoding"), "utf-9"), "its encoding or delimiter is not one"),
         ("no table", altered(("schema",), []), "it names no table"),
         ("a standard that is not kept", altered(("schema", 0, "properties"), "none"), "schema.0.properties"),
     ],
