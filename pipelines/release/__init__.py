@@ -1,1 +1,1 @@
-"""Release: the one gate. It verifies again, bundles, signs and publishes; nothing else writes to `release/`."""
+"""The release: the one gate that writes what others may read."""

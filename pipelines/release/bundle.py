@@ -1,10 +1,8 @@
-"""A bundle: every file of a finished case, named and hashed in a signed manifest. It holds no time, so it comes out the same again."""
+"""Building a bundle: every file of a release, in a folder that nobody sees yet."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,112 +10,88 @@ from typing import Any
 
 from pipelines import signing, storage
 from pipelines.cubes import ProtectedCube
-from pipelines.errors import DataError
 from pipelines.figures import Figures
-from pipelines.permit import Permit
-from pipelines.release import pages, tables
-from pipelines.release.tables import Rows
-from pipelines.site import Site
-
-MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "release.pub"
+from pipelines.policy import Policy
+from pipelines.release.formats import Header, Row, code_of, rows_of, write_csv, write_parquet, write_xlsx
+from pipelines.release.pages import bundle_page
+from pipelines.release.words import data_dictionary, method_note, notes_of
 
 
 @dataclass(frozen=True)
-class Content:
-    """What goes into a bundle: nothing but what is protected, and what the permit and the definition say."""
+class CaseInfo:
+    """What the bundle says of its permit. `definition`: the cohort in lines of words; `permit_sha256`: of what its owners signed."""
 
-    permit: Permit
-    cohort_title: str
-    cubes: tuple[ProtectedCube, ...]
-    figures: tuple[Figures, ...]
-    proof: dict[str, Any]
-
-
-def write_bundle(content: Content, signing_key: Path, out: Path) -> None:
-    """Write every file of the bundle into the empty folder `out`, the signed manifest last."""
-    for folder in ("tables", "plots"):
-        (out / folder).mkdir(mode=0o700)
-    all_rows: list[Rows] = []
-    for cube, figures in zip(content.cubes, content.figures, strict=True):
-        rows = tables.rows_of(cube, figures)
-        all_rows.append(rows)
-        _write_table(content, cube, figures, rows, out)
-    _json(out / "tables.json", [_described(cube, figures) for cube, figures in zip(content.cubes, content.figures, strict=True)])
-    _json(out / "proof.json", content.proof)
-    (out / "data-dictionary.csv").write_text(_dictionary(content), encoding="utf-8")
-    (out / "method.md").write_text(pages.method_note(content.permit, content.cohort_title, content.proof), encoding="utf-8")
-    page = pages.bundle_page(content.permit, content.cohort_title, content.cubes, content.figures, all_rows, content.proof)
-    (out / "index.html").write_text(page, encoding="utf-8")
-    _sign(content.permit, signing_key, out)
+    case: str
+    title: str
+    holder: str
+    purpose: str
+    valid_to: str
+    policy: Policy
+    permit_sha256: str
+    definition: tuple[str, ...] = ()
 
 
-def _write_table(content: Content, cube: ProtectedCube, figures: Figures, rows: Rows, out: Path) -> None:
-    path = out / "tables" / cube.table
-    tables.write_csv(rows, path.with_suffix(".csv"))
-    tables.write_parquet(rows, path.with_suffix(".parquet"))
-    notes = [("table", cube.title), ("permit", content.permit.title), ("cohort", content.cohort_title)]
-    notes += [*cube.notes.items(), *figures.meanings.items(), ("status", pages.HIDDEN_MEANS)]
-    tables.write_xlsx(rows, notes, path.with_suffix(".xlsx"))
-    plot = out / "plots" / cube.table
-    plot.with_suffix(".svg").write_text(figures.plot.svg, encoding="utf-8")
+def build_bundle(
+    case: CaseInfo, cubes: Sequence[ProtectedCube], figures: Sequence[Figures], proof: dict[str, Any], signing_key: Path, folder: Path
+) -> None:
+    """Write every file of the bundle to the empty `folder`; the manifest, which names all others, last."""
+    for name in ("tables", "figures", "plots"):
+        (folder / name).mkdir(mode=0o777)
+    tables = [rows_of(cube) for cube in cubes]
+    for cube, each, (header, rows) in zip(cubes, figures, tables, strict=True):
+        _write_table(case, cube, header, rows, folder / "tables")
+        _write_figures(cube, each, header, rows, folder)
+    write_csv(*data_dictionary(cubes, figures), folder / "data-dictionary.csv")
+    method = method_note(case.title, case.holder, case.purpose, case.definition, case.policy, cubes, proof)
+    (folder / "method.md").write_text(method, encoding="utf-8")
+    _json(proof, folder / "proof.json")
+    _json({"tables": [_structure(cube) for cube in cubes]}, folder / "structure.json")
+    page = bundle_page(case, list(zip(cubes, figures, tables, strict=True)), proof)
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    _seal(case, signing_key, folder)
+
+
+def _write_table(case: CaseInfo, cube: ProtectedCube, header: Header, rows: list[Row], folder: Path) -> None:
+    write_csv(header, rows, folder / f"{cube.table}.csv")
+    write_parquet(header, rows, folder / f"{cube.table}.parquet")
+    write_xlsx(header, rows, [case.title, cube.title, *notes_of(cube, case.policy)], folder / f"{cube.table}.xlsx")
+
+
+def _write_figures(cube: ProtectedCube, figures: Figures, header: Header, rows: list[Row], folder: Path) -> None:
+    codes = 2 * len(cube.dimensions)
+    lines: list[Row] = [[*row[:codes], *more] for row, *more in zip(rows, *figures.columns.values(), strict=True)]
+    write_csv([*header[:codes], *figures.columns], lines, folder / "figures" / f"{cube.table}.csv")
     data = figures.plot.data
-    tables.write_csv(Rows(tuple(data), (str,) * len(data), list(zip(*data.values(), strict=True))), plot.with_suffix(".csv"))
+    write_csv(list(data), [list(row) for row in zip(*data.values(), strict=True)], folder / "plots" / f"{cube.table}.csv")
+    (folder / "plots" / f"{cube.table}.svg").write_text(figures.plot.svg, encoding="utf-8")
 
 
-def _described(cube: ProtectedCube, figures: Figures) -> dict[str, Any]:
-    """How the cells of a table hang together: what the verifier needs to attack it."""
-    names = ("name", "title", "codes", "labels", "parents", "levels")
+def _structure(cube: ProtectedCube) -> dict[str, Any]:
+    """What a verifier has to know of a table besides its numbers."""
     return {
-        "table": cube.table, "title": cube.title, "population": cube.population,
-        "dimensions": [{name: getattr(dimension, name) for name in names} for dimension in cube.dimensions],
-        "measures": list(cube.measures), "additive": cube.additive, "at_least": cube.at_least, "figures": list(figures.columns),
+        "table": cube.table, "title": cube.title, "population": cube.population, "measures": list(cube.measures),
+        "additive": {name: list(flags) for name, flags in cube.additive.items()}, "at_least": [list(pair) for pair in cube.at_least],
+        "dimensions": [
+            {"name": each.name, "title": each.title, "codes": [code_of(code) for code in each.codes], "labels": list(each.labels),
+             "parents": list(each.parents)}
+            for each in cube.dimensions
+        ],
     }  # fmt: skip
 
 
-def _dictionary(content: Content) -> str:
-    """Each column of each table, in words."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["table", "column", "kind", "meaning"])
-    for cube, figures in zip(content.cubes, content.figures, strict=True):
-        for dimension in cube.dimensions:
-            levels = " > ".join(dimension.levels)
-            writer.writerow([cube.table, dimension.name, "dimension", f"{dimension.title}, in words; levels: {levels}"])
-            writer.writerow([cube.table, f"{dimension.name}_code", "dimension", f"{dimension.title}, as a code; empty for the total"])
-        writer.writerows([cube.table, name, "count", cube.notes.get(name, name)] for name in cube.measures)
-        writer.writerows([cube.table, name, "derived", meaning] for name, meaning in figures.meanings.items())
-        writer.writerow([cube.table, "status", "mark", pages.HIDDEN_MEANS])
-    return text.getvalue()
-
-
-def _sign(permit: Permit, signing_key: Path, out: Path) -> None:
-    files = sorted(path for path in out.rglob("*") if path.is_file())
+def _seal(case: CaseInfo, signing_key: Path, folder: Path) -> None:
+    """Name every file with its hash, and sign that. No date and no run: the same tables give the same bytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
-        "case": permit.permit, "title": permit.title, "policy": permit.policy.model_dump(mode="json"),
-        "permit": storage.file_digest(permit.file), "software": f"uttag {metadata.version('uttag')}",
-        "files": {path.relative_to(out).as_posix(): storage.file_digest(path) for path in files},
+        "case": case.case, "title": case.title, "holder": case.holder, "permit_sha256": case.permit_sha256, "valid_to": case.valid_to,
+        "policy": case.policy.model_dump(mode="json"), "software": {"name": "uttag", "version": metadata.version("uttag")},
+        "files": {path.relative_to(folder).as_posix(): storage.file_digest(path) for path in files},
     }  # fmt: skip
-    _json(out / MANIFEST, manifest)
-    (out / SIGNATURE).write_text(signing.sign(signing_key, (out / MANIFEST).read_bytes()).hex() + "\n", encoding="ascii")
-    (out / PUBLIC_KEY).write_text(signing.public_key(signing_key).hex() + "\n", encoding="ascii")
+    _json(manifest, folder / "manifest.json")
+    signature = signing.sign(signing_key, (folder / "manifest.json").read_bytes())
+    (folder / "manifest.sig").write_text(signature.hex() + "\n", encoding="ascii")
+    (folder / "release.pub").write_text(signing.public_key(signing_key).hex() + "\n", encoding="ascii")
 
 
-def _json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-# ---- versions of a case -----------------------------------------------------------------------------------------------------
-
-
-def versions(site: Site, case: str) -> list[Path]:
-    """Bundles of a case, oldest first: `release/<case>/1`, `2` …"""
-    folder = site.release / case
-    found = [path for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
-    return sorted(found, key=lambda path: int(path.name))
-
-
-def latest(site: Site, case: str) -> Path:
-    """The newest bundle of a case."""
-    if not (found := versions(site, case)):
-        raise DataError(site.release / case, "nothing has been released", "run the permit: uttag run --help")
-    return found[-1]
+def _json(value: object, path: Path) -> None:
+    path.write_bytes(storage.canonical_json(value) + b"\n")

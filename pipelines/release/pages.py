@@ -1,72 +1,78 @@
-"""What people read: the bundle's own page, its method note, and the page of all that is finished. No outside asset, any width."""
+"""The pages of a release: one for each bundle, and the index of all that is finished. No script, font or picture from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import jinja2
+from markupsafe import Markup
 
 from pipelines.cubes import ProtectedCube
 from pipelines.figures import Figures
-from pipelines.permit import Permit
-from pipelines.release.tables import Rows
+from pipelines.release.formats import Header, Row
+from pipelines.release.words import notes_of
 
-HIDDEN_MEANS = (
-    "shown, or hidden: a hidden cell has few persons behind it, or would let one be worked out that has; which of the two is not told, "
-    "and a hidden cell may hold any number that the rest allows"
-)
+if TYPE_CHECKING:
+    from pipelines.release.bundle import CaseInfo
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)  # fmt: skip
+Part = tuple[ProtectedCube, Figures, tuple[Header, list[Row]]]
 
 
-def bundle_page(
-    permit: Permit, cohort_title: str, cubes: Sequence[ProtectedCube], figures: Sequence[Figures], rows: Sequence[Rows], proof: dict[str, Any]
-) -> str:
-    """`index.html` of a bundle: each table with its plot, to look at and to download."""
-    tables = [
+@cache
+def _templates() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("pipelines.release", "templates")
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+
+
+def bundle_page(case: CaseInfo, parts: Sequence[Part], proof: dict[str, Any]) -> str:
+    """The page of one bundle: each table viewable and downloadable, with its plot."""
+    tables = [_table(cube, figures, rows, case) for cube, figures, (_, rows) in parts]
+    return _templates().get_template("bundle.html").render(case=case, tables=tables, proof=proof)
+
+
+def index_page(site: str, cases: Sequence[dict[str, Any]]) -> str:
+    """The index of finished cases, each with its tables."""
+    return _templates().get_template("index.html").render(site=site, cases=cases)
+
+
+def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInfo) -> dict[str, Any]:
+    width = 2 * len(cube.dimensions)
+    derived = [name for name in ("rate", "rate_low", "rate_high") if name in figures.columns]
+    filters = [
         {
-            "name": cube.table, "title": cube.title, "cells": f"{cube.cells:,}", "hidden": f"{int(cube.hidden.sum()):,}",
-            "alt": each.plot.alt, "plot_title": each.plot.title, "notes": {**cube.notes, **each.meanings}, **_printed(cube, row),
+            "title": each.title,
+            "values": [{"label": each.labels[place], "depth": max(0, each.depth(place) - 1)} for place in range(len(each))],
         }
-        for cube, each, row in zip(cubes, figures, rows, strict=True)
+        for each in cube.dimensions
+    ]
+    depths = [[each.depth(place) for place in range(len(each))] for each in cube.dimensions]
+    body = [
+        {
+            "labels": row[1:width:2], "places": places, "hidden": row[-1] == "hidden", "numbers": row[width:-1],
+            "derived": [figures.columns[name][cell] for name in derived],
+            "overview": sum(depths[axis][place] for axis, place in enumerate(places)) <= 1,
+        }
+        for cell, (row, places) in enumerate(zip(rows, cube.coordinates().tolist(), strict=True))
     ]  # fmt: skip
-    return _templates.get_template("bundle.html.j2").render(permit=permit, cohort=cohort_title, tables=tables, proof=proof, hidden_means=HIDDEN_MEANS)
+    return {
+        "name": cube.table, "title": cube.title, "filters": filters, "dimensions": [each.title for each in cube.dimensions],
+        "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived], "rows": body, "cells": cube.cells,
+        "hidden": int(cube.hidden.sum()), "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
+        "notes": notes_of(cube, case.policy),
+    }  # fmt: skip
 
 
-def _printed(cube: ProtectedCube, rows: Rows) -> dict[str, Any]:
-    """The table for the eye: codes and the status column are left to the files; rows of nobody as well."""
-    skipped = {f"{dimension.name}_code" for dimension in cube.dimensions} | {"status", "why_empty"}
-    kept = [place for place, name in enumerate(rows.header) if name not in skipped]
-    titles = {dimension.name: dimension.title for dimension in cube.dimensions}
-    somebody = (cube.measures["persons"] > 0) | cube.hidden
-    body = []
-    for row, wanted, secret in zip(rows.values, somebody.tolist(), cube.hidden.tolist(), strict=True):
-        if wanted:
-            body.append({"hidden": secret, "cells": [_cell(row[place], secret, rows.kinds[place] is int) for place in kept]})
-    header = [{"text": titles.get(rows.header[place], rows.header[place].replace("_", " ")), "n": place >= 2 * len(titles)} for place in kept]
-    return {"header": header, "body": body, "empty": f"{int((~somebody).sum()):,}"}
+def _title(name: str) -> str:
+    words = {"rate": "rate per 100,000 person-years", "rate_low": "lower limit", "rate_high": "upper limit"}
+    return words.get(name, name.replace("_", " "))
 
 
-def _cell(value: str | int | None, secret: bool, number: bool) -> dict[str, Any]:
-    if value is None:
-        return {"text": "hidden" if secret and number else "", "n": True}
-    return {"text": f"{value:,}" if isinstance(value, int) else value, "n": isinstance(value, int) or _looks_numeric(value)}
-
-
-def _looks_numeric(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()
-
-
-def method_note(permit: Permit, cohort_title: str, proof: dict[str, Any]) -> str:
-    """`method.md`: what was counted, how it was protected, and what that does not promise."""
-    return _templates.get_template("method.md.j2").render(permit=permit, cohort=cohort_title, proof=proof, hidden_means=HIDDEN_MEANS)
-
-
-def catalogue_page(cases: list[dict[str, Any]]) -> str:
-    """`release/index.html`: all that is finished. `cases`: name, title, holder, href and tables of each, by name."""
-    return _templates.get_template("catalogue.html.j2").render(cases=cases)
+def _inline(svg: str, table: str) -> str:
+    """The picture inside a page: without its XML head, its identifiers its own."""
+    body = svg[svg.index("<svg ") :]
+    for name in sorted({part.split('"')[0] for part in body.split(' id="')[1:]}, key=len, reverse=True):
+        for before, after in ((' id="', '"'), ('href="#', '"'), ("url(#", ")")):
+            body = body.replace(f"{before}{name}{after}", f"{before}{table}-{name}{after}")
+    return body.replace('aria-labelledby="t d"', f'aria-labelledby="{table}-t {table}-d"')

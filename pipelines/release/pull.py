@@ -13,7 +13,7 @@ from pipelines.site import Site
 
 
 def pull(site: Site, case: str, out: Path) -> Path:
-    """Copy the newest bundle of a case to `out/<case>`. Raises `VerificationError`, and leaves nothing, unless every claim of the copy holds."""
+    """Copy the newest bundle of a case to `out/<case>`. Unless every claim of the copy holds, nothing is left: `VerificationError`."""
     target = out / case
     if target.exists():
         raise SettingsError(target, "is there already", "remove it, or choose another --out")

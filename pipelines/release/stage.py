@@ -25,7 +25,7 @@ from pipelines.verifier.tables import Axis, Table
 
 
 def release(project: Project) -> dict[str, Any]:
-    """Publish the project's protected tables. Bytes that are out already are not published again. Raises `VerificationError` if any claim fails."""
+    """Publish the project's protected tables, unless the same bytes are out already. Raises `VerificationError` if any claim fails."""
     site, case = project.site, project.permit.permit
     protected = read_protected(project.folder / "protected", project.zone)
     _audit(project, protected)
@@ -41,7 +41,9 @@ def _audit(project: Project, protected: Sequence[ProtectedCube]) -> None:
     """The certificates, checked against the true numbers by code that did not make them."""
     raw = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
     if set(raw) != {cube.table for cube in protected}:
-        raise VerificationError(project.permit.permit, "the protected tables are not those that were counted", "run the disclosure stage again")
+        raise VerificationError(
+            project.permit.permit, "the protected tables are not those that were counted", "run the disclosure stage again"
+        )
     frame = storage.read(project.folder / "proof" / "certificate.parquet", CERTIFICATE, project.zone)
     move, table, cell, change = (np.asarray(frame[name], np.int64) for name in CERTIFICATE)
     policy = project.permit.policy

@@ -1,0 +1,72 @@
+"""Putting a bundle where others see it: a folder for each version of a case, never changed once it is there."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipelines import storage
+from pipelines.release.pages import index_page
+
+
+def publish(release: Path, case: str, build: Callable[[Path], None], check: Callable[[Path], None]) -> Path:
+    """Build a bundle beside its place, check it, and give it the case's next number.
+
+    The latest version is left as it is where `build` makes the same bytes. Returns the version's folder, `<release>/<case>/<number>`.
+    """
+    home = release / case
+    home.mkdir(parents=True, exist_ok=True)
+    with _beside(home) as fresh:
+        build(fresh)
+        check(fresh)
+        latest = latest_version(home)
+        if latest and (home / str(latest) / "manifest.json").read_bytes() == (fresh / "manifest.json").read_bytes():
+            check(home / str(latest))
+            return home / str(latest)
+        place = home / str(latest + 1)
+        with storage.failing(place):
+            fresh.rename(place)
+        _write_text(f"{latest + 1}\n", home / "latest")
+    return place
+
+
+def write_index(release: Path, site: str) -> None:
+    """The plain page of what is finished, from what the bundles themselves say."""
+    _write_text(
+        index_page(site, [_case(home) for home in sorted(release.iterdir()) if home.is_dir() and latest_version(home)]),
+        release / "index.html",
+    )
+
+
+def latest_version(home: Path) -> int:
+    """Number of the latest version of a case, 0 if there is none. A version counts from its rename on, whatever `latest` says."""
+    numbers = [int(path.name) for path in home.iterdir() if path.name.isdigit()] if home.is_dir() else []
+    return max(numbers, default=0)
+
+
+def _case(home: Path) -> dict[str, Any]:
+    version = latest_version(home)
+    folder = home / str(version)
+    manifest, structure = storage.read_json(folder / "manifest.json"), storage.read_json(folder / "structure.json")
+    return {**manifest, "version": version, "folder": f"{home.name}/{version}", "tables": structure["tables"]}
+
+
+def _write_text(text: str, path: Path) -> None:
+    with storage.atomic(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _beside(home: Path):  # type: ignore[no-untyped-def]
+    """A folder of this attempt's own, gone afterwards unless it was renamed."""
+    folder = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=home))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            home.rmdir()
