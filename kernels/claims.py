@@ -13,6 +13,7 @@ from kernels.strings import SYMBOLS, clear_masks, fill_masks, jaro_winkler
 # What a row says of its number, in the order in which rows of one number stand.
 ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE = 0, 1, 2, 3
 _ALIKE: Final = 0.85
+_BEGINNING, _END = -(2**31), 2**31 - 1  # of time: days that nobody knows or that have not come
 
 
 class Claims(NamedTuple):
@@ -38,7 +39,8 @@ def settle(claims: Claims, people: People) -> np.ndarray:
 
     Among several claims on a number the one in use at the same time is chosen, then the one that agrees best in names, birth day and sex,
     then the present over the replaced number, then the longer time in common, then the first. No row joins one that contradicts it in
-    birth day and name both, nor in both names where a birth day is unknown, nor, without a day in common, one that agrees in no name.
+    birth day and name both, nor in both names where a birth day is unknown, nor, without a day in common, one that agrees in no name;
+    nor one of two that agree alike, where the row says nothing of time.
     """
     n = len(claims.token)
     target = np.full(n, -1, np.int64)
@@ -77,6 +79,7 @@ def _group(claims: Claims, begin: int) -> tuple[int, int, int]:
 def _best(masks: np.ndarray, claims: Claims, people: People, i: int, begin: int, end: int, anchored: bool) -> int:
     best = np.int64(-1)
     best_score = np.int64(-1)
+    tied = False
     a = people.facts[i]
     for j in range(begin, end):
         if claims.record[i] == claims.record[j]:
@@ -98,9 +101,13 @@ def _best(masks: np.ndarray, claims: Claims, people: People, i: int, begin: int,
         if a[1] > 0 and b[1] > 0:
             agreement += 1 if a[1] == b[1] else -1
         score = np.int64(shared > 0) << 41 | np.int64(agreement + 8) << 34 | np.int64(claims.role[j] == ANCHOR) << 33 | max(shared, 0)
+        if score >> 33 == best_score >> 33 and claims.record[j] != claims.record[best]:
+            tied = True
         if score > best_score:
+            tied = tied and score >> 33 == best_score >> 33
             best, best_score = j, score
-    return best
+    timeless = claims.first_day[i] == _BEGINNING and claims.last_day[i] == _END
+    return -1 if tied and timeless and anchored else best
 
 
 @compiled

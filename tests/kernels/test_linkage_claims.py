@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kernels.claims import ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE, Claims, settle
 from kernels.pairs import People
 from kernels.strings import lengths
+from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN
 from tests.kernels.test_linkage_strings import fold, rows, slow_jaro_winkler
 
 BIRTHS = [-1, 1950 << 9 | 3 << 5 | 4, 1950 << 9 | 3 << 5 | 5, 1971 << 9 | 8 << 5 | 9]
@@ -29,10 +30,11 @@ class Row(NamedTuple):
 
 
 NAMES = st.sampled_from(["", "ANNA", "ANNE", "ERIK", "HOLMQVIST"])
+FIRST, LAST = st.integers(0, 9) | st.just(DAY_UNKNOWN), st.integers(0, 9) | st.just(DAY_OPEN)
+ROLES = st.sampled_from([ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE])
 ROWS = st.lists(
     st.builds(
-        Row, st.integers(0, 2), st.sampled_from([ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE]), st.integers(0, 5), st.integers(0, 9),
-        st.integers(0, 9), NAMES, NAMES, st.sampled_from(BIRTHS), st.integers(0, 2),
+        Row, st.integers(0, 2), ROLES, st.integers(0, 5), FIRST, LAST, NAMES, NAMES, st.sampled_from(BIRTHS), st.integers(0, 2)
     ),
     max_size=12,
 ).map(sorted)  # fmt: skip
@@ -63,7 +65,10 @@ def slow_settle(table: list[Row]) -> list[int]:
         scored = [(slow_score(row, table[j], bool(claims)), -j) for j in rivals[:same]]
         if target[-1] < 0:
             allowed = [(score, j) for score, j in scored if score is not None]
-            target[-1] = -max(allowed)[1] if allowed else -1
+            best, place = max(allowed, default=(None, 1))
+            rivals = {table[-j].record for score, j in allowed if best and score[:3] == best[:3]}
+            timeless = (row.first, row.last) == (DAY_UNKNOWN, DAY_OPEN)
+            target[-1] = -1 if timeless and claims and len(rivals) > 1 else -place
     return target
 
 

@@ -86,6 +86,16 @@ def test_a_reused_number_of_unknown_time_leads_to_the_one_of_that_name(site: Sit
     assert linked.person("journal_a", 8) == linked.person("folkbokforing", 1)
 
 
+def test_a_reused_number_without_time_and_name_is_nobodys(site: Site) -> None:
+    register(site, {**ANNA, "given": "SIGRID", "until": "1990-12-31", "ref": 1}, {**ANNA, "since": "1995-01-01", "ref": 2})
+    rows = [{"ref": 1, "number": ANNA["number"], "kind": "token"}]
+    deliver(site, "lakemedel", "d1", "2025-01-01", identities("lakemedel", rows), no_reidentify=True)
+    journal(site, {"number": ANNA["number"], "birth": ANNA["birth"], "sex": 2, "ref": 7})
+    linked = Linked(site)
+    assert (linked.link("lakemedel", 1), linked.link("journal_a", 7)) == ("alone", "alone")
+    assert linked.receipt["disputed_numbers"] == 2
+
+
 def test_a_number_that_was_replaced_still_leads_to_the_person(site: Site) -> None:
     old = "195003641234"
     register(site, {**ANNA, "previous": old, "ref": 1})
