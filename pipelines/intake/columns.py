@@ -74,6 +74,13 @@ class Block:
     def _breach(self, name: str, kind: pa.DataType) -> ContractError:
         return ContractError(f"{self.where}: {name}", f"is a column of {kind} where the contract says {self._agreed(name).type}", _NEXT)
 
+    def empty(self, name: str) -> np.ndarray:
+        """bool (n,): rows with nothing in the column."""
+        column = self.columns[name]
+        if _is_text(column.type) and not pa.types.is_dictionary(column.type):
+            return pc.equal(pc.binary_length(column), 0).fill_null(True).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+        return ~_valid(column)
+
     # ---- readers ------------------------------------------------------------------------------------------------------------
 
     def days(self, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -105,6 +105,12 @@ class Mapping(Strict):
     optional: bool = False  # a delivery may come without it
     lookup: bool = False  # read by other tables, not mapped itself
 
+    @model_validator(mode="after")
+    def _about_someone(self) -> Mapping:
+        if any((event.reference is None) == (self.identities is None) for event in self.events):
+            raise ValueError("events need a reference, and have none where the table's own identities say whom they are about")
+        return self
+
 
 class Agreement(Strict):
     """What holds for all of a source's tables."""

@@ -53,37 +53,51 @@ class Setting:
     warnings: dict[str, int]
 
 
-def events(
-    block: Block, event: Event, own_record: np.ndarray | None, own_birth: np.ndarray | None, setting: Setting, ledger: Ledger
-) -> Frame:
+@dataclass(frozen=True)
+class Whose:
+    """Record, int64 (n,), and day of birth, int32 (n,), of the person whom each row is about."""
+
+    record: np.ndarray
+    birth: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Whose:
+        """The same at `rows`."""
+        return Whose(self.record[rows], self.birth[rows])
+
+
+def events(block: Block, event: Event, whose: Whose | None, setting: Setting, ledger: Ledger) -> Frame:
     """The good rows of the block as events, in their order; the others are marked in the ledger.
 
-    `own_record`, `own_birth`: record and day of birth of each row where the table itself says whom it is about.
+    `whose`: whom the rows are about, where the table itself says it; else they refer to the delivery's other tables.
     """
     asked = _asked(block, event)
-    if own_record is None:
-        reference = block.bytes(event.reference or "")
-        ledger.mark(asked & (reference == b""), "missing", event.reference or "")
-        record = keyed(setting.source, reference, setting.keys.record)
-        known, birth = setting.births.find(record) if setting.births else (np.ones(len(block), bool), np.full(len(block), DAY_UNKNOWN))
-        ledger.mark(asked & ~known, "unknown_person", event.reference or "")
-    else:
-        record, birth = own_record, own_birth if own_birth is not None else np.full(len(block), DAY_UNKNOWN)
+    whose = whose or _referred(block, event, asked, setting, ledger)
     start, end = _opt_outs(block, event, setting) if event.kind == "opt_out" else _period(block, event, asked, ledger)
     care = _settings(block, event, asked, ledger)
     concept = _concept(block, event, care, asked, setting, ledger)
     value, asked = _value(block, event, asked, ledger)
     unit = _unit(block, event, concept, value, asked, ledger)
     if event.kind != "opt_out":
-        _plausible(event, start, birth, setting, asked, ledger)
+        _plausible(event, start, whose.birth, setting, asked, ledger)
     frame: Frame = {
-        "record": record, "start": start, "end": end, "concept": concept, "value": value, "unit": unit,
+        "record": whose.record, "start": start, "end": end, "concept": concept, "value": value, "unit": unit,
         "kind": np.full(len(block), KIND[event.kind], np.int8), "position": _position(block, event), "setting": care,
         "care_unit": _labels(block, event.care_unit), "encounter": _encounter(block, event, setting),
     }  # fmt: skip
     if event.duplicates == "quarantine":
         ledger.mark(_repeated(frame, asked & ledger.good), "duplicate", "")
     return take(frame, np.flatnonzero(asked & ledger.good))
+
+
+def _referred(block: Block, event: Event, asked: np.ndarray, setting: Setting, ledger: Ledger) -> Whose:
+    reference = block.bytes(event.reference or "")
+    ledger.mark(asked & (reference == b""), "missing", event.reference or "")
+    record = keyed(setting.source, reference, setting.keys.record)
+    if setting.births is None:
+        return Whose(record, np.full(len(block), DAY_UNKNOWN, np.int32))
+    known, birth = setting.births.find(record)
+    ledger.mark(asked & ~known, "unknown_person", event.reference or "")
+    return Whose(record, birth)
 
 
 def _asked(block: Block, event: Event) -> np.ndarray:

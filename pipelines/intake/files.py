@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kernels import text
 from pipelines import storage
@@ -17,7 +16,7 @@ from pipelines.errors import ContractError
 from pipelines.intake.adapters import blocks
 from pipelines.intake.columns import Block, Ledger
 from pipelines.intake.contract import BY_CONCEPT, Contract, Table
-from pipelines.intake.events import Births, Setting, events
+from pipelines.intake.events import Births, Setting, Whose, events
 from pipelines.intake.identities import Keys, identities
 from pipelines.intake.omop import concept_table
 from pipelines.schemas import ACCEPTED_EVENTS, DAY_UNKNOWN, IDENTITIES, QUARANTINE
@@ -111,40 +110,55 @@ def _worst(result: FileResult) -> str:
 
 def _map_block(task: FileTask, block: Block, count: int, people: list[Frame], result: FileResult) -> int:
     """Map one block; returns how many of its rows are faulty."""
-    mapping, faulty = task.table.mapping, np.zeros(len(block), bool)
-    record = birth = None
-    who = Ledger(len(block))
-    if mapping.identities is not None:
-        frame = identities(block, mapping.identities, task.source, task.delivered, task.keys, who, result.warnings)
-        record, birth = np.asarray(frame["record"]), np.asarray(frame["birth_day"])
-        order = np.argsort(record, kind="stable")
-        again = order[1:][record[order[1:]] == record[order[:-1]]]
-        repeated = np.zeros(len(block), bool)
-        repeated[again] = who.good[again]
-        if not mapping.identities.repeats:
-            who.mark(repeated, "duplicate", mapping.identities.reference or mapping.identities.number or "")
-        people.append(storage.take(frame, np.flatnonzero(who.good & ~repeated)))
-        faulty |= _quarantine(result, block, who)
-    accepted = who.good & ~faulty if mapping.identities is not None and not mapping.events else np.zeros(len(block), bool)
-    setting = Setting(
-        task.source, task.delivered, task.contract.agreement, task.keys, _births(task),
-        concept_table(task.contract, task.concepts) if any(each.system == BY_CONCEPT for each in mapping.events) else None,
-        result.warnings,
-    )  # fmt: skip
-    frames = []
-    usable = block if who.good.all() else block.take(who.good)
-    for event in mapping.events:
-        ledger = Ledger(len(usable))
-        own = None if record is None else record[who.good]
-        frames.append(events(usable, event, own, None if birth is None else birth[who.good], setting, ledger))
-        faulty[np.flatnonzero(who.good)[_quarantine(result, usable, ledger)]] = True
-    if mapping.events:
-        _write_events(task, storage.concat(frames, ACCEPTED_EVENTS), count, result)
-        accepted = ~faulty
+    ledger = Ledger(len(block))
+    _required(block, ledger)
+    whose = _who(task, block, ledger, people, result)
+    faulty = _quarantine(result, block, ledger)
+    if task.table.mapping.events:
+        usable = np.flatnonzero(~faulty)
+        faulty[usable[_happened(task, block.take(~faulty), whose and whose.take(usable), count, result)]] = True
     result.rows_read += len(block)
-    result.rows_accepted += int(accepted.sum())
+    result.rows_accepted += int((~faulty).sum())
     _measure(result.quality, block)
     return int(faulty.sum())
+
+
+def _required(block: Block, ledger: Ledger) -> None:
+    """Mark rows with nothing in a column that the contract requires; a refusal without a date is still one."""
+    refusals = {event.start for event in block.table.mapping.events if event.kind == "opt_out"}
+    for column in block.table.columns:
+        if column.required and column.name not in refusals:
+            ledger.mark(block.empty(column.name), "missing", column.name)
+
+
+def _who(task: FileTask, block: Block, ledger: Ledger, people: list[Frame], result: FileResult) -> Whose | None:
+    """Who the rows are about; each person's first row is added to `people`."""
+    mapping = task.table.mapping.identities
+    if mapping is None:
+        return None
+    frame = identities(block, mapping, task.source, task.delivered, task.keys, ledger, result.warnings)
+    record = np.asarray(frame["record"])
+    good = np.flatnonzero(ledger.good)
+    first = np.zeros(len(block), bool)
+    first[good[np.unique(record[good], return_index=True)[1]]] = True
+    if not mapping.repeats:
+        ledger.mark(~first, "duplicate", mapping.reference or mapping.number or mapping.token or "")
+    people.append(storage.take(frame, np.flatnonzero(first)))
+    return Whose(record, np.asarray(frame["birth_day"]))
+
+
+def _happened(task: FileTask, block: Block, whose: Whose | None, count: int, result: FileResult) -> np.ndarray:
+    """Write the events that the rows tell of; returns which rows are faulty, bool (n,)."""
+    mapping, faulty = task.table.mapping, np.zeros(len(block), bool)
+    concepts = concept_table(task.contract, task.concepts) if any(each.system == BY_CONCEPT for each in mapping.events) else None
+    setting = Setting(task.source, task.delivered, task.contract.agreement, task.keys, _births(task), concepts, result.warnings)
+    frames = []
+    for event in mapping.events:
+        ledger = Ledger(len(block))
+        frames.append(events(block, event, whose, setting, ledger))
+        faulty |= _quarantine(result, block, ledger)
+    _write_events(task, storage.concat(frames, ACCEPTED_EVENTS), count, result)
+    return faulty
 
 
 def _quarantine(result: FileResult, block: Block, ledger: Ledger) -> np.ndarray:
@@ -224,13 +238,9 @@ def _measure(quality: dict[str, dict[str, Any]], block: Block) -> None:
     """Add to the file's quality: rows, missing values, and the first and last day of dates, but for birth days: those are someone's."""
     who = block.table.mapping.identities
     for column in block.table.columns:
-        values = block.columns[column.name]
-        missing = values.null_count
-        if column.type == "string" and str(values.type) in ("string", "large_string"):
-            missing += pc.sum(pc.equal(pc.binary_length(values), 0)).as_py() or 0
         held = quality.setdefault(column.name, {"rows": 0, "missing": 0})
-        held["rows"] += len(values)
-        held["missing"] += int(missing)
+        held["rows"] += len(block)
+        held["missing"] += int(block.empty(column.name).sum())
         if column.type == "date" and not (who and column.name == who.birth):
             days, state = block.days(column.name)
             good = days[state == text.GOOD]

@@ -143,6 +143,7 @@ EVENT = ("schema", 1, "customProperties", 0, "value", "events", 0)
         ("a type that intake does not read", altered(("schema", 0, "properties", 0, "logicalType"), "array"), "logicalType"),
         ("nothing about the owner", altered(("customProperties",), []), "uttag is missing"),
         ("an encoding that nobody knows", altered(("servers", 0, "encoding"), "utf-9"), "its encoding or delimiter is not one"),
+        ("an event about nobody", altered((*EVENT, "reference"), None), "events need a reference"),
         ("no table", altered(("schema",), []), "it names no table"),
         ("a standard that is not kept", altered(("schema", 0, "properties"), "none"), "schema.0.properties"),
     ],

@@ -148,10 +148,18 @@ def test_the_receipt_holds_the_span_of_dates_but_not_of_birth_days(tmp_path: Pat
     assert quality["patients.csv"]["born"] == {"rows": 2, "missing": 0}
 
 
+def test_what_a_contract_requires_must_be_there_whether_or_not_it_is_mapped(tmp_path: Path) -> None:
+    table = {**DIAGNOSES, "properties": [*DIAGNOSES["properties"], {"name": "clinic", "logicalType": "string", "required": True}]}
+    rows = "id,day,end,code,clinic\n1,2021-02-28,,I10,A\n1,2021-03-28,,I10,\n"
+    made = site(tmp_path, contract(PATIENTS, table), {"patients.csv": PEOPLE, "diagnoses.csv": rows})
+    receipt(made)
+    assert quarantine(made) == [(1, "missing", "clinic")]
+
+
 def test_an_opt_out_is_never_lost_to_its_date(tmp_path: Path) -> None:
     refusals = {
         "name": "refusals",
-        "properties": [{"name": "id", "logicalType": "string"}, {"name": "from", "logicalType": "date"}],
+        "properties": [{"name": "id", "logicalType": "string"}, {"name": "from", "logicalType": "date", "required": True}],
         "customProperties": [{"property": "uttag", "value": {"events": [
             {"kind": "opt_out", "reference": "id", "concept": "VITAL/OPTOUT", "start": "from"},
         ]}}],
