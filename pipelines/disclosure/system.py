@@ -155,7 +155,7 @@ def _reach(counts: Sequence[np.ndarray], primary: np.ndarray, room: np.ndarray, 
         bottom = np.where(small, np.minimum(count, someone), policy.minimum)
         lower = np.where(count >= 0, np.maximum(lower, bottom - count), lower)
         upper = np.where(small, np.minimum(upper, policy.minimum - 1 - count), upper)
-    free = primary | (counts[0] > 0)  # an open zero stays shown
+    free = primary | (np.maximum.reduce(list(counts)) > 0)  # a cell of nobody stays shown
     return Bounds(lower, upper).where(free), Bounds(lowest, highest).where(free)
 
 
