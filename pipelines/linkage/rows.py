@@ -11,7 +11,7 @@ from kernels.hashing import hash_rows
 from kernels.ordering import range_bounds
 from kernels.strings import fold
 from pipelines import storage
-from pipelines.accepted import Accepted
+from pipelines.accepted import Accepted, Part
 from pipelines.compute import Ranks
 from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, IDENTITIES, NUMBER_KINDS
 from pipelines.site import Site
@@ -61,33 +61,37 @@ def exchange(ranks: Ranks, rows: Rows, key: np.ndarray) -> Rows:
 def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], sources: Sequence[str], anchor_source: str | None) -> Rows:
     """This rank's range of records, ascending; of a record that several deliveries hold, the rows of the latest.
 
-    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind`, `source` (int8, its place in
-    `sources`); `anchor`, `closed` (bool: of the register; of a source that may not be re-identified); `first` (int32, day on which
+    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind` (int8); `source` (int16, its place
+    in `sources`); `anchor`, `closed` (bool: of the register; of a source that may not be re-identified); `first` (int32, day on which
     the record was first delivered); `first_day`, `last_day` (int32, use of the number); `names` (uint8 (n, 2, 32), symbols);
     `facts` (int32 (n, 4)) as in `kernels.pairs.People`.
     """
-    parts = [(order, each, part.file) for order, each in enumerate(deliveries) for part in each.identities]
+    parts = [(order, each, part) for order, each in enumerate(deliveries) for part in each.identities]
     received = []
     for turn in range(-(-len(parts) // ranks.size) or 1):
-        place = turn * ranks.size + ranks.rank
-        rows = encode(storage.empty(IDENTITIES))
-        if place < len(parts):
-            order, delivery, file = parts[place]
-            rows = encode(storage.read(site.root / file, IDENTITIES, site.zone("identity")))
-        else:
-            order, delivery = 0, None
-        n = len(rows["record"])
-        rows["order"] = np.full(n, order, np.int32)
-        rows["first"] = np.full(n, _day(delivery), np.int32)
-        rows["source"] = np.full(n, sources.index(delivery.source) if delivery else 0, np.int8)
-        rows["anchor"] = np.full(n, delivery is not None and delivery.source == anchor_source)
-        rows["closed"] = np.full(n, delivery is not None and delivery.no_reidentify)
+        mine = parts[turn * ranks.size :][ranks.rank : ranks.rank + 1]
+        rows = _read_part(site, *mine[0], sources, anchor_source) if mine else _without_rows()
         received.append(exchange(ranks, rows, rows["record"]))
     return _latest(drain(received))
 
 
-def _day(delivery: Accepted | None) -> int:
-    return int((np.datetime64(delivery.first, "D") - _EPOCH).astype(int)) if delivery else 0
+def _read_part(site: Site, order: int, delivery: Accepted, part: Part, sources: Sequence[str], anchor_source: str | None) -> Rows:
+    rows = encode(storage.read(site.root / part.file, IDENTITIES, site.zone("identity")))
+    first = int((np.datetime64(delivery.first, "D") - _EPOCH).astype(int))
+    return rows | _said_of_all(
+        len(rows["record"]), order, first, sources.index(delivery.source), delivery.source == anchor_source, delivery.no_reidentify
+    )
+
+
+def _without_rows() -> Rows:
+    return encode(storage.empty(IDENTITIES)) | _said_of_all(0, 0, 0, 0, False, False)
+
+
+def _said_of_all(n: int, order: int, first: int, source: int, anchor: bool, closed: bool) -> Rows:
+    return {
+        "order": np.full(n, order, np.int32), "first": np.full(n, first, np.int32), "source": np.full(n, source, np.int16),
+        "anchor": np.full(n, anchor), "closed": np.full(n, closed),
+    }  # fmt: skip
 
 
 def _latest(rows: Rows) -> Rows:

@@ -162,6 +162,14 @@ def test_a_slip_of_the_pen_is_forgiven(site: Site, change: dict[str, str]) -> No
     assert linked.person("journal_a", 7) == linked.person("folkbokforing", 1)
 
 
+def test_a_person_of_the_register_is_found_by_a_former_name(site: Site) -> None:
+    now = {**ANNA, "surname": "RYDQVIST", "since": "1980-06-01"}
+    register(site, {**ANNA, "until": "1980-05-31", "ref": 1}, {**now, "ref": 1}, {**ERIK, "ref": 2}, crowd=200)
+    journal(site, {**ANNA, "number": "", "kind": "none", "ref": 7}, {**now, "number": "", "kind": "none", "since": None, "ref": 8})
+    linked = Linked(site)
+    assert linked.person("journal_a", 7) == linked.person("journal_a", 8) == linked.person("folkbokforing", 1)
+
+
 def test_two_people_of_the_register_never_become_one(site: Site) -> None:
     twin = {**ANNA, "number": "195003041244"}
     register(site, {**ANNA, "ref": 1}, {**twin, "ref": 2}, crowd=200)
