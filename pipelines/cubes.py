@@ -58,8 +58,28 @@ class Dimension:
         return [position for position in range(len(self)) if position not in parents]
 
 
+class Grid:
+    """Every cell of the product of `dimensions`, row by row."""
+
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Positions of each dimension."""
+        return tuple(len(dimension) for dimension in self.dimensions)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells, margins included."""
+        return reduce(lambda product, size: product * size, self.shape, 1)
+
+    def coordinates(self) -> np.ndarray:
+        """int32 (cells, dimensions): position of each cell in each dimension."""
+        return np.indices(self.shape, np.int32).reshape(len(self.shape), -1).T
+
+
 @dataclass(frozen=True)
-class Cube:
+class Cube(Grid):
     """Raw counts: secret, never released.
 
     `population`: names who is counted (the cohort's hash); cells of two cubes with the same population, measure and coordinates outside
@@ -83,23 +103,9 @@ class Cube:
             if values.shape != (self.cells,) or values.dtype != np.int64:
                 raise DataError(f"cube {self.table}", f"measure {name} is not int64 of {self.cells} cells", "mend its maker")
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Positions of each dimension."""
-        return tuple(len(dimension) for dimension in self.dimensions)
-
-    @property
-    def cells(self) -> int:
-        """Number of cells, margins included."""
-        return reduce(lambda product, size: product * size, self.shape, 1)
-
-    def coordinates(self) -> np.ndarray:
-        """int32 (cells, dimensions): position of each cell in each dimension."""
-        return np.indices(self.shape, np.int32).reshape(len(self.shape), -1).T
-
 
 @dataclass(frozen=True)
-class ProtectedCube:
+class ProtectedCube(Grid):
     """What may be released: a hidden cell holds 0 in every measure and says nothing else.
 
     `hidden`: bool (cells,), primary and secondary alike. The rest as in `Cube`.
@@ -118,7 +124,3 @@ class ProtectedCube:
     def __post_init__(self) -> None:
         if any(values[self.hidden].any() for values in self.measures.values()):
             raise DataError(f"cube {self.table}", "a hidden cell still holds a value", "mend the disclosure stage")
-
-    shape = Cube.shape
-    cells = Cube.cells
-    coordinates = Cube.coordinates

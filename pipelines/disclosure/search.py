@@ -16,7 +16,9 @@ from pipelines.errors import DisclosureError
 
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short
 _NEEDED = 1e5  # what a cell that is sought pays for its move
-_TOGETHER = (8, 1)  # how many cells are sought at a time, in one round after the other
+_FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how many groups at most
+_ROUNDS = 12
+_RUNGS_NARROW = 2
 _SEED = 20_260
 
 
@@ -39,7 +41,7 @@ class Search:
             if not self._bare.any():
                 return
             mover = Mover(self.system, bounds)
-            for together in _TOGETHER:
+            for together in (max(_FEW, int(self._bare.sum()) // _MANY), 1):
                 self._cover(mover, together)
         if self._bare.any():
             raise DisclosureError("disclosure", "the audit could not certify every hidden cell", "coarsen the tables or raise the minimum")
@@ -59,8 +61,8 @@ class Search:
         For some cells there is none of these, whatever is hidden: four cells of one person under a total of four. Then a move may make a
         small cell large, which an attacker who knows the rule alone, and not which hidden cells are small, cannot exclude.
         """
-        yield from (self.system.narrow.within(box) for box in (1, 2, 4))
-        yield from (self.system.wide.within(box) for box in (1, 2, 4, 16))
+        yield from (self.system.narrow.within(box) for box in (1, 2))
+        yield from (self.system.wide.within(box) for box in (1, 3, 16))
 
     def _cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
         """Moves through the cells `sought`: of two solutions with opposite signs, the one that covers more of them for less."""
@@ -108,17 +110,28 @@ class Search:
 
     def guard_singletons(self) -> None:
         """A person alone in a cell knows it. Each other small cell gets a move that leaves that cell as it is."""
-        for bounds in self._ladder():
+        for rung, bounds in enumerate(self._ladder()):
             if not self._exposed():
                 return
-            within = Mover(self.system, bounds.where(self.hidden))
-            for together in _TOGETHER:
-                self._guard(within, together)
+            self._guard_many(Mover(self.system, bounds.where(self.hidden)))
             mover = Mover(self.system, bounds)
             self._guard(mover, 1)
-            self._guard_apart(mover)
+            if rung > _RUNGS_NARROW:
+                self._guard_apart(mover)
         if self._exposed():
             raise DisclosureError("disclosure", "someone alone in a cell could work out another", "coarsen the tables or raise the minimum")
+
+    def _guard_many(self, mover: Mover) -> None:
+        """Moves that leave alone a random half of those who are part of all moves of some exposed cell, for all these cells."""
+        for _ in range(_ROUNDS):
+            exposed = self._exposed()
+            if len(exposed) < _FEW:
+                return
+            everyone = sorted(set().union(*exposed.values()))
+            spared = {single for single in everyone if self._random.random() < 0.5}
+            sought = [each for each, singles in exposed.items() if singles & spared and int(self.system.same[each]) not in spared]
+            for group in np.array_split(self._random.permutation(sought), len(sought) // 64 + 1):
+                self._avoid(mover, group.astype(np.int64), spared)
 
     def _guard(self, mover: Mover, together: int) -> None:
         """Moves through exposed cells that leave all alone who are part of their other moves, so many cells at a time."""

@@ -13,8 +13,8 @@ from pipelines.cubes import ProtectedCube
 from pipelines.figures import Figures
 from pipelines.policy import Policy
 from pipelines.release.formats import Header, Row, code_of, rows_of, write_csv, write_parquet, write_xlsx
-from pipelines.release.pages import bundle_page
-from pipelines.release.words import data_dictionary, method_note, notes_of
+from pipelines.release.pages import bundle_page, method_note
+from pipelines.release.words import data_dictionary, notes_of
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ def build_bundle(
         _write_table(case, cube, header, rows, folder / "tables")
         _write_figures(cube, each, header, rows, folder)
     write_csv(*data_dictionary(cubes, figures), folder / "data-dictionary.csv")
-    method = method_note(case.title, case.holder, case.purpose, case.definition, case.policy, cubes, proof)
-    (folder / "method.md").write_text(method, encoding="utf-8")
+    (folder / "method.md").write_text(method_note(case, cubes, proof), encoding="utf-8")
     _json(proof, folder / "proof.json")
     _json({"tables": [_structure(cube) for cube in cubes]}, folder / "structure.json")
     page = bundle_page(case, list(zip(cubes, figures, tables, strict=True)), proof)

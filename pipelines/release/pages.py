@@ -23,13 +23,20 @@ Part = tuple[ProtectedCube, Figures, tuple[Header, list[Row]]]
 @cache
 def _templates() -> jinja2.Environment:
     loader = jinja2.PackageLoader("pipelines.release", "templates")
-    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
 
 
 def bundle_page(case: CaseInfo, parts: Sequence[Part], proof: dict[str, Any]) -> str:
     """The page of one bundle: each table viewable and downloadable, with its plot."""
     tables = [_table(cube, figures, rows, case) for cube, figures, (_, rows) in parts]
     return _templates().get_template("bundle.html").render(case=case, tables=tables, proof=proof)
+
+
+def method_note(case: CaseInfo, cubes: Sequence[ProtectedCube], proof: dict[str, Any]) -> str:
+    """The method note, in Markdown."""
+    return _templates().overlay(autoescape=False).get_template("method.md").render(case=case, cubes=cubes, proof=proof)
 
 
 def index_page(site: str, cases: Sequence[dict[str, Any]]) -> str:
@@ -47,19 +54,17 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
         }
         for each in cube.dimensions
     ]
-    depths = [[each.depth(place) for place in range(len(each))] for each in cube.dimensions]
     body = [
         {
             "labels": row[1:width:2], "places": places, "hidden": row[-1] == "hidden", "numbers": row[width:-1],
             "derived": [figures.columns[name][cell] for name in derived],
-            "overview": sum(depths[axis][place] for axis, place in enumerate(places)) <= 1,
         }
         for cell, (row, places) in enumerate(zip(rows, cube.coordinates().tolist(), strict=True))
     ]  # fmt: skip
     return {
         "name": cube.table, "title": cube.title, "filters": filters, "dimensions": [each.title for each in cube.dimensions],
-        "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived], "rows": body, "cells": cube.cells,
-        "hidden": int(cube.hidden.sum()), "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
+        "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived], "rows": body,
+        "cells": cube.cells, "hidden": int(cube.hidden.sum()), "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
         "notes": notes_of(cube, case.policy),
     }  # fmt: skip
 

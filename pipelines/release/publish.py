@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipelines import storage
+from pipelines.errors import SettingsError
 from pipelines.release.pages import index_page
+from pipelines.site import Site
 
 
 def publish(release: Path, case: str, build: Callable[[Path], None], check: Callable[[Path], None]) -> Path:
@@ -19,7 +21,6 @@ def publish(release: Path, case: str, build: Callable[[Path], None], check: Call
     The latest version is left as it is where `build` makes the same bytes. Returns the version's folder, `<release>/<case>/<number>`.
     """
     home = release / case
-    home.mkdir(parents=True, exist_ok=True)
     with _beside(home) as fresh:
         build(fresh)
         check(fresh)
@@ -28,8 +29,7 @@ def publish(release: Path, case: str, build: Callable[[Path], None], check: Call
             check(home / str(latest))
             return home / str(latest)
         place = home / str(latest + 1)
-        with storage.failing(place):
-            fresh.rename(place)
+        fresh.rename(place)
         _write_text(f"{latest + 1}\n", home / "latest")
     return place
 
@@ -40,6 +40,15 @@ def write_index(release: Path, site: str) -> None:
         index_page(site, [_case(home) for home in sorted(release.iterdir()) if home.is_dir() and latest_version(home)]),
         release / "index.html",
     )
+
+
+def latest(site: Site, case: str) -> Path:
+    """The folder of a case's latest version. Raises `SettingsError` if there is none."""
+    home = site.release / case
+    version = latest_version(home) if Path(case).name == case else 0
+    if not version:
+        raise SettingsError(home, "nothing has been released under that name", "see release/index.html for what is finished")
+    return home / str(version)
 
 
 def latest_version(home: Path) -> int:
@@ -56,17 +65,29 @@ def _case(home: Path) -> dict[str, Any]:
 
 
 def _write_text(text: str, path: Path) -> None:
-    with storage.atomic(path) as beside:
+    beside = path.with_name(f".{path.name}.part")
+    try:
         beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as fault:
+        beside.unlink(missing_ok=True)
+        raise storage.space_or(fault, path) from None
 
 
 @contextlib.contextmanager
-def _beside(home: Path):  # type: ignore[no-untyped-def]
+def _beside(home: Path) -> Iterator[Path]:
     """A folder of this attempt's own, gone afterwards unless it was renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=home))
+    parent = None
     try:
-        yield folder
+        home.mkdir(parents=True, exist_ok=True)
+        parent = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=home))
+        fresh = parent / "bundle"
+        fresh.mkdir()
+        yield fresh
+    except OSError as fault:
+        raise storage.space_or(fault, home) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if parent:
+            shutil.rmtree(parent, ignore_errors=True)
         with contextlib.suppress(OSError):
-            home.rmdir()
+            home.rmdir()  # where nothing has ever been released

@@ -1,4 +1,4 @@
-"""Bringing a finished bundle to the researcher: copied, then verified where it arrived."""
+"""Fetching a finished bundle."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ from pathlib import Path
 
 from pipelines import signing, storage, verifier
 from pipelines.errors import SettingsError, VerificationError
-from pipelines.release.bundle import latest
+from pipelines.release.publish import latest
 from pipelines.site import Site
 
 
 def pull(site: Site, case: str, out: Path) -> Path:
-    """Copy the newest bundle of a case to `out/<case>`. Unless every claim of the copy holds, nothing is left: `VerificationError`."""
-    target = out / case
-    if target.exists():
-        raise SettingsError(target, "is there already", "remove it, or choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{case}-", dir=out))
+    """Copy the latest bundle of `case` to `<out>/<case>` and verify it there, against the site's public key.
+
+    Raises `VerificationError`, and leaves nothing behind, unless every claim holds.
+    """
+    bundle, place = latest(site, case), out / case
+    if place.exists():
+        raise SettingsError(place, "is there already", "remove it, or choose another folder with --out")
+    public = signing.load_public(site.keys / "release.pub")
+    beside = None
     try:
-        shutil.copytree(latest(site, case), beside, dirs_exist_ok=True)
-        claims = verifier.verify_bundle(beside, signing.load_public(site.keys / "release.pub"))
-        if broken := [claim.text for claim in claims if not claim.holds]:
-            raise VerificationError(case, f"the copy does not verify: {broken[0]}", "nothing was kept; ask the centre")
-        beside.rename(target)
+        out.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{case}.", suffix=".part", dir=out))
+        shutil.copytree(bundle, beside / "bundle", symlinks=True)
+        if broken := [claim.text for claim in verifier.verify_bundle(beside / "bundle", public) if not claim.holds]:
+            raise VerificationError(bundle, f"this does not hold: {broken[0]}", "tell the centre; nothing has been kept")
+        (beside / "bundle").rename(place)
+    except shutil.Error:
+        raise VerificationError(bundle, "could not be copied whole", "tell the centre; nothing has been kept") from None
     except OSError as fault:
-        raise storage.space_or(fault, target) from None
+        raise storage.space_or(fault, place) from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return target
+        if beside:
+            shutil.rmtree(beside, ignore_errors=True)
+    return place

@@ -1,108 +1,80 @@
-"""The release stage: the proof checked once more, the bundle built beside, attacked, signed, and only then published by one rename."""
+"""The gate: what the verifier has found safe is bundled, signed and published; nothing else ever is."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from pipelines import storage, verifier
+from pipelines import signing, storage, verifier
 from pipelines.cube_files import read_cubes, read_protected
 from pipelines.cubes import Cube, ProtectedCube
-from pipelines.disclosure import CERTIFICATE
 from pipelines.errors import VerificationError
 from pipelines.figures import read_figures
+from pipelines.policy import Policy
 from pipelines.project import Project
-from pipelines.release import pages
-from pipelines.release.bundle import MANIFEST, Content, versions, write_bundle
-from pipelines.site import Site
+from pipelines.release.bundle import CaseInfo, build_bundle
+from pipelines.release.publish import publish, write_index
+from pipelines.schemas import Schema
+from pipelines.sealing import Zone
+from pipelines.storage import Frame
 from pipelines.verifier.tables import Axis, Table
+
+CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}
 
 
 def release(project: Project) -> dict[str, Any]:
-    """Publish the project's protected tables, unless the same bytes are out already. Raises `VerificationError` if any claim fails."""
-    site, case = project.site, project.permit.permit
-    protected = read_protected(project.folder / "protected", project.zone)
-    _audit(project, protected)
-    with _beside(site) as folder:
-        write_bundle(_content(project, protected), site.keys / "release.ed25519", folder)
-        _stop_unless(verifier.verify_bundle(folder), case)
-        bundle = _publish(site, case, folder)
-    _write_catalogue(site)
-    return {"bundle": bundle.relative_to(site.root).as_posix(), "manifest": storage.file_digest(bundle / MANIFEST)}
+    """Verify, bundle, sign and publish the tables of a run. The receipt says where they lie."""
+    permit = project.permit
+    case = CaseInfo(
+        case=permit.permit, title=permit.title, holder=permit.holder, purpose=permit.purpose, valid_to=permit.valid_to.isoformat(),
+        policy=permit.policy, permit_sha256=hashlib.sha256(permit.payload).hexdigest(),
+    )  # fmt: skip
+    site = project.site
+    return release_files(case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site)
 
 
-def _audit(project: Project, protected: Sequence[ProtectedCube]) -> None:
-    """The certificates, checked against the true numbers by code that did not make them."""
-    raw = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
-    if set(raw) != {cube.table for cube in protected}:
-        raise VerificationError(
-            project.permit.permit, "the protected tables are not those that were counted", "run the disclosure stage again"
-        )
-    frame = storage.read(project.folder / "proof" / "certificate.parquet", CERTIFICATE, project.zone)
-    move, table, cell, change = (np.asarray(frame[name], np.int64) for name in CERTIFICATE)
-    policy = project.permit.policy
-    tables = [_as_table(raw[cube.table], cube.hidden) for cube in protected]
-    _stop_unless(verifier.audit(tables, (move, table, cell, change), policy.minimum, policy.zeros == "open"), project.permit.permit)
-    for cube in protected:
-        for name, values in cube.measures.items():
-            if not np.array_equal(values, np.where(cube.hidden, 0, raw[cube.table].measures[name])):
-                raise VerificationError(project.permit.permit, "a shown cell is not what was counted", "run the disclosure stage again")
+def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str) -> dict[str, Any]:
+    """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim holds."""
+    cubes = read_protected(run / "protected", zone)
+    certificate = storage.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
+    _require(audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy), "release")
+    figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
+    proof = storage.read_json(run / "proof" / "proof.json")
+    public = signing.public_key(signing_key)
+    place = publish(
+        released,
+        case.case,
+        build=lambda folder: build_bundle(case, cubes, figures, proof, signing_key, folder),
+        check=lambda folder: _require(verifier.verify_bundle(folder, public), "release"),
+    )
+    write_index(released, site)
+    manifest = storage.file_digest(place / "manifest.json")
+    return {"bundle": place.relative_to(released).as_posix(), "version": int(place.name), "manifest": manifest}
 
 
-def _as_table(cube: Cube, hidden: np.ndarray) -> Table:
-    axes = tuple(Axis(dimension.name, dimension.codes, dimension.parents) for dimension in cube.dimensions)
+def audit(raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Frame, policy: Policy) -> list[verifier.Claim]:
+    """What the verifier finds of the raw numbers, the pattern and the certificate."""
+    same = [cube.table for cube in raw] == [cube.table for cube in cubes] and all(
+        np.array_equal(np.where(cube.hidden, 0, true.measures[name]), cube.measures[name])
+        for true, cube in zip(raw, cubes, strict=True)
+        for name in true.measures
+    )
+    moves = tuple(storage.array(certificate, name).astype(np.int64) for name in CERTIFICATE)
+    tables = [_table(true, cube.hidden) for true, cube in zip(raw, cubes, strict=True)] if same else []
+    found = verifier.audit(tables, (moves[0], moves[1], moves[2], moves[3]), policy.minimum, policy.zeros == "open") if same else []
+    return [verifier.Claim("the protected tables are the counted ones, but for what is hidden", same), *found]
+
+
+def _table(cube: Cube, hidden: np.ndarray) -> Table:
+    axes = tuple(Axis(each.name, each.codes, each.parents) for each in cube.dimensions)
     return Table(cube.table, cube.population, axes, cube.measures, hidden, cube.additive, cube.at_least)
 
 
-def _stop_unless(claims: Sequence[verifier.Claim], case: str) -> None:
-    if broken := [claim.text for claim in claims if not claim.holds]:
-        raise VerificationError(case, f"does not hold: {broken[0]}", "nothing has been released; report this")
-
-
-def _content(project: Project, protected: Sequence[ProtectedCube]) -> Content:
-    figures = tuple(read_figures(project.folder / "measures", cube.table, project.zone) for cube in protected)
-    proof = storage.read_json(project.folder / "proof" / "proof.json")
-    return Content(project.permit, project.definition.title, tuple(protected), figures, proof)
-
-
-@contextlib.contextmanager
-def _beside(site: Site) -> Iterator[Path]:
-    """A folder of this attempt's own; gone in the end unless it was published."""
-    site.release.mkdir(mode=0o700, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".making-", dir=site.release))
-    try:
-        yield folder
-    except OSError as fault:
-        raise storage.space_or(fault, site.release) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _publish(site: Site, case: str, folder: Path) -> Path:
-    """The bundle's place: the latest version where that has the same bytes, else the next number."""
-    earlier = versions(site, case)
-    if earlier and (earlier[-1] / MANIFEST).read_bytes() == (folder / MANIFEST).read_bytes():
-        return earlier[-1]
-    target = site.release / case / str(1 + int(earlier[-1].name) if earlier else 1)
-    target.parent.mkdir(mode=0o700, exist_ok=True)
-    folder.rename(target)
-    return target
-
-
-def _write_catalogue(site: Site) -> None:
-    cases = []
-    for folder in sorted(path for path in site.release.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        *older, newest = versions(site, folder.name)
-        manifest, described = storage.read_json(newest / MANIFEST), storage.read_json(newest / "tables.json")
-        cases.append({
-            "name": folder.name, "title": manifest["title"], "version": newest.name, "href": f"{folder.name}/{newest.name}",
-            "older": [{"version": path.name, "href": f"{folder.name}/{path.name}"} for path in older], "tables": described,
-        })  # fmt: skip
-    with storage.atomic(site.release / "index.html") as beside:
-        beside.write_text(pages.catalogue_page(cases), encoding="utf-8")
+def _require(claims: Sequence[verifier.Claim], where: str) -> None:
+    for claim in claims:
+        if not claim.holds:
+            raise VerificationError(where, f"this does not hold: {claim.text}", "nothing has been released; run the permit again")

@@ -1,0 +1,1 @@
+"""Measures: what can be computed from protected cubes, and from nothing else."""

@@ -1,0 +1,183 @@
+"""One plot for each table, chosen by its dimensions: an age pyramid, a curve over years, or bars.
+
+The same numbers give the same bytes: no date, fixed identifiers, text as paths of the font that matplotlib brings.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from html import escape
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from pipelines.cubes import Dimension, ProtectedCube
+from pipelines.figures import Plot
+from pipelines.measures.rates import rates
+
+_COLOURS = ("#1f5a7a", "#c2571a", "#5b8c3a", "#7a4a8c")
+_MOST_BARS = 30
+
+
+def plot(cube: ProtectedCube) -> Plot:
+    """The plot that suits the cube's dimensions."""
+    names = {dimension.name: axis for axis, dimension in enumerate(cube.dimensions)}
+    if "year" in names:
+        return _curve(cube, names["year"], names.get("sex"))
+    if {"sex", "age_group"} <= set(names):
+        return _pyramid(cube, names["sex"], names["age_group"])
+    wanted = next((names[name] for name in ("municipality", "diagnosis", "chapter") if name in names), 0)
+    return _bars(cube, wanted)
+
+
+# ---- the three forms --------------------------------------------------------------------------------------------------------
+
+
+def _curve(cube: ProtectedCube, year: int, sex: int | None) -> Plot:
+    along, groups = _first_level(cube.dimensions[year]), _groups(cube, sex)
+    unit, values = _outcome(cube)
+    figure, axes = _canvas(4.2)
+    lines = {label: _line(cube, values, year, along, sex, place) for label, place in groups}
+    labels = [cube.dimensions[year].labels[place] for place in along]
+    for (label, line), colour in zip(lines.items(), _COLOURS, strict=False):
+        axes.plot(range(len(along)), line, color=colour, marker="o", markersize=4, linewidth=1.6, label=label)
+        _mark_hidden(axes, line, range(len(along)))
+    axes.set_xticks(range(len(along)), labels, rotation=45 if len(along) > 8 else 0, fontsize=9)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(unit)
+    _legend(figure, axes)
+    title = f"{unit} by year" + (" and sex" if sex is not None else "")
+    return _finished(figure, cube, title, labels, lines)
+
+
+def _pyramid(cube: ProtectedCube, sex: int, age: int) -> Plot:
+    along = _first_level(cube.dimensions[age])
+    groups = _groups(cube, sex)[:2]
+    unit, values = _outcome(cube)
+    figure, axes = _canvas(1.6 + 0.26 * len(along))
+    lines = {label: _line(cube, values, age, along, sex, place) for label, place in groups}
+    labels = [cube.dimensions[age].labels[place] for place in along]
+    for (label, line), colour, side in zip(lines.items(), _COLOURS, (-1, 1), strict=False):
+        axes.barh(range(len(along)), side * np.nan_to_num(line), color=colour, height=0.8, label=label)
+        for place in np.flatnonzero(np.isnan(line)).tolist():
+            axes.text(
+                0, place, " hidden " if side > 0 else "hidden ", ha="left" if side > 0 else "right", va="center", fontsize=7, color="#666"
+            )
+    axes.set_yticks(range(len(along)), labels, fontsize=9)
+    axes.axvline(0, color="black", linewidth=0.8)
+    reach = max([float(np.nanmax(line)) for line in lines.values() if not np.isnan(line).all()] + [1.0])
+    axes.set_xlim(-1.12 * reach, 1.12 * reach)
+    axes.xaxis.set_major_formatter(lambda value, _place: f"{abs(value):,.0f}")
+    axes.set_xlabel(unit)
+    _legend(figure, axes)
+    return _finished(figure, cube, f"{unit} by age and sex", labels, lines)
+
+
+def _bars(cube: ProtectedCube, axis: int) -> Plot:
+    dimension = cube.dimensions[axis]
+    unit, values = _outcome(cube)
+    leaves = dimension.leaves if dimension.name == "municipality" else _first_level(dimension)
+    line = _line(cube, values, axis, leaves, None, 0)
+    order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]), place))[:_MOST_BARS]
+    figure, axes = _canvas(1.2 + 0.24 * len(order))
+    labels, shown = [dimension.labels[leaves[place]] for place in order], line[order]
+    axes.barh(range(len(order)), np.nan_to_num(shown), color=_COLOURS[0], height=0.75)
+    for place in np.flatnonzero(np.isnan(shown)).tolist():
+        axes.text(0, place, " hidden", va="center", fontsize=7, color="#666")
+    axes.set_yticks(range(len(order)), [_short(label) for label in labels], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(lambda value, _place: f"{value:,.0f}")
+    axes.set_xlabel(unit)
+    return _finished(figure, cube, f"{unit} by {dimension.title.lower()}", labels, {unit: shown})
+
+
+# ---- parts of them ----------------------------------------------------------------------------------------------------------
+
+
+def _outcome(cube: ProtectedCube) -> tuple[str, np.ndarray]:
+    """What is drawn, float64 (cells,), NaN where hidden: a rate if there is one, else events, else persons."""
+    measures = cube.measures
+    if {"events", "person_days"} <= set(measures):
+        unit, values = "Events per 100,000 person-years", rates(measures["events"], measures["person_days"])[0]
+    else:
+        unit, values = "Persons", measures["persons"].astype(float)
+    return unit, np.where(cube.hidden, np.nan, values)
+
+
+def _line(cube: ProtectedCube, values: np.ndarray, axis: int, along: Sequence[int], group: int | None, place: int) -> np.ndarray:
+    """Values along one axis, at `place` of the axis `group`, at the total of all others."""
+    index: list[int | list[int]] = [0] * len(cube.dimensions)
+    index[axis] = list(along)
+    if group is not None:
+        index[group] = place
+    return np.asarray(values.reshape(cube.shape)[tuple(index)])
+
+
+def _first_level(dimension: Dimension) -> list[int]:
+    return dimension.children(0)
+
+
+def _groups(cube: ProtectedCube, axis: int | None) -> list[tuple[str, int]]:
+    """Groups that somebody is in, or is hidden in."""
+    if axis is None:
+        return [("All", 0)]
+    dimension = cube.dimensions[axis]
+    grid, hidden = cube.measures["persons"].reshape(cube.shape), cube.hidden.reshape(cube.shape)
+
+    def inhabited(place: int) -> bool:
+        return bool(np.take(grid, place, axis).any() or np.take(hidden, place, axis).any())
+
+    return [(dimension.labels[place], place) for place in _first_level(dimension) if inhabited(place)]
+
+
+def _mark_hidden(axes: Axes, line: np.ndarray, places: Sequence[int]) -> None:
+    gone = [place for place, value in zip(places, line, strict=True) if np.isnan(value)]
+    axes.plot(gone, [0] * len(gone), linestyle="", marker="x", color="#666", markersize=5)
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Above the picture, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
+
+
+def _finished(figure: Figure, cube: ProtectedCube, title: str, labels: Sequence[str], lines: dict[str, np.ndarray]) -> Plot:
+    hidden = sum(int(np.isnan(line).sum()) for line in lines.values())
+    gaps = f", {hidden} values hidden or undefined" if hidden else ""
+    alt = f"{cube.title}: {title}. {len(labels)} groups{gaps}; the numbers stand beside it."
+    out = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "uttag", "svg.fonttype": "path"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    svg = _described(out.getvalue(), f"{cube.title}: {title}", alt)
+    data = {"group": tuple(labels)} | {label: tuple(_number(value) for value in line) for label, line in lines.items()}
+    return Plot(title, alt, svg, data)
+
+
+def _described(svg: str, title: str, alt: str) -> str:
+    """The picture with a name and a description for those who hear it."""
+    start = svg.index("<svg ")
+    end = svg.index(">", start) + 1
+    words = f'\n <title id="t">{escape(title)}</title>\n <desc id="d">{escape(alt)}</desc>'
+    return svg[: end - 1] + ' role="img" aria-labelledby="t d">' + words + svg[end:]
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else (f"{value:.0f}" if value == round(value) else f"{value:.2f}")
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 42 else label[:41] + "…"

@@ -1,0 +1,58 @@
+"""Rates and shares of a protected cube. What touches a hidden cell is hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import chi2
+
+from pipelines.cubes import ProtectedCube
+from pipelines.figures import Columns
+
+DAYS_PER_YEAR = 365.25
+PER = 100_000
+
+MEANINGS = {
+    "rate": "events per 100,000 person-years",
+    "rate_low": "lower limit of the exact 95 % interval of the rate (Garwood 1936)",
+    "rate_high": "upper limit of the exact 95 % interval of the rate (Garwood 1936)",
+    "percent_of_at_risk": "persons per hundred persons at risk in the cell",
+    "percent_of_total": "persons per hundred of the table's total",
+    "why_empty": "why figures are left out: hidden, or nobody at risk",
+}
+
+
+def garwood(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exact 95 % limits of a Poisson mean (Garwood 1936). `events`: int64 (n,). Returns float64 (n,) twice; the lower is 0 for 0 events."""
+    low = np.where(events > 0, chi2.ppf(0.025, 2 * np.maximum(events, 1)) / 2, 0.0)
+    return low, chi2.ppf(0.975, 2 * (events + 1)) / 2
+
+
+def rates(events: np.ndarray, person_days: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Events per 100,000 person-years with exact limits; NaN where there are no person-days. All (n,)."""
+    years = np.where(person_days > 0, person_days / DAYS_PER_YEAR, np.nan)
+    low, high = garwood(events)
+    return PER * events / years, PER * low / years, PER * high / years
+
+
+def figures(cube: ProtectedCube) -> Columns:
+    """Every figure that the cube's measures allow, as text with a fixed number of decimals."""
+    columns: dict[str, np.ndarray] = {}
+    measures = cube.measures
+    if {"events", "person_days"} <= set(measures):
+        columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], measures["person_days"]), strict=True))
+    if "at_risk" in measures:
+        columns["percent_of_at_risk"] = _percent(measures["persons"], measures["at_risk"])
+    total = np.full(cube.cells, 0 if cube.hidden[0] else measures["persons"][0])
+    columns["percent_of_total"] = _percent(measures["persons"], total)
+    printed = {name: _printed(np.where(cube.hidden, np.nan, values)) for name, values in columns.items()}
+    nothing = np.logical_or.reduce([np.isnan(values) for values in columns.values()])
+    why = np.where(cube.hidden, "hidden", np.where(nothing, "nobody at risk, or the total is hidden", ""))
+    return {**printed, "why_empty": tuple(str(each) for each in why)}
+
+
+def _percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return 100 * part / np.where(whole > 0, whole, np.nan)
+
+
+def _printed(values: np.ndarray) -> tuple[str, ...]:
+    return tuple("" if np.isnan(value) else f"{value:.2f}" for value in values)
