@@ -66,19 +66,15 @@ def records(
     owner, second = keys // 2, keys % 2 == 0
     last_row = np.r_[first_row[1:], len(who)] - 1
     first, last = day[first_row], day[last_row]
-    own = np.where(
-        second, np.where(people.standing[owner] == COORDINATED, people.previous[owner], people.reserve[owner]), people.number[owner]
-    )
-    number = _numbers(own.astype("S12"), source, rng)
-    surname = np.where(last < people.renamed[owner], people.maiden[owner], people.surname[owner])
-    given, surname = _names(people.given[owner], surname.astype("S32"), source, rng)
+    earlier = np.where(people.standing[owner] == COORDINATED, people.previous[owner], people.reserve[owner])
+    number = np.where(second, earlier, people.number[owner]).astype("S12")
+    given = people.given[owner]
+    surname = np.where(last < people.renamed[owner], people.maiden[owner], people.surname[owner]).astype("S32")
+    spared = people.person[owner] < settings.CANARIES
+    troubled = (_numbers(number, source, rng), *_names(given, surname, source, rng))
+    number, given, surname = (np.where(spared, true, wrong) for true, wrong in zip((number, given, surname), troubled, strict=True))
     moved = rng.random(len(owner)) < settings.POSTCODE_OLD
     code = np.where(moved, postcodes(rng.integers(0, 26, len(owner)), rng), postcode[owner])
-    plain = owner[people.person[owner] < settings.CANARIES]
-    for name, true in (("given", people.given), ("surname", people.surname), ("number", people.number)):
-        column = {"given": given, "surname": surname, "number": number}[name]
-        rows = np.isin(owner, plain) & ~second
-        column[rows] = true[owner[rows]]
     return Records(owner, reference(people.person[owner], source, second), number, given, surname, code, first, last), of_contact
 
 
