@@ -12,6 +12,7 @@ from kernels.ordering import range_bounds
 from pipelines import storage
 from pipelines.accepted import Accepted, Part, active
 from pipelines.compute import Ranks
+from pipelines.errors import DataError
 from pipelines.schemas import PERSONS
 from pipelines.site import Site
 from pipelines.snapshot import index_folder, publish, shard_folder
@@ -33,6 +34,7 @@ def build(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[st
     shards = _build_shards(site, ranks, index_hash, parts, cuts, say)
     receipt = None
     if ranks.rank == 0:
+        _still_so(site, deliveries, index_hash)
         receipt = _publish(site, index_hash, deliveries, cuts, shards)
         _forget_slices(site, [part for _, part in parts], cuts)
     return ranks.broadcast(receipt)  # type: ignore[no-any-return]
@@ -40,6 +42,12 @@ def build(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[st
 
 def _inputs(site: Site) -> tuple[list[Accepted], str]:
     return active(site), storage.read_json(site.receipt("linkage"))["index"]
+
+
+def _still_so(site: Site, deliveries: list[Accepted], index_hash: str) -> None:
+    """A killed job's orphan may outlive it by minutes: it must not publish what has since been overtaken."""
+    if _inputs(site) != (deliveries, index_hash):
+        raise DataError(site.receipts, "deliveries or index have changed since this build began", "run the refresh again")
 
 
 def _everywhere(ranks: Ranks, mine: list[Any], total: int) -> list[Any]:

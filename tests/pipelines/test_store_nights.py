@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 
 from pipelines import storage
 from pipelines.compute import Ranks
+from pipelines.errors import DataError
 from pipelines.linkage import link
 from pipelines.site import Site
 from pipelines.snapshot import Snapshot, current
 from pipelines.store import build, prune
+from pipelines.store.shard import shard_hash
 from tests.made_region import Region, region
 from tests.nights import deliver, events, identities, make_site
 
@@ -170,6 +173,23 @@ def test_a_build_that_dies_leaves_the_old_snapshot_and_the_next_ends_as_if_nothi
     late_delivery_and_correction(fresh, made)
     assert build(site, Ranks())["snapshot"] == refresh(fresh)["snapshot"]
     assert descriptions(site) == descriptions(fresh)
+
+
+def test_an_orphan_of_an_earlier_night_publishes_nothing(
+    nights: tuple[Site, dict, dict], made: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, _, second = nights
+    bring(site, made, "journal_b", "later-still", "2025-03-01")
+    link(site, Ranks())
+
+    def meanwhile(*arguments: Any) -> Any:
+        bring(site, made, "journal_b", "latest", "2025-04-01", only=slice(0, 3))
+        return shard_hash(*arguments)
+
+    monkeypatch.setattr(import_module("pipelines.store.build"), "shard_hash", meanwhile)
+    with pytest.raises(DataError, match="changed since"):
+        build(site, Ranks())
+    assert current(site) == second["snapshot"]
 
 
 def dying_after(write: Any, count: int) -> Any:
