@@ -63,9 +63,9 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
     ]  # fmt: skip
     return {
         "name": cube.table, "title": cube.title, "filters": filters, "dimensions": [each.title for each in cube.dimensions],
-        "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived], "rows": body,
-        "cells": cube.cells, "hidden": int(cube.hidden.sum()), "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
-        "notes": notes_of(cube, case.policy),
+        "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived],
+        "rows": body, "cells": cube.cells, "hidden": int(cube.hidden.sum()), "notes": notes_of(cube, case.policy),
+        "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
     }  # fmt: skip
 
 
