@@ -55,7 +55,7 @@ def contract(*tables: dict[str, Any], server: dict[str, Any] | None = None, **ou
     """A contract of those tables."""
     return {
         "apiVersion": "v3.1.0", "kind": "DataContract", "id": "made", "name": "made", "version": "1.0.0", "status": "active",
-        "servers": [{"server": "delivery", "type": "local", "format": "csv", "encoding": "utf-8", "delimiter": ",", **(server or {})}],
+        "servers": [{"server": "delivery", "type": "custom", "format": "csv", "encoding": "UTF-8", "delimiter": ",", **(server or {})}],
         "customProperties": [{"property": "uttag", "value": {"owner": "The maker", "quarantine_share": 1.0, **ours}}],
         "schema": list(tables),
     }  # fmt: skip

@@ -38,8 +38,8 @@ AS_PARQUET = {"format": "parquet"}
     [
         ("a truncated Parquet", {"patients.parquet": PEOPLE_PARQUET[:-60]}, AS_PARQUET, "truncated, damaged or of another format"),
         ("a Parquet that is none", {"patients.parquet": b"hello"}, AS_PARQUET, "truncated, damaged or of another format"),
-        ("a wrong encoding in a value", {"patients.csv": PEOPLE.encode("latin-1")}, {}, "is not text in utf-8"),
-        ("a wrong encoding in a header", {"patients.csv": "idé,x\n1,2\n".encode("latin-1")}, {}, "is not text in utf-8"),
+        ("a wrong encoding in a value", {"patients.csv": PEOPLE.encode("latin-1")}, {}, "is not text in UTF-8"),
+        ("a wrong encoding in a header", {"patients.csv": "idé,x\n1,2\n".encode("latin-1")}, {}, "is not text in UTF-8"),
         ("a missing column", {"patients.csv": "id,number,name,sex\n1,,Öberg,M\n"}, {}, "the column born is missing"),
         ("a wrong encoding in a ragged row", {"patients.csv": PEOPLE.encode() + b"3,,\xc5sa,F,1990-01-01,\n"}, {}, "not text"),
         ("a first line that does not read", {"patients.csv": "id\r,number,name,sex,born\n"}, {}, "its first line does not read"),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard
 
+from pipelines.intake.contract import Contract
 from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, VALUE_SCALE
 from tests.intake_site import DIAGNOSES, LABS, PATIENTS, PEOPLE, contract, events, identities, quarantine, receipt, site
 
@@ -57,6 +62,17 @@ def test_turned_away(tmp_path: Path, title: str, row: str, reason: str, column: 
 )
 def test_let_in(tmp_path: Path, title: str, row: str) -> None:
     assert diagnosis(tmp_path, row) == [], title
+
+
+CONTRACTS = sorted([*Path("workflows").rglob("contracts/*.yaml")])
+
+
+@pytest.mark.filterwarnings("ignore:open_text")
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.stem)
+def test_every_contract_keeps_the_open_data_contract_standard(path: Path) -> None:
+    content = json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    jsonschema.validate(content, json.loads(OpenDataContractStandard.json_schema()))
+    assert Contract.load(path).agreement.owner
 
 
 def test_a_contract_may_say_that_no_date_is_too_late(tmp_path: Path) -> None:
