@@ -14,7 +14,12 @@ import numpy as np
 from pipelines.errors import DataError
 
 TOTAL = "Total"
-PERSON_COUNTS = ("persons", "at_risk")  # measures that count people: a cell is small if any of them is
+PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
+
+
+def time_table(table: str) -> str:
+    """Name of the cube that holds the time at risk of a table: of it rates are made."""
+    return f"{table}-time"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
 from pipelines import definition, permit, storage
@@ -14,6 +13,7 @@ from pipelines.permit import Permit
 from pipelines.sealing import Zone
 from pipelines.site import Site
 from pipelines.snapshot import Shard, Snapshot
+from pipelines.version import code_hash
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Project:
     @cached_property
     def run(self) -> str:
         """Name of the run: what the permit says, what it is asked of, and by which version."""
-        return storage.digest(self.permit.payload.decode(), self.snapshot.id, metadata.version("uttag"))[:16]
+        return storage.digest(self.permit.payload.decode(), self.snapshot.id, code_hash())[:16]
 
     @property
     def folder(self) -> Path:
@@ -49,7 +49,7 @@ class Project:
 
     def kept(self, stage: str, shard: Shard, *meaning: object) -> Path:
         """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never computed twice."""
-        name = storage.digest(stage, shard.hash, metadata.version("uttag"), *meaning)
+        name = storage.digest(stage, shard.hash, code_hash(), *meaning)
         return self.site.projects / self.permit.permit / stage / f"{name}.parquet"
 
     def members_file(self, shard: Shard) -> Path:

@@ -21,7 +21,8 @@ from pipelines.permit import Table
 from pipelines.schemas import DAY_UNKNOWN, KIND, KINDS, SETTING
 from pipelines.storage import Category, Frame, take
 
-EVENT_MEASURES = ("persons", "events", "admissions", "person_days", "at_risk")
+EVENT_MEASURES = ("persons", "events", "admissions")
+TIME_MEASURES = ("at_risk", "person_days")
 _COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter")
 
 
@@ -44,7 +45,7 @@ class Layout:
     def of(table: Table, study: Study) -> Layout:
         """Raises `SettingsError` for a dimension or measure that does not go with what the table counts."""
         layout = Layout(table, tuple(classification(name, table, study) for name in table.dimensions))
-        allowed = ("persons",) if table.count == "members" else EVENT_MEASURES
+        allowed = ("persons",) if table.count == "members" else (*EVENT_MEASURES, "person_days")
         where = f"table {table.table}: measures"
         if unknown := [name for name in table.measures if name not in allowed]:
             raise SettingsError(where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}")
@@ -56,9 +57,13 @@ class Layout:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What is counted: what is asked for, and the persons behind it, by whom the small cells are known."""
-        behind = ("persons", "at_risk") if "person_days" in self.table.measures else ("persons",)
-        return tuple(name for name in EVENT_MEASURES if name in self.table.measures or name in behind)
+        """What is counted of events: what is asked for, and the persons behind it, by whom the small cells are known."""
+        return tuple(name for name in EVENT_MEASURES if name in self.table.measures or name == "persons")
+
+    @property
+    def time_measures(self) -> tuple[str, ...]:
+        """What is counted of follow-up, where days at risk are asked for."""
+        return TIME_MEASURES if "person_days" in self.table.measures else ()
 
     @cached_property
     def spread(self) -> tuple[np.ndarray, np.ndarray]:
@@ -118,14 +123,14 @@ class Counter:
         return take(events, np.flatnonzero((day >= begin[person]) & (day < end[person])))
 
     def count(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Each measure of the layout: int64 (cells,)."""
+        """Each measure of the layout, those of follow-up included: int64 (cells,)."""
         if layout.table.count == "members":
             rows = Rows(self._member, np.asarray(self.members["start"]))
             return {"persons": self._sum(layout, rows, np.ones(len(rows.person), np.int64))}
         counts = self._count_events(layout, _matching(self._events, layout.table))
-        if "person_days" in layout.measures:
+        if layout.time_measures:
             counts |= self._days_at_risk(layout)
-        return {name: counts[name] for name in layout.measures}
+        return {name: counts[name] for name in (*layout.measures, *layout.time_measures)}
 
     def _sum(self, layout: Layout, rows: Rows, amount: np.ndarray) -> np.ndarray:
         return add_up(layout.positions(self.people, rows), amount, *layout.spread, layout.cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pipelines import storage
 from pipelines.aggregation.count import Counter, Layout
 from pipelines.compute import Workers
 from pipelines.cube_files import write_cube
-from pipelines.cubes import Cube
+from pipelines.cubes import Cube, time_table
 from pipelines.definition import Study
 from pipelines.permit import Table
 from pipelines.project import Project
@@ -39,10 +40,11 @@ def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     tasks = [_task(project, shard) for shard in project.snapshot.shards]
     missing = [task for task in tasks if task.out]
     workers.map(_count_shard, missing)
-    for layout in layouts:
-        write_cube(_cube(project, layout), project.folder / "raw", project.zone)
+    cubes = [cube for layout in layouts for cube in _cubes(project, layout)]
+    for cube in cubes:
+        write_cube(cube, project.folder / "raw", project.zone)
     return {
-        "tables": [{"table": layout.table.table, "cells": layout.cells, "measures": list(layout.measures)} for layout in layouts],
+        "tables": [{"table": cube.table, "cells": cube.cells, "measures": list(cube.measures)} for cube in cubes],
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
 
@@ -73,27 +75,38 @@ def _count_shard(task: _Task) -> None:
 
 
 def _schema(layout: Layout) -> Schema:
-    return dict.fromkeys(layout.measures, "int64")
+    return dict.fromkeys((*layout.measures, *layout.time_measures), "int64")
 
 
-def _cube(project: Project, layout: Layout) -> Cube:
-    """The sum over shards, with what is known of its margins."""
-    files = [_counts_file(project, shard, layout.table) for shard in project.snapshot.shards]
-    total = {name: np.zeros(layout.cells, np.int64) for name in layout.measures}
-    for path in files:
-        for name, values in storage.read(path, _schema(layout), project.zone).items():
+def _cubes(project: Project, layout: Layout) -> list[Cube]:
+    """The sum over shards, with what is known of its margins: what was counted, and the time at risk as a cube of its own.
+
+    Who had an event and who could have had one are two populations: each has small cells of its own, and each is protected for itself.
+    """
+    total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
+    for shard in project.snapshot.shards:
+        for name, values in storage.read(_counts_file(project, shard, layout.table), _schema(layout), project.zone).items():
             total[name] += np.asarray(values)
     table = layout.table
     counted = [table.codes, table.kind] if table.count == "events" else []
+    measures = {name: total[name] for name in layout.measures}
+    cubes = [_cube(project, layout, table.table, table.title, [table.count, counted], measures)]
+    if layout.time_measures:
+        measures = {"persons": total["at_risk"], "person_days": total["person_days"]}
+        cubes.append(_cube(project, layout, time_table(table.table), f"Time at risk. {table.title}", ["time"], measures))
+    return cubes
+
+
+def _cube(project: Project, layout: Layout, name: str, title: str, counted: list[object], measures: dict[str, np.ndarray]) -> Cube:
     return Cube(
-        table=table.table,
-        title=table.title,
-        population=storage.digest(project.definition.meaning, project.permit.sources, table.count, counted),
+        table=name,
+        title=title,
+        population=storage.digest(project.definition.meaning, project.permit.sources, *counted),
         dimensions=tuple(each.dimension for each in layout.classifications),
-        measures=total,
-        additive={name: additive(layout, name) for name in layout.measures},
-        at_least=tuple(pair for pair in (("events", "persons"),) if set(pair) <= set(layout.measures)),
-        notes=notes(layout),
+        measures=measures,
+        additive={measure: additive(layout, measure) for measure in measures},
+        at_least=tuple((name, "persons") for name in ("events", "person_days") if name in measures),
+        notes=notes(layout, measures),
     )
 
 
@@ -110,15 +123,17 @@ def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     return tuple(each.per_person for each in layout.classifications)
 
 
-def notes(layout: Layout) -> dict[str, str]:
+def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
     """What each measure counts, in words."""
+    persons = "members with at least one such event in their follow-up, each counted once in a cell"
     if layout.table.count == "members":
-        return {"persons": "members of the cohort, each counted once, classified on their index day"}
+        persons = "members of the cohort, each counted once, classified on their index day"
+    elif "person_days" in measures:
+        persons = "members with at least one day of follow-up in the cell"
     words = {
-        "persons": "members with at least one such event in their follow-up, each counted once in a cell",
+        "persons": persons,
         "events": "such events in the follow-up of members, classified on the day they began",
         "admissions": "inpatient stays with such an event, classified on the day of the first",
         "person_days": "days of follow-up, classified day by day",
-        "at_risk": "members with at least one day of follow-up in the cell",
     }
-    return {name: words[name] for name in layout.measures}
+    return {name: words[name] for name in measures}

@@ -75,7 +75,7 @@ class Twin:
 def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict[str, np.ndarray]:
     twin = Twin(shard, table)
     dimensions = [each.dimension for each in layout.classifications]
-    found: dict[str, dict[tuple[int, ...], set[object]]] = {name: defaultdict(set) for name in layout.measures}
+    found: dict[str, dict[tuple[int, ...], set[object]]] = {name: defaultdict(set) for name in (*layout.measures, *layout.time_measures)}
 
     def note(measure: str, person: int, day: int, what: object) -> None:
         chains = []
@@ -141,7 +141,7 @@ def test_cells_are_what_one_counts_by_hand(table: Table, seed: int) -> None:
     counted = Counter(shard, members, SOURCES).count(layout)
     expected = twin_counts(shard, members, table, layout)
     assert expected["persons"][0] > 10
-    for name in layout.measures:
+    for name in (*layout.measures, *layout.time_measures):
         np.testing.assert_array_equal(counted[name], expected[name], err_msg=name)
 
 
@@ -151,7 +151,7 @@ def test_margins_that_are_called_additive_add_up(table: Table) -> None:
     layout = Layout.of(table, STUDY)
     counted = Counter(shard, members_of(shard), SOURCES).count(layout)
     shape = tuple(len(each.dimension) for each in layout.classifications)
-    for name in layout.measures:
+    for name in (*layout.measures, *layout.time_measures):
         cube = counted[name].reshape(shape)
         for axis, (each, adds_up) in enumerate(zip(layout.classifications, additive(layout, name), strict=True)):
             slices = np.moveaxis(cube, axis, 0)
