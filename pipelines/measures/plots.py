@@ -22,24 +22,27 @@ from pipelines.measures.rates import rates
 _COLOURS = ("#1f5a7a", "#c2571a", "#5b8c3a", "#7a4a8c")
 _MOST_BARS = 30
 
+Outcome = tuple[str, np.ndarray]  # what is drawn, in words, and float64 (cells,), NaN where hidden
 
-def plot(cube: ProtectedCube) -> Plot:
-    """The plot that suits the cube's dimensions."""
+
+def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
+    """The plot that suits the cube's dimensions: of rates where the `time` at risk is known."""
+    outcome = _outcome(cube, time)
     names = {dimension.name: axis for axis, dimension in enumerate(cube.dimensions)}
     if "year" in names:
-        return _curve(cube, names["year"], names.get("sex"))
+        return _curve(cube, outcome, names["year"], names.get("sex"))
     if {"sex", "age_group"} <= set(names):
-        return _pyramid(cube, names["sex"], names["age_group"])
+        return _pyramid(cube, outcome, names["sex"], names["age_group"])
     wanted = next((names[name] for name in ("municipality", "diagnosis", "chapter") if name in names), 0)
-    return _bars(cube, wanted)
+    return _bars(cube, outcome, wanted)
 
 
 # ---- the three forms --------------------------------------------------------------------------------------------------------
 
 
-def _curve(cube: ProtectedCube, year: int, sex: int | None) -> Plot:
+def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) -> Plot:
     along, groups = _first_level(cube.dimensions[year]), _groups(cube, sex)
-    unit, values = _outcome(cube)
+    unit, values = outcome
     figure, axes = _canvas(4.2)
     lines = {label: _line(cube, values, year, along, sex, place) for label, place in groups}
     labels = [cube.dimensions[year].labels[place] for place in along]
@@ -54,10 +57,10 @@ def _curve(cube: ProtectedCube, year: int, sex: int | None) -> Plot:
     return _finished(figure, cube, title, labels, lines)
 
 
-def _pyramid(cube: ProtectedCube, sex: int, age: int) -> Plot:
+def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
     along = _first_level(cube.dimensions[age])
     groups = _groups(cube, sex)[:2]
-    unit, values = _outcome(cube)
+    unit, values = outcome
     figure, axes = _canvas(1.6 + 0.26 * len(along))
     lines = {label: _line(cube, values, age, along, sex, place) for label, place in groups}
     labels = [cube.dimensions[age].labels[place] for place in along]
@@ -77,9 +80,9 @@ def _pyramid(cube: ProtectedCube, sex: int, age: int) -> Plot:
     return _finished(figure, cube, f"{unit} by age and sex", labels, lines)
 
 
-def _bars(cube: ProtectedCube, axis: int) -> Plot:
+def _bars(cube: ProtectedCube, outcome: Outcome, axis: int) -> Plot:
     dimension = cube.dimensions[axis]
-    unit, values = _outcome(cube)
+    unit, values = outcome
     leaves = dimension.leaves if dimension.name == "municipality" else _first_level(dimension)
     line = _line(cube, values, axis, leaves, None, 0)
     order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]), place))[:_MOST_BARS]
@@ -99,14 +102,13 @@ def _bars(cube: ProtectedCube, axis: int) -> Plot:
 # ---- parts of them ----------------------------------------------------------------------------------------------------------
 
 
-def _outcome(cube: ProtectedCube) -> tuple[str, np.ndarray]:
-    """What is drawn, float64 (cells,), NaN where hidden: a rate if there is one, else events, else persons."""
-    measures = cube.measures
-    if {"events", "person_days"} <= set(measures):
-        unit, values = "Events per 100,000 person-years", rates(measures["events"], measures["person_days"])[0]
-    else:
-        unit, values = "Persons", measures["persons"].astype(float)
-    return unit, np.where(cube.hidden, np.nan, values)
+def _outcome(cube: ProtectedCube, time: ProtectedCube | None) -> Outcome:
+    """A rate if there is one, else persons."""
+    persons = np.where(cube.hidden, np.nan, cube.measures["persons"])
+    if time is None or "events" not in cube.measures:
+        return "Persons", persons
+    rate = rates(cube.measures["events"], time.measures["person_days"])[0]
+    return "Events per 100,000 person-years", np.where(cube.hidden | time.hidden, np.nan, rate)
 
 
 def _line(cube: ProtectedCube, values: np.ndarray, axis: int, along: Sequence[int], group: int | None, place: int) -> np.ndarray:

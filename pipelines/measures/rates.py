@@ -15,7 +15,7 @@ MEANINGS = {
     "rate": "events per 100,000 person-years",
     "rate_low": "lower limit of the exact 95 % interval of the rate (Garwood 1936)",
     "rate_high": "upper limit of the exact 95 % interval of the rate (Garwood 1936)",
-    "percent_of_at_risk": "persons per hundred persons at risk in the cell",
+    "percent_of_at_risk": "persons with an event per hundred persons at risk in the cell",
     "percent_of_total": "persons per hundred of the table's total",
     "why_empty": "why figures are left out: hidden, or nobody at risk",
 }
@@ -34,19 +34,20 @@ def rates(events: np.ndarray, person_days: np.ndarray) -> tuple[np.ndarray, np.n
     return PER * events / years, PER * low / years, PER * high / years
 
 
-def figures(cube: ProtectedCube) -> Columns:
-    """Every figure that the cube's measures allow, as text with a fixed number of decimals."""
+def figures(cube: ProtectedCube, time: ProtectedCube | None = None) -> Columns:
+    """Every figure that the cube allows, as text with a fixed number of decimals. `time`: its time at risk, cell by cell, if counted."""
     columns: dict[str, np.ndarray] = {}
     measures = cube.measures
-    if {"events", "person_days"} <= set(measures):
-        columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], measures["person_days"]), strict=True))
-    if "at_risk" in measures:
-        columns["percent_of_at_risk"] = _percent(measures["persons"], measures["at_risk"])
+    hidden = cube.hidden | time.hidden if time is not None else cube.hidden
+    if time is not None and "events" in measures:
+        columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], time.measures["person_days"]), strict=True))
+        columns["percent_of_at_risk"] = _percent(measures["persons"], time.measures["persons"])
+        columns = {name: np.where(hidden, np.nan, values) for name, values in columns.items()}
     total = np.full(cube.cells, 0 if cube.hidden[0] else measures["persons"][0])
     columns["percent_of_total"] = _percent(measures["persons"], total)
     printed = {name: _printed(np.where(cube.hidden, np.nan, values)) for name, values in columns.items()}
     nothing = np.logical_or.reduce([np.isnan(values) for values in columns.values()])
-    why = np.where(cube.hidden, "hidden", np.where(nothing, "nobody at risk, or the total is hidden", ""))
+    why = np.where(hidden, "hidden", np.where(nothing, "nobody at risk, or the total is hidden", ""))
     return {**printed, "why_empty": tuple(str(each) for each in why)}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cube_files import read_protected
-from pipelines.cubes import ProtectedCube
+from pipelines.cubes import ProtectedCube, time_table
 from pipelines.figures import Figures, write_figures
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
@@ -21,13 +21,14 @@ def measure(project: Project) -> dict[str, Any]:
 
 def measure_files(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
     """Derive figures and a plot from each protected cube."""
-    cubes = read_protected(protected, zone)
-    for cube in cubes:
-        write_figures(derive(cube), out, zone)
-    return {"tables": [{"table": cube.table, "figures": list(figures(cube))} for cube in cubes]}
+    cubes = {cube.table: cube for cube in read_protected(protected, zone)}
+    derived = [derive(cube, cubes.get(time_table(cube.table))) for cube in cubes.values()]
+    for each in derived:
+        write_figures(each, out, zone)
+    return {"tables": [{"table": each.table, "figures": list(each.columns)} for each in derived]}
 
 
-def derive(cube: ProtectedCube) -> Figures:
-    """Figures and plot of one protected cube."""
-    columns = figures(cube)
-    return Figures(cube.table, columns, {name: MEANINGS[name] for name in columns}, plot(cube))
+def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
+    """Figures and plot of one protected cube. `time`: the cube of its time at risk, of the same cells, if that was counted."""
+    columns = figures(cube, time)
+    return Figures(cube.table, columns, {name: MEANINGS[name] for name in columns}, plot(cube, time))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from pipelines.release.bundle import latest
+from pipelines.release.publish import latest
 
 from pipelines import storage
 from pipelines.project import Project
