@@ -110,7 +110,7 @@ def _with_century(out: np.ndarray, plus: bool, reference_day: int) -> None:
     if day >= 60:
         day -= 60
     century = 21
-    while century > 18 and day_number(century * 100 + short, max(1, month), max(1, day)) > reference_day:
+    while century > 18 and day_number(century * 100 + short, min(12, max(1, month)), max(1, day)) > reference_day:
         century -= 1
     if plus and century > 18:
         century -= 1
