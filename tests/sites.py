@@ -37,7 +37,7 @@ def copy_of(site: Path, to: Path) -> Path:
 
 def bundle_bytes(site: Path, permit: str) -> dict[str, str]:
     """Hash of each file of the latest bundle."""
-    from pipelines.release.bundle import latest
+    from pipelines.release.publish import latest
 
     folder = latest(Site.load(site), permit)
     return {

@@ -20,8 +20,7 @@ def rows(name: str) -> Iterator[dict[str, str]]:
 
 
 def released(site: Path, table: str) -> list[dict[str, str]]:
-    from pipelines.release.bundle import latest
-
+    from pipelines.release.publish import latest
     from pipelines.site import Site
 
     with (latest(Site.load(site), "admissions") / "tables" / f"{table}.csv").open(encoding="utf-8", newline="") as source:
@@ -52,8 +51,7 @@ def first_visit() -> dict[str, str]:
 
 
 def test_the_bundle_verifies(mimic_released: Path) -> None:
-    from pipelines.release.bundle import latest
-
+    from pipelines.release.publish import latest
     from pipelines.site import Site
 
     assert "FAILS" not in sites.uttag("verify", latest(Site.load(mimic_released), "admissions")).stdout

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from pipelines.release.bundle import latest
 
 from pipelines import audit
+from pipelines.release.publish import latest
 from pipelines.site import Site
 from pipelines.snapshot import current
 from tests import sites

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from pipelines.release.publish import latest
 
 from pipelines import storage
 from pipelines.project import Project
+from pipelines.release.publish import latest
 from pipelines.site import Site
 from workflows import run
 from workflows.demo.quality import linkage_quality
