@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each does its own set-up.
 PYTHON ?= python3
 BIN := .venv/bin
+export UV_SYSTEM_CERTS := 1
 UTTAG := $(BIN)/uttag
 
 .PHONY: demo test check cluster bench setup lock docs clean
