@@ -82,7 +82,7 @@ def _find(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
         about = storage.read_json(path)
         if isinstance(about, dict) and about.get("kind") == kind:
             found.append((path, about))
-    return found
+    return sorted(found, key=lambda each: str(each[1]["table"]))
 
 
 def _numbers(path: Path, about: dict[str, Any], zone: Zone, *more: str) -> dict[str, np.ndarray]:

