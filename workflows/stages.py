@@ -110,7 +110,8 @@ def measures(call: Call, journal: Journal) -> dict[str, Any]:
     from pipelines.measures.stage import measure
 
     project = call.project()
-    return _of_project(project, "measures", measure(project))
+    receipt = measure(project.folder / "protected", project.folder / "measures", project.zone)
+    return _of_project(project, "measures", receipt)
 
 
 def release(call: Call, journal: Journal) -> dict[str, Any]:

@@ -10,17 +10,11 @@ from pipelines.cubes import ProtectedCube, time_table
 from pipelines.figures import Figures, write_figures
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
-from pipelines.project import Project
 from pipelines.sealing import Zone
 
 
-def measure(project: Project) -> dict[str, Any]:
-    """Derive what can be derived of `<run>/protected/`, into `<run>/measures/`."""
-    return measure_files(project.folder / "protected", project.folder / "measures", project.zone)
-
-
-def measure_files(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
-    """Derive figures and a plot from each protected cube."""
+def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
+    """Derive figures and a plot from each protected cube of a folder. It is given no more than that, so that it can see no more."""
     cubes = {cube.table: cube for cube in read_protected(protected, zone)}
     derived = [derive(cube, cubes.get(time_table(cube.table))) for cube in cubes.values()]
     for each in derived:

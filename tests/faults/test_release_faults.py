@@ -16,7 +16,7 @@ from pipelines.cubes import ProtectedCube
 from pipelines.disclosure.protect import CERTIFICATE
 from pipelines.disclosure.stage import disclose_files
 from pipelines.errors import DisclosureError, SettingsError, VerificationError
-from pipelines.measures.stage import measure_files
+from pipelines.measures.stage import measure
 from pipelines.policy import Policy
 from pipelines.release.bundle import CaseInfo
 from pipelines.release.pull import pull
@@ -43,7 +43,7 @@ class Place:
         for cube in random_cubes(seed):
             write_cube(cube, self.run / "raw", self.zone)
         disclose_files(self.run / "raw", self.run, Policy(), self.zone)
-        measure_files(self.run / "protected", self.run / "measures", self.zone)
+        measure(self.run / "protected", self.run / "measures", self.zone)
         return self
 
     def release(self) -> Path:
