@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from pipelines import storage
+from pipelines.cubes import time_table
 from pipelines.project import Project
 from pipelines.release.publish import latest
 from pipelines.site import Site
@@ -69,15 +70,17 @@ def _steps(attrition: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
-    titles = {table.table: table.title for table in project.permit.tables}
-    for counts in storage.read_json(project.folder / "disclosure.json")["tables"]:
-        name = counts["table"]
-        plots = [{"src": _href(site, path), "alt": titles[name]} for path in sorted((bundle / "plots").glob(f"{name}*.svg"))]
-        yield {
-            "title": titles[name], "plots": plots, "href": _href(site, bundle / "tables" / f"{name}.csv"),
-            "cells": f"{counts['cells']:,}", "hidden": f"{counts['hidden']:,}", "small": f"{counts['small']:,}",
-            "others": f"{counts['to_protect_small']:,}", "nobody": f"{counts['nobody']:,}", "below": project.permit.policy.minimum - 1,
-        }  # fmt: skip
+    counted = {each["table"]: each for each in storage.read_json(project.folder / "disclosure.json")["tables"]}
+    for table in project.permit.tables:
+        parts = [counted[name] for name in (table.table, time_table(table.table)) if name in counted]
+        plot = _href(site, bundle / "plots" / f"{table.table}.svg")
+        below = project.permit.policy.minimum - 1
+        yield {"title": table.title, "plot": plot, "below": below, "parts": [_part(site, bundle, each) for each in parts]}
+
+
+def _part(site: Site, bundle: Path, counts: dict[str, Any]) -> dict[str, str]:
+    numbers = {name: f"{counts[name]:,}" for name in ("cells", "hidden", "small", "to_protect_small", "nobody")}
+    return {"table": counts["table"], "href": _href(site, bundle / "tables" / f"{counts['table']}.csv"), **numbers}
 
 
 def _deliveries(site: Site) -> Iterator[dict[str, Any]]:

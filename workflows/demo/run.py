@@ -25,12 +25,12 @@ def run_demo(out: Path, people: int, seed: int, nights: int, options: Options) -
     """Make up the region, refresh, run the permit; then the second night. Run again after a kill, it goes on. Returns the report's path."""
     site = make_site(out, people, seed)
     if (site.root / "later").is_dir():
-        print("the first night: every delivery is new")
+        print("the first night: every delivery is new", flush=True)
         run_night(site, options)
         if nights > 1:
             deliver_late(site)
     if nights > 1:
-        print("the second night: a late delivery and a correction have come")
+        print("the second night: a late delivery and a correction have come", flush=True)
         run_night(site, options)
     return write_report(site)
 
@@ -50,8 +50,8 @@ def make_site(out: Path, people: int, seed: int) -> Site:
     (out / "making").touch()
     shutil.copytree(_TEMPLATE, out, dirs_exist_ok=True)
     create_keys(out, {zone: _seeded(seed, zone) for zone in ZONES})
-    print(f"making up {people:,} people and what their care providers deliver")
-    generate(out, people, seed, progress=lambda text: print(f"  {text}"))
+    print(f"making up {people:,} people and what their care providers deliver", flush=True)
+    generate(out, people, seed, progress=lambda text: print(f"  {text}", flush=True))
     site = Site.load(out)
     _sign_permits(site, seed)
     (out / "making").unlink()
