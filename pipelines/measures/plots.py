@@ -51,6 +51,7 @@ def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) ->
         _mark_hidden(axes, line, range(len(along)))
     axes.set_xticks(range(len(along)), labels, rotation=45 if len(along) > 8 else 0, fontsize=9)
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:,.0f}")
     axes.set_ylabel(unit)
     _legend(figure, axes)
     title = f"{unit} by year" + (" and sex" if sex is not None else "")
