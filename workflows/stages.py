@@ -36,7 +36,7 @@ class Call:
 
 def intake(call: Call, journal: Journal) -> dict[str, Any]:
     """Checks and maps one delivery. A delivery that breaks its contract is stopped; the night goes on without it."""
-    from pipelines.intake import intake
+    from pipelines.intake.stage import intake
 
     site = Site.load(call.site)
     source, _, name = (call.delivery or "").partition("/")
@@ -52,7 +52,7 @@ def intake(call: Call, journal: Journal) -> dict[str, Any]:
 
 def linkage(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
     """Links the records of all deliveries to persons."""
-    from pipelines.linkage.link import link
+    from pipelines.linkage.stage import link
 
     site = Site.load(call.site)
     receipt = link(site, ranks, progress=journal.say if ranks.rank == 0 else None)
@@ -64,7 +64,7 @@ def linkage(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
 
 def store(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
     """Builds the shards that changed and publishes the snapshot."""
-    from pipelines.store.build import build
+    from pipelines.store.stage import build
 
     site = Site.load(call.site)
     receipt = build(site, ranks, progress=journal.say if ranks.rank == 0 else None)

@@ -1,6 +1,6 @@
 """Who is who: from identity rows of all sources to one person for each record."""
 
-from pipelines.linkage.link import link
 from pipelines.linkage.settings import LinkageSettings
+from pipelines.linkage.stage import link
 
 __all__ = ["LinkageSettings", "link"]

@@ -186,7 +186,7 @@ def test_an_orphan_of_an_earlier_night_publishes_nothing(
         bring(site, made, "journal_b", "latest", "2025-04-01", only=slice(0, 3))
         return shard_hash(*arguments)
 
-    monkeypatch.setattr(import_module("pipelines.store.build"), "shard_hash", meanwhile)
+    monkeypatch.setattr(import_module("pipelines.store.stage"), "shard_hash", meanwhile)
     with pytest.raises(DataError, match="changed since"):
         build(site, Ranks())
     assert current(site) == second["snapshot"]

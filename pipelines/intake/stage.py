@@ -1,4 +1,4 @@
-"""The stage itself: one delivery in, its identities and events out, each row checked, the whole delivery accepted or stopped."""
+"""The intake stage: one delivery in, its identities and events out, each row checked, the whole delivery accepted or stopped."""
 
 from __future__ import annotations
 
