@@ -103,12 +103,17 @@ def _pair(text: np.ndarray, place: int) -> int:
 
 @compiled
 def _with_century(out: np.ndarray, plus: bool, reference_day: int) -> None:
-    """Ten digits to twelve: the latest century whose birth day is not after the reference day, one earlier for a plus sign."""
+    """Ten digits to twelve: the latest century whose birth day is not after the reference day.
+
+    With a plus sign one earlier, counted from New Year: the hyphen becomes a plus in the year in which a person turns a hundred.
+    """
     for position in range(9, -1, -1):
         out[position + 2] = out[position]
     short, month, day = _pair(out, 2), _pair(out, 4), _pair(out, 6)
     if day >= 60:
         day -= 60
+    if plus:
+        month, day = 1, 1
     century = 21
     while century > 18 and day_number(century * 100 + short, min(12, max(1, month)), max(1, day)) > reference_day:
         century -= 1

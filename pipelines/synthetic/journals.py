@@ -126,7 +126,7 @@ def _write_b(region: Region, folder: Folder, own: _Journal, rng: np.random.Gener
     people, contacts, patients = region.people, region.contacts, own.patients
     units = [f"B-{unit:03d}" for unit in range(80)]
     folder.parquet("patient", region.chunk, {
-        "patientnyckel": pa.array(patients.reference), "personnummer": _short(patients.number), "namn_fornamn": text(patients.given),
+        "patientnyckel": pa.array(patients.reference), "personnummer": short_form(patients.number), "namn_fornamn": text(patients.given),
         "namn_efternamn": text(patients.surname), "kon": pa.array(people.sex[patients.who]), "fodd": dates(people.birth[patients.who]),
         "postnr": text(patients.postcode), "upplagd": dates(patients.first), "senast_sedd": dates(patients.last),
     })  # fmt: skip
@@ -157,8 +157,8 @@ def _write_b(region: Region, folder: Folder, own: _Journal, rng: np.random.Gener
     }, rng)  # fmt: skip
 
 
-def _short(number: np.ndarray) -> pa.Array:
-    """Personnummer and samordningsnummer as yymmdd-nnnc (with a plus from the hundredth year), reserve numbers whole."""
+def short_form(number: np.ndarray) -> pa.Array:
+    """Personnummer and samordningsnummer as yymmdd-nnnc (with a plus from the year of the hundredth birthday), reserve numbers whole."""
     wide = number.copy().view(np.uint8).reshape(len(number), 12)
     dated = (number != b"") & (wide[:, 0] < ord("3"))
     year = (wide[:, :4].astype(np.int64) - 48) @ np.array([1000, 100, 10, 1])

@@ -57,6 +57,20 @@ def test_the_forms_that_are_in_use(written: str, number: str, kind: str, birth: 
     assert one(written) == (number, kind, days(birth) if birth else UNKNOWN, sex, True)
 
 
+@pytest.mark.parametrize(
+    ("written", "on", "century"),
+    [
+        ("251115+", "2025-01-01", "19"), ("251115+", "2025-09-01", "19"), ("251115+", "2025-12-31", "19"),
+        ("250301+", "2025-09-01", "19"), ("251231+", "2026-01-01", "19"), ("241115+", "2025-09-01", "19"),
+        ("261115+", "2025-12-31", "18"), ("261115+", "2026-01-01", "19"),
+        ("251115-", "2024-12-31", "19"), ("251115-", "2025-09-01", "19"), ("250301-", "2025-09-01", "20"),
+    ],
+)  # fmt: skip
+def test_a_hyphen_becomes_a_plus_in_the_year_in_which_a_person_turns_a_hundred(written: str, on: str, century: str) -> None:
+    number = valid(f"{written[:6]}981")
+    assert one(written + number[6:], days(on))[0] == century + number
+
+
 @pytest.mark.parametrize("text", ["19640823-3235", "196402303234", "19640823323", "x", "64-08233234", "22810829AO15", "196408233234 1"])
 def test_what_is_not_a_number_has_no_birth_day_and_no_sex(text: str) -> None:
     _, kind, birth, sex, ok = one(text)
@@ -108,7 +122,7 @@ def slow(text: str, day: int) -> tuple[str, str, int, int, bool]:
         return bad
     century, short, sign, last = found.groups()
     if century is None:
-        month, of_month = int(short[2:4]), int(short[4:6])
+        month, of_month = (1, 1) if sign == "+" else (int(short[2:4]), int(short[4:6]))
         of_month -= 60 if of_month >= 60 else 0
         for guess in (21, 20, 19, 18):
             first = (date(guess * 100 + int(short[:2]), 1, 1) - EPOCH).days

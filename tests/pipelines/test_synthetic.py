@@ -15,7 +15,7 @@ from kernels import identity
 from pipelines import codes
 from pipelines.schemas import SETTING
 from pipelines.site import Site, create_keys
-from pipelines.synthetic import care, generate, illness, people, settings
+from pipelines.synthetic import care, generate, illness, journals, people, settings
 from pipelines.synthetic.people import COORDINATED, UNREGISTERED, People
 from tests.intake_site import KEYS
 
@@ -162,3 +162,13 @@ def test_the_truth_knows_every_reference_that_is_delivered(tmp_path: Path) -> No
         known = set(truth.filter(pa.compute.equal(truth["source"].cast(pa.string()), source))["reference"].to_pylist())
         delivered = {str(each) for path in root.glob(f"*/{source}/*/{table}-*") for each in pq.read_table(path)[column].to_pylist()}
         assert delivered == known
+
+
+def test_journal_b_and_intake_agree_on_the_year_in_which_a_plus_begins() -> None:
+    births = np.arange(np.datetime64("1905-01-01"), np.datetime64(settings.DELIVERED), 11).astype(str)
+    bodies = np.array([[int(digit) for digit in birth.replace("-", "") + "981"] for birth in births])
+    numbers = np.array(["".join(map(str, body)) + str(identity.luhn(body, 2, 11)) for body in bodies], "S12")
+    for delivered in (settings.DELIVERED, settings.DELIVERED_SECOND):
+        day = np.datetime64(delivered).astype(np.int32)
+        found = identity.normalise(np.array(journals.short_form(numbers).to_pylist(), "S11"), np.full(len(numbers), day))
+        assert (found.number == numbers).all()
