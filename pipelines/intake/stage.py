@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipelines import storage
 from pipelines.compute import Workers
 from pipelines.errors import ContractError
+from pipelines.intake.attempt import Attempt, Receipt
 from pipelines.intake.contract import Contract
 from pipelines.intake.files import FileResult, FileTask, map_file
-from pipelines.intake.report import quality_report
 from pipelines.schemas import IDENTITIES, QUARANTINE
 from pipelines.site import Delivery, Site
-
-Receipt = dict[str, Any]
 
 
 def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
     """Accept a delivery or stop it whole. Returns its receipt, which is written too; a stopped one says why and leaves nothing else.
 
-    A contract that does not read is a `SettingsError`; a full disk a `SpaceError`, after which nothing is left half-written.
+    A contract that does not read is a `SettingsError`, a full disk a `SpaceError`, a later attempt meanwhile a `DataError`: all of them
+    leave what was there before.
     """
     contract = Contract.load(site.root / site.sources[delivery.source].contract)
     receipt = _heading(site, delivery, contract)
-    path = site.receipt("intake", delivery)
-    path.unlink(missing_ok=True)
-    with _staging(site, delivery) as (identity, store):
+    with Attempt.begin(site, delivery) as attempt:
         try:
-            results = _mapped(site, delivery, contract, workers, identity, store)
+            results = _mapped(site, delivery, contract, workers, attempt)
+            receipt |= _accepted(site, results, attempt)
         except ContractError as fault:
             receipt |= {"status": "stopped", "reason": str(fault)}
-        else:
-            receipt |= _accepted(site, delivery, results, identity, store)
-    storage.write_json(receipt, path)
-    with storage.atomic(path.with_suffix(".md")) as beside:
-        beside.write_text(quality_report(receipt), encoding="utf-8")
+        attempt.publish(receipt)
     return receipt
 
 
@@ -53,33 +44,16 @@ def _heading(site: Site, delivery: Delivery, contract: Contract) -> Receipt:
     }  # fmt: skip
 
 
-@contextlib.contextmanager
-def _staging(site: Site, delivery: Delivery) -> Iterator[tuple[Path, Path]]:
-    """Folders of this attempt in both zones; what the delivery had there before is gone, and so is the staging in the end."""
-    folders = [zone / "staging" / delivery.source / delivery.delivery for zone in (site.identity, site.store)]
-    old = [zone / "accepted" / delivery.source / delivery.delivery for zone in (site.identity, site.store)]
-    for folder in (*folders, *old):
-        shutil.rmtree(folder, ignore_errors=True)
-    (site.identity / "quarantine" / delivery.source / f"{delivery.delivery}.parquet").unlink(missing_ok=True)
-    try:
-        for folder in folders:
-            folder.mkdir(parents=True, mode=0o700)
-        yield folders[0], folders[1]
-    finally:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 # ---- the files of a delivery ------------------------------------------------------------------------------------------------
 
 
-def _mapped(site: Site, delivery: Delivery, contract: Contract, workers: Workers, identity: Path, store: Path) -> list[FileResult]:
+def _mapped(site: Site, delivery: Delivery, contract: Contract, workers: Workers, attempt: Attempt) -> list[FileResult]:
     """Map every file: first those that say who there is, then those that only refer to them."""
-    tasks = _tasks(site, delivery, contract, identity, store)
+    tasks = _tasks(site, delivery, contract, attempt)
     first = [task for task in tasks if task.table.mapping.identities is not None]
     then = [task for task in tasks if task.table.mapping.identities is None]
     results = _good(workers.map(map_file, first))
-    people = tuple((str(identity / part.file), part.hash) for result in results for part in result.identities)
+    people = tuple((str(attempt.identity / part.file), part.hash) for result in results for part in result.identities)
     return results + _good(workers.map(map_file, [task.knowing(people) for task in then]))
 
 
@@ -90,7 +64,7 @@ def _good(results: list[FileResult]) -> list[FileResult]:
     return results
 
 
-def _tasks(site: Site, delivery: Delivery, contract: Contract, identity: Path, store: Path) -> list[FileTask]:
+def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt) -> list[FileTask]:
     for name in delivery.tables:
         if contract.table(name) is None:
             raise ContractError(f"{delivery.source}/{delivery.delivery}", f"the table {name} is not in the contract", "agree on it first")
@@ -117,7 +91,7 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, identity: Path, s
     return [
         FileTask(
             contract=contract, table=table, path=delivery.root / name, number=number, source=delivery.source,
-            delivered=delivery.delivered.toordinal() - _EPOCH, identity=identity, store=store,
+            delivered=delivery.delivered.toordinal() - _EPOCH, identity=attempt.identity, store=attempt.store,
             identity_zone=site.zone("identity"), store_zone=site.zone("store"), concepts=concepts,
         )
         for number, (table, name) in enumerate(mapped)
@@ -127,39 +101,29 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, identity: Path, s
 _EPOCH = 719163  # the ordinal of 1970-01-01
 
 
-# ---- putting it in place ------------------------------------------------------------------------------------------------------
+# ---- what a receipt says ------------------------------------------------------------------------------------------------------
 
 
-def _accepted(site: Site, delivery: Delivery, results: list[FileResult], identity: Path, store: Path) -> Receipt:
-    """Leave one row for each record, write the quarantine, move everything into place; returns what the receipt says of it."""
+def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receipt:
+    """Leave one row for each record and write the quarantine; returns what the receipt says of it all."""
     results = sorted(results, key=lambda each: each.number)
-    people, again = _one_row_each(site, results, identity)
+    people, again = _one_row_each(site, results, attempt.identity)
     quarantine = storage.concat([each.quarantine for each in results], QUARANTINE)
     if storage.length(quarantine):
-        place = site.identity / "quarantine" / delivery.source / f"{delivery.delivery}.parquet"
-        storage.write(quarantine, place, QUARANTINE, site.zone("identity"))
-    under = Path("accepted") / delivery.source / delivery.delivery
-    for folder, zone in ((identity, site.identity), (store, site.store)):
-        (zone / under).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.replace(zone / under)
-    warnings: dict[str, int] = {"record_in_two_files": again} if again else {}
-    counts: dict[tuple[str, str], int] = {}
+        storage.write(quarantine, attempt.quarantine, QUARANTINE, site.zone("identity"))
+    warnings, counts = Counter[str](record_in_two_files=again), Counter[tuple[str, str]]()
     for each in results:
-        for name, count in each.warnings.items():
-            warnings[name] = warnings.get(name, 0) + count
-        for key, count in each.quarantined.items():
-            counts[key] = counts.get(key, 0) + count
+        warnings.update(each.warnings)
+        counts.update(each.quarantined)
     return {
-        "identities": [{"file": f"identity/{under}/{file}", "rows": rows, "hash": digest} for file, rows, digest in people],
-        "events": [
-            {"file": f"store/{under}/{part.file}", "rows": part.rows, "hash": part.hash} for each in results for part in each.events
-        ],
+        "identities": [attempt.listed("identity", *part) for part in people],
+        "events": [attempt.listed("store", part.file, part.rows, part.hash) for each in results for part in each.events],
         "rows_read": sum(each.rows_read for each in results),
         "rows_accepted": sum(each.rows_accepted for each in results),
         "quarantined": [{"reason": reason, "column": column, "rows": count} for (reason, column), count in sorted(counts.items())],
-        "warnings": dict(sorted(warnings.items())),
+        "warnings": {name: count for name, count in sorted(warnings.items()) if count},
         "quality": {each.file: each.quality for each in results},
-    }  # fmt: skip
+    }
 
 
 def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[tuple[str, int, str]], int]:

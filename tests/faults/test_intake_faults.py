@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines import storage
+from pipelines.accepted import active
 from pipelines.compute import LocalWorkers
-from pipelines.errors import KeyFileError, SettingsError, SpaceError, UttagError
+from pipelines.errors import DataError, KeyFileError, SettingsError, SpaceError, UttagError
 from pipelines.intake import intake
+from pipelines.intake.attempt import Attempt
 from pipelines.intake.contract import Contract
-from tests.intake_site import DIAGNOSES, PATIENTS, PEOPLE, contract, receipt, site
+from pipelines.site import Site
+from tests.intake_site import DIAGNOSES, PATIENTS, PEOPLE, contract, events, identities, receipt, site
 
 GOOD = "id,day,end,code\n1,2021-02-28,,I10\n"
 
@@ -196,3 +201,88 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path, monkey
     nothing_left(tmp_path)
     monkeypatch.undo()
     assert receipt(made)["status"] == "accepted"
+
+
+def contents(made: Site) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for top in ("identity", "store", "receipts") for path in (made.root / top).rglob("*") if path.is_file()}
+
+
+def test_a_rerun_that_fails_leaves_what_was_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = site(tmp_path, contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": GOOD + "3,2021-02-28,,I10\n"})
+    assert receipt(made)["status"] == "accepted"
+    before = contents(made)
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SpaceError):
+        receipt(made)
+    assert contents(made) == before
+
+
+def test_a_rerun_that_is_killed_while_it_publishes_leaves_nothing_that_looks_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = site(tmp_path, contract(PATIENTS), {"patients.csv": PEOPLE})
+    assert receipt(made)["status"] == "accepted"
+
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            receipt(made)
+    assert active(made) == []
+    assert len(identities(made, receipt(made))["record"]) == 2
+
+
+class Meanwhile(LocalWorkers):
+    """Workers that, when the first files are mapped, let something else happen once."""
+
+    def __init__(self, happen: Callable[[], object]) -> None:
+        super().__init__(1)
+        self._happen: list[Callable[[], object]] = [happen]
+
+    def map(self, function: Any, items: Any) -> list[Any]:
+        done = super().map(function, items)
+        if self._happen:
+            self._happen.pop()()
+        return done
+
+
+def test_an_orphan_neither_publishes_nor_harms_what_the_resumed_run_has_published(tmp_path: Path) -> None:
+    made = site(tmp_path, contract(PATIENTS), {"patients.csv": PEOPLE})
+    after: list[dict[Path, bytes]] = []
+
+    def resumed() -> None:
+        assert receipt(made)["status"] == "accepted"
+        after.append(contents(made))
+
+    with pytest.raises(UttagError):
+        intake(made, made.deliveries()[0], Meanwhile(resumed))
+    assert after == [contents(made)]
+
+
+def test_an_orphan_publishes_nothing_while_the_resumed_run_works(tmp_path: Path) -> None:
+    made = site(tmp_path, contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": GOOD})
+    delivery = made.deliveries()[0]
+    with Attempt.begin(made, delivery) as orphan:
+        heading = {"source": "clinic", "delivery": "d1", "status": "stopped", "reason": "made up"}
+
+        def wakes() -> None:
+            with pytest.raises(DataError, match="a later attempt has taken over"):
+                orphan.publish(heading)
+
+        found = intake(made, delivery, Meanwhile(wakes))
+    assert (len(identities(made, found)["record"]), len(events(made, found)["record"])) == (2, 1)
+    assert [each.delivery for each in active(made)] == ["d1"]
+
+
+def test_what_a_killed_attempt_has_left_goes_when_the_next_publishes(tmp_path: Path) -> None:
+    made = site(tmp_path, contract(PATIENTS), {"patients.csv": PEOPLE})
+    killed = Attempt.begin(made, made.deliveries()[0])
+    (killed.__enter__().identity / "identities-0000.parquet").write_bytes(b"half")
+    assert receipt(made)["status"] == "accepted"
+    assert not [path for zone in ("identity", "store") for path in (tmp_path / zone / "staging").rglob("*") if path.is_file()]
