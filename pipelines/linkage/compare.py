@@ -52,7 +52,7 @@ def _count(ranks: Ranks, rows: Rows, settings: LinkageSettings, say: Progress) -
     for each in all_blocks(ranks, rows, settings):
         _walk(each, settings, histogram, np.zeros(PATTERNS, np.int32), 0, 0)
         refused[each.rule] = each.refused
-        say(f"linkage: {each.rule + 1} of {rules} rules compared")
+        say(f"{each.rule + 1} of {rules} rules compared")
     return ranks.sum(histogram), ranks.sum(refused)
 
 
@@ -67,7 +67,7 @@ def _links(ranks: Ranks, rows: Rows, model: Model, settings: LinkageSettings, sa
             pairs, number = _walk(each, settings, nothing, model.weights, floor, number)
         cluster = each.people.cluster
         found.append({"left": cluster[pairs.left[:number]], "right": cluster[pairs.right[:number]], "weight": pairs.weight[:number]})
-        say(f"linkage: {each.rule + 1} of {len(settings.blocking)} rules linked")
+        say(f"{each.rule + 1} of {len(settings.blocking)} rules linked")
     gathered = ranks.gather({name: np.concatenate([part[name] for part in found]) for name in found[0]})
     return None if gathered is None else {name: np.concatenate([part[name] for part in gathered]) for name in found[0]}
 

@@ -27,11 +27,11 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
     settings, deliveries = ranks.broadcast((LinkageSettings.of(site), active(site)) if ranks.rank == 0 else None)
     sources = sorted({each.source for each in deliveries})
     rows = read(site, ranks, deliveries, sources, settings.anchor_source)
-    say("linkage: identity rows read")
+    say("identity rows read")
     nodes = gather_nodes(ranks, rows)
     settled = settle_numbers(ranks, rows)
     clusters = by_number(nodes, settled) if nodes is not None and settled is not None else None
-    say("linkage: identity numbers settled")
+    say("identity numbers settled")
     cluster, role = scatter(ranks, nodes, clusters, rows)
     chosen = candidates(rows, cluster, role, settings)
     del rows

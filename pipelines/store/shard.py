@@ -18,6 +18,7 @@ from pipelines.snapshot import SHARD_FILES
 from pipelines.storage import Category, Frame, array
 from pipelines.store.slices import SLICE, compact
 
+FORMAT: Final = 1  # part of a shard's name: raise it when shards come out otherwise for the same input
 _SOURCED: Final[Schema] = {**SLICE, "source": "category"}
 _OBSERVED: Final = (KIND["residence"], KIND["observation"])
 _NOT_EVENTS: Final = (*_OBSERVED, KIND["opt_out"])
@@ -34,7 +35,7 @@ class Slice:
 
 def shard_hash(position: int, shards: int, persons_hash: str, slices: Sequence[Slice]) -> str:
     """Name of a shard: the hash of what it is made from, in whatever order the slices come."""
-    return storage.digest("shard", 1, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices}))
+    return storage.digest("shard", FORMAT, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices}))
 
 
 def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pipelines.storage import Category, Frame
 SLICE: Final[Schema] = {"person": "int64", **{name: kind for name, kind in ACCEPTED_EVENTS.items() if name != "record"}}
 _RECORDS: Final[Schema] = {"record": "int64"}
 _PERSONS: Final[Schema] = {"person": "int64"}
-_FORMAT: Final = 1  # raise it when slices come out otherwise for the same input
+FORMAT: Final = 1  # part of a key: raise it when slices come out otherwise for the same input
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def cut(site: Site, part: Part, index: Index, shards: int) -> dict[str, Any]:
     Returns {"key", "reused", "unlinked": events whose record the index does not know, "slices": {shard: {"rows", "hash"}}}.
     """
     persons = index.persons(_records(site, part))
-    key = storage.digest(_FORMAT, part.hash, shards, storage.content_hash({"person": persons}, _PERSONS))
+    key = storage.digest(FORMAT, part.hash, shards, storage.content_hash({"person": persons}, _PERSONS))
     listing = folder(site, key) / "slices.json"
     if listing.exists():
         return {"key": key, "reused": True, **storage.read_json(listing)}

@@ -56,12 +56,19 @@ def _everywhere(ranks: Ranks, mine: list[Any], total: int) -> list[Any]:
     return [gathered[item % ranks.size][item // ranks.size] for item in range(total)]
 
 
+def _tell(say: Progress, ranks: Ranks, turn: int, total: int, what: str) -> None:
+    """How far all ranks are after this turn, whenever that passes a tenth of the way."""
+    before, now = turn * ranks.size, min(total, (turn + 1) * ranks.size)
+    if 10 * now // total > 10 * before // total:
+        say(f"{now} of {total} {what}")
+
+
 def _cut_parts(site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str, Part]], say: Progress) -> list[dict[str, Any]]:
     index = Index.read(site, index_hash)
     mine = []
-    for done, (_, part) in enumerate(parts[ranks.rank :: ranks.size]):
+    for turn, (_, part) in enumerate(parts[ranks.rank :: ranks.size]):
         mine.append(cut(site, part, index, site.shards))
-        say(f"store: {min(len(parts), (done + 1) * ranks.size)} of {len(parts)} parts exchanged")
+        _tell(say, ranks, turn, len(parts), "parts exchanged")
     return _everywhere(ranks, mine, len(parts))
 
 
@@ -71,7 +78,7 @@ def _build_shards(
     persons = storage.read(index_folder(site, index_hash) / "persons.parquet", PERSONS, site.zone("store"))
     edges = [0, *np.searchsorted(storage.array(persons, "person"), range_bounds(site.shards)), storage.length(persons)]
     mine = []
-    for done, position in enumerate(range(ranks.rank, site.shards, ranks.size)):
+    for turn, position in enumerate(range(ranks.rank, site.shards, ranks.size)):
         people = storage.take(persons, slice(edges[position], edges[position + 1]))
         slices = [
             Slice(source, found["hash"], folder(site, each["key"]) / f"{position}.parquet")
@@ -84,7 +91,7 @@ def _build_shards(
         reused = whole.exists()
         description = storage.read_json(whole) if reused else build_shard(people, slices, into, site.zone("store"))
         mine.append({"hash": name, "reused": reused, **description})
-        say(f"store: {min(site.shards, (done + 1) * ranks.size)} of {site.shards} shards")
+        _tell(say, ranks, turn, site.shards, "shards")
     return _everywhere(ranks, mine, site.shards)
 
 

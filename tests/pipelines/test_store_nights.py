@@ -19,7 +19,7 @@ from pipelines.errors import DataError
 from pipelines.linkage import link
 from pipelines.site import Site
 from pipelines.snapshot import Snapshot, current
-from pipelines.store import build, prune
+from pipelines.store import build, prune, shard, slices
 from pipelines.store.shard import shard_hash
 from tests.made_region import Region, region
 from tests.nights import deliver, events, identities, make_site
@@ -124,6 +124,27 @@ def test_an_unchanged_part_is_not_read_again(nights: tuple[Site, dict, dict]) ->
     site, _, second = nights
     shutil.rmtree(site.store / "accepted")
     assert build(site, Ranks())["snapshot"] == second["snapshot"]
+
+
+def test_another_format_of_slices_or_shards_is_made_anew(nights: tuple[Site, dict, dict], monkeypatch: pytest.MonkeyPatch) -> None:
+    site, _, second = nights
+    monkeypatch.setattr(slices, "FORMAT", slices.FORMAT + 1)
+    third = build(site, Ranks())
+    assert (third["parts"]["reused"], third["shards"]["built"], third["snapshot"]) == (0, 0, second["snapshot"])
+    monkeypatch.setattr(shard, "FORMAT", shard.FORMAT + 1)
+    fourth = build(site, Ranks())
+    assert (fourth["parts"]["built"], fourth["shards"]["reused"]) == (0, 0)
+    assert fourth["snapshot"] != second["snapshot"]
+
+
+def test_progress_is_told_about_ten_times_however_many_shards_there_are(tmp_path: Path, made: Region) -> None:
+    site = make_site(tmp_path, shards=37)
+    first_night(site, made)
+    link(site, Ranks())
+    lines: list[str] = []
+    build(site, Ranks(), lines.append)
+    assert len([line for line in lines if line.endswith(" shards")]) == 10
+    assert lines[-1] == "37 of 37 shards"
 
 
 def test_slices_that_no_part_refers_to_are_gone(nights: tuple[Site, dict, dict]) -> None:
