@@ -188,17 +188,19 @@ def classify(concepts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 # ---- places and laboratory ---------------------------------------------------------------------------------------------------
 
 COUNTY = "01"
-COUNTY_NAME = "Stockholms län"
 
 
 @dataclass(frozen=True)
 class Municipality:
-    """A municipality by its SCB code. `population`: rough, as weights. `postcodes`: first and last three-digit prefix."""
+    """A municipality by its SCB code. `population`: rough, as weights. `postcodes`: first and last three-digit prefix. `part`: of the
+    county, a grouping of ours for reading and no official one.
+    """
 
     code: str
     name: str
     population: int
     postcodes: tuple[int, int]
+    part: str
 
 
 @cache
@@ -207,7 +209,7 @@ def municipalities() -> tuple[Municipality, ...]:
     found = []
     for row in _rows("municipalities"):
         first, last = _ends(row["postcodes"])
-        found.append(Municipality(row["code"], row["name"], int(row["population"]), (int(first), int(last or first))))
+        found.append(Municipality(row["code"], row["name"], int(row["population"]), (int(first), int(last or first)), row["part"]))
     return tuple(found)
 
 

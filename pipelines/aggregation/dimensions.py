@@ -89,13 +89,24 @@ def _age_group(table: Table, study: Study) -> Classification:
 
 
 def _municipality(table: Table, study: Study) -> Classification:
-    places = codes.municipalities()
-    known = [place.code for place in places]
-    labels = (TOTAL, codes.COUNTY_NAME, *[place.name for place in places], UNKNOWN)
-    parents = (-1, 0, *[1] * len(known), 0)
-    codes_ = ("", codes.COUNTY, *known, "unknown")
-    dimension = Dimension("municipality", "Municipality", codes_, labels, parents, (TOTAL, "county", "municipality"))
-    position = {code: number + 2 for number, code in enumerate(known)}
+    """Parts of the county and their municipalities. Who lives elsewhere stands beside the parts, so that few such people hide no total."""
+    codes_, labels, parents = [""], [TOTAL], [-1]
+    position: dict[str, int] = {}
+    for part in dict.fromkeys(place.part for place in codes.municipalities()):
+        parent = len(codes_)
+        codes_, labels, parents = [*codes_, part], [*labels, part], [*parents, 0]
+        for place in (place for place in codes.municipalities() if place.part == part):
+            position[place.code] = len(codes_)
+            codes_, labels, parents = [*codes_, place.code], [*labels, place.name], [*parents, parent]
+    unknown = len(codes_)
+    dimension = Dimension(
+        "municipality",
+        "Municipality",
+        (*codes_, "unknown"),
+        (*labels, UNKNOWN),
+        (*parents, 0),
+        (TOTAL, "part of the county", "municipality"),
+    )
 
     def locate(people: People, rows: Rows) -> np.ndarray:
         homes = people.residences
@@ -104,7 +115,7 @@ def _municipality(table: Table, study: Study) -> Classification:
         home = interval_at(rows.person, rows.day, offsets, np.asarray(homes["start"]), np.asarray(homes["end"]))
         place = homes["municipality"]
         labels = place.labels if isinstance(place, Category) else ()
-        target = np.array([position.get(label, len(known) + 2) for label in labels] + [len(known) + 2], np.int32)
+        target = np.array([position.get(label, unknown) for label in labels] + [unknown], np.int32)
         index = place.index if isinstance(place, Category) else np.empty(0, np.int32)
         return target[np.append(index, NO_CATEGORY)[home]]
 
