@@ -53,8 +53,9 @@ def cut(site: Site, part: Part, index: Index, shards: int) -> dict[str, Any]:
 
     Returns {"key", "reused", "unlinked": events whose record the index does not know, "slices": {shard: {"rows", "hash"}}}.
     """
-    persons = index.persons(_records(site, part))
-    key = storage.digest(FORMAT, part.hash, shards, storage.content_hash({"person": persons}, _PERSONS))
+    records = _records(site, part)
+    index = Index(records, index.persons(records))  # of this part alone: small, so that the search stays in cache
+    key = storage.digest(FORMAT, part.hash, shards, storage.content_hash({"person": index.person}, _PERSONS))
     listing = folder(site, key) / "slices.json"
     if listing.exists():
         return {"key": key, "reused": True, **storage.read_json(listing)}
@@ -85,7 +86,7 @@ def _records(site: Site, part: Part) -> np.ndarray:
 def _cut(site: Site, part: Part, index: Index, shards: int, into: Path) -> dict[str, Any]:
     zone = site.zone("store")
     events = storage.read(site.root / part.file, ACCEPTED_EVENTS, zone)
-    person = _persons_of_rows(storage.array(events, "record"), index)
+    person = index.persons(storage.array(events, "record"))
     del events["record"]
     events["person"] = person
     order = np.argsort(person, kind="stable")
@@ -98,14 +99,6 @@ def _cut(site: Site, part: Part, index: Index, shards: int, into: Path) -> dict[
             storage.write(frame, into / f"{shard}.parquet", SLICE, zone)
             slices[str(shard)] = {"rows": int(end - begin), "hash": storage.content_hash(frame, SLICE)}
     return {"unlinked": int(edges[0]), "slices": slices}
-
-
-def _persons_of_rows(record: np.ndarray, index: Index) -> np.ndarray:
-    """The person of each row; records are looked up in ascending order, which keeps the search in cache."""
-    order = np.argsort(record)
-    person = np.empty(len(record), np.int64)
-    person[order] = index.persons(record[order])
-    return person
 
 
 def compact(frame: Frame) -> Frame:
