@@ -137,7 +137,7 @@ def schedule(
     from pipelines.site import Site
     from workflows.night import cron_line, install_line
 
-    line = cron_line(Site.load(site), at, on)
+    line = cron_line(Site.load(site), at, _options(on, 0, 0).on)
     print(line)
     if install:
         install_line(line)
@@ -245,7 +245,6 @@ def pull(
     Example: uttag pull diabetes --site demo-site --out tables
     """
     from pipelines.release.pull import pull as pull_bundle
-
     from pipelines.site import Site
 
     print(pull_bundle(Site.load(site), case, out))

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from pipelines import storage
 from pipelines.errors import ContractError, SettingsError, UttagError
+from pipelines.permit import Permit
 from pipelines.site import Site
 from workflows import run
 from workflows.run import Options
 
+_PERCENT = "\\%"
 _TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 
 
 def run_night(site: Site, options: Options) -> None:
-    """Refresh, then rerun each standing permit. One that fails does not keep the others from running; the first failure is raised."""
+    """Refresh, then rerun each standing permit. One that fails does not keep the others from running.
+
+    The first failure is raised, once the others have been printed.
+    """
     failures: list[UttagError] = []
     try:
         run.refresh(site, options)
     except ContractError as fault:
         failures.append(fault)
-    for name in run.standing(site):
+    for path in sorted((site.root / "permits").glob("*.yaml")):
         try:
-            run.release(site, name, options)
+            if Permit.load(site, path.stem).standing:
+                run.release(site, path.stem, options)
         except UttagError as fault:
-            print(f"uttag: {fault}", file=sys.stderr)
             failures.append(fault)
+    for other in failures[1:]:
+        print(f"uttag: {other}", file=sys.stderr)
     if failures:
         raise failures[0]
 
@@ -39,22 +49,20 @@ def cron_line(site: Site, at: str, on: str) -> str:
     if match is None:
         raise SettingsError("--at", "is not a time of day", "write it as HH:MM")
     hour, minute = int(match[1]), int(match[2])
-    root = shlex.quote(str(site.root))
-    python = shlex.quote(sys.executable)
-    nights = shlex.quote(str(site.root / "runs" / "nights"))
-    lock = shlex.quote(str(site.root / "runs" / "night.lock"))
-    # A percent sign ends a cron command unless it is escaped.
-    log = f"{nights}/$(date +\\%Y-\\%m-\\%d).log"
-    work = f"flock -n {lock} {python} -P -m workflows.cli night {root} --on {on} >> {log} 2>&1"
-    return f"{minute} {hour} * * * umask 077; mkdir -p {nights}; {work} # uttag {_mark(site)}"
+    root, python = shlex.quote(str(site.root)), shlex.quote(sys.executable)
+    nights, lock = (shlex.quote(str(site.root / "runs" / name)) for name in ("nights", "night.lock"))
+    work = f"flock -n {lock} {_cluster(on)}{python} -P -m workflows.cli night {root} --on {on} >> {nights}/$(date +%Y-%m-%d).log 2>&1"
+    command = f"umask 077; mkdir -p {nights}; {work} # uttag {_mark(site)}"
+    # To cron a percent sign is the end of the command, even between quotes, unless it is escaped.
+    return f"{minute} {hour} * * * {command.replace('%', _PERCENT)}"
 
 
 def install_line(line: str) -> None:
     """Put the line into this user's crontab, in place of an earlier one for the same site."""
-    mark = line.rpartition("#")[2].strip()
+    mark = _mark_of(line)
     try:
         listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
-        kept = [each for each in listed.stdout.splitlines() if each.rpartition("#")[2].strip() != mark]
+        kept = [each for each in listed.stdout.splitlines() if _mark_of(each) != mark]
         subprocess.run(["crontab", "-"], input="\n".join([*kept, line]) + "\n", text=True, check=True, capture_output=True)
     except FileNotFoundError:
         raise SettingsError(
@@ -64,5 +72,19 @@ def install_line(line: str) -> None:
         raise SettingsError("crontab", "did not take the line", "put the printed line into it by hand") from None
 
 
+def _cluster(on: str) -> str:
+    """Where Slurm's commands and settings are, as far as cron would not know."""
+    sbatch = shutil.which("sbatch") if on == "slurm" else None
+    if sbatch is None:
+        return ""
+    settings = f" SLURM_CONF={shlex.quote(os.environ['SLURM_CONF'])}" if "SLURM_CONF" in os.environ else ""
+    return f"env PATH={shlex.quote(str(Path(sbatch).parent))}:/usr/bin:/bin{settings} "
+
+
 def _mark(site: Site) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{Path(site.root).name}")
+    """Which site a line is of: its folder's name for people, a hash of its whole path since two may have the same name."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', site.root.name)} {storage.digest(str(site.root))[:10]}"
+
+
+def _mark_of(line: str) -> str:
+    return line.rpartition("# uttag ")[2].strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import json
 import os
@@ -32,6 +33,7 @@ _MEMORY = {
     "intake": 3000, "linkage": 1800, "store": 1800,
     "cohort": 2000, "aggregation": 2000, "disclosure": 3000, "measures": 1500, "release": 3000,
 }  # fmt: skip
+_ORDER = tuple(_MEMORY)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def refresh(site: Site, options: Options) -> None:
     deliveries = [f"{each.source}/{each.delivery}" for each in site.deliveries()]
     with _locked(site):
         _drive(site, "refresh", {"deliveries": deliveries}, options)
-    _tell_stopped(site)
+    if not options.dry_run:
+        _tell_stopped(site)
 
 
 def release(site: Site, name: str, options: Options) -> None:
@@ -87,17 +90,15 @@ def _tell_stopped(site: Site) -> None:
 
 
 def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
-    _end_leftovers(site)
     runs = site.root / "runs"
-    runs.mkdir(mode=0o700, exist_ok=True)
-    journal = runs / f"{workflow}.journal"
-    journal.unlink(missing_ok=True)
-    settings = runs / f"{workflow}.json"
+    journal, settings = runs / f"{workflow}.journal", runs / f"{workflow}.json"
     storage.write_json({**config, **_how(site, options, journal)}, settings)
     command = _command(site, workflow, settings, options)
     if options.dry_run:
-        subprocess.run([*command, "--dry-run", "--quiet", "host", "progress"], env=_environment(site, journal), check=False)
+        _tell_plan(command, _environment(site, journal), config)
         return
+    _end_leftovers(site)
+    journal.unlink(missing_ok=True)
     audit.note(site, f"run {workflow}", on=options.on, config=storage.digest(config))
     with (runs / f"{workflow}.log").open("wb") as log, Progress(journal) as progress:
         environment = _environment(site, journal)
@@ -114,6 +115,20 @@ def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) 
     if driver.returncode:
         raise progress.failure or StageError(f"{workflow}: Snakemake failed; read {log.name}, then run the same command again", 1)
     progress.finish()
+
+
+def _tell_plan(command: list[str], environment: dict[str, str], config: dict[str, Any]) -> None:
+    """Print a line for each stage that would run."""
+    asked = subprocess.run([*command, "--summary"], env=environment, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise StageError("--dry-run: Snakemake could not tell; run the command itself, and read its log in runs/", 1)
+    rows = list(csv.DictReader(asked.stdout.splitlines(), delimiter="\t"))
+    due = {(row["rule"], row["output_file"]) for row in rows if row["plan"] != "no update"}
+    for rule, receipt in sorted(due, key=lambda each: (_ORDER.index(each[0]), each[1])):
+        what = receipt.removeprefix("receipts/intake/").removesuffix(".json") if rule == "intake" else config.get("permit", "")
+        print(f"would run {rule} {what}".rstrip())
+    if not due:
+        print("nothing would run: everything is up to date")
 
 
 def _how(site: Site, options: Options, journal: Path) -> dict[str, Any]:
