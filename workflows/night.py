@@ -18,7 +18,7 @@ from workflows import run
 from workflows.run import Options
 
 _PERCENT = "\\%"
-_TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def run_night(site: Site, options: Options) -> None:
@@ -45,7 +45,7 @@ def run_night(site: Site, options: Options) -> None:
 
 def cron_line(site: Site, at: str, on: str) -> str:
     """A line for a crontab: absolute paths, one night at a time, a log for each night."""
-    match = _TIME.match(at)
+    match = _TIME.fullmatch(at)
     if match is None:
         raise SettingsError("--at", "is not a time of day", "write it as HH:MM")
     hour, minute = int(match[1]), int(match[2])
