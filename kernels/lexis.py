@@ -13,7 +13,7 @@ _FAR = 2**31 - 1
 @compiled
 def year_of(day: int) -> int:
     """Calendar year of a day number."""
-    year = 1970 + day // 366
+    year = 1970 + min(day // 365, day // 366)  # never too late, on either side of 1970
     while day_number(year + 1, 1, 1) <= day:
         year += 1
     return year

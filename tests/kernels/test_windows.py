@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.ages import completed_years, year_month_day
@@ -52,6 +52,7 @@ def test_in_order_sorts_by_person_and_day_and_keeps_equal_rows_as_they_stand(row
 
 
 @given(days, st.integers(0, 40_000))
+@example(-11_324, 0)  # the last day of 1938
 def test_completed_years_and_calendar(birth: int, later: int) -> None:
     born, now = (date(1970, 1, 1) + timedelta(days=each) for each in (birth, birth + later))
     expected = now.year - born.year - ((now.month, now.day) < (born.month, born.day))
