@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from kernels.jit import compiled
-from kernels.pairs import People, birth_level
-from kernels.strings import SYMBOLS, clear_masks, fill_masks, jaro_winkler
+from kernels.pairs import People, birth_level, clear_names, fill_names
+from kernels.strings import SYMBOLS, jaro_winkler
 
 # What a row says of its number, in the order in which rows of one number stand.
 ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE = 0, 1, 2, 3
@@ -53,11 +53,9 @@ def settle(claims: Claims, people: People) -> np.ndarray:
             if claims.role[i] == ANCHOR or last == begin or (before == begin and i == begin):
                 target[i] = i
                 continue
-            for part in range(2):
-                fill_masks(masks[part], people.names[i, part], people.lengths[i, part])
+            fill_names(masks, people, i)
             target[i] = _best(masks, claims, people, i, begin, last, before > begin)
-            for part in range(2):
-                clear_masks(masks[part], people.names[i, part], people.lengths[i, part])
+            clear_names(masks, people, i)
         begin = end
     return target
 

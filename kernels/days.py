@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kernels.jit import compiled
 
 
@@ -29,3 +31,20 @@ def day_number(year: int, month: int, day: int) -> int:
     of_era = y - 400 * era
     of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
     return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+
+
+@compiled
+def days_of_parts(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Days since 1970-01-01 of dates in parts: 1 July where there is no such month, the 15th where the month has no such day.
+
+    `year`, `month`, `day`: int64 (n,). Returns int32 (n,), −2³¹ for a year outside 1-9999.
+    """
+    out = np.full(len(year), -(2**31), np.int32)
+    for i in range(len(year)):
+        if 1 <= year[i] <= 9999:
+            length = month_length(year[i], month[i])
+            if length == 0:
+                out[i] = day_number(year[i], 7, 1)
+            else:
+                out[i] = day_number(year[i], month[i], day[i] if 1 <= day[i] <= length else 15)
+    return out

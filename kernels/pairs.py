@@ -111,7 +111,7 @@ def stream(
     number = 0
     for block in range(len(seekers)):
         for i in range(begins[block], begins[block] + seekers[block]):
-            _fill(masks, people, i)
+            fill_names(masks, people, i)
             for j in range(i + 1, begins[block + 1]):
                 if people.cluster[i] == people.cluster[j]:
                     continue
@@ -126,7 +126,7 @@ def stream(
                     if number < len(found.left):
                         found.left[number], found.right[number], found.weight[number] = i, j, weights[pattern]
                     number += 1
-            _clear(masks, people, i)
+            clear_names(masks, people, i)
     return number
 
 
@@ -135,11 +135,11 @@ def sample_patterns(people: People, lefts: np.ndarray, rights: np.ndarray, near:
     """Count the pattern of each pair of `lefts` and `rights` (int64, rows) of two clusters into `histogram`: int64 (PATTERNS,)."""
     masks = np.zeros((2, SYMBOLS), np.uint64)
     for i in lefts:
-        _fill(masks, people, i)
+        fill_names(masks, people, i)
         for j in rights:
             if people.cluster[i] != people.cluster[j]:
                 histogram[_pattern(masks, people, i, j, near, close)] += 1
-        _clear(masks, people, i)
+        clear_names(masks, people, i)
 
 
 @compiled
@@ -153,13 +153,15 @@ def _rules(keys: np.ndarray, i: int, j: int) -> int:
 
 
 @compiled
-def _fill(masks: np.ndarray, people: People, i: int) -> None:
+def fill_names(masks: np.ndarray, people: People, i: int) -> None:
+    """`fill_masks` for both names of row i. `masks`: uint64 (2, SYMBOLS), zero before."""
     for part in range(2):
         fill_masks(masks[part], people.names[i, part], people.lengths[i, part])
 
 
 @compiled
-def _clear(masks: np.ndarray, people: People, i: int) -> None:
+def clear_names(masks: np.ndarray, people: People, i: int) -> None:
+    """Undo `fill_names`."""
     for part in range(2):
         clear_masks(masks[part], people.names[i, part], people.lengths[i, part])
 

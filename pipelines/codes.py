@@ -78,11 +78,6 @@ def known(system: str, code: str) -> bool:
     return True
 
 
-def label(system: str, code: str) -> str:
-    """The concept label of a code as its source wrote it."""
-    return f"{system}/{normal(code)}"
-
-
 def ancestors(concept: str) -> tuple[str, ...]:
     """Labels of the groups by prefix that a concept lies under, widest first."""
     system, _, code = concept.partition("/")

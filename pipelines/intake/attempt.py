@@ -16,6 +16,7 @@ from typing import Any
 
 from pipelines import storage
 from pipelines.errors import DataError
+from pipelines.intake.files import Part
 from pipelines.intake.report import quality_report
 from pipelines.site import Delivery, Site
 
@@ -57,9 +58,9 @@ class Attempt:
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def listed(self, zone: str, file: str, rows: int, hash: str) -> dict[str, Any]:
+    def listed(self, zone: str, part: Part) -> dict[str, Any]:
         """A file as the receipt lists it, where it will lie."""
-        return {"file": f"{zone}/{self._under}/{file}", "rows": rows, "hash": hash}
+        return {"file": f"{zone}/{self._under}/{part.file}", "rows": part.rows, "hash": part.hash}
 
     def publish(self, receipt: Receipt) -> None:
         """Put the files into place, in exchange for what the delivery had there before; the receipt, which makes them count, last.

@@ -55,7 +55,7 @@ class FileTask:
 
 @dataclass(frozen=True)
 class Part:
-    """A file written."""
+    """A file written. `file`: its name in the attempt's folder; `hash`: of its decoded content."""
 
     file: str
     rows: int

@@ -8,18 +8,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kernels import identity, text
-from kernels.days import day_number
+from kernels.days import days_of_parts
 from kernels.hashing import hash_rows
-from kernels.jit import compiled
 from pipelines.intake.columns import Block, Ledger, keyed
 from pipelines.intake.contract import Identities
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS, SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
+from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS, SEX_MAN, SEX_UNKNOWN, SEX_WOMAN, VALUE_SCALE
 from pipelines.storage import Frame
 
 _KIND = {name: position for position, name in enumerate(NUMBER_KINDS)}
 _TOKENS = [_KIND[name] for name in ("personnummer", "samordningsnummer", "reserve_stockholm", "reserve_vgr", "reserve_national")]
 _SEXES = {"man": SEX_MAN, "woman": SEX_WOMAN, "unknown": SEX_UNKNOWN}
-_EARLIEST = -(2**31) + 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def identities(
         "previous_token": tokens_of(previous, keys),
         "given": block.upper(mapping.given, 32) if mapping.given else np.zeros(n, "S32"),
         "surname": block.upper(mapping.surname, 32) if mapping.surname else np.zeros(n, "S32"),
-        "birth_day": _births(block, mapping, found, delivered, warnings),
+        "birth_day": _births(block, mapping, found, warnings),
         "sex": _sexes(block, mapping, found, warnings),
         "postcode": _postcodes(block, mapping),
         "valid_from": _days(block, mapping.valid_from, DAY_UNKNOWN, warnings),
@@ -85,33 +83,17 @@ def _warn(warnings: dict[str, int], name: str, rows: np.ndarray) -> None:
         warnings[name] = warnings.get(name, 0) + count
 
 
-def _births(block: Block, mapping: Identities, found: identity.Numbers, delivered: int, warnings: dict[str, int]) -> np.ndarray:
-    """The day of birth as delivered, else the one in the number; one after the delivery is not believed."""
+def _births(block: Block, mapping: Identities, found: identity.Numbers, warnings: dict[str, int]) -> np.ndarray:
+    """The day of birth as delivered, else the one in the number."""
     day = np.full(len(block), DAY_UNKNOWN, np.int32)
     if isinstance(mapping.birth, str):
         day, state = block.days(mapping.birth)
         _warn(warnings, "birth_unreadable", state == text.BAD)
     elif mapping.birth:
         parts = [block.fixed(name) for name in mapping.birth]
-        whole = [np.where(state == text.GOOD, values // 10_000, 0) for values, state in parts]
-        day = _from_parts(*whole)
-    day = np.where(day == DAY_UNKNOWN, found.birth_day, day)
-    return day.astype(np.int32)
-
-
-@compiled
-def _from_parts(year, month, day):  # type: ignore[no-untyped-def]
-    """Days of dates in parts: 1 July where the month is unknown, the 15th where the day is; −2³¹ where the year is."""
-    out = np.full(len(year), -(2**31), np.int32)
-    for i in range(len(year)):
-        if 1 <= year[i] <= 9999:
-            if month[i] < 1 or month[i] > 12:
-                out[i] = day_number(year[i], 7, 1)
-            elif day[i] < 1 or day[i] > 31:
-                out[i] = day_number(year[i], month[i], 15)
-            else:
-                out[i] = day_number(year[i], month[i], day[i])
-    return out
+        whole = [np.where(state == text.GOOD, values // VALUE_SCALE, 0) for values, state in parts]
+        day = days_of_parts(*whole)
+    return np.where(day == DAY_UNKNOWN, found.birth_day, day).astype(np.int32)
 
 
 def _sexes(block: Block, mapping: Identities, found: identity.Numbers, warnings: dict[str, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ from pipelines.compute import Workers
 from pipelines.errors import ContractError
 from pipelines.intake.attempt import Attempt, Receipt
 from pipelines.intake.contract import Contract
-from pipelines.intake.files import FileResult, FileTask, map_file
+from pipelines.intake.files import FileResult, FileTask, Part, map_file
 from pipelines.schemas import IDENTITIES, QUARANTINE
 from pipelines.site import Delivery, Site
 
@@ -116,8 +116,8 @@ def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receip
         warnings.update(each.warnings)
         counts.update(each.quarantined)
     return {
-        "identities": [attempt.listed("identity", *part) for part in people],
-        "events": [attempt.listed("store", part.file, part.rows, part.hash) for each in results for part in each.events],
+        "identities": [attempt.listed("identity", part) for part in people],
+        "events": [attempt.listed("store", part) for each in results for part in each.events],
         "rows_read": sum(each.rows_read for each in results),
         "rows_accepted": sum(each.rows_accepted for each in results),
         "quarantined": [{"reason": reason, "column": column, "rows": count} for (reason, column), count in sorted(counts.items())],
@@ -126,8 +126,8 @@ def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receip
     }
 
 
-def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[tuple[str, int, str]], int]:
-    """Files with one row for each record: the first file in order keeps it. Returns (file, rows, hash) of each, and how many rows went."""
+def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[Part], int]:
+    """Files with one row for each record: the first file in order keeps it. Returns the files, and how many rows went."""
     zone, seen, again = site.zone("identity"), np.empty(0, np.int64), 0
     kept = []
     for part in (part for each in results for part in each.identities):
@@ -135,11 +135,11 @@ def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[
         record = np.asarray(storage.read(path, IDENTITIES, zone, ["record"])["record"])
         new = ~np.isin(record, seen, assume_unique=True)
         if new.all():
-            kept.append((part.file, part.rows, part.hash))
+            kept.append(part)
         else:
             again += int((~new).sum())
             frame = storage.take(storage.read(path, IDENTITIES, zone), new)
             storage.write(frame, path, IDENTITIES, zone)
-            kept.append((part.file, int(new.sum()), storage.content_hash(frame, IDENTITIES)))
+            kept.append(Part(part.file, int(new.sum()), storage.content_hash(frame, IDENTITIES)))
         seen = np.concatenate([seen, record[new]])
     return kept, again

@@ -106,10 +106,7 @@ def _publish(
         }
         for name in sorted({each.source for each in deliveries})
     }
-    listed = [
-        {"hash": each["hash"], "persons": each["rows"]["persons"], "events": each["rows"]["events"], "rows": each["rows"]}
-        for each in shards
-    ]
+    listed = [{"hash": each["hash"], "rows": each["rows"]} for each in shards]
     snapshot = publish(site, {"index": index_hash, "shards": listed, "sources": sources})
     receipt = {
         "snapshot": snapshot,

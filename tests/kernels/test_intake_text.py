@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels import text
-from kernels.days import day_number, month_length
+from kernels.days import day_number, days_of_parts, month_length
 
 UNKNOWN, MISSING = -(2**31), -(2**63)
 
@@ -28,6 +28,23 @@ def test_days_are_those_of_the_calendar(day: date) -> None:
     following = date(day.year + (day.month == 12), day.month % 12 + 1, 1) if day.year < 9999 or day.month < 12 else None
     if following:
         assert month_length(day.year, day.month) == (following - day.replace(day=1)).days
+
+
+def slow_parts(year: int, month: int, day: int) -> int:
+    for guess in ((month, day), (month, 15), (7, 1)):
+        try:
+            return (date(year, *guess) - date(1970, 1, 1)).days
+        except ValueError:
+            continue
+    return UNKNOWN
+
+
+@given(st.integers(-1, 10_000), st.integers(-1, 14), st.integers(-1, 33))
+@example(2021, 2, 30)
+@example(1950, 0, 0)
+@example(1950, 0, 31)
+def test_a_date_in_parts_is_the_middle_of_what_is_known_of_it(year: int, month: int, day: int) -> None:
+    assert days_of_parts(*(np.array([part]) for part in (year, month, day))).tolist() == [slow_parts(year, month, day)]
 
 
 def slow_day(row: str | None, layout: int) -> tuple[int, int]:
