@@ -92,12 +92,12 @@ class Permit(Strict):
 
 
 def sign(site: Site, permit: Permit, owner: str, private_key: Path) -> None:
-    """Add an owner's signature; one that is there already is replaced."""
-    signatures = storage.read_json(permit.signatures_path) if permit.signatures_path.exists() else {}
-    signatures[owner] = signing.sign(private_key, permit.payload).hex()
-    storage.write_json(signatures, permit.signatures_path)
-    if not _signed_by(site, permit, owner):
+    """Add an owner's signature; one that is there already is replaced, unless the new one would not hold."""
+    signature = signing.sign(private_key, permit.payload)
+    if not signing.verify(signing.load_public(site.keys / "owners" / f"{owner}.pub"), permit.payload, signature):
         raise PermitError(permit.file, f"the key is not the one that keys/owners/{owner}.pub names", "sign with the owner's own key")
+    signatures = storage.read_json(permit.signatures_path) if permit.signatures_path.exists() else {}
+    storage.write_json({**signatures, owner: signature.hex()}, permit.signatures_path)
 
 
 def require(site: Site, permit: Permit, owners: dict[str, str], today: date) -> None:
