@@ -118,7 +118,12 @@ def _client(cluster: Any) -> Any:
 
 
 def _numba_cache() -> list[str]:
-    return ['export NUMBA_CACHE_DIR="${TMPDIR:-/tmp}/uttag-numba-$(id -u)"', "export NUMBA_NUM_THREADS=1"]
+    return [
+        'export NUMBA_CACHE_DIR="${TMPDIR:-/tmp}/uttag-numba-$(id -u)" NUMBA_NUM_THREADS=1',
+        'mkdir -p -m 700 "$NUMBA_CACHE_DIR"',
+        # One that another user put there first could hold code of theirs.
+        '[ -O "$NUMBA_CACHE_DIR" ] && [ ! -L "$NUMBA_CACHE_DIR" ] || NUMBA_CACHE_DIR=$(mktemp -d)',
+    ]
 
 
 def _shared_folder() -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
+import shutil
+import stat
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
 def main() -> None:
     """Entry point: exit 0 if all is well, 10 and on for what a person can mend, 1 for a fault in the program."""
     os.umask(0o077)
+    os.environ["NUMBA_CACHE_DIR"] = _compiled()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except UttagError as error:
@@ -46,6 +52,19 @@ def main() -> None:
         if os.environ.get("UTTAG_DEBUG"):
             raise
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _compiled() -> str:
+    """Where compiled loops are kept: off shared disks, and in no folder of another user, who could plant code in it that we would run."""
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or f"{tempfile.gettempdir()}/uttag-numba-{os.getuid()}")
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+            return str(folder)
+    own = tempfile.mkdtemp(prefix="uttag-numba-")
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 def _told(text: str, code: int) -> int:
