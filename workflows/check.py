@@ -1,4 +1,4 @@
-"""Reads a site, contract or permit and says whether it holds together."""
+"""Reads a site, contract, definition or permit and says whether it holds together."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from pipelines.site import Site
 
 def check_path(path: Path) -> Iterator[str]:
     """One line for each thing that holds; the first that does not is raised as an error."""
+    folder = path.resolve().parent
     if path.is_dir():
         yield from _check_site(Site.load(path))
-    elif path.parent.name == "permits":
-        yield from _check_permit(Site.load(path.resolve().parent.parent), path.stem)
+    elif folder.name == "permits":
+        yield from _check_permit(Site.load(folder.parent), path.stem)
+    elif folder.name == "definitions":
+        yield _check_definition(path)
     elif path.suffix in (".yaml", ".yml"):
         contract = Contract.load(path)
         yield f"contract {path.name}: {len(contract.tables)} tables"
@@ -34,12 +37,20 @@ def _check_site(site: Site) -> Iterator[str]:
         site.zone(zone).key()
         yield f"key of zone {zone}: there, and closed to others"
     yield f"deliveries: {len(site.deliveries())}"
+    for path in sorted((site.root / "definitions").glob("*.yaml")):
+        yield _check_definition(path)
     for path in sorted((site.root / "permits").glob("*.yaml")):
         yield from _check_permit(site, path.stem)
 
 
+def _check_definition(path: Path) -> str:
+    return f"definition {path.name}: cohort {definition.load(path).cohort}"
+
+
 def _check_permit(site: Site, name: str) -> Iterator[str]:
     permit = Permit.load(site, name)
+    if unknown := sorted(set(permit.sources) - set(site.sources)):
+        raise SettingsError(permit.file, f"source {unknown[0]} is not one of the site's", "check its name, or add it to site.yaml")
     cohort = definition.load(permit.definition_path)
     cells = [Layout.of(table, cohort.study).cells for table in permit.tables]
     yield f"permit {name}: cohort {cohort.cohort}, {len(cells)} tables of {sum(cells):,} cells in all, in force until {permit.valid_to}"

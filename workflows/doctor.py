@@ -38,7 +38,8 @@ def _look() -> Iterator[tuple[str, bool, str]]:
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     memory = pages * size / 2**30
     yield "memory", memory >= 4, f"{memory:.0f} GiB"
-    yield "mpiexec", Path(sys.executable).with_name("mpiexec").exists(), _ranks()
+    ranks = _ranks()
+    yield "mpiexec", ranks == "2", f"{ranks or 0} ranks answered of 2"
     if shutil.which("sbatch") is None:
         yield "slurm", True, "not on this machine; --on slurm will not work here"
         return
@@ -56,9 +57,11 @@ def _look() -> Iterator[tuple[str, bool, str]]:
 
 
 def _ranks() -> str:
+    """How many ranks of two the first one hears of."""
     mpiexec = Path(sys.executable).with_name("mpiexec")
-    code = "from mpi4py import MPI; print(MPI.COMM_WORLD.Get_size())"
-    return f"{len(_said([str(mpiexec), '-launcher', 'fork', '-n', '2', sys.executable, '-c', code]).split())} ranks answered of 2"
+    code = "from mpi4py.MPI import COMM_WORLD as all; n = all.allreduce(1); print(n) if all.rank == 0 else None"
+    answer = _said([str(mpiexec), "-launcher", "fork", "-n", "2", sys.executable, "-c", code]).split()
+    return answer[0] if len(answer) == 1 and answer[0].isdigit() else ""
 
 
 def _said(command: list[str]) -> str:
