@@ -149,10 +149,8 @@ def _episodes(people: People, condition: Condition, rng: np.random.Generator) ->
     end = np.minimum(people.until, people.birth + np.floor(condition.last_age * YEAR)).astype(np.int64)
     span = np.maximum(end - begin, 0)
     age = (begin + end - 2.0 * people.birth) / (2 * YEAR)
-    women = np.where(people.sex == 2, min(condition.women, 1e3), 0.0 if condition.women > 500 else 1.0)
-    if condition.women > 500:
-        women = np.where(people.sex == 2, 1.0, 0.0)
-    rate = condition.rate / 1000 * np.exp(condition.slope * (age - 50)) * women * people.frailty
+    of_women, of_men = (1.0, 0.0) if condition.women > 500 else (condition.women, 1.0)  # beyond 500 it is an illness of women alone
+    rate = condition.rate / 1000 * np.exp(condition.slope * (age - 50)) * np.where(people.sex == 2, of_women, of_men) * people.frailty
     if "U071" in condition.codes:
         rate = rate * 3.2
     count = rng.poisson(rate * span / YEAR)
