@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines.verifier import verify_bundle
-
 from pipelines import signing
 from pipelines.errors import VerificationError
+from pipelines.verifier import verify_bundle
 
 
 def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list[dict[str, Any]]:
