@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PEOPLE = ("persons", "at_risk")
+PEOPLE = ("persons",)
 
 
 class Claim(NamedTuple):

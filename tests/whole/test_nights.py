@@ -84,6 +84,15 @@ def test_ranks_and_workers_do_not_show_in_the_bytes(first_night: Path, region: P
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
 
 
+def test_the_number_of_shards_does_not_show_in_the_bundle(first_night: Path, region: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(region, tmp_path / "site")
+    settings = (root / "site.yaml").read_text(encoding="utf-8")
+    (root / "site.yaml").write_text(settings.replace("shards: 8", "shards: 1"), encoding="utf-8")
+    sites.uttag("night", root)
+    assert current(Site.load(root)) != current(Site.load(first_night))
+    assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
+
+
 def test_two_runs_of_one_site_at_once_are_refused(region: Path) -> None:
     (region / "runs").mkdir(exist_ok=True)
     with (region / "runs" / "lock").open("w") as lock:
