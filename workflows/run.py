@@ -228,4 +228,5 @@ def _squeue(*arguments: str) -> list[str]:
 def last_events(site: Site, workflow: str) -> list[dict[str, Any]]:
     """The journal of the last run."""
     path = site.root / "runs" / f"{workflow}.journal"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]  # on a full disk the last one may be half a line
