@@ -124,6 +124,29 @@ class Definition(Strict):
         """Hash of what the definition says; its titles are no part of it."""
         return storage.digest("cohort", self.model_dump(mode="json", exclude={"title"}))
 
+    def sentences(self) -> tuple[str, ...]:
+        """The definition in plain words, one sentence for each step, in the order in which people leave."""
+        said = ["People who have opted out are left out before anything else is looked at."]
+        entry = {"first": "the first", "any": "the earliest that meets all of what follows,"}[self.index.which]
+        study = f"{self.study.first} to {self.study.last}"
+        said.append(f"A person enters on the day of {entry} event of {self._named(self.index)}, if that lies in {study}.")
+        if self.age:
+            said.append(f"The person is {self.age.first} to {self.age.last} years old on that day.")
+        said.append(f"The person is observed on that day, and has been for at least {self.prior_observation} days.")
+        for rules, opening in ((self.require, "at least {} of"), (self.exclude, "fewer than {} of")):
+            for rule in rules:
+                window = f"from {rule.first} to {rule.last} days from that day"
+                said.append(f"There are {opening.format(rule.at_least)} these {window}: {self._named(rule)}.")
+        end = f", at most {self.follow_up} days" if self.follow_up else ""
+        said.append(f"Follow-up runs to the end of observation, death or {self.study.last}, whichever comes first{end}.")
+        return tuple(said)
+
+    def _named(self, events: Events) -> str:
+        """A code list by its name and prefixes, with what narrows it."""
+        narrowed = [events.kind or "", ", ".join(events.setting), "in primary position" if events.primary else ""]
+        codes = ", ".join(f"{prefix}*" for prefix in self.codes[events.codes])
+        return f"{events.codes} ({'; '.join([codes, *(each for each in narrowed if each)])})"
+
 
 def load(path: Path) -> Definition:
     """Read a definition file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,10 @@ from typing import Any
 from pipelines import signing, storage
 from pipelines.cubes import ProtectedCube
 from pipelines.figures import Figures
-from pipelines.policy import Policy
+from pipelines.release.case import CaseInfo
 from pipelines.release.formats import Header, Row, code_of, rows_of, write_csv, write_parquet, write_xlsx
 from pipelines.release.pages import bundle_page, method_note
 from pipelines.release.words import data_dictionary, notes_of
-
-
-@dataclass(frozen=True)
-class CaseInfo:
-    """What the bundle says of its permit. `definition`: the cohort in lines of words; `permit_sha256`: of what its owners signed."""
-
-    case: str
-    title: str
-    holder: str
-    purpose: str
-    valid_to: str
-    policy: Policy
-    permit_sha256: str
-    definition: tuple[str, ...] = ()
 
 
 def build_bundle(

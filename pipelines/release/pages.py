@@ -15,7 +15,7 @@ from pipelines.release.formats import Header, Row
 from pipelines.release.words import notes_of
 
 if TYPE_CHECKING:
-    from pipelines.release.bundle import CaseInfo
+    from pipelines.release.case import CaseInfo
 
 Part = tuple[ProtectedCube, Figures, tuple[Header, list[Row]]]
 

@@ -16,7 +16,8 @@ from pipelines.errors import VerificationError
 from pipelines.figures import read_figures
 from pipelines.policy import Policy
 from pipelines.project import Project
-from pipelines.release.bundle import CaseInfo, build_bundle
+from pipelines.release.bundle import build_bundle
+from pipelines.release.case import CaseInfo
 from pipelines.release.publish import publish, write_index
 from pipelines.schemas import Schema
 from pipelines.sealing import Zone
@@ -32,6 +33,7 @@ def release(project: Project) -> dict[str, Any]:
     case = CaseInfo(
         case=permit.permit, title=permit.title, holder=permit.holder, purpose=permit.purpose, valid_to=permit.valid_to.isoformat(),
         policy=permit.policy, permit_sha256=hashlib.sha256(permit.payload).hexdigest(),
+        definition=project.definition.sentences(),
     )  # fmt: skip
     site = project.site
     return release_files(case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site)

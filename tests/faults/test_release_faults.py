@@ -18,7 +18,7 @@ from pipelines.disclosure.stage import disclose_files
 from pipelines.errors import DisclosureError, SettingsError, VerificationError
 from pipelines.measures.stage import measure
 from pipelines.policy import Policy
-from pipelines.release.bundle import CaseInfo
+from pipelines.release.case import CaseInfo
 from pipelines.release.pull import pull
 from pipelines.release.stage import release_files
 from pipelines.sealing import Zone, create_key

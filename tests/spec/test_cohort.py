@@ -150,3 +150,10 @@ def test_follow_up_ends_with_the_first_of_its_ends(more: dict[str, Any], made: d
 def test_events_of_a_source_that_the_permit_does_not_name_are_not_seen() -> None:
     facts = Facts(person([("2019-03-04", "A1")]), ("b",))
     assert len(np.asarray(select.select(facts, definition()).members["person"])) == 0
+
+
+def test_a_definition_is_said_in_plain_sentences() -> None:
+    asked = definition(age={"from": 18}, exclude=[{"codes": "other", "from": -30, "to": -1}], follow_up=90)
+    said = " ".join(asked.sentences())
+    for words in ("opted out", "first event of index (T/A*)", "18 to 200 years", "fewer than 1 of these from -30 to -1 days", "at most 90 days"):
+        assert words in said
