@@ -19,6 +19,7 @@ from workflows.night import run_night
 from workflows.run import Options
 
 _TEMPLATE = Path(__file__).parent / "site"
+_PEOPLE_PER_SHARD = 50_000
 
 
 def run_demo(out: Path, people: int, seed: int, nights: int, options: Options) -> Path:
@@ -49,6 +50,7 @@ def make_site(out: Path, people: int, seed: int) -> Site:
     out.mkdir(mode=0o700, parents=True)
     (out / "making").touch()
     shutil.copytree(_TEMPLATE, out, dirs_exist_ok=True)
+    _cut_finer(out / "site.yaml", people)
     create_keys(out, {zone: _seeded(seed, zone) for zone in ZONES})
     print(f"making up {people:,} people and what their care providers deliver", flush=True)
     generate(out, people, seed, progress=lambda text: print(f"  {text}", flush=True))
@@ -57,6 +59,12 @@ def make_site(out: Path, people: int, seed: int) -> Site:
     (out / "making").unlink()
     storage.write_json(made, mark)
     return site
+
+
+def _cut_finer(settings: Path, people: int) -> None:
+    """More shards for more people: building one takes memory for all of its events, about 200 bytes each."""
+    shards = max(8, people // _PEOPLE_PER_SHARD)
+    settings.write_text(settings.read_text(encoding="utf-8").replace("shards: 8", f"shards: {shards}"), encoding="utf-8")
 
 
 def deliver_late(site: Site) -> None:
