@@ -12,6 +12,7 @@ from pipelines.verifier import verify_bundle
 
 def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list[dict[str, Any]]:
     """Print each claim and whether it holds; raise `VerificationError` unless all do."""
+    bundle = _newest(bundle)
     claims = verify_bundle(bundle, signing.load_public(key) if key else None)
     if not quiet:
         for claim in claims:
@@ -19,3 +20,11 @@ def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list
     if broken := [claim for claim in claims if not claim.holds]:
         raise VerificationError(bundle, f"{len(broken)} of {len(claims)} claims do not hold", "do not use it; pull it again")
     return [{"claim": claim.text, "holds": claim.holds} for claim in claims]
+
+
+def _newest(folder: Path) -> Path:
+    """The bundle itself, or the newest version where `folder` is a case with several."""
+    versions = [path for path in folder.glob("[0-9]*") if path.name.isdigit()]
+    if (folder / "manifest.json").exists() or not versions:
+        return folder
+    return max(versions, key=lambda path: int(path.name))
