@@ -13,6 +13,8 @@ from pipelines.verifier import verify_bundle
 def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list[dict[str, Any]]:
     """Print each claim and whether it holds; raise `VerificationError` unless all do."""
     bundle = _newest(bundle)
+    if not (bundle / "manifest.json").exists():
+        raise VerificationError(bundle, "is no bundle: manifest.json is missing", "name the folder of a bundle, or pull it again")
     claims = verify_bundle(bundle, signing.load_public(key) if key else None)
     if not quiet:
         for claim in claims:
