@@ -109,13 +109,14 @@ def require(site: Site, permit: Permit, owners: dict[str, str], today: date) -> 
     for source in permit.sources:
         if source not in owners:
             raise PermitError(permit.file, f"source {source} is not in the snapshot", "check its name, or refresh the site")
-        if not _signed_by(site, permit, owners[source]):
+        if not signed_by(site, permit, owners[source]):
             raise PermitError(
                 permit.file, f"{owners[source]}, who owns {source}, has not signed it as it stands", "have it signed: uttag sign --help"
             )
 
 
-def _signed_by(site: Site, permit: Permit, owner: str) -> bool:
+def signed_by(site: Site, permit: Permit, owner: str) -> bool:
+    """Has this owner signed the permit and its definition as they stand?"""
     if not permit.signatures_path.exists():
         return False
     signature = storage.read_json(permit.signatures_path).get(owner, "")

@@ -9,7 +9,7 @@ from pipelines import definition
 from pipelines.aggregation.count import Layout
 from pipelines.errors import SettingsError
 from pipelines.intake.contract import Contract
-from pipelines.permit import Permit
+from pipelines.permit import Permit, signed_by
 from pipelines.site import Site
 
 
@@ -54,3 +54,7 @@ def _check_permit(site: Site, name: str) -> Iterator[str]:
     cohort = definition.load(permit.definition_path)
     cells = [Layout.of(table, cohort.study).cells for table in permit.tables]
     yield f"permit {name}: cohort {cohort.cohort}, {len(cells)} tables of {sum(cells):,} cells in all, in force until {permit.valid_to}"
+    owners = {Contract.load(site.root / site.sources[source].contract).agreement.owner for source in permit.sources}
+    waiting = [owner for owner in sorted(owners) if not signed_by(site, permit, owner)]
+    signed = f"not signed as it stands by {', '.join(waiting)}" if waiting else "signed by every owner"
+    yield f"permit {name}: {signed}"
