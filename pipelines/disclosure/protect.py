@@ -29,6 +29,7 @@ ATTACKERS: Final = (
     "one person who is alone in a cell and so knows that cell, too",
 )
 
+_ATTEMPTS = 8
 _BLOCK = 200_000_000  # entries of the largest block that is eliminated exactly; beyond it the moves alone are the proof
 
 
@@ -52,10 +53,7 @@ def protect(cubes: Sequence[Cube], policy: Policy, progress: Callable[[str], Non
     cubes = sorted(cubes, key=lambda cube: cube.table)
     system = build(cubes, policy)
     say(f"{int(system.primary.sum()):,} of {system.size:,} cells are small")
-    search = Search(system)
-    search.cover()
-    search.prune()
-    search.guard_singletons()
+    search = _found(system, say)
     _audit(system, search)
     say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
     hidden = [search.hidden[variables] for variables in system.cells]
@@ -65,6 +63,22 @@ def protect(cubes: Sequence[Cube], policy: Policy, progress: Callable[[str], Non
         certificate=_certificate(search.moves, system),
         counts=[_counts(cube, mask, system.primary[own]) for cube, mask, own in zip(cubes, hidden, system.cells, strict=True)],
     )
+
+
+def _found(system: System, say: Callable[[str], None]) -> Search:
+    """The first search that certifies every hidden cell. The order in which cells are sought is drawn, and some end in a dead end."""
+    for attempt in range(_ATTEMPTS):
+        search = Search(system, attempt)
+        try:
+            search.cover()
+            search.prune()
+            search.guard_singletons()
+        except DisclosureError as fault:
+            say(f"attempt {attempt + 1} of {_ATTEMPTS}: {fault.what}")
+            last = fault
+        else:
+            return search
+    raise last
 
 
 def _audit(system: System, search: Search) -> None:

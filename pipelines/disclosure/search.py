@@ -25,13 +25,13 @@ _SEED = 20_260
 class Search:
     """The pattern as it grows. `hidden`, `moves`: what is hidden so far, and why."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, attempt: int = 0) -> None:
         self.system = system
         self.hidden = system.primary.copy()
         self.moves: list[Move] = []
         self._bare = system.primary.copy()  # hidden cells that no move changes yet
         self._loss = 1.0 + np.sqrt(system.persons.astype(float))
-        self._random = np.random.default_rng(_SEED)
+        self._random = np.random.default_rng(_SEED + attempt)
 
     # ---- a move for each cell -----------------------------------------------------------------------------------------------
 

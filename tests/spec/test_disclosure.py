@@ -6,6 +6,8 @@ import pytest
 
 from pipelines.cubes import Cube, ProtectedCube
 from pipelines.disclosure.protect import Protection, protect
+from pipelines.disclosure.search import Search
+from pipelines.disclosure.system import System
 from pipelines.errors import DataError, DisclosureError
 from pipelines.policy import Policy
 from tests.made_cubes import cell, count, dimension, flat, from_frequencies
@@ -114,3 +116,22 @@ def test_an_audit_that_does_not_certify_stops_the_stage(monkeypatch: pytest.Monk
     monkeypatch.setattr("pipelines.disclosure.moves.Mover.find", lambda *_: [])
     with pytest.raises(DisclosureError, match="could not certify"):
         protect([table(*TOWNS)], Policy())
+
+
+def test_a_search_that_ends_in_a_dead_end_is_tried_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[int] = []
+
+    class Stuck(Search):
+        def __init__(self, system: System, attempt: int = 0) -> None:
+            super().__init__(system, attempt)
+            orders.append(attempt)
+
+        def cover(self) -> None:
+            if len(orders) < 3:
+                raise DisclosureError("disclosure", "a dead end", "try again")
+            super().cover()
+
+    monkeypatch.setattr("pipelines.disclosure.protect.Search", Stuck)
+    result = protected(table(*TOWNS))
+    assert orders == [0, 1, 2]
+    assert result.hidden.any()
