@@ -96,7 +96,7 @@ def sign(site: Site, permit: Permit, owner: str, private_key: Path) -> None:
     signature = signing.sign(private_key, permit.payload)
     if not signing.verify(signing.load_public(site.keys / "owners" / f"{owner}.pub"), permit.payload, signature):
         raise PermitError(permit.file, f"the key is not the one that keys/owners/{owner}.pub names", "sign with the owner's own key")
-    signatures = storage.read_json(permit.signatures_path) if permit.signatures_path.exists() else {}
+    signatures = storage.read_object(permit.signatures_path) if permit.signatures_path.exists() else {}
     storage.write_json({**signatures, owner: signature.hex()}, permit.signatures_path)
 
 
@@ -119,7 +119,7 @@ def signed_by(site: Site, permit: Permit, owner: str) -> bool:
     """Has this owner signed the permit and its definition as they stand?"""
     if not permit.signatures_path.exists():
         return False
-    signature = storage.read_json(permit.signatures_path).get(owner, "")
+    signature = str(storage.read_object(permit.signatures_path).get(owner, ""))
     public = signing.load_public(site.keys / "owners" / f"{owner}.pub")
     try:
         return signing.verify(public, permit.payload, bytes.fromhex(signature))

@@ -75,7 +75,7 @@ class Snapshot:
         """The snapshot of that id, or the current one. Raises `DataError` if there is none, or if it is not what its name says."""
         id = id or current(site)
         path = snapshot_file(site, id)
-        content = storage.read_json(path)
+        content = storage.read_object(path)
         if content.pop("snapshot", None) != id or storage.digest(content) != id:
             raise DataError(path, "its content is not what its name says", "restore it, or run the store stage again")
         zone = site.zone("store")
@@ -101,7 +101,7 @@ def publish(site: Site, content: dict[str, Any]) -> str:
 
 def current(site: Site) -> str:
     """Id of the current snapshot. Raises `DataError` if nothing has been published."""
-    return str(storage.read_json(current_file(site))["snapshot"])
+    return str(storage.read_object(current_file(site), "snapshot")["snapshot"])
 
 
 def current_file(site: Site) -> Path:

@@ -261,6 +261,15 @@ def read_json(path: Path) -> Any:
         raise DataError(path, "is not JSON", "restore it, or remove it and run the same command again") from None
 
 
+def read_object(path: Path, *names: str) -> dict[str, Any]:
+    """Read a JSON object that has at least `names`; a file of another shape is told so like one that is no JSON."""
+    value = read_json(path)
+    if not isinstance(value, dict) or (missing := [name for name in names if name not in value]):
+        what = f"says no {missing[0]}" if isinstance(value, dict) else "does not hold names and values"
+        raise DataError(path, what, "restore it, or remove it and run the same command again")
+    return value
+
+
 def canonical_json(value: object) -> bytes:
     """The one way to write a value as JSON bytes, for signing and hashing."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

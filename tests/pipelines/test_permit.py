@@ -68,6 +68,13 @@ def test_every_owner_must_sign_and_with_a_key_of_their_own(site: Site) -> None:
         permits.sign(site, Permit.load(site, "admissions"), "region", site.keys / "owners" / "hospital.ed25519")
 
 
+@pytest.mark.parametrize("text", ['{"hospital": 3}', '{"hospital": "zz"}', '{"hospital": ["00"]}', "{}"])
+def test_a_signature_that_is_none_counts_as_missing(site: Site, text: str) -> None:
+    Permit.load(site, "admissions").signatures_path.write_text(text)
+    with pytest.raises(PermitError, match="has not signed"):
+        require(site)
+
+
 def test_a_source_that_is_not_there_is_named(site: Site) -> None:
     with pytest.raises(PermitError, match="source mimic is not in the snapshot"):
         require(site, owners={"other": "hospital"})

@@ -112,6 +112,15 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"), [("[]", "names and values"), ("3", "names and values"), ("{}", "says no snapshot"), ("{", "is not JSON")]
+)
+def test_a_json_file_of_another_shape_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "f.json").write_text(text)
+    with pytest.raises(DataError, match=words):
+        storage.read_object(tmp_path / "f.json", "snapshot")
+
+
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(SpaceError, match="no room"), storage.atomic(tmp_path / "f"):
         raise OSError(errno.ENOSPC, "No space left on device")
