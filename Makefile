@@ -36,13 +36,22 @@ docs: setup
 cluster:
 	slurm/virtual/cluster start
 
-bench: setup
+# Peers of the benchmark have an environment of their own, so that uttag's stays small.
+.venv-bench/.ready: bench.lock .venv/.ready
+	$(PYTHON) -m venv .venv-bench
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r bench.lock
+	@touch $@
+
+bench: setup .venv-bench/.ready
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.linkage
 
 # After a change in pyproject.toml.
 lock: setup
 	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --python-version 3.11 \
 	  --upgrade pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
+	  --upgrade benchmarks/linkage/bench.in --output-file bench.lock
 
 clean:
-	rm -rf .venv demo-site build
+	rm -rf .venv .venv-bench demo-site build

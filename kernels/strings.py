@@ -75,20 +75,26 @@ def sounds(rows: np.ndarray, skip: int) -> np.ndarray:
     for the silent first letter of DJ, GJ, HJ, LJ; F for PH; vowels count only at the start. `rows`: symbols (n, width).
     Returns int64 (n,): up to 8 sounds of 4 bits, 0 for an empty name.
     """
-    n, width = rows.shape
-    out = np.zeros(n, np.int64)
-    for i in range(n):
-        begin = 0
-        end = 0
-        while True:
-            end = begin
-            while end < width and rows[i, end] != 0 and rows[i, end] != _GAP:
-                end += 1
-            if end - begin > skip or end >= width or rows[i, end] == 0:
-                break
-            begin = end + 1
-        out[i] = _sound(rows[i], begin, end)
+    out = np.zeros(len(rows), np.int64)
+    for i in range(len(rows)):
+        out[i] = sound_of(rows[i], skip)
     return out
+
+
+@compiled
+def sound_of(row: np.ndarray, skip: int) -> int:
+    """`sounds` of one symbol row."""
+    width = len(row)
+    begin = 0
+    end = 0
+    while True:
+        end = begin
+        while end < width and row[end] != 0 and row[end] != _GAP:
+            end += 1
+        if end - begin > skip or end >= width or row[end] == 0:
+            break
+        begin = end + 1
+    return _sound(row, begin, end)
 
 
 @compiled

@@ -85,6 +85,33 @@ PERSON_INDEX: Final[Schema] = {
 LINKS: Final = ("alone", "anchor", "number", "weight")
 PERSONS: Final[Schema] = {"person": "int64", "sex": "int8", "birth_day": "day"}  # ascending by person
 
+# store zone, written by linkage: the records that a match weight alone holds to their person. Records that share a number are one unit;
+# each unit hangs on another, up to the unit that the person is known by, which is not listed. Sex and birth day are what the unit says of
+# itself. Ascending by record.
+TIES: Final[Schema] = {
+    "record": "int64",
+    "unit": "int64",  # the record that names the unit: the first delivered
+    "toward": "int64",  # the record that names the unit which this one hangs on
+    "weight": "int32",
+    "sex": "int8",
+    "birth_day": "day",
+}
+
+# store zone, written by linkage: how the persons came to be, one row for each change of a kind in CHANGES: records go from `before` to
+# `after`.
+LINKAGE_HISTORY: Final[Schema] = {  # ascending by (version, before, after)
+    "version": "int32",  # how many indexes there have been, this one included
+    "day": "day",  # latest day of an active delivery
+    "kind": "category",
+    "before": "int64",  # person whose records they were, NO_PERSON if nobody's
+    "after": "int64",  # person whose records they are, NO_PERSON if nobody's
+    "records": "int64",
+    "evidence": "category",  # one of EVIDENCE
+    "weight": "int32",
+}
+CHANGES: Final = ("new", "gone", "merge", "split", "moved")
+EVIDENCE: Final = ("delivered", "withdrawn", "corrected", "reweighed", "number", "weight", "unknown")
+
 # store zone, written by store: one set of files per shard.
 SHARD_PERSONS: Final[Schema] = {
     "person": "int64",  # ascending; the other files of the shard hold positions in this column

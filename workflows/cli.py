@@ -269,6 +269,66 @@ def pull(
     print(pull_bundle(Site.load(site), case, out))
 
 
+@app.command("link")
+def link_records(
+    paths: Annotated[list[Path], typer.Argument(help="a settings file; with --suggest, --encoded or --add the tables")],
+    out: Annotated[Path | None, typer.Option(help="the folder to write into, or with --encode the file")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="print settings made from the tables")] = False,
+    id_column: Annotated[str | None, typer.Option("--id", help="the column that names the records")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what the blocking rules would cost, and compare nothing")] = False,
+    review: Annotated[int, typer.Option(min=0, help="write so many pairs near the threshold to OUT/review.csv for people to decide")] = 0,
+    decided: Annotated[Path | None, typer.Option(help="a review.csv that people filled: its decisions hold")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="precision and recall as a filled review.csv tells")] = False,
+    encode: Annotated[bool, typer.Option("--encode", help="encode the records so that others can link and not read them")] = False,
+    key: Annotated[Path | None, typer.Option(help="with --encode: the organisations' common key; made if it is not there")] = None,
+    encoded: Annotated[bool, typer.Option("--encoded", help="the tables are encodings")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Link the records of any CSV or Parquet tables: which of them are one person?
+
+    Examples:
+
+    uttag link --suggest people.csv --id row > link.yaml
+
+    uttag link link.yaml --out linked --review 200
+
+    uttag link --estimate linked/review.csv
+
+    uttag link --encode encode.yaml --key common.key --out people.encoded.parquet
+
+    uttag link --encoded a.encoded.parquet b.encoded.parquet --out linked
+    """
+    from workflows import encoded as encodings
+    from workflows import link as linkage
+
+    what = "table" if suggest or encoded else "file"
+    linkage.check_arguments(paths, what, out, not (suggest or dry_run or estimate))
+    say = _plain if not as_json else _silent
+    if suggest:
+        from pipelines.linkage.suggest import suggest as suggestion
+
+        print(suggestion(paths, id_column).text, end="")
+    elif estimate:
+        print(json.dumps(linkage.estimated(paths[0]), indent=2))
+    elif dry_run:
+        print("\n".join(linkage.dry_run(paths[0])))
+    elif encode:
+        print(encodings.encode_file(paths[0], key, out))
+    else:
+        target = out or Path()
+        model = encodings.link(paths, target, say) if encoded else linkage.run(paths[0], target, say, review, decided)
+        if model is not None:
+            print(json.dumps(model, indent=2, sort_keys=True) if as_json else linkage.said(model, target))
+
+
+def _plain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(_line: str) -> None:
+    return None
+
+
 @app.command("audit")
 def audit_log(site: SitePath, head: Annotated[str | None, typer.Option(help="a head that you noted earlier")] = None) -> None:
     """Check that nobody rewrote the site's log, and print its head for you to keep.

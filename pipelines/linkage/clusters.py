@@ -97,7 +97,7 @@ def by_weight(nodes: Rows, clusters: Clusters, pairs: Rows, threshold: int) -> t
     those the weight (int32) by which they joined, 0 if they did not.
     """
     before = clusters.cluster.copy()
-    left, right, weight = _decided(clusters, pairs, threshold)
+    left, right, weight = decided(clusters, pairs, threshold)
     together = join(clusters.cluster, clusters.exclusive, left, right)
     flatten(clusters.cluster)
     joined = np.zeros(len(before), np.int32)
@@ -106,7 +106,7 @@ def by_weight(nodes: Rows, clusters: Clusters, pairs: Rows, threshold: int) -> t
     return before, joined
 
 
-def _decided(clusters: Clusters, pairs: Rows, threshold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def decided(clusters: Clusters, pairs: Rows, threshold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each pair of clusters once, at its best weight, heaviest first; without those that a rival makes unlikely.
 
     A record is at most one of the people who have an anchor or number of their own: the odds of each are taken against the sum of all.

@@ -12,19 +12,20 @@ from pipelines import storage
 from pipelines.errors import DataError
 from pipelines.linkage.clusters import Clusters, persons_of
 from pipelines.linkage.rows import Rows, unpacked_days
-from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS
+from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS, TIES
 from pipelines.site import Site
 from pipelines.snapshot import index_folder
 from pipelines.storage import Frame, array
 
 
 def write_index(
-    site: Site, sources: Sequence[str], nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray
-) -> dict[str, Any]:
-    """Write `index.parquet` and `persons.parquet` under the hash of their content.
+    site: Site, sources: Sequence[str], nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray, tied: Rows
+) -> tuple[Frame, Frame, dict[str, Any]]:
+    """Write `index.parquet`, `persons.parquet` and `ties.parquet` under the hash of their content.
 
-    `sources`: names, as `nodes["source"]` counts them. `before`, `joined`: as `clusters.by_weight` returns them.
-    Returns {"index", "records", "persons", "links": {link: records}, "sources": {source: {link: records}}}.
+    `sources`: names, as `nodes["source"]` counts them. `before`, `joined`: as `clusters.by_weight` returns them. `tied`: as
+    `ties.tie_columns` does. Returns the index, the ties, and
+    {"index", "records", "persons", "links": {link: records}, "sources": {source: {link: records}}}.
     """
     names = persons_of(nodes, clusters)
     zone = site.zone("store")
@@ -35,12 +36,16 @@ def write_index(
         "weight": np.where(link == LINKS.index("weight"), joined[before], 0).astype(np.int32),
     }  # fmt: skip
     persons: Frame = _persons(nodes, clusters, person)
+    ties: Frame = _ties(nodes, before, tied)
     if (np.diff(array(persons, "person")) <= 0).any():
         raise DataError("linkage", "two people have come to the same id", "make a new store key and refresh the site from nothing")
-    name = storage.digest(storage.content_hash(index, PERSON_INDEX), storage.content_hash(persons, PERSONS))
+    name = storage.digest(
+        storage.content_hash(index, PERSON_INDEX), storage.content_hash(persons, PERSONS), storage.content_hash(ties, TIES)
+    )
+    storage.write(ties, index_folder(site, name) / "ties.parquet", TIES, zone)
     storage.write(persons, index_folder(site, name) / "persons.parquet", PERSONS, zone)
     storage.write(index, index_folder(site, name) / "index.parquet", PERSON_INDEX, zone)
-    return {
+    return index, ties, {
         "index": name, "records": len(person), "persons": storage.length(persons), "links": _counts(link),
         "sources": {source: _counts(link[nodes["source"] == place]) for place, source in enumerate(sources)},
     }  # fmt: skip
@@ -63,9 +68,19 @@ def _persons(nodes: Rows, clusters: Clusters, person: np.ndarray) -> Frame:
     """Sex and birth day of each person, ascending: what the register says last; else what most records say, the smallest of several."""
     roots = np.flatnonzero(clusters.cluster == np.arange(len(clusters.cluster)))
     order = roots[np.argsort(person[roots])]
-    sex = _consolidated(nodes, clusters.cluster, nodes["sex"], nodes["sex"] > 0, 0)
-    birth = _consolidated(nodes, clusters.cluster, nodes["birth"], nodes["birth"] >= 0, -1)
-    return {"person": person[order], "sex": sex[order].astype(np.int8), "birth_day": unpacked_days(birth[order])}
+    return {"person": person[order], **_known(nodes, clusters.cluster, order)}
+
+
+def _ties(nodes: Rows, before: np.ndarray, tied: Rows) -> Frame:
+    names = ("record", "unit", "toward", "weight")
+    return {**{name: tied[name] for name in names}, **_known(nodes, before, before[tied["node"]])}
+
+
+def _known(nodes: Rows, cluster: np.ndarray, roots: np.ndarray) -> Frame:
+    """`sex` and `birth_day` of the clusters whose first nodes are `roots`."""
+    sex = _consolidated(nodes, cluster, nodes["sex"], nodes["sex"] > 0, 0)
+    birth = _consolidated(nodes, cluster, nodes["birth"], nodes["birth"] >= 0, -1)
+    return {"sex": sex[roots].astype(np.int8), "birth_day": unpacked_days(birth[roots])}
 
 
 def _consolidated(nodes: Rows, cluster: np.ndarray, values: np.ndarray, known: np.ndarray, unknown: int) -> np.ndarray:

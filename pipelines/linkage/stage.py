@@ -8,12 +8,14 @@ from pipelines import storage
 from pipelines.accepted import active
 from pipelines.compute import Ranks
 from pipelines.linkage.blocking import candidates
-from pipelines.linkage.clusters import by_number, by_weight, gather_nodes, scatter
+from pipelines.linkage.clusters import by_number, by_weight, decided, gather_nodes, scatter
 from pipelines.linkage.compare import Progress, compare
+from pipelines.linkage.history import gather_speakers, publish
 from pipelines.linkage.index import write_index
 from pipelines.linkage.numbers import settle_numbers
 from pipelines.linkage.rows import read
 from pipelines.linkage.settings import LinkageSettings
+from pipelines.linkage.ties import tie_columns
 from pipelines.site import Site
 
 
@@ -21,14 +23,14 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
     """Link all records of the active deliveries: by identity number, then by what else is known; the receipt, on every rank.
 
     The index is a function of the active deliveries and the settings alone: the same for any number of ranks, any order and cut of the
-    files, and whether they came at once or night by night.
+    files, and whether they came at once or night by night. How it came to be stands beside it (`history`), and does depend on the nights.
     """
     say = progress or (lambda _line: None)
     settings, deliveries = ranks.broadcast((LinkageSettings.of(site), active(site)) if ranks.rank == 0 else None)
     sources = sorted({each.source for each in deliveries})
     rows = read(site, ranks, deliveries, sources, settings.anchor_source)
     say("identity rows read")
-    nodes = gather_nodes(ranks, rows)
+    nodes, speakers = gather_nodes(ranks, rows), gather_speakers(ranks, rows)
     settled = settle_numbers(ranks, rows)
     clusters = by_number(nodes, settled) if nodes is not None and settled is not None else None
     say("identity numbers settled")
@@ -37,9 +39,15 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
     del rows
     pairs, compared = compare(ranks, chosen, settings, say)
     receipt = None
-    if nodes is not None and settled is not None and clusters is not None and pairs is not None:
-        before, joined = by_weight(nodes, clusters, pairs, round(settings.threshold * 1000))
-        written = write_index(site, sources, nodes, clusters, before, joined)
-        receipt = {**written, "unlinked": written["links"]["alone"], "disputed_numbers": len(settled.disputed), **compared}
+    if nodes is not None and settled is not None and clusters is not None and pairs is not None and speakers is not None:
+        threshold, numbered = round(settings.threshold * 1000), clusters.exclusive.copy()
+        likely = decided(clusters, pairs, threshold)
+        before, joined = by_weight(nodes, clusters, pairs, threshold)
+        tied = tie_columns(nodes, clusters, before, numbered, likely)
+        index, ties, written = write_index(site, sources, nodes, clusters, before, joined, tied)
+        history = publish(site, written["index"], index, ties, deliveries, speakers)
+        receipt = {
+            **written, "unlinked": written["links"]["alone"], "disputed_numbers": len(settled.disputed), "history": history, **compared,
+        }  # fmt: skip
         storage.write_json(receipt, site.receipt("linkage"))
     return ranks.broadcast(receipt)  # type: ignore[no-any-return]

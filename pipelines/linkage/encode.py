@@ -1,0 +1,259 @@
+"""Records encoded once: each field a column of codes into the distinct values, the values as the kernels compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from pathlib import Path
+
+import numpy as np
+
+from kernels import comparisons
+from kernels.comparisons import Values
+from kernels.signatures import CLASSES, signatures
+from pipelines import tables
+from pipelines.errors import DataError
+from pipelines.linkage.fields import Field, derived_levels
+from pipelines.linkage.keys import Deriver, Key
+from pipelines.linkage.link_settings import LinkSettings, Table
+from pipelines.tables import Coded
+
+_CHUNK = 200_000
+_MEMBER_MARK = "\x1f"
+
+
+@dataclass(frozen=True)
+class Given:
+    """How values are written down, so that two readings agree. `alphabet`: the letter of each symbol; `classes`: uint8 (alphabet,), their
+    classes in signatures; `month_first`: {field: is the month the first of two numbers?}; `members`: texts of the members of sets."""
+
+    alphabet: str = ""
+    classes: np.ndarray | None = None
+    month_first: Mapping[str, bool] = dataclass_field(default_factory=dict)
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """`sources`: int16 (n,), place of each record's table in the settings; `edges`: int64 (tables + 1,), where its records begin.
+    `codes`: {field: int32 (n,)}, -1 if unknown. `counts`: {field: int64 (values,)}, records that hold each value. `texts`: the distinct
+    texts, to be shown. `given`: how the values are written down."""
+
+    sources: np.ndarray
+    edges: np.ndarray
+    codes: dict[str, np.ndarray]
+    counts: dict[str, np.ndarray]
+    values: Values
+    deriver: Deriver
+    shown: dict[str, Coded]
+    given: Given = Given()
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def matrix(self) -> np.ndarray:
+        """int32 (n, fields): codes of all fields, record by record."""
+        return np.stack(list(self.codes.values()), 1)
+
+
+def encode(settings: LinkSettings, paths: Sequence[Path], data: Sequence[Table] | None = None, given: Given | None = None) -> Encoded:
+    """Read the columns that the fields name, one at a time. `data`: the tables at `paths`, if they are not those of the settings."""
+    data = settings.data if data is None else data
+    lengths = [tables.length(path) for path in paths]
+    edges = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    coded = {name: _column(name, field, data, paths, lengths) for name, field in settings.fields.items()}
+    return encode_columns(settings.fields, coded, edges, given)
+
+
+def _column(name: str, field: Field, data: Sequence[Table], paths: Sequence[Path], lengths: Sequence[int]) -> Coded:
+    parts = [] if paths else [tables.nothing(0)]
+    for table, path, length in zip(data, paths, lengths, strict=True):
+        column = field.column if isinstance(field.column, str) else field.column.get(table.source)
+        parts.append(tables.read_text(path, [column])[column] if column is not None else tables.nothing(length))
+    return tables.code(parts, tables.tidy if field.tidy and field.kind not in ("encoded", "set") else tables.trimmed)
+
+
+def encode_columns(fields: Mapping[str, Field], coded: Mapping[str, Coded], edges: np.ndarray, given: Given | None = None) -> Encoded:
+    """Columns as codes and values of their kinds, written down as `given`."""
+    given = given or Given()
+    codes: dict[str, np.ndarray] = {}
+    kinds = {name: field.value_kind() for name, field in fields.items()}
+    texts = {name: coded[name] for name, kind in kinds.items() if kind == comparisons.TEXT}
+    pool, places = tables.pooled([each.values for each in texts.values()])
+    for (name, each), place in zip(texts.items(), places, strict=True):
+        codes[name] = np.append(place, np.int32(-1))[each.codes]
+    symbols, starts, alphabet = _symbols(pool, given.alphabet)
+    classes = _classes(symbols, len(alphabet), given.classes)
+    marks = signatures(symbols, starts, classes)
+    month_first = dict(given.month_first)
+    digits, days = _dates({name: coded[name] for name, kind in kinds.items() if kind == comparisons.DATE}, codes, month_first)
+    numbers = _numbers({name: coded[name] for name, kind in kinds.items() if kind == comparisons.NUMBER}, codes)
+    members, set_starts, known = _sets({name: coded[name] for name, kind in kinds.items() if kind == comparisons.SET}, fields, codes)
+    words, bits_set = _filters({name: coded[name] for name, kind in kinds.items() if kind == comparisons.BLOOM}, codes)
+    values = Values(
+        symbols, starts, marks, np.zeros((0, len(starts) - 1), np.int64), _breaks(alphabet), days, digits, numbers, members, set_starts,
+        words, bits_set,
+        len(alphabet),
+    )  # fmt: skip
+    codes = {name: codes[name] for name in fields}
+    deriver = Deriver(values, alphabet, codes)
+    values = values._replace(derived=_derived(fields, deriver, pool, len(starts) - 1))
+    counts = {name: np.bincount(codes[name][codes[name] >= 0]) for name in fields}
+    sources = np.repeat(np.arange(len(edges) - 1, dtype=np.int16), np.diff(edges))
+    return Encoded(sources, edges, codes, counts, values, deriver, dict(coded), Given(alphabet, classes, month_first, known))
+
+
+def _symbols(pool: tables.Texts, alphabet: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """The texts as symbols, where each begins, and the letter that each symbol stands for: those of `alphabet`, and new ones after them."""
+    symbol_of = np.zeros(0x110000, np.uint16)
+    symbol_of[[ord(letter) for letter in alphabet]] = np.arange(len(alphabet))
+    symbols, starts = [np.zeros(0, np.uint16)], [np.zeros(1, np.int64)]
+    for begin in range(0, len(pool), _CHUNK):
+        points, edges = tables.code_points(pool[begin : begin + _CHUNK])
+        new = [int(point) for point in np.flatnonzero(np.bincount(points, minlength=1)) if chr(point) not in alphabet]
+        if len(alphabet) + len(new) > 0xFFFF:
+            raise DataError("linkage", "texts hold more than 65,535 different characters", "leave out the field that is no text")
+        symbol_of[new] = np.arange(len(alphabet), len(alphabet) + len(new))
+        alphabet += "".join(map(chr, new))
+        symbols.append(symbol_of[points])
+        starts.append(edges[1:] + starts[-1][-1])
+    return np.concatenate(symbols), np.concatenate(starts), alphabet
+
+
+def _breaks(alphabet: str) -> np.ndarray:
+    """bool (alphabet,): symbols between words."""
+    return np.array([not letter.isalnum() for letter in alphabet] or [True])
+
+
+def _classes(symbols: np.ndarray, alphabet: int, given: np.ndarray | None) -> np.ndarray:
+    """uint8 (alphabet,): those given; else the frequent symbols have a class of their own. The others share the last."""
+    classes = np.full(max(alphabet, 1), CLASSES - 1, np.uint8)
+    if given is not None:
+        classes[: len(given)] = given
+        return classes
+    frequent = np.argsort(-np.bincount(symbols, minlength=max(alphabet, 1)), kind="stable")[: CLASSES - 1]
+    classes[frequent] = np.arange(len(frequent))
+    return classes
+
+
+def _dates(columns: dict[str, Coded], codes: dict[str, np.ndarray], month_first: dict[str, bool]) -> tuple[np.ndarray, np.ndarray]:
+    """yyyymmdd and days since 1970 of the distinct dates; text that is no date is unknown. Adds to `month_first`."""
+    parsed = {}
+    for name, each in columns.items():
+        texts = each.texts()
+        if name not in month_first:
+            month_first[name] = month_comes_first(texts)
+        parsed[name] = parsed_dates(texts, month_first[name])
+    distinct = np.unique(np.concatenate([*parsed.values(), np.empty(0, np.int64)]))
+    distinct = distinct[distinct >= 0]
+    for name, each in columns.items():
+        place = np.searchsorted(distinct, parsed[name]).astype(np.int32)
+        place[parsed[name] < 0] = -1
+        codes[name] = np.append(place, np.int32(-1))[each.codes]
+    return distinct.astype(np.int32), _days(distinct)
+
+
+def month_comes_first(texts: Sequence[str | None]) -> bool:
+    """Is the month the first of two numbers in most dates?"""
+    return sum(_parts(text, True) >= 0 for text in texts) > sum(_parts(text, False) >= 0 for text in texts)
+
+
+def parsed_dates(texts: Sequence[str | None], month_first: bool | None = None) -> np.ndarray:
+    """int64 (n,): yyyymmdd of 2024-01-31, 20240131, 31/1/2024 or 31.1.2024, -1 for what is none of them. The day need not exist, for a
+    slip of the pen is still evidence; which of two numbers is the month in 1/31/2024 is told by all dates together."""
+    out = np.full(len(texts), -1, np.int64)
+    month_first = month_comes_first(texts) if month_first is None else month_first
+    for place, text in enumerate(texts):
+        out[place] = _parts(text, month_first)
+    return out
+
+
+def _parts(text: str | None, month_first: bool) -> int:
+    digits = "".join(each if each.isdigit() else " " for each in (text or "")[:10]).split()
+    if len(digits) == 1 and len(digits[0]) == 8:
+        return int(digits[0])
+    if len(digits) != 3 or not all(len(each) <= 4 for each in digits):
+        return -1
+    if len(digits[0]) == 4:
+        year, month, day = (int(each) for each in digits)
+    else:
+        month, day, year = (int(each) for each in digits) if month_first else (int(digits[1]), int(digits[0]), int(digits[2]))
+        if len(digits[2]) != 4 or month > 12:
+            return -1
+    return year * 10_000 + month * 100 + day if month < 100 and day < 100 else -1
+
+
+def _days(digits: np.ndarray) -> np.ndarray:
+    """int32 (n,): days since 1970-01-01; a month or day that does not exist runs over into the next."""
+    year, month, day = digits // 10_000, digits // 100 % 100, digits % 100
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    return (months.astype("datetime64[D]").astype(np.int64) + day - 1).astype(np.int32)
+
+
+def _numbers(columns: dict[str, Coded], codes: dict[str, np.ndarray]) -> np.ndarray:
+    """The distinct numbers; text that is none is unknown."""
+    parsed = {name: np.array([_number(text) for text in each.texts()], np.float64) for name, each in columns.items()}
+    distinct = np.unique(np.concatenate([*parsed.values(), np.empty(0)]))
+    distinct = distinct[np.isfinite(distinct)]
+    for name, each in columns.items():
+        place = np.searchsorted(distinct, parsed[name]).astype(np.int32)
+        place[~np.isfinite(parsed[name])] = -1
+        codes[name] = np.append(place, np.int32(-1))[each.codes]
+    return distinct
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float((text or "").replace(",", "."))
+    except ValueError:
+        return np.nan
+
+
+def _sets(
+    columns: dict[str, Coded], fields: Mapping[str, Field], codes: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """The members of the distinct sets, where each begins, and the text of each member."""
+    known: dict[str, int] = {}
+    members: list[int] = []
+    starts = [0]
+    for name, each in columns.items():
+        mark = fields[name].separator
+        place = np.full(len(each.values) + 1, -1, np.int32)
+        for position, text in enumerate(each.texts()):
+            parts = {part.strip().lower() for part in text.replace(_MEMBER_MARK, mark or " ").split(mark)} - {""}
+            if parts:
+                place[position] = len(starts) - 1
+                members += sorted(known.setdefault(part, len(known)) for part in parts)
+                starts.append(len(members))
+        codes[name] = place[each.codes]
+    return np.array(members, np.int32), np.array(starts, np.int64), tuple(known)
+
+
+def _filters(columns: dict[str, Coded], codes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct Bloom filters, as hexadecimal digits in the table."""
+    rows: list[np.ndarray] = []
+    for name, each in columns.items():
+        place = np.full(len(each.values) + 1, -1, np.int32)
+        for position, text in enumerate(each.texts()):
+            place[position] = len(rows)
+            rows.append(np.frombuffer(bytes.fromhex(text), np.uint8))
+        codes[name] = place[each.codes]
+    width = max((len(row) for row in rows), default=0)
+    if any(len(row) != width for row in rows) or width % 8:
+        raise DataError("linkage", "encodings have different lengths", "encode all tables with the same settings")
+    words = np.concatenate(rows).view(np.uint64).reshape(len(rows), width // 8) if rows else np.zeros((0, 1), np.uint64)
+    return words, np.bitwise_count(words).sum(1).astype(np.int32)
+
+
+def _derived(fields: Mapping[str, Field], deriver: Deriver, pool: tables.Texts, texts: int) -> np.ndarray:
+    """int64 (keys, texts): what levels ask for."""
+    rows = []
+    for name, level in derived_levels(fields):
+        if level in ("sound", "stem"):
+            rows.append(deriver.values_key(Key(level, name)))
+        else:
+            groups = tables.mapping(Path(str(fields[name].groups)), "value", "group")
+            numbered = {group: place for place, group in enumerate(sorted(set(groups.values())))}
+            rows.append(np.array([numbered[groups[text]] if text in groups else -1 for text in pool.to_pylist()], np.int64))
+    return np.stack(rows) if rows else np.zeros((0, texts), np.int64)

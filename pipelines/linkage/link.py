@@ -1,0 +1,176 @@
+"""The linkage engine alone: tables in, clusters of records out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kernels.clusters import Bars
+from pipelines.compute import Ranks
+from pipelines.linkage.combine import list_pairs
+from pipelines.linkage.encode import Encoded, encode
+from pipelines.linkage.fields import plan
+from pipelines.linkage.link_settings import LinkSettings
+from pipelines.linkage.names import Names, names_of
+from pipelines.linkage.pairs import Comparer, Pairs, Patterns
+from pipelines.linkage.resolve import Resolution, Resolver, resolve
+from pipelines.linkage.review import Links, Record
+from pipelines.linkage.rules import Blocking, Candidates, block
+from pipelines.linkage.training import Evidence, Model, by_belief, by_dice, by_em
+
+Progress = Callable[[str], None]
+MARGIN = 10.0  # bits below the threshold down to which pairs are kept, for the model may yet change
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What a linkage found. `pairs`: those kept; `patterns`: of all compared; `new`: pairs that each rule made first. `names`: of the
+    records. `passed`: int64, patterns whose pairs were not kept."""
+
+    encoded: Encoded
+    blocking: Blocking
+    pairs: Pairs
+    patterns: Patterns
+    new: list[int]
+    resolution: Resolution
+    names: Names
+    passed: np.ndarray
+
+
+class Clock:
+    """CPU seconds by phase, of this process."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time one phase."""
+        begun = time.process_time()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.process_time() - begun, 3)
+
+
+def link_tables(
+    settings: LinkSettings,
+    paths: Sequence[Path],
+    ranks: Ranks,
+    clock: Clock,
+    say: Progress,
+    given: Callable[[Encoded], Model] | None = None,
+    decided: Links | None = None,
+) -> Linked | None:
+    """Encode, block, compare, resolve; the result on rank 0, None elsewhere. `given`: a model to be used as it is, in place of
+    training. `decided`: pairs that people decided."""
+    with clock.phase("encode"):
+        encoded = encode(settings, paths)
+    say(f"{len(encoded):,} records read")
+    with clock.phase("block"):
+        candidates = Candidates(encoded.matrix(), groups(settings, encoded))
+        blocking = blocked(settings, encoded, candidates)
+    say(f"{blocking.pairs():,} pairs at most")
+    comparer = Comparer(encoded.values, plan(settings.fields), candidates, blocking, ranks)
+    total = possible(candidates.groups, len(encoded))
+    with clock.phase("train"):
+        at_random = comparer.at_random(settings.sample)
+        counts = {name: counted(codes) for name, codes in encoded.codes.items()}
+        by_rule = comparer.by_rule(settings.sample, True) if settings.training == "em" else []
+        once = comparer.by_rule(settings.sample, False) if settings.training == "em" else []
+        sampled = Patterns.merged([(each.patterns, each.counts) for each in once])
+        model = given(encoded) if given else train(settings, Evidence(at_random, sampled, by_rule, total), counts)
+    with clock.phase("score"):
+        patterns, new, pairs, passed = comparer.all(model.most(settings.threshold - MARGIN), say)
+    if pairs is None:
+        return None
+    with clock.phase("resolve"):
+        evidence = Evidence(at_random, patterns, by_rule, total)
+        names = names_of(settings.data, paths, encoded.sources)
+        must, cannot = decisions(decided, settings, encoded, names)
+        barred = bars(settings, encoded)._replace(apart=cannot)
+        resolver = Resolver(
+            encoded.values, plan(settings.fields), comparer.scratch(), candidates.codes, barred, pairs, must, settings.threshold,
+            names.order
+        )  # fmt: skip
+        if given:
+            label, weights = resolver.clusters(model)
+            resolution = Resolution(label, model, weights)
+        else:
+            resolution = resolve(resolver, comparer, settings, candidates.codes, train(settings, evidence, counts), evidence)
+    return Linked(encoded, blocking, pairs, patterns, new, resolution, names, passed)
+
+
+def decisions(decided: Links | None, settings: LinkSettings, encoded: Encoded, names: Names) -> tuple[Pairs | None, np.ndarray]:
+    """Pairs that must be one person, and int64 pairs (smaller << 32 | larger, ascending) that must not."""
+    if decided is None:
+        return None, np.empty(0, np.int64)
+    sources = [table.source for table in settings.data]
+    place = {
+        (sources[source], name): record for record, (source, name) in enumerate(zip(encoded.sources, names.ids.to_pylist(), strict=True))
+    }
+
+    def keys(pairs: Sequence[tuple[Record, Record]]) -> np.ndarray:
+        known = [(place[a], place[b]) for a, b in pairs if a in place and b in place]
+        return np.array(sorted({min(pair) << 32 | max(pair) for pair in known}), np.int64)
+
+    must = keys(decided.must)
+    return Pairs((must >> 32).astype(np.int32), (must & 0xFFFFFFFF).astype(np.int32), np.zeros(len(must), np.int64)), keys(decided.cannot)
+
+
+def train(settings: LinkSettings, evidence: Evidence, counts: Mapping[str, np.ndarray]) -> Model:
+    """The model to begin with."""
+    if settings.training == "dice":
+        return by_dice(settings.fields, settings.dice)
+    if settings.training == "clusters":
+        return by_belief(settings.fields, evidence, counts)
+    return by_em(settings.fields, settings.rules or [()], evidence, counts, settings.prior_strength, settings.interactions)
+
+
+def blocked(settings: LinkSettings, encoded: Encoded, candidates: Candidates) -> Blocking:
+    """Which records are compared with which."""
+    if not settings.combine:
+        return block(encoded.deriver, settings.rules, candidates, settings.largest_block, settings.divisors)
+    listed, report = list_pairs(encoded.deriver, settings.combined, settings.families, candidates, settings.pairs_a_record)
+    return Blocking([], np.zeros((len(encoded), 0), np.int32), np.zeros(1, np.int32), listed, tuple(report))
+
+
+def groups(settings: LinkSettings, encoded: Encoded) -> np.ndarray:
+    """int32 (n,): no pair lies within one."""
+    if settings.mode == "between":
+        return encoded.sources.astype(np.int32)
+    single = np.array([table.duplicate_free for table in settings.data])
+    return np.where(single[encoded.sources], encoded.sources, -1).astype(np.int32)
+
+
+def possible(group: np.ndarray, n: int) -> float:
+    """Pairs that could be made."""
+    sizes = np.bincount(group[group >= 0]).astype(float)
+    return max(n * (n - 1) / 2 - float((sizes * (sizes - 1) / 2).sum()), 1.0)
+
+
+def counted(codes: np.ndarray) -> np.ndarray:
+    """int64 (values,): records that hold each value."""
+    return np.bincount(codes[codes >= 0])
+
+
+def bars(settings: LinkSettings, encoded: Encoded) -> Bars:
+    """What forbids that two records are one person."""
+    n = len(encoded)
+    single = np.array([table.duplicate_free for table in settings.data])
+    unlike = np.stack([encoded.codes[name] for name in settings.conflicts], 1) if settings.conflicts else np.zeros((n, 0), np.int32)
+    always = np.zeros(unlike.shape, np.int32)
+    none = np.zeros((n, 0), np.int32)
+    return Bars(
+        np.where(single[encoded.sources], encoded.sources, -1).astype(np.int8), unlike, always, always, none, none, np.zeros(0, np.int64)
+    )
+
+
+def first_records(label: np.ndarray) -> np.ndarray:
+    """int64 (n,): the first record of each record's cluster."""
+    first = np.full(len(label), len(label), np.int64)
+    np.minimum.at(first, label, np.arange(len(label)))
+    return first[label]

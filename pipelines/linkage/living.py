@@ -1,0 +1,436 @@
+"""A living person index: what a full run found is kept so that new, corrected and withdrawn records come in at the cost of the delta.
+
+The model is that of the full run. With it, an update leads to the persons and links to which a full run on all records would lead: only
+connected components of links that a change touches are resolved again, each as it would be alone. What may differ is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+from kernels.comparisons import Scratch, Values
+from kernels.deltas import compare
+from pipelines import storage, tables
+from pipelines.errors import DataError, SettingsError
+from pipelines.linkage.encode import Encoded, encode
+from pipelines.linkage.fields import plan
+from pipelines.linkage.link import MARGIN, Linked, bars, first_records, groups
+from pipelines.linkage.link_settings import LinkSettings, Table
+from pipelines.linkage.living_blocks import Candidates, save_blocks
+from pipelines.linkage.living_persons import EVENT, KINDS, NOBODY, Looked, named
+from pipelines.linkage.living_state import Run, Store, created, opened
+from pipelines.linkage.living_values import Adopted, adopt, given_by, given_model, model_of, same_texts, save_values
+from pipelines.linkage.names import record_keys
+from pipelines.linkage.pairs import Pairs
+from pipelines.linkage.resolve import Resolver
+from pipelines.linkage.training import SCALE, Model
+
+Say = Callable[[str], None]
+_FOLDER: Final = "index"
+_OUTSIDE: Final = {
+    "data": {"__all__": {"file"}},
+    "sample": True,
+    "prior_strength": True,
+    "interactions": True,
+    "rounds": True,
+}  # of no effect on updates
+
+
+@dataclass(frozen=True)
+class Change:
+    """A table of records to add or to correct (`source` names theirs), or, without a source, of `source` and `record_id` to withdraw."""
+
+    path: Path
+    source: str | None = None
+
+
+# ---- after a full run ---------------------------------------------------------------------------------------------------------
+
+
+def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
+    """Keep in `out`/index what updates need; persons are numbered as in `clusters.parquet`. Returns counts."""
+    if settings.combine:
+        raise SettingsError(
+            "combine", "makes blocks whose bounds follow from all records", "name rules under blocking to have a living index"
+        )
+    encoded, model = linked.encoded, linked.resolution.model
+    facts = {"settings": settings.model_dump(mode="json"), "agreed": _agreed(settings), "passed_over": _passed_over(linked, settings)}
+    with created(out / _FOLDER, facts) as store:
+        save_values(store, settings.fields, encoded, model)
+        save_blocks(store, settings, encoded.deriver)
+        _append_records(store, encoded.matrix(), encoded.sources, linked.names.keys, np.arange(len(encoded)), linked.names.ids)
+        weights = linked.resolution.weights
+        kept = np.flatnonzero(weights >= _least(settings))
+        pairs = linked.pairs.take(kept)
+        store.add("links", _directed(pairs.left, pairs.right, pairs.patterns, weights[kept]))
+        persons = np.unique(first_records(linked.resolution.label), return_inverse=True)[1] + 1
+        store.replace("persons", persons.astype(np.int32))
+        store.append("history", np.zeros(0, EVENT).view(np.uint8).reshape(-1, EVENT.itemsize))
+        facts["unused"] = int(persons.max(initial=0)) + 1
+        facts["rows"] = [int(each) for each in np.diff(encoded.edges)]
+        store.commit()
+    with opened(out / _FOLDER) as store:
+        _write_history(store, out)
+    return {"records": len(encoded), "links": len(kept), "passed_over": facts["passed_over"]}
+
+
+def model_in(out: Path) -> tuple[LinkSettings, Callable[[Encoded], Model]]:
+    """The settings and the model of an index, for a full run with that model given (`link_tables`)."""
+    with opened(out / _FOLDER) as store:
+        settings = LinkSettings.model_validate(store.facts["settings"])
+        return settings, given_model(store, settings.fields)
+
+
+def check(out: Path) -> None:
+    """Read the whole index and compare it with its manifest."""
+    with opened(out / _FOLDER) as store:
+        store.check()
+
+
+def _agreed(settings: LinkSettings) -> str:
+    return storage.digest(settings.model_dump(mode="json", exclude=cast(Any, _OUTSIDE)))
+
+
+def _passed_over(linked: Linked, settings: LinkSettings) -> int:
+    """Pairs that were not kept since the model with which pairs were compared thought too little of them, and the last might not."""
+    most = linked.resolution.model.most(settings.threshold - MARGIN / 2)
+    bound = np.zeros(len(linked.passed), np.int64)
+    for place, weights in enumerate(most.levels):
+        bound += weights[linked.passed >> 4 * place & 15]
+    for term, (first, second) in enumerate(zip(most.first, most.second, strict=True)):
+        bound += most.together[term][linked.passed >> 4 * int(first) & 15, linked.passed >> 4 * int(second) & 15]
+    over = np.isin(linked.patterns.patterns, linked.passed[bound >= most.floor])
+    return int(linked.patterns.counts[over].sum())
+
+
+def _least(settings: LinkSettings) -> float:
+    """Weight in 1/1000 bits from which links are kept."""
+    return (settings.threshold - MARGIN / 2) * SCALE
+
+
+def _directed(left: np.ndarray, right: np.ndarray, patterns: np.ndarray, weights: np.ndarray) -> Run:
+    """Links as entries at both of their records."""
+    a, b = left.astype(np.uint64), right.astype(np.uint64)
+    keys = np.concatenate([a << np.uint64(32) | b, b << np.uint64(32) | a])
+    return Run(keys, (np.tile(patterns, 2), np.tile(weights.astype(np.int32), 2)))
+
+
+def _append_records(store: Store, codes: np.ndarray, sources: np.ndarray, keys: np.ndarray, born: np.ndarray, ids: Any) -> None:
+    rows = np.arange(len(codes), dtype=np.int32) + (store.rows("codes") if "codes" in store.manifest["columns"] else 0)
+    text, starts = tables.utf8(tables.large(ids))
+    store.append("codes", codes.astype(np.int32))
+    store.append("sources", sources.astype(np.int16))
+    store.append("keys", keys)
+    store.append("born", born.astype(np.int32))
+    if "id_starts" in store.manifest["columns"]:
+        starts = store.column("id_starts")[-1] + starts[1:]
+    store.append("id_text", text)
+    store.append("id_starts", starts)
+    store.add("ids", Run(keys, (rows,)))
+
+
+# ---- an update ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Delta:
+    """What changes. `added`: rows of new and corrected records among those read; `old`: int64, the row that each replaces, -1 if new.
+    `dead`: int64, rows that are there no more."""
+
+    adopted: Adopted
+    added: np.ndarray
+    old: np.ndarray
+    dead: np.ndarray
+    sources: np.ndarray
+    keys: np.ndarray
+    ids: Any
+    counts: dict[str, int]
+
+
+def update(
+    out: Path, changes: Sequence[Change], say: Say, date: str, settings: LinkSettings | None = None, write: bool = True
+) -> dict[str, Any]:
+    """Bring changes into the index in `out`; all of them count as made at once, withdrawals first, whatever their order.
+
+    `date`: the day, as YYYY-MM-DD, under which merges and splits are listed. `settings`: if given, those that the index must have been made
+    with. `write`: are `clusters.parquet` and `links.parquet` written anew? They are removed if not, for they would be of another day.
+    Returns the receipt, in counts.
+    """
+    day = _day(date)
+    with opened(out / _FOLDER) as store:
+        own = LinkSettings.model_validate(store.facts["settings"])
+        if settings is not None and _agreed(settings) != store.facts["agreed"]:
+            raise SettingsError(out / _FOLDER, "was made with other settings", "run in full with the new ones")
+        receipt = _update(store, own, changes, say, day)
+        receipt["history"] = _write_history(store, out)
+        if write:
+            write_tables(store, own, out)
+        else:
+            for name in ("clusters.parquet", "links.parquet"):
+                (out / name).unlink(missing_ok=True)
+    return receipt
+
+
+def _update(store: Store, settings: LinkSettings, changes: Sequence[Change], say: Say, day: int) -> dict[str, Any]:
+    persons = store.whole("persons")
+    delta = _read(store, settings, changes, persons)
+    n, k = len(persons), len(delta.added)
+    say(f"{k:,} records to bring in, {len(delta.dead):,} to take out of {int((persons != NOBODY).sum()):,}")
+    present = np.concatenate([persons != NOBODY, np.ones(k, bool)])
+    present[delta.dead] = False
+    rows = np.arange(n, n + k, dtype=np.int32)
+    born = np.where(delta.old >= 0, store.column("born")[delta.old] if n else 0, rows)
+    _append_records(store, delta.adopted.codes[delta.added], delta.sources, delta.keys, born, delta.ids)
+    codes, sources, values, model = store.column("codes"), store.column("sources"), delta.adopted.values, model_of(store)
+    memory = _scratch(values, len(settings.fields))
+    blocks = Candidates(store, settings, delta.adopted.deriver(delta.added), rows)
+    new, compared = _compare(blocks, settings, values, memory, codes, sources, present, model)
+    say(f"{compared:,} pairs compared")
+    links = store.postings("links")
+    order = np.argsort(new.keys)
+    links.runs.append(Run(new.keys[order], tuple(each[order] for each in new.payload)))
+    touched, left, right, patterns, lost = _touched(links, present, rows, delta.dead, settings.threshold * SCALE)
+    touched = touched[np.lexsort((touched, store.column("keys")[touched]))]
+    place = np.full(n + k, -1, np.int32)
+    place[touched] = np.arange(len(touched), dtype=np.int32)
+    left, right = place[left], place[right]
+    first = left < right
+    pairs = Pairs(left[first], right[first], patterns[first])
+    pairs = pairs.take(np.lexsort((pairs.right, pairs.left)))
+    some = cast(Encoded, _Some(sources[touched], codes[touched], list(settings.fields)))
+    matrix = np.ascontiguousarray(codes[touched])
+    resolver = Resolver(values, plan(settings.fields), memory, matrix, bars(settings, some), pairs, None, settings.threshold)
+    label, weights = resolver.clusters(model)
+    before = np.concatenate([persons, np.zeros(k, np.int32)]).astype(np.int64)
+    corrected = np.flatnonzero(delta.old >= 0)
+    before[rows[corrected]] = persons[delta.old[corrected]]
+    looked = Looked(
+        label, before[touched], store.column("born")[touched], touched < n, store.column("keys")[touched], pairs.left, pairs.right,
+        weights / SCALE, persons[np.setdiff1d(delta.dead, delta.old)].astype(np.int64), before[lost[0]], place[lost[1]], lost[2] / SCALE,
+    )  # fmt: skip
+    found, events, store.facts["unused"] = named(looked, store.facts["unused"])
+    after = np.concatenate([persons, np.zeros(k, np.int32)])
+    after[delta.dead] = NOBODY
+    after[touched] = found
+    events["version"], events["day"] = store.version, day
+    store.append("history", events.view(np.uint8).reshape(-1, EVENT.itemsize))
+    store.replace("persons", after)
+    blocks.keep(lambda some: present[some])
+    store.add("links", new, lambda run: present[run.keys >> np.uint64(32)] & present[run.keys & np.uint64(0xFFFFFFFF)])
+    heavy = blocks.heavy()
+    store.commit()
+    divided = sum(len(keys) for rule in store.facts["heavy"] for keys in rule) if len(delta.dead) else 0
+    kinds = np.bincount(events["kind"], minlength=len(KINDS))
+    return {
+        "version": store.version, **delta.counts, "records": int((after != NOBODY).sum()), "pairs_compared": compared,
+        "links_new": len(new.keys) // 2, "records_resolved": len(touched), "persons_unused_from": store.facts["unused"],
+        "events": {name: int(count) for name, count in zip(KINDS, kinds, strict=True)},
+        "may_differ": {
+            "blocks_now_too_large": heavy, "divided_blocks_perhaps_small_now": divided, "pairs_passed_over": store.facts["passed_over"],
+        },
+    }  # fmt: skip
+
+
+class _Some:
+    """Some records, as far as `bars` and `groups` ask."""
+
+    def __init__(self, sources: np.ndarray, codes: np.ndarray, names: Sequence[str]) -> None:
+        self.sources, self.codes = sources, {name: codes[:, place] for place, name in enumerate(names)}
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def _compare(
+    blocks: Candidates, settings: LinkSettings, values: Values, memory: Scratch, codes: np.ndarray, sources: np.ndarray,
+    present: np.ndarray, model: Model,
+) -> tuple[Run, int]:  # fmt: skip
+    """The links of the new records, and how many pairs were compared."""
+    parts = [_directed(*(np.zeros(0, np.int64) for _ in range(4)))]
+    compared = 0
+    group = groups(settings, cast(Encoded, _Some(np.arange(len(settings.data)), np.zeros((0, 0)), ())))
+    together = (group >= 0)[sources] if (group >= 0).any() else None
+    for left, right in blocks.pairs():
+        fit = present[left]
+        if together is not None:
+            fit &= ~(together[left] & (group[sources[left]] == group[sources[right]]))
+        left, right = left[fit], right[fit]
+        pairs = Pairs(left, right, compare(values, plan(settings.fields), memory, codes, left, right))
+        compared += len(pairs)
+        weights = model.of_pairs(pairs, codes)
+        kept = weights >= _least(settings)
+        parts.append(_directed(left[kept], right[kept], pairs.patterns[kept], weights[kept]))
+    keys = np.concatenate([part.keys for part in parts])
+    return Run(keys, (np.concatenate([part.payload[0] for part in parts]), np.concatenate([part.payload[1] for part in parts]))), compared
+
+
+def _touched(
+    links: Any, present: np.ndarray, rows: np.ndarray, dead: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Records of the components of links that a change touches: int64, ascending; their links both ways: int64, int64, and patterns; and
+    the links that are lost: row, record, weight."""
+    which, key, _, weight = links.all(*_at(dead))
+    others = (key & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    alive = present[others] & (weight > threshold)
+    lost = (dead[which[alive]], others[alive], weight[alive])
+    seen = np.zeros(len(present), bool)
+    reach = np.unique(np.concatenate([rows.astype(np.int64), lost[1]]))
+    parts = [(np.zeros(0, np.int64),) * 3]
+    every = []
+    while len(reach):
+        seen[reach] = True
+        every.append(reach)
+        which, key, pattern, weight = links.all(*_at(reach))
+        others = (key & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        likely = (weight > threshold) & present[others]
+        parts.append((reach[which[likely]], others[likely], pattern[likely]))
+        ahead = np.unique(others[likely])
+        reach = ahead[~seen[ahead]]
+    left, right, patterns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *every])), left, right, patterns, lost
+
+
+def _at(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    low = rows.astype(np.uint64) << np.uint64(32)
+    return low, low + np.uint64(1 << 32)
+
+
+def _scratch(values: Values, fields: int) -> Scratch:
+    size = max(values.alphabet, 1)
+    return Scratch(
+        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 12), np.uint64)
+    )
+
+
+# ---- reading changes ----------------------------------------------------------------------------------------------------------
+
+
+def _read(store: Store, settings: LinkSettings, changes: Sequence[Change], persons: np.ndarray) -> _Delta:
+    names = [table.source for table in settings.data]
+    unknown = [change for change in changes if change.source is not None and change.source not in names]
+    if unknown:
+        raise SettingsError(unknown[0].path, "belongs to a source that the index does not know", f"name one of {', '.join(names)}")
+    adds = sorted((change for change in changes if change.source is not None), key=lambda change: names.index(str(change.source)))
+    data = [settings.data[names.index(str(change.source))] for change in adds]
+    paths = [change.path for change in adds]
+    encoded = encode(settings, paths, data, given_by(store, settings.fields))
+    withdrawn, missing = _withdrawn(store, names, persons, [change.path for change in changes if change.source is None])
+    sources = np.array([names.index(table.source) for table in data], np.int64)[encoded.sources]
+    ids = _ids(store, names, data, paths, encoded)
+    keys = record_keys(ids, sources)
+    if len(np.unique(keys)) < len(keys):
+        raise DataError(paths[0], "and another table name a record twice", "an id names one record: leave one of them out")
+    old = _rows_of(store, persons, keys, sources, ids)
+    adopted = adopt(store, settings.fields, encoded)
+    same = np.zeros(len(keys), bool)
+    known = np.flatnonzero(old >= 0)
+    same[known] = (store.column("codes")[old[known]] == adopted.codes[known]).all(1)
+    added = np.flatnonzero(~same)
+    dead = np.setdiff1d(np.union1d(old[added][old[added] >= 0], withdrawn), old[same])
+    counts = {
+        "added": int((old[added] < 0).sum()), "corrected": int((old[added] >= 0).sum()), "unchanged": int(same.sum()),
+        "withdrawn": len(np.setdiff1d(withdrawn, old)), "not_there": missing,
+    }  # fmt: skip
+    return _Delta(adopted, added, old[added], dead, sources[added], keys[added], tables.taken(tables.large(ids), added), counts)
+
+
+def _ids(store: Store, names: Sequence[str], data: Sequence[Table], paths: Sequence[Path], encoded: Encoded) -> Any:
+    """Names of the records read; where a source has no column for them they are numbered on."""
+    begins = []
+    for place, table in enumerate(data):
+        source = names.index(table.source)
+        begins.append(store.facts["rows"][source])
+        store.facts["rows"][source] += int(encoded.edges[place + 1] - encoded.edges[place])
+    return tables.identifiers([(path, table.id) for path, table in zip(paths, data, strict=True)], begins)
+
+
+def _withdrawn(store: Store, names: Sequence[str], persons: np.ndarray, paths: Sequence[Path]) -> tuple[np.ndarray, int]:
+    """Rows to take out, and how many of those named are not there."""
+    found, missing = [np.zeros(0, np.int64)], 0
+    for path in paths:
+        read = tables.read_text(path, ["source", "record_id"])
+        source, record = (tables.code([read[name]]) for name in ("source", "record_id"))
+        number = np.array([names.index(text) if text in names else -1 for text in source.texts()] + [-1])[source.codes]
+        if (number < 0).any():
+            raise DataError(path, "names a source that the index does not know", f"name one of {', '.join(names)}")
+        if (record.codes < 0).any():
+            raise DataError(path, "has lines without a record_id", "fill them in or leave the lines out")
+        ids = tables.taken(record.values, record.codes)
+        rows = _rows_of(store, persons, record_keys(ids, number), number, ids)
+        missing += int((rows < 0).sum())
+        found.append(rows[rows >= 0])
+    return np.unique(np.concatenate(found)), missing
+
+
+def _rows_of(store: Store, persons: np.ndarray, keys: np.ndarray, sources: np.ndarray, ids: Any) -> np.ndarray:
+    """int64 (m,): the row of each record, -1 if it is not in the index."""
+    out = np.full(len(keys), -1, np.int64)
+    order = np.argsort(keys, kind="stable")
+    which, _, rows = store.postings("ids").all(keys[order])
+    which, rows = order[which], rows.astype(np.int64)
+    there = (persons[rows] != NOBODY) & (store.column("sources")[rows] == sources[which])
+    which, rows = which[there], rows[there]
+    text, starts = tables.utf8(tables.large(ids))
+    same = same_texts(text, starts, which, store.column("id_text"), store.column("id_starts"), rows)
+    out[which[same]] = rows[same]
+    return out
+
+
+# ---- what people read ---------------------------------------------------------------------------------------------------------
+
+
+def write_tables(store: Store, settings: LinkSettings, out: Path) -> None:
+    """`clusters.parquet` and `links.parquet` as they stand."""
+    persons, sources = store.whole("persons"), store.column("sources")
+    names = [table.source for table in settings.data]
+    ids = tables.from_utf8(store.column("id_text"), store.column("id_starts"))
+    present = np.flatnonzero(persons != NOBODY)
+    frame = {
+        "source": tables.labels(sources[present], names), "record_id": tables.taken(ids, present), "cluster_id": persons[present].astype(np.int64),
+    }  # fmt: skip
+    tables.write(frame, out / "clusters.parquet")
+    keys, weights = [], []
+    for run in store.postings("links").runs:
+        left, right = (run.keys >> np.uint64(32)).astype(np.int64), (run.keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        kept = (left < right) & (persons[left] != NOBODY) & (persons[right] != NOBODY)
+        keys.append(run.keys[kept])
+        weights.append(run.payload[1][kept])
+    key, weight = np.concatenate(keys), np.concatenate(weights)
+    order = np.argsort(key)
+    left, right, weight = (
+        (key[order] >> np.uint64(32)).astype(np.int64),
+        (key[order] & np.uint64(0xFFFFFFFF)).astype(np.int64),
+        weight[order],
+    )
+    tables.write(
+        {
+            "left_source": tables.labels(sources[left], names), "left_id": tables.taken(ids, left),
+            "right_source": tables.labels(sources[right], names), "right_id": tables.taken(ids, right), "weight": weight / SCALE,
+            "probability": 1 / (1 + np.exp2(-weight / SCALE)), "same_cluster": persons[left] == persons[right],
+        },
+        out / "links.parquet",
+    )  # fmt: skip
+
+
+def _write_history(store: Store, out: Path) -> int:
+    events = np.ascontiguousarray(store.column("history")).reshape(-1).view(EVENT)
+    frame = {
+        "version": np.ascontiguousarray(events["version"]), "date": np.ascontiguousarray(events["day"]).astype("datetime64[D]"),
+        "kind": tables.labels(events["kind"], KINDS), "before": tables.with_gaps(np.ascontiguousarray(events["before"]), events["before"] == NOBODY),
+        "after": tables.with_gaps(np.ascontiguousarray(events["after"]), events["after"] == NOBODY),
+        "bits": tables.with_gaps(np.ascontiguousarray(events["bits"]), np.isnan(events["bits"])), "records": np.ascontiguousarray(events["records"]),
+    }  # fmt: skip
+    tables.write(frame, out / "history.parquet")
+    return len(events)
+
+
+def _day(date: str) -> int:
+    try:
+        return int(np.datetime64(date, "D").astype(np.int64))
+    except ValueError:
+        raise SettingsError("date", "is no day", "write it as YYYY-MM-DD") from None

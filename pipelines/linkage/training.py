@@ -1,0 +1,367 @@
+"""The model of a linkage: what each level of each field weighs, how rare values and correlated fields change that, and the prior odds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from kernels import mixture
+from kernels.comparisons import BITS, LEVELS
+from kernels.streams import Weights
+from pipelines.linkage.dependence import Dependence, tree
+from pipelines.linkage.fields import Field
+from pipelines.linkage.keys import Key, fixed_fields
+from pipelines.linkage.pairs import Pairs, Patterns
+
+SCALE = 1000  # weights are integers, in 1/1000 bits
+NEAR_SHARE = 0.5  # of what a rare value adds, for the level next to equal
+_FIXED = 0.98  # a rule whose pairs agree in a field as often as this says nothing of that field
+_FLOOR = 1e-9
+_RAREST = 12.0  # bits that a rare value adds at most
+_ROUNDS, _CLOSE = 60, 1e-4
+_BITS_A_DICE = 50.0
+_DRAWN = 20.0  # random pairs by which dependences among strangers are drawn towards none
+
+
+@dataclass(frozen=True)
+class Model:
+    """`levels`: names by field. `m`, `u`: float64 (levels,) by field, position 0 unused. `prior`: match odds of any two records, in bits.
+    `rarity`: {field: int32 (values,)}, what a value adds where both hold it, in 1/1000 bits. `dependence`: fields that go together.
+    `notes`: what the training found."""
+
+    levels: dict[str, tuple[str, ...]]
+    m: list[np.ndarray]
+    u: list[np.ndarray]
+    prior: float
+    rarity: dict[str, np.ndarray]
+    dependence: list[Dependence] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    trained_by: dict[str, list[str]] = field(default_factory=dict)
+
+    def weights(self) -> np.ndarray:
+        """int64 (fields, LEVELS): what each level weighs; unknown weighs nothing."""
+        table = np.zeros((len(self.m), LEVELS), np.int64)
+        for place, (m, u) in enumerate(zip(self.m, self.u, strict=True)):
+            table[place, 1 : len(m)] = np.rint(SCALE * np.log2(m[1:] / u[1:]))
+        return table
+
+    def together(self) -> np.ndarray:
+        """int64 (terms, LEVELS, LEVELS): what levels of dependent fields weigh beyond the sum of both."""
+        tables = [np.rint(SCALE * each.table).astype(np.int64) for each in self.dependence]
+        return np.stack(tables) if tables else np.zeros((0, LEVELS, LEVELS), np.int64)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """int8 (terms,), int8 (terms,): the two fields of each term."""
+        return np.array([each.first for each in self.dependence], np.int8), np.array([each.second for each in self.dependence], np.int8)
+
+    def most(self, floor: float) -> Weights:
+        """The most that patterns can weigh, rare values considered, and the weight in bits from which they are promising."""
+        table = self.weights()
+        for place, (name, levels) in enumerate(self.levels.items()):
+            rarity = self.rarity.get(name)
+            if rarity is not None and len(rarity):
+                table[place, len(levels) - 1] += max(int(rarity.max()), 0)
+                if len(levels) > 3:
+                    table[place, len(levels) - 2] += max(int(rarity.max() * NEAR_SHARE), 0)
+        return Weights(table, self.together(), *self.ends(), round((floor - self.prior) * SCALE))
+
+    def of_patterns(self, patterns: np.ndarray) -> np.ndarray:
+        """int64 (n,): match weight of each pattern in 1/1000 bits, the prior included, rarity left out."""
+        table, together, total = self.weights(), self.together(), np.full(len(patterns), round(self.prior * SCALE), np.int64)
+        for place in range(len(self.m)):
+            total += table[place][level_of(patterns, place)]
+        for term, each in enumerate(self.dependence):
+            total += together[term][level_of(patterns, each.first), level_of(patterns, each.second)]
+        return total
+
+    def of_pairs(self, pairs: Pairs, codes: np.ndarray) -> np.ndarray:
+        """int64 (n,): match weight of each pair. `codes`: int32 (records, fields)."""
+        total = self.of_patterns(pairs.patterns)
+        for place, (name, levels) in enumerate(self.levels.items()):
+            rarity = self.rarity.get(name)
+            if rarity is None or not len(rarity):
+                continue
+            level = level_of(pairs.patterns, place)
+            left, right = codes[pairs.left, place], codes[pairs.right, place]
+            total += np.where(level == len(levels) - 1, rarity[left], 0)
+            if len(levels) > 3:
+                near = (level == len(levels) - 2) & (left >= 0) & (right >= 0)
+                total += np.where(near, np.minimum(rarity[left], rarity[right]) * NEAR_SHARE, 0).astype(np.int64)
+        return total
+
+
+def level_of(patterns: np.ndarray, place: int) -> np.ndarray:
+    """int64 (n,): level of the field at `place`."""
+    return patterns >> (BITS * place) & (LEVELS - 1)
+
+
+def levels_of(patterns: np.ndarray, fields: int) -> np.ndarray:
+    """int64 (n, fields)."""
+    return np.stack([level_of(patterns, place) for place in range(fields)], 1) if len(patterns) else np.zeros((0, fields), np.int64)
+
+
+def believed(levels: int) -> np.ndarray:
+    """m before any match is seen: seven in ten agree, one in twelve differ, the rest lie between."""
+    m = np.full(levels, 0.22 / max(levels - 3, 1))
+    m[0], m[1], m[-1] = 0.0, 0.08, 0.70
+    return m / m.sum()
+
+
+_NOBODY = Patterns(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a model learns from. `at_random`: patterns of random pairs. `compared`: of the pairs that the rules make, each once.
+    `by_rule`: of those that each rule makes. `total`: pairs that could be made."""
+
+    at_random: Patterns
+    compared: Patterns
+    by_rule: Sequence[Patterns]
+    total: float
+
+
+def by_em(
+    fields: Mapping[str, Field],
+    rules: Sequence[Sequence[Key]],
+    evidence: Evidence,
+    counts: Mapping[str, np.ndarray],
+    strength: float,
+    dependent: bool,
+) -> Model:
+    """The model by EM over all pairs (Dempster, Laird and Rubin, 1977): those that no rule makes are no matches, and stand for themselves
+    in u; m of a field is learned within the rules that do not fix it. It begins with no match at all, so that what goes together in
+    strangers is known first.
+
+    `counts`: int64 (values,) by field. `strength`: matches that the beliefs about levels weigh. `dependent`: are dependences modelled?
+    """
+    names, levels = list(fields), {name: each.level_names() for name, each in fields.items()}
+    sizes = [len(each) for each in levels.values()]
+    beliefs = [believed(size) for size in sizes]
+    table = levels_of(evidence.compared.patterns, len(names))
+    pairs = evidence.compared.counts.astype(np.float64)
+    strangers = _Strangers(evidence, table, sizes)
+    free, notes, trained = _free(names, rules, evidence.by_rule, sizes)
+    within = [Patterns.merged([(each.patterns, each.counts) for each in (evidence.by_rule[rule] for rule in some)]) for some in free]
+    seen = [each if each.counts.sum() else evidence.compared for each in within]
+    every = np.unique(np.concatenate([evidence.compared.patterns, *(each.patterns for each in seen)]))
+    compared, places = np.searchsorted(every, evidence.compared.patterns), [np.searchsorted(every, each.patterns) for each in seen]
+    levels_seen = [level_of(each.patterns, place) for place, each in enumerate(seen)]
+    prior = float(np.log2(max(_records(counts), 2.0) / 2 / evidence.total))
+    model = Model(levels, beliefs, strangers.shares(pairs, counts, names), prior, rarity(fields, counts), notes=notes, trained_by=trained)
+    model = replace(model, dependence=strangers.terms(pairs) if dependent else [])
+    before = -1.0
+    for _ in range(_ROUNDS):
+        likely = 1.0 / (1.0 + np.exp2(-model.of_patterns(every) / SCALE))
+        m = []
+        for place, size in enumerate(sizes):
+            total = strength * beliefs[place] + mixture.level_counts(levels_seen[place], seen[place].counts * likely[places[place]], size)
+            m.append(_never_nothing(total / total.sum()))
+        others = pairs * (1.0 - likely[compared])
+        matches = max(float(pairs.sum() - others.sum()), 1.0)
+        model = replace(
+            model, m=m, u=strangers.shares(others, counts, names), prior=float(np.log2(matches / evidence.total)),
+            dependence=strangers.terms(others) if dependent else [],
+        )  # fmt: skip
+        if abs(matches - before) < _CLOSE * matches:
+            break
+        before = matches
+    return model
+
+
+def by_belief(fields: Mapping[str, Field], evidence: Evidence, counts: Mapping[str, np.ndarray]) -> Model:
+    """A model to begin with: m as believed, u from random pairs, and one match for every two records. Clusters teach the rest."""
+    names, levels = list(fields), {name: each.level_names() for name, each in fields.items()}
+    sizes = [len(each) for each in levels.values()]
+    strangers = _Strangers(replace(evidence, compared=_NOBODY), levels_of(_NOBODY.patterns, len(names)), sizes)
+    prior = float(np.log2(max(_records(counts), 2.0) / 2 / evidence.total))
+    u = strangers.shares(np.empty(0), counts, names)
+    return Model(levels, [believed(size) for size in sizes], u, prior, rarity(fields, counts), notes=["m is learned from clusters"])
+
+
+def by_dice(fields: Mapping[str, Field], threshold: float) -> Model:
+    """A model for encodings: the Dice coefficient above a threshold, as weights. One number cannot tell errors from strangers, so nothing
+    is learned and the weights are no log odds; the threshold is about 0.8 (Schnell, Bachteler and Reiher, 2009)."""
+    levels, halves = {name: each.level_names() for name, each in fields.items()}, []
+    for name, each in fields.items():
+        dice = np.array([0.0, threshold - 0.2, *(float(level.split()[-1]) if " " in level else 1.0 for level in levels[name][2:])])
+        halves.append(2.0 ** ((dice - threshold) * _BITS_A_DICE / 2 + 0.25) if each.compare else np.ones(len(levels[name])))
+    notes = ["weights follow the Dice coefficient and are no probabilities"]
+    return Model(levels, halves, [1 / each for each in halves], 0.0, {}, notes=notes)
+
+
+def learned(
+    model: Model,
+    fields: Mapping[str, Field],
+    inside: Patterns,
+    linked: Patterns,
+    evidence: Evidence,
+    codes: np.ndarray,
+    label: np.ndarray,
+    strength: float,
+    dependent: bool,
+    both: bool,
+) -> Model:
+    """The model that clusters teach (classification EM; Celeux and Govaert, 1992).
+
+    `inside`: patterns of all pairs inside clusters; `linked`: of those among them that the rules make. `label`: int32 (n,). A value
+    counts once for each cluster that holds it, so that a person with many records does not make a name common.
+    """
+    if not inside.counts.sum():
+        return model
+    names, sizes = list(fields), [len(each) for each in model.levels.values()]
+    if both:
+        evidence = replace(evidence, compared=_NOBODY)
+    apart = evidence.compared.without(linked) if not both else _NOBODY
+    strangers = _Strangers(evidence, levels_of(apart.patterns, len(names)), sizes)
+    counts = {name: held(codes[:, place], label) for place, name in enumerate(names)}
+    table, pairs = levels_of(inside.patterns, len(names)), inside.counts.astype(np.float64)
+    m = []
+    for place, size in enumerate(sizes):
+        total = mixture.level_counts(table[:, place], pairs, size) + believed(size)
+        m.append(_never_nothing(total / total.sum()))
+    left = apart.counts.astype(np.float64)
+    terms = [*(tree(table, pairs, sizes, strength) if both else []), *strangers.terms(left)] if dependent else []
+    prior = float(np.log2(max(float(pairs.sum()), 1.0) / evidence.total))
+    return replace(model, m=m, u=strangers.shares(left, counts, names), prior=prior, rarity=rarity(fields, counts), dependence=terms)
+
+
+class _Strangers:
+    """Pairs that are no match: those that rules make, as far as they are none, and all others, for which random pairs stand."""
+
+    def __init__(self, evidence: Evidence, table: np.ndarray, sizes: Sequence[int]) -> None:
+        self._sizes = sizes
+        others = max(evidence.total - float(evidence.compared.counts.sum()), 0.0)
+        alone = not evidence.compared.counts.sum()
+        scale = 1.0 if alone else others / max(float(evidence.at_random.counts.sum()), 1.0)
+        self._random, self._strength = evidence.at_random.counts * scale, _DRAWN if alone else 1.0
+        self._levels = np.concatenate([table, levels_of(evidence.at_random.patterns, len(sizes))])
+
+    def _counts(self, compared: np.ndarray) -> np.ndarray:
+        return np.concatenate([compared, self._random])
+
+    def shares(self, compared: np.ndarray, counts: Mapping[str, np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
+        """u of each field. `compared`: float64, pairs of each pattern that rules make and that are no match."""
+        weights, found = self._counts(compared), []
+        for place, name in enumerate(names):
+            share = mixture.level_counts(self._levels[:, place], weights, self._sizes[place])
+            share = share / max(float(share.sum()), 1.0)
+            if not len(self._random):
+                share[-1] = max(share[-1], _equal_by_chance(counts[name]))
+            found.append(_never_nothing(share))
+        return found
+
+    def terms(self, compared: np.ndarray) -> list[Dependence]:
+        """What dependences among them take away from the weight of pairs."""
+        found = tree(self._levels, self._counts(compared), self._sizes, self._strength)
+        return [Dependence(each.first, each.second, -each.table) for each in found]
+
+
+def _free(
+    names: Sequence[str], rules: Sequence[Sequence[Key]], by_rule: Sequence[Patterns], sizes: Sequence[int]
+) -> tuple[list[list[int]], list[str], dict[str, list[str]]]:
+    """For each field the rules that can train it: not those whose keys fix it, nor those whose pairs all agree in it for another reason."""
+    free: list[list[int]] = [[] for _ in names]
+    notes: list[str] = []
+    trained: dict[str, list[str]] = {name: [] for name in names}
+    for place, name in enumerate(names):
+        for number, (rule, seen) in enumerate(zip(rules, by_rule, strict=True)):
+            share = mixture.level_counts(level_of(seen.patterns, place), seen.counts, sizes[place])
+            words = ", ".join(map(str, rule))
+            if name in fixed_fields(rule) or not share.sum():
+                continue
+            if share[-1] >= _FIXED * share.sum():
+                notes.append(f"the rule {words} fixes {name}, which other rules train")
+                continue
+            free[place].append(number)
+            trained[name].append(words)
+        if not free[place]:
+            notes.append(f"every rule fixes {name}; its m is learned from all pairs and may be too good")
+    return free, notes, trained
+
+
+def _records(counts: Mapping[str, np.ndarray]) -> float:
+    return max((float(each.sum()) for each in counts.values()), default=2.0)
+
+
+def held(codes: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """int64 (values,): clusters that hold each value."""
+    known = codes >= 0
+    once = np.unique(label[known].astype(np.int64) << 32 | codes[known])
+    return np.bincount(once & 0xFFFFFFFF)
+
+
+def _equal_by_chance(counts: np.ndarray) -> float:
+    """Probability that two records hold one value."""
+    n = float(counts.sum())
+    return float((counts * (counts - 1.0)).sum() / (n * (n - 1))) if n > 1 else 0.0
+
+
+def _never_nothing(shares: np.ndarray) -> np.ndarray:
+    shares = shares.copy()
+    shares[1:] = np.maximum(shares[1:], _FLOOR)
+    return shares / shares.sum()
+
+
+def rarity(fields: Mapping[str, Field], counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What each value adds where two records hold it: log2 of the mean frequency over its own, in 1/1000 bits (Winkler, 2000)."""
+    found = {}
+    for name, each in fields.items():
+        if each.weighs_rarity() and counts[name].sum() > 1:
+            frequency = np.maximum(counts[name], 1) / counts[name].sum()
+            mean = max(float((frequency**2)[counts[name] > 0].sum()), _FLOOR)
+            found[name] = np.rint(SCALE * np.clip(np.log2(mean / frequency), -_RAREST, _RAREST)).astype(np.int32)
+    return found
+
+
+def describe(model: Model, patterns: Patterns, threshold: float, compared: Sequence[str] | None = None) -> dict[str, Any]:
+    """The model in numbers: m, u and weight of each level, and what it expects of itself. No value of any record."""
+    weights = model.weights()
+    return {
+        "prior_bits": round(model.prior, 3),
+        "fields": {
+            name: [
+                {"level": level, "m": round(float(model.m[place][k]), 6), "u": float(f"{model.u[place][k]:.6g}"),
+                "bits": int(weights[place, k]) / SCALE}
+                for k, level in enumerate(levels) if k
+            ]
+            for place, (name, levels) in enumerate(model.levels.items())
+            if compared is None or name in compared
+        },
+        "rarity": {name: {"most_bits": int(each.max()) / SCALE, "least_bits": int(each.min()) / SCALE} for name,
+        each in model.rarity.items()},
+        "dependence": [
+            {"fields": [list(model.levels)[each.first], list(model.levels)[each.second]],
+            "bits_at_most": round(float(np.abs(each.table).max()), 3)}
+            for each in model.dependence
+        ],
+        "trained_by": model.trained_by,
+        "notes": model.notes,
+        "threshold": threshold,
+        **expected(model, patterns, threshold),
+    }  # fmt: skip
+
+
+def expected(model: Model, patterns: Patterns, threshold: float) -> dict[str, Any]:
+    """Precision and recall that the model expects, rarity left out: at the threshold and along whole bits. Recall is among compared
+    pairs."""
+    weight = model.of_patterns(patterns.patterns) / SCALE
+    match = patterns.counts / (1 + np.exp2(-weight))
+    every = max(float(match.sum()), 1e-12)
+
+    def at(cut: float) -> tuple[float | None, float]:
+        above = weight >= cut
+        pairs = float(patterns.counts[above].sum())
+        return (round(float(match[above].sum()) / pairs, 5) if pairs else None, round(float(match[above].sum()) / every, 5))
+
+    precision, recall = at(threshold)
+    bins, place = np.unique(np.floor(weight).astype(int), return_inverse=True)
+    pairs = np.bincount(place, weights=patterns.counts).astype(int)
+    return {
+        "expected_precision": precision, "expected_recall": recall,
+        "curve": [{"bits": cut, "precision": at(cut)[0], "recall": at(cut)[1]} for cut in range(-10, 31)],
+        "pairs_by_bits": {str(bit): int(count) for bit, count in zip(bins, pairs, strict=True)},
+    }  # fmt: skip

@@ -1,0 +1,84 @@
+"""`uttag link`, step by step: what the command line asks of the linkage engine."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines import compute, storage
+from pipelines.errors import SettingsError
+from pipelines.linkage import review as reviews
+from pipelines.linkage.encode import encode
+from pipelines.linkage.link import Clock, blocked, groups, link_tables
+from pipelines.linkage.link_settings import LinkSettings, table_path
+from pipelines.linkage.outcome import Outcome, analysis
+from pipelines.linkage.rules import Candidates
+
+Say = Callable[[str], None]
+
+
+def run(path: Path, out: Path, say: Say, review: int = 0, decided: Path | None = None) -> dict[str, Any] | None:
+    """Link the tables that the settings name, alone or as one of several ranks; what `model.json` holds, on the first rank."""
+    settings = LinkSettings.load(path)
+    return link(settings, [table_path(path, table) for table in settings.data], out, say, review, decided)
+
+
+def link(
+    settings: LinkSettings, paths: Sequence[Path], out: Path, say: Say, review: int = 0, decided: Path | None = None
+) -> dict[str, Any] | None:
+    """Link tables and write what was found into `out`."""
+    clock, links = Clock(), reviews.decided_links(reviews.read_decisions(decided)[0]) if decided else None
+    with compute.ranks() as ranks:
+        linked = link_tables(settings, paths, ranks, clock, say if ranks.rank == 0 else lambda _line: None, decided=links)
+    if linked is None:
+        return None
+    outcome = Outcome(settings, linked)
+    with clock.phase("write"):
+        model = outcome.write(out)
+    model["run"] = {
+        "pairs": sum(linked.new),
+        "cpu_seconds": clock.seconds,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    storage.write_json(model, out / "model.json")
+    outcome.report(out / "report.html", model)
+    if review:
+        model["review"] = outcome.review(out / "review.csv", review)
+    return model
+
+
+def dry_run(path: Path) -> list[str]:
+    """What the blocking rules would cost, without comparing anything."""
+    settings = LinkSettings.load(path)
+    encoded = encode(settings, [table_path(path, table) for table in settings.data])
+    candidates = Candidates(encoded.matrix(), groups(settings, encoded))
+    return [f"{len(encoded):,} records", *analysis(blocked(settings, encoded, candidates).analysis())]
+
+
+def estimated(path: Path) -> dict[str, Any]:
+    """Precision and recall as people's decisions tell."""
+    decisions, strata = reviews.read_decisions(path)
+    return reviews.estimate(decisions, strata)
+
+
+def said(model: dict[str, Any], out: Path) -> str:
+    """The outcome in one paragraph."""
+    clusters, records = model["clusters"], sum(model["records"].values())
+    expected = f"expected precision {model['expected_precision']}, recall {model['expected_recall']} among the pairs compared"
+    lines = [
+        f"{records:,} records are {clusters['number']:,} persons: {model['run']['pairs']:,} pairs compared, {clusters['links']:,} links",
+        expected,
+        *(f"note: {note}" for note in model["notes"]),
+        f"report: {out / 'report.html'}",
+    ]
+    return "\n".join(lines)
+
+
+def check_arguments(paths: Sequence[Path], wanted: str, out: Path | None, needs_out: bool) -> None:
+    """One settings file, or tables; and where to write."""
+    if not paths:
+        raise SettingsError("link", f"names no {wanted}", "see uttag link --help")
+    if needs_out and out is None:
+        raise SettingsError("link", "does not say where to write", "add --out")
