@@ -51,14 +51,23 @@ class Tally(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What patterns can weigh at most, in 1/1000 bits. `levels`: int64 (fields, LEVELS). `together`: int64 (terms, LEVELS, LEVELS), of the
-    fields `first` and `second`: int8 (terms,). `floor`: int64, from which a pattern is promising."""
+    """What pairs weigh, in 1/1000 bits. `levels`: int64 (fields, LEVELS). `together`: int64 (terms, LEVELS, LEVELS), of the fields
+    `first` and `second`: int8 (terms,). `floor`: int64, from which a pair is kept. `rarity`: int32, what values add where both records
+    hold them, field after field from `rarity_begins`: int64 (fields + 1,) on, by the values' codes; `near`: int64, 1/1000 of that for the
+    level next to equal. `most`: int64 (fields, LEVELS), the most that levels can weigh with it. `tops`: int8 (fields,), level of equal
+    values.
+    """
 
     levels: np.ndarray
     together: np.ndarray
     first: np.ndarray
     second: np.ndarray
     floor: int
+    rarity: np.ndarray
+    rarity_begins: np.ndarray
+    near: int
+    most: np.ndarray
+    tops: np.ndarray
 
 
 @compiled
@@ -97,7 +106,7 @@ def stream(
     """Compare the pairs that rows `first` to `end` make with those after them.
 
     `every`: a power of two; of so many pairs one is taken, chosen by the hash of its two records; 1 for all. `repeats`: also those
-    that an earlier rule makes. Pairs of patterns that `weights` finds promising are kept.
+    that an earlier rule makes. Pairs that reach the floor of `weights` are kept.
     """
     patterns, counts = np.full(1 << 12, _EMPTY, np.int64), np.zeros(1 << 12, np.int64)
     promising = np.zeros(1 << 12, np.bool_)
@@ -134,7 +143,9 @@ def stream(
         if number + waiting > len(left):
             left, right, kept = _doubled(left), _doubled(right), _doubled(kept)
         used = _count(patterns, counts, promising, used, batch, waiting, weights)
-        number = _keep(patterns, promising, rows.records, first, batch_left, batch_right, batch, waiting, left, right, kept, number)
+        number = _keep(
+            patterns, promising, weights, codes, rows.records, first, batch_left, batch_right, batch, waiting, left, right, kept, number
+        )  # fmt: skip
         waiting = 0
     full = np.flatnonzero(patterns != _EMPTY)
     return Tally(patterns[full], counts[full], promising[full], left[:number].copy(), right[:number].copy(), kept[:number].copy())
@@ -172,7 +183,9 @@ def stream_pairs(
         if number + waiting > len(kept_left):
             kept_left, kept_right, kept = _doubled(kept_left), _doubled(kept_right), _doubled(kept)
         used = _count(patterns, counts, promising, used, batch, waiting, weights)
-        number = _keep(patterns, promising, records, 0, places_left, places_right, batch, waiting, kept_left, kept_right, kept, number)
+        number = _keep(
+            patterns, promising, weights, near, records, 0, places_left, places_right, batch, waiting, kept_left, kept_right, kept, number
+        )  # fmt: skip
     full = np.flatnonzero(patterns != _EMPTY)
     return Tally(patterns[full], counts[full], promising[full], kept_left[:number].copy(), kept_right[:number].copy(), kept[:number].copy())
 
@@ -226,14 +239,21 @@ def _count(
 
 @compiled
 def _keep(
-    patterns: np.ndarray, promising: np.ndarray, records: np.ndarray, first: int, batch_left: np.ndarray, batch_right: np.ndarray,
-    slots: np.ndarray, waiting: int, left: np.ndarray, right: np.ndarray, kept: np.ndarray, number: int,
+    patterns: np.ndarray, promising: np.ndarray, weights: Weights, codes: np.ndarray, records: np.ndarray, first: int,
+    batch_left: np.ndarray, batch_right: np.ndarray, slots: np.ndarray, waiting: int, left: np.ndarray, right: np.ndarray, kept: np.ndarray,
+    number: int,
 ) -> int:  # fmt: skip
-    """Keep the pairs of promising patterns; returns how many there are now."""
+    """Keep the pairs that reach the floor; returns how many there are now."""
     for k in range(waiting):
         if promising[slots[k]]:
-            a, b = records[first + batch_left[k]], records[first + batch_right[k]]
-            left[number], right[number], kept[number] = min(a, b), max(a, b), patterns[slots[k]]
+            i, j = batch_left[k], batch_right[k]
+            pattern = patterns[slots[k]]
+            if len(weights.rarity) > 0:
+                weight = _summed(pattern, weights.levels, weights.together, weights.first, weights.second)
+                if weight + _rarity(pattern, weights, codes, i, j) < weights.floor:
+                    continue
+            a, b = records[first + i], records[first + j]
+            left[number], right[number], kept[number] = min(a, b), max(a, b), pattern
             number += 1
     return number
 
@@ -241,13 +261,36 @@ def _keep(
 @compiled
 def most_weight(pattern: int, weights: Weights) -> int:
     """The most that a pair of this pattern can weigh."""
+    return _summed(pattern, weights.most, weights.together, weights.first, weights.second)
+
+
+@compiled
+def _summed(pattern: int, levels: np.ndarray, together: np.ndarray, first: np.ndarray, second: np.ndarray) -> int:
     total = np.int64(0)
-    for field in range(len(weights.levels)):
-        total += weights.levels[field, pattern >> (BITS * field) & (LEVELS - 1)]
-    for term in range(len(weights.first)):
-        a = pattern >> (BITS * weights.first[term]) & (LEVELS - 1)
-        b = pattern >> (BITS * weights.second[term]) & (LEVELS - 1)
-        total += weights.together[term, a, b]
+    for field in range(len(levels)):
+        total += levels[field, pattern >> (BITS * field) & (LEVELS - 1)]
+    for term in range(len(first)):
+        a = pattern >> (BITS * first[term]) & (LEVELS - 1)
+        b = pattern >> (BITS * second[term]) & (LEVELS - 1)
+        total += together[term, a, b]
+    return total
+
+
+@compiled
+def _rarity(pattern: int, weights: Weights, codes: np.ndarray, i: int, j: int) -> int:
+    """What rare values add to the weight of the pair of columns i and j of `codes`: int32 (fields, m)."""
+    total = np.int64(0)
+    for field in range(len(weights.tops)):
+        begin = weights.rarity_begins[field]
+        if weights.rarity_begins[field + 1] == begin:
+            continue
+        level = pattern >> (BITS * field) & (LEVELS - 1)
+        top = np.int64(weights.tops[field])
+        if level == top:
+            total += weights.rarity[begin + codes[field, i]]
+        elif level == top - 1 and top > 2:
+            rare = min(weights.rarity[begin + codes[field, i]], weights.rarity[begin + codes[field, j]])
+            total += np.int64(rare) * weights.near // 1000
     return total
 
 

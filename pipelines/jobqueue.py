@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from pipelines.errors import ClusterError
+from pipelines.version import kernels_hash
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -119,7 +120,7 @@ def _client(cluster: Any) -> Any:
 
 def _numba_cache() -> list[str]:
     return [
-        'export NUMBA_CACHE_DIR="${TMPDIR:-/tmp}/uttag-numba-$(id -u)" NUMBA_NUM_THREADS=1',
+        f'export NUMBA_CACHE_DIR="${{TMPDIR:-/tmp}}/uttag-numba-$(id -u)-{kernels_hash()}" NUMBA_NUM_THREADS=1',
         'mkdir -p -m 700 "$NUMBA_CACHE_DIR"',
         # One that another user put there first could hold code of theirs.
         '[ -O "$NUMBA_CACHE_DIR" ] && [ ! -L "$NUMBA_CACHE_DIR" ] || NUMBA_CACHE_DIR=$(mktemp -d)',

@@ -85,16 +85,16 @@ PERSON_INDEX: Final[Schema] = {
 LINKS: Final = ("alone", "anchor", "number", "weight")
 PERSONS: Final[Schema] = {"person": "int64", "sex": "int8", "birth_day": "day"}  # ascending by person
 
-# store zone, written by linkage: the records that a match weight alone holds to their person. Records that share a number are one unit;
-# each unit hangs on another, up to the unit that the person is known by, which is not listed. Sex and birth day are what the unit says of
-# itself. Ascending by record.
-TIES: Final[Schema] = {
-    "record": "int64",
-    "unit": "int64",  # the record that names the unit: the first delivered
-    "toward": "int64",  # the record that names the unit which this one hangs on
+# store zone, written by linkage: what is not certain of the index. A unit is the records that share a number, or one that shares none,
+# and is named by its first delivered record. `UNITS`: every unit that a match weight alone holds to its person, or that may be somebody
+# else's; sex and birth day are what it says of itself. `TIES`: the one tie that holds it, and those that were not made, to units with an
+# anchor or number of their own. The odds of a tie of w bits are 2^w, against each other and against none of them.
+UNITS: Final[Schema] = {"record": "int64", "unit": "int64", "sex": "int8", "birth_day": "day"}  # ascending by record
+TIES: Final[Schema] = {  # ascending by (unit, made, toward)
+    "unit": "int64",
+    "toward": "int64",  # name of the unit that it hangs on, or would
     "weight": "int32",
-    "sex": "int8",
-    "birth_day": "day",
+    "made": "int8",  # 1 for the tie that holds the unit, 0 for one that was not made
 }
 
 # store zone, written by linkage: how the persons came to be, one row for each change of a kind in CHANGES: records go from `before` to

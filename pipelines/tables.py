@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from pipelines import storage
 from pipelines.errors import DataError
 
+pa.set_memory_pool(pa.system_memory_pool())  # gives memory back when a column is done with
+
 _PARQUET = (".parquet", ".pq")
 
 
@@ -225,7 +227,7 @@ def _read(path: Path, names: list[str]) -> pa.Table:
     if path.suffix in _PARQUET:
         schema = pq.read_schema(path)
         texts = [name for name in names if pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)]
-        return pq.read_table(path, columns=names, read_dictionary=texts, use_threads=False)
+        return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)  # read_table would import pandas
     convert = pa_csv.ConvertOptions(include_columns=names, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
     return pa_csv.read_csv(path, parse_options=_dialect(path), convert_options=convert)
 

@@ -16,3 +16,12 @@ def code_hash() -> str:
         for path in sorted(folder.rglob("*.py")):
             digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+@cache
+def kernels_hash() -> str:
+    """Short hex digest over the kernels: what was compiled from others must not be taken for theirs, which numba does not see by itself."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted((Path(__file__).parent.parent / "kernels").glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

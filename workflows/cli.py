@@ -19,6 +19,7 @@ from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
+from pipelines.version import kernels_hash
 
 app = typer.Typer(
     name="uttag", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -55,13 +56,17 @@ def main() -> None:
 
 
 def _compiled() -> str:
-    """Where compiled loops are kept: off shared disks, and in no folder of another user, who could plant code in it that we would run."""
+    """Where compiled loops are kept: off shared disks, in no folder of another user, who could plant code in it that we would run, and apart
+    for each state of the kernels."""
+    version = kernels_hash()
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or f"{tempfile.gettempdir()}/uttag-numba-{os.getuid()}")
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
-            return str(folder)
+            of_version = folder if folder.name == version else folder / version
+            of_version.mkdir(mode=0o700, exist_ok=True)
+            return str(of_version)
     own = tempfile.mkdtemp(prefix="uttag-numba-")
     atexit.register(shutil.rmtree, own, ignore_errors=True)
     return own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,9 +16,14 @@ from pipelines.linkage.settings import LinkageSettings
 
 Progress = Callable[[str], None]
 
+DOUBT: Final = -7000  # weight, in 1/1000 bits, below which a pair is not worth a doubt: less than 1 %
+
 
 def compare(ranks: Ranks, candidates: Rows, settings: LinkageSettings, say: Progress) -> tuple[Rows | None, dict[str, Any]]:
-    """Pairs of clusters that are likely one person, on rank 0: `left`, `right` (int64), `weight` (int32); and what was done, in counts."""
+    """Pairs of clusters that may be one person, on rank 0: `left`, `right` (int64), `weight` (int32); and what was done, in counts.
+
+    Those below the threshold too, down to `DOUBT`: they join nobody, but tell how sure it is that they do not.
+    """
     seekers, number = (int(count) for count in ranks.sum(np.array([candidates["seeker"].sum(), len(candidates["seeker"])], np.int64)))
     report: dict[str, Any] = {"seekers": seekers, "candidates": number, "rules": [], "model": None}
     if not seekers:
@@ -58,7 +63,7 @@ def _count(ranks: Ranks, rows: Rows, settings: LinkageSettings, say: Progress) -
 
 def _links(ranks: Ranks, rows: Rows, model: Model, settings: LinkageSettings, say: Progress) -> Rows | None:
     nothing = np.zeros((0, PATTERNS), np.int64)
-    floor = round(settings.threshold * 1000)
+    floor = min(round(settings.threshold * 1000), DOUBT)
     found = [_no_pairs()]
     for each in all_blocks(ranks, rows, settings):
         room = 1024 + 4 * int(each.seekers.sum())

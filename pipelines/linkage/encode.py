@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
 
@@ -37,16 +37,15 @@ class Given:
 @dataclass(frozen=True)
 class Encoded:
     """`sources`: int16 (n,), place of each record's table in the settings; `edges`: int64 (tables + 1,), where its records begin.
-    `codes`: {field: int32 (n,)}, -1 if unknown. `counts`: {field: int64 (values,)}, records that hold each value. `texts`: the distinct
-    texts, to be shown. `given`: how the values are written down."""
+    `codes`: {field: int32 (n,)}, -1 if unknown. `shown`: the columns' texts, to be
+    shown. `given`: how the values are written down."""
 
     sources: np.ndarray
     edges: np.ndarray
     codes: dict[str, np.ndarray]
-    counts: dict[str, np.ndarray]
     values: Values
     deriver: Deriver
-    shown: dict[str, Coded]
+    shown: Mapping[str, Coded]
     given: Given = Given()
 
     def __len__(self) -> int:
@@ -62,11 +61,28 @@ def encode(settings: LinkSettings, paths: Sequence[Path], data: Sequence[Table] 
     data = settings.data if data is None else data
     lengths = [tables.length(path) for path in paths]
     edges = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    coded = {name: _column(name, field, data, paths, lengths) for name, field in settings.fields.items()}
-    return encode_columns(settings.fields, coded, edges, given)
+    coded = {name: _column(field, data, paths, lengths) for name, field in settings.fields.items()}
+    encoded = encode_columns(settings.fields, coded, edges, given)
+    return replace(encoded, shown=_Columns(settings.fields, data, paths, lengths))
 
 
-def _column(name: str, field: Field, data: Sequence[Table], paths: Sequence[Path], lengths: Sequence[int]) -> Coded:
+class _Columns(Mapping[str, Coded]):
+    """The columns as texts, read again when they are asked for, so that nothing holds them meanwhile."""
+
+    def __init__(self, fields: Mapping[str, Field], data: Sequence[Table], paths: Sequence[Path], lengths: Sequence[int]) -> None:
+        self._fields, self._tables = fields, (data, paths, lengths)
+
+    def __getitem__(self, name: str) -> Coded:
+        return _column(self._fields[name], *self._tables)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+def _column(field: Field, data: Sequence[Table], paths: Sequence[Path], lengths: Sequence[int]) -> Coded:
     parts = [] if paths else [tables.nothing(0)]
     for table, path, length in zip(data, paths, lengths, strict=True):
         column = field.column if isinstance(field.column, str) else field.column.get(table.source)
@@ -80,10 +96,8 @@ def encode_columns(fields: Mapping[str, Field], coded: Mapping[str, Coded], edge
     codes: dict[str, np.ndarray] = {}
     kinds = {name: field.value_kind() for name, field in fields.items()}
     texts = {name: coded[name] for name, kind in kinds.items() if kind == comparisons.TEXT}
-    pool, places = tables.pooled([each.values for each in texts.values()])
-    for (name, each), place in zip(texts.items(), places, strict=True):
-        codes[name] = np.append(place, np.int32(-1))[each.codes]
-    symbols, starts, alphabet = _symbols(pool, given.alphabet)
+    pools = _pools(fields, texts, codes)
+    symbols, starts, alphabet = _symbols(pools, given.alphabet)
     classes = _classes(symbols, len(alphabet), given.classes)
     marks = signatures(symbols, starts, classes)
     month_first = dict(given.month_first)
@@ -98,19 +112,37 @@ def encode_columns(fields: Mapping[str, Field], coded: Mapping[str, Coded], edge
     )  # fmt: skip
     codes = {name: codes[name] for name in fields}
     deriver = Deriver(values, alphabet, codes)
-    values = values._replace(derived=_derived(fields, deriver, pool, len(starts) - 1))
-    counts = {name: np.bincount(codes[name][codes[name] >= 0]) for name in fields}
+    values = values._replace(derived=_derived(fields, deriver, pools, len(starts) - 1))
     sources = np.repeat(np.arange(len(edges) - 1, dtype=np.int16), np.diff(edges))
-    return Encoded(sources, edges, codes, counts, values, deriver, dict(coded), Given(alphabet, classes, month_first, known))
+    return Encoded(sources, edges, codes, values, deriver, dict(coded), Given(alphabet, classes, month_first, known))
 
 
-def _symbols(pool: tables.Texts, alphabet: str) -> tuple[np.ndarray, np.ndarray, str]:
+def _pools(fields: Mapping[str, Field], texts: Mapping[str, Coded], codes: dict[str, np.ndarray]) -> list[tables.Texts]:
+    """The distinct texts, one pool for the fields whose values may stand in one another; fills the codes, which count through all pools."""
+    group = {name: name for name in texts}
+    for name in texts:
+        for other in (*fields[name].shared_with, *((fields[name].swapped_with,) if fields[name].swapped_with else ())):
+            old, new = group[str(other)], group[name]
+            group = {each: new if one == old else one for each, one in group.items()}
+    pools, begin = [], 0
+    for first in dict.fromkeys(group.values()):
+        names = [name for name in texts if group[name] == first]
+        values = [texts[name].values for name in names]
+        pool, places = tables.pooled(values) if len(names) > 1 else (values[0], [np.arange(len(values[0]), dtype=np.int32)])
+        for name, place in zip(names, places, strict=True):
+            codes[name] = np.append(place + np.int32(begin), np.int32(-1))[texts[name].codes]
+        pools.append(pool)
+        begin += len(pool)
+    return pools
+
+
+def _symbols(pools: Sequence[tables.Texts], alphabet: str) -> tuple[np.ndarray, np.ndarray, str]:
     """The texts as symbols, where each begins, and the letter that each symbol stands for: those of `alphabet`, and new ones after them."""
     symbol_of = np.zeros(0x110000, np.uint16)
     symbol_of[[ord(letter) for letter in alphabet]] = np.arange(len(alphabet))
     symbols, starts = [np.zeros(0, np.uint16)], [np.zeros(1, np.int64)]
-    for begin in range(0, len(pool), _CHUNK):
-        points, edges = tables.code_points(pool[begin : begin + _CHUNK])
+    for part in (pool[begin : begin + _CHUNK] for pool in pools for begin in range(0, len(pool), _CHUNK)):
+        points, edges = tables.code_points(part)
         new = [int(point) for point in np.flatnonzero(np.bincount(points, minlength=1)) if chr(point) not in alphabet]
         if len(alphabet) + len(new) > 0xFFFF:
             raise DataError("linkage", "texts hold more than 65,535 different characters", "leave out the field that is no text")
@@ -132,7 +164,10 @@ def _classes(symbols: np.ndarray, alphabet: int, given: np.ndarray | None) -> np
     if given is not None:
         classes[: len(given)] = given
         return classes
-    frequent = np.argsort(-np.bincount(symbols, minlength=max(alphabet, 1)), kind="stable")[: CLASSES - 1]
+    counts = np.zeros(max(alphabet, 1), np.int64)
+    for begin in range(0, len(symbols), 1 << 20):
+        counts += np.bincount(symbols[begin : begin + (1 << 20)], minlength=len(counts))
+    frequent = np.argsort(-counts, kind="stable")[: CLASSES - 1]
     classes[frequent] = np.arange(len(frequent))
     return classes
 
@@ -246,7 +281,7 @@ def _filters(columns: dict[str, Coded], codes: dict[str, np.ndarray]) -> tuple[n
     return words, np.bitwise_count(words).sum(1).astype(np.int32)
 
 
-def _derived(fields: Mapping[str, Field], deriver: Deriver, pool: tables.Texts, texts: int) -> np.ndarray:
+def _derived(fields: Mapping[str, Field], deriver: Deriver, pools: Sequence[tables.Texts], texts: int) -> np.ndarray:
     """int64 (keys, texts): what levels ask for."""
     rows = []
     for name, level in derived_levels(fields):
@@ -255,5 +290,7 @@ def _derived(fields: Mapping[str, Field], deriver: Deriver, pool: tables.Texts, 
         else:
             groups = tables.mapping(Path(str(fields[name].groups)), "value", "group")
             numbered = {group: place for place, group in enumerate(sorted(set(groups.values())))}
-            rows.append(np.array([numbered[groups[text]] if text in groups else -1 for text in pool.to_pylist()], np.int64))
+            rows.append(
+                np.array([numbered[groups[text]] if text in groups else -1 for pool in pools for text in pool.to_pylist()], np.int64)
+            )
     return np.stack(rows) if rows else np.zeros((0, texts), np.int64)

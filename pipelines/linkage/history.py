@@ -9,21 +9,26 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from pipelines import storage
 from pipelines.accepted import Accepted
 from pipelines.compute import Ranks
+from pipelines.errors import DataError
 from pipelines.linkage.rows import Rows
 from pipelines.linkage.ties import CERTAIN, held
-from pipelines.schemas import CHANGES, EVIDENCE, LINKAGE_HISTORY, NO_PERSON, PERSON_INDEX, TIES
+from pipelines.schemas import CHANGES, DAY_UNKNOWN, EVIDENCE, LINKAGE_HISTORY, NO_PERSON, PERSON_INDEX, TIES, UNITS, Schema
 from pipelines.site import Site
 from pipelines.snapshot import index_folder
 from pipelines.storage import Category, Frame, array
 
+Frames = tuple[Frame, Frame, Frame]  # schemas PERSON_INDEX, UNITS, TIES
+
+_FILES: Final[dict[str, Schema]] = {"index": PERSON_INDEX, "units": UNITS, "ties": TIES}
 _NEW, _GONE, _MERGE, _SPLIT, _MOVED = range(5)
 _DELIVERED, _WITHDRAWN, _CORRECTED, _REWEIGHED, _NUMBER, _WEIGHT, _UNKNOWN = range(7)
 
@@ -40,8 +45,10 @@ def current_file(site: Site) -> Path:
 
 def read_history(site: Site) -> Frame:
     """The history of the present index. Raises `DataError` if there is none."""
-    name = storage.read_object(current_file(site), "history")["history"]["name"]
-    return storage.read(history_file(site, name), LINKAGE_HISTORY, site.zone("store"))
+    path = history_file(site, str(storage.read_object(current_file(site), "history")["history"]["name"]))
+    if not path.exists():
+        raise DataError(path, "is not there", f"restore it, or remove {current_file(site)} to begin another history")
+    return storage.read(path, LINKAGE_HISTORY, site.zone("store"))
 
 
 def gather_speakers(ranks: Ranks, rows: Rows) -> np.ndarray | None:
@@ -51,10 +58,10 @@ def gather_speakers(ranks: Ranks, rows: Rows) -> np.ndarray | None:
     return np.concatenate(gathered) if gathered is not None else None
 
 
-def publish(site: Site, name: str, index: Frame, ties: Frame, deliveries: Sequence[Accepted], speakers: np.ndarray) -> dict[str, Any]:
+def publish(site: Site, name: str, frames: Frames, deliveries: Sequence[Accepted], speakers: np.ndarray) -> dict[str, Any]:
     """Add to the history what the index of that name changes; counts of it, with where the history stands.
 
-    `index`, `ties`: schemas PERSON_INDEX and TIES. `speakers`: int32 (n,), for each record its delivery's place in `deliveries`.
+    `frames`: the index, its units and ties. `speakers`: int32 (n,), for each record its delivery's place in `deliveries`.
     Nothing is added where the index is the one that the history ends with. Returns {"name", "version", "day", "new", "gone", "merged",
     "split": persons, "moved": records that came, went or changed person without that a person came or went}.
     """
@@ -65,11 +72,11 @@ def publish(site: Site, name: str, index: Frame, ties: Frame, deliveries: Sequen
     past = read_history(site) if former is not None else storage.empty(LINKAGE_HISTORY)
     version = former["history"]["version"] + 1 if former is not None else 1
     day = max((each.delivered for each in deliveries), default=None)
-    changes = _changes(site, former, past, index, ties, deliveries, speakers)
-    rows = _rows(changes, version, 0 if day is None else int((np.datetime64(day, "D") - np.datetime64("1970-01-01", "D")).astype(int)))
+    changes = _changes(site, former, past, Side.of(*frames), deliveries, speakers)
+    rows = _rows(changes, version, DAY_UNKNOWN if day is None else (day - date(1970, 1, 1)).days)
     whole = storage.concat([past, rows], LINKAGE_HISTORY)
-    history = {
-        "name": storage.digest(storage.content_hash(whole, LINKAGE_HISTORY)), "version": version, "day": str(day), **_counts(changes),
+    history: dict[str, Any] = {
+        "name": storage.digest(storage.content_hash(whole, LINKAGE_HISTORY)), "version": version, "day": day and day.isoformat(), **_counts(changes),
     }  # fmt: skip
     storage.write(whole, history_file(site, history["name"]), LINKAGE_HISTORY, zone)
     listed = [[each.source, each.delivery] for each in deliveries]
@@ -122,17 +129,15 @@ def _counts(changes: Changes) -> dict[str, int]:
 
 
 def _changes(
-    site: Site, former: dict[str, Any] | None, past: Frame, index: Frame, ties: Frame, deliveries: Sequence[Accepted], speakers: np.ndarray
+    site: Site, former: dict[str, Any] | None, past: Frame, now: Side, deliveries: Sequence[Accepted], speakers: np.ndarray
 ) -> Changes:
-    now = Side.of(index, ties)
     if former is None:
         nothing = np.zeros(len(speakers), bool)
-        return compared(Side.of(storage.empty(PERSON_INDEX), storage.empty(TIES)), now, nothing, nothing)
+        return compared(Side.of(*(storage.empty(schema) for schema in _FILES.values())), now, nothing, nothing)
     folder = index_folder(site, former["index"])
-    if not (folder / "index.parquet").exists():
+    if not all((folder / f"{name}.parquet").exists() for name in _FILES):
         return _by_number_of_records(past, now)
-    zone = site.zone("store")
-    was = Side.of(storage.read(folder / "index.parquet", PERSON_INDEX, zone), storage.read(folder / "ties.parquet", TIES, zone))
+    was = Side.of(*(storage.read(folder / f"{name}.parquet", schema, site.zone("store")) for name, schema in _FILES.items()))
     known = {(source, delivery) for source, delivery in former["deliveries"]}
     standing = {(each.source, each.delivery) for each in deliveries}
     corrected = {source for source, delivery in known - standing}
@@ -151,8 +156,8 @@ class Side:
     hold: np.ndarray
 
     @staticmethod
-    def of(index: Frame, ties: Frame) -> Side:
-        return Side(array(index, "record"), array(index, "person"), *held(index, ties))
+    def of(index: Frame, units_of: Frame, ties: Frame) -> Side:
+        return Side(array(index, "record"), array(index, "person"), *held(index, units_of, ties))
 
 
 def replayed(history: Frame, version: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -171,15 +176,23 @@ def compared(was: Side, now: Side, fresh: np.ndarray, corrects: np.ndarray) -> C
 
     `fresh`, `corrects`: bool (n,), for the records of `now`: said by a delivery that was not there before; by one that replaces another.
     """
+    if not len(was.record):
+        return _all_new(now)
     each = _Records.of(was, now, fresh, corrects)
     flows, flow = np.unique(np.stack([each.before, each.after], 1)[each.moved], axis=0, return_inverse=True)
     flow = flow.reshape(-1)  # numpy 2.0 gives it another shape
     before, after = np.ascontiguousarray(flows[:, 0]), np.ascontiguousarray(flows[:, 1])
     records = np.bincount(flow, minlength=len(flows)).astype(np.int64)
-    kind = _kinds(before, after, records, np.isin(before, now.person), np.isin(after, was.person))
+    kind = _kinds(before, after, records, np.isin(before, each.after), np.isin(after, each.before))
     lost = _link(flow, before, each.before, each.moved, *_looked_up(was, each.there))
     made = _link(flow, after, each.after, each.moved, *_looked_up(now, each.here))
     return _explained(before, after, records, kind, _causes(before, each), lost, made)
+
+
+def _all_new(now: Side) -> Changes:
+    person, records = np.unique(now.person, return_counts=True)
+    nothing = np.zeros(len(person), np.int32)
+    return Changes(np.full(len(person), NO_PERSON, np.int64), person, records, nothing + _NEW, nothing + _DELIVERED, nothing)
 
 
 @dataclass(frozen=True)
@@ -196,14 +209,18 @@ class _Records:
 
     @staticmethod
     def of(was: Side, now: Side, fresh: np.ndarray, corrects: np.ndarray) -> _Records:
-        record = np.union1d(was.record, now.record)
-        there, here = _places(was.record, record), _places(now.record, record)
-        before, after = _at(was.person, there, NO_PERSON), _at(now.person, here, NO_PERSON)
+        here = _places(now.record, was.record)
+        more = np.ones(len(now.record), bool)
+        more[here[here >= 0]] = False
+        added = np.flatnonzero(more)
+        before = np.append(was.person, np.full(len(added), NO_PERSON, np.int64))
+        after = np.append(_at(now.person, here, NO_PERSON), now.person[added])
         moved = before != after
         touched = np.unique(np.concatenate([before[moved], after[moved]]))
         touched = touched[touched != NO_PERSON]
-        some = np.flatnonzero(np.isin(before, touched) | np.isin(after, touched))
-        there, here = there[some], here[some]
+        some = np.flatnonzero((_places(touched, before) >= 0) | (_places(touched, after) >= 0))
+        there = np.append(np.arange(len(was.record)), np.full(len(added), -1))[some]
+        here = np.append(here, added)[some]
         news = np.where(here < 0, 2, np.where(_at(corrects, here, False), 3, np.where(_at(fresh, here, False), 1, 0)))
         return _Records(before[some], after[some], there, here, moved[some], news.astype(np.int8))
 

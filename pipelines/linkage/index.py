@@ -12,20 +12,20 @@ from pipelines import storage
 from pipelines.errors import DataError
 from pipelines.linkage.clusters import Clusters, persons_of
 from pipelines.linkage.rows import Rows, unpacked_days
-from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS, TIES
+from pipelines.linkage.ties import Units
+from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS, TIES, UNITS
 from pipelines.site import Site
 from pipelines.snapshot import index_folder
 from pipelines.storage import Frame, array
 
 
 def write_index(
-    site: Site, sources: Sequence[str], nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray, tied: Rows
+    site: Site, sources: Sequence[str], nodes: Rows, clusters: Clusters, before: np.ndarray, joined: np.ndarray, units: Units, ties: Frame
 ) -> tuple[Frame, Frame, dict[str, Any]]:
-    """Write `index.parquet`, `persons.parquet` and `ties.parquet` under the hash of their content.
+    """Write `index.parquet`, `persons.parquet`, `units.parquet` and `ties.parquet` under the hash of their content.
 
-    `sources`: names, as `nodes["source"]` counts them. `before`, `joined`: as `clusters.by_weight` returns them. `tied`: as
-    `ties.tie_columns` does. Returns the index, the ties, and
-    {"index", "records", "persons", "links": {link: records}, "sources": {source: {link: records}}}.
+    `sources`: names, as `nodes["source"]` counts them. `before`, `joined`: as `clusters.by_weight` returns them. `ties`: those of `units`.
+    Returns the index, the units, and {"index", "records", "persons", "links": {link: records}, "sources": {source: {link: records}}}.
     """
     names = persons_of(nodes, clusters)
     zone = site.zone("store")
@@ -36,16 +36,17 @@ def write_index(
         "weight": np.where(link == LINKS.index("weight"), joined[before], 0).astype(np.int32),
     }  # fmt: skip
     persons: Frame = _persons(nodes, clusters, person)
-    ties: Frame = _ties(nodes, before, tied)
+    tied = np.flatnonzero(np.isin(units.name[before], array(ties, "unit")))
+    units_of: Frame = {"record": nodes["record"][tied], "unit": units.name[before[tied]], **_known(nodes, before, before[tied])}
     if (np.diff(array(persons, "person")) <= 0).any():
         raise DataError("linkage", "two people have come to the same id", "make a new store key and refresh the site from nothing")
-    name = storage.digest(
-        storage.content_hash(index, PERSON_INDEX), storage.content_hash(persons, PERSONS), storage.content_hash(ties, TIES)
-    )
-    storage.write(ties, index_folder(site, name) / "ties.parquet", TIES, zone)
-    storage.write(persons, index_folder(site, name) / "persons.parquet", PERSONS, zone)
-    storage.write(index, index_folder(site, name) / "index.parquet", PERSON_INDEX, zone)
-    return index, ties, {
+    files = {
+        "persons": (persons, PERSONS), "units": (units_of, UNITS), "ties": (ties, TIES), "index": (index, PERSON_INDEX),
+    }  # fmt: skip
+    name = storage.digest(*(storage.content_hash(*each) for each in files.values()))
+    for file, (frame, schema) in files.items():
+        storage.write(frame, index_folder(site, name) / f"{file}.parquet", schema, zone)
+    return index, units_of, {
         "index": name, "records": len(person), "persons": storage.length(persons), "links": _counts(link),
         "sources": {source: _counts(link[nodes["source"] == place]) for place, source in enumerate(sources)},
     }  # fmt: skip
@@ -69,11 +70,6 @@ def _persons(nodes: Rows, clusters: Clusters, person: np.ndarray) -> Frame:
     roots = np.flatnonzero(clusters.cluster == np.arange(len(clusters.cluster)))
     order = roots[np.argsort(person[roots])]
     return {"person": person[order], **_known(nodes, clusters.cluster, order)}
-
-
-def _ties(nodes: Rows, before: np.ndarray, tied: Rows) -> Frame:
-    names = ("record", "unit", "toward", "weight")
-    return {**{name: tied[name] for name in names}, **_known(nodes, before, before[tied["node"]])}
 
 
 def _known(nodes: Rows, cluster: np.ndarray, roots: np.ndarray) -> Frame:

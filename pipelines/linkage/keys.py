@@ -187,9 +187,8 @@ class Deriver:
     def _of_two(self, key: Key) -> np.ndarray:
         """int64 (n,): one key of two fields in either order."""
         first, second = (self._codes[name] for name in (key.field, str(key.more)))
-        how = Key("sound", key.field) if key.how == "sounds" else None
-        derived = self.values_key(how) if how else self._number(key.field, len(self._values.starts) - 1)
-        padded = np.append(derived, -1)
+        how = Key("sound", key.field) if key.how == "sounds" else Key("without_last", key.field, "0")  # the text: codes tell fields apart
+        padded = np.append(self.values_key(how), -1)
         return kernels.unordered(padded[first], padded[second])
 
     def _several(self, key: Key) -> list[np.ndarray]:
@@ -225,6 +224,6 @@ def _folded(letter: str) -> int:
     """Base letter of a code point: 1-26, 27 for blank and hyphen, 28 for digits' sake never, 0 for what is left out."""
     if letter in " -_,.'/":
         return 27 if letter != "'" else 0
-    base = unicodedata.normalize("NFKD", letter)[:1].upper()
+    base = unicodedata.normalize("NFKD", letter)[:1].upper()[:1]  # ß becomes SS
     base = {"Ø": "O", "Æ": "A", "Ð": "D", "Ł": "L", "Đ": "D", "Þ": "T", "ẞ": "S", "ß": "S"}.get(base, base)
     return ord(base) - ord("A") + 1 if "A" <= base <= "Z" else 0

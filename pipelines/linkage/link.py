@@ -21,7 +21,7 @@ from pipelines.linkage.pairs import Comparer, Pairs, Patterns
 from pipelines.linkage.resolve import Resolution, Resolver, resolve
 from pipelines.linkage.review import Links, Record
 from pipelines.linkage.rules import Blocking, Candidates, block
-from pipelines.linkage.training import Evidence, Model, by_belief, by_dice, by_em
+from pipelines.linkage.training import SCALE, Evidence, Model, by_belief, by_dice, by_em
 
 Progress = Callable[[str], None]
 MARGIN = 10.0  # bits below the threshold down to which pairs are kept, for the model may yet change
@@ -30,7 +30,7 @@ MARGIN = 10.0  # bits below the threshold down to which pairs are kept, for the 
 @dataclass(frozen=True)
 class Linked:
     """What a linkage found. `pairs`: those kept; `patterns`: of all compared; `new`: pairs that each rule made first. `names`: of the
-    records. `passed`: int64, patterns whose pairs were not kept."""
+    records. `screens`: the models by which they were kept, one after the other."""
 
     encoded: Encoded
     blocking: Blocking
@@ -39,7 +39,7 @@ class Linked:
     new: list[int]
     resolution: Resolution
     names: Names
-    passed: np.ndarray
+    screens: tuple[Model, ...]
 
 
 class Clock:
@@ -78,17 +78,22 @@ def link_tables(
     total = possible(candidates.groups, len(encoded))
     with clock.phase("train"):
         at_random = comparer.at_random(settings.sample)
-        counts = {name: counted(codes) for name, codes in encoded.codes.items()}
+        counts = {name: counted(encoded.codes[name]) for name, field in settings.fields.items() if field.weighs_rarity()}
         by_rule = comparer.by_rule(settings.sample, True) if settings.training == "em" else []
         once = comparer.by_rule(settings.sample, False) if settings.training == "em" else []
         sampled = Patterns.merged([(each.patterns, each.counts) for each in once])
-        model = given(encoded) if given else train(settings, Evidence(at_random, sampled, by_rule, total), counts)
+        model = given(encoded) if given else train(settings, Evidence(at_random, sampled, by_rule, total), counts, len(encoded))
     with clock.phase("score"):
-        patterns, new, pairs, passed = comparer.all(model.most(settings.threshold - MARGIN), say)
+        patterns, new, pairs, _ = comparer.all(model.most(settings.threshold - margin(settings)), say)
+        screens: tuple[Model, ...] = (model,)
     if pairs is None:
         return None
     with clock.phase("resolve"):
         evidence = Evidence(at_random, patterns, by_rule, total)
+        model = model if given else train(settings, evidence, counts, len(encoded))
+        screens = (*screens, model)
+        pairs = likely(pairs, model, candidates.codes, settings.threshold - margin(settings))
+        del counts
         names = names_of(settings.data, paths, encoded.sources)
         must, cannot = decisions(decided, settings, encoded, names)
         barred = bars(settings, encoded)._replace(apart=cannot)
@@ -100,8 +105,18 @@ def link_tables(
             label, weights = resolver.clusters(model)
             resolution = Resolution(label, model, weights)
         else:
-            resolution = resolve(resolver, comparer, settings, candidates.codes, train(settings, evidence, counts), evidence)
-    return Linked(encoded, blocking, pairs, patterns, new, resolution, names, passed)
+            resolution = resolve(resolver, comparer.alone(), settings, candidates.codes, model, evidence)
+    return Linked(encoded, blocking, pairs, patterns, new, resolution, names, screens)
+
+
+def margin(settings: LinkSettings) -> float:
+    """Bits below the threshold down to which pairs are kept: further where the model will yet learn from clusters."""
+    return MARGIN if settings.rounds else MARGIN / 2
+
+
+def likely(pairs: Pairs, model: Model, codes: np.ndarray, floor: float) -> Pairs:
+    """The pairs that weigh at least `floor` bits."""
+    return pairs.take(np.flatnonzero(model.of_pairs(pairs, codes) >= floor * SCALE))
 
 
 def decisions(decided: Links | None, settings: LinkSettings, encoded: Encoded, names: Names) -> tuple[Pairs | None, np.ndarray]:
@@ -121,13 +136,13 @@ def decisions(decided: Links | None, settings: LinkSettings, encoded: Encoded, n
     return Pairs((must >> 32).astype(np.int32), (must & 0xFFFFFFFF).astype(np.int32), np.zeros(len(must), np.int64)), keys(decided.cannot)
 
 
-def train(settings: LinkSettings, evidence: Evidence, counts: Mapping[str, np.ndarray]) -> Model:
+def train(settings: LinkSettings, evidence: Evidence, counts: Mapping[str, np.ndarray], records: int) -> Model:
     """The model to begin with."""
     if settings.training == "dice":
         return by_dice(settings.fields, settings.dice)
     if settings.training == "clusters":
-        return by_belief(settings.fields, evidence, counts)
-    return by_em(settings.fields, settings.rules or [()], evidence, counts, settings.prior_strength, settings.interactions)
+        return by_belief(settings.fields, evidence, counts, records)
+    return by_em(settings.fields, settings.rules or [()], evidence, counts, records, settings.prior_strength, settings.interactions)
 
 
 def blocked(settings: LinkSettings, encoded: Encoded, candidates: Candidates) -> Blocking:
@@ -154,7 +169,7 @@ def possible(group: np.ndarray, n: int) -> float:
 
 def counted(codes: np.ndarray) -> np.ndarray:
     """int64 (values,): records that hold each value."""
-    return np.bincount(codes[codes >= 0])
+    return np.bincount(codes[codes >= 0]).astype(np.int32)
 
 
 def bars(settings: LinkSettings, encoded: Encoded) -> Bars:

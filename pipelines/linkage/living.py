@@ -14,12 +14,12 @@ from typing import Any, Final, cast
 import numpy as np
 
 from kernels.comparisons import Scratch, Values
-from kernels.deltas import compare
+from kernels.deltas import promising
 from pipelines import storage, tables
 from pipelines.errors import DataError, SettingsError
 from pipelines.linkage.encode import Encoded, encode
 from pipelines.linkage.fields import plan
-from pipelines.linkage.link import MARGIN, Linked, bars, first_records, groups
+from pipelines.linkage.link import MARGIN, Linked, bars, first_records, groups, margin
 from pipelines.linkage.link_settings import LinkSettings, Table
 from pipelines.linkage.living_blocks import Candidates, save_blocks
 from pipelines.linkage.living_persons import EVENT, KINDS, NOBODY, Looked, named
@@ -59,7 +59,7 @@ def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
             "combine", "makes blocks whose bounds follow from all records", "name rules under blocking to have a living index"
         )
     encoded, model = linked.encoded, linked.resolution.model
-    facts = {"settings": settings.model_dump(mode="json"), "agreed": _agreed(settings), "passed_over": _passed_over(linked, settings)}
+    facts = {"settings": settings.model_dump_json(), "agreed": _agreed(settings), "passed_over": _passed_over(linked, settings)}
     with created(out / _FOLDER, facts) as store:
         save_values(store, settings.fields, encoded, model)
         save_blocks(store, settings, encoded.deriver)
@@ -82,8 +82,13 @@ def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
 def model_in(out: Path) -> tuple[LinkSettings, Callable[[Encoded], Model]]:
     """The settings and the model of an index, for a full run with that model given (`link_tables`)."""
     with opened(out / _FOLDER) as store:
-        settings = LinkSettings.model_validate(store.facts["settings"])
-        return settings, given_model(store, settings.fields)
+        settings = LinkSettings.model_validate_json(store.facts["settings"])
+
+    def of(encoded: Encoded) -> Model:
+        with opened(out / _FOLDER) as store:
+            return given_model(store, settings.fields, encoded)
+
+    return settings, of
 
 
 def check(out: Path) -> None:
@@ -93,19 +98,27 @@ def check(out: Path) -> None:
 
 
 def _agreed(settings: LinkSettings) -> str:
-    return storage.digest(settings.model_dump(mode="json", exclude=cast(Any, _OUTSIDE)))
+    return storage.digest(settings.model_dump_json(exclude=cast(Any, _OUTSIDE)))
 
 
 def _passed_over(linked: Linked, settings: LinkSettings) -> int:
-    """Pairs that were not kept since the model with which pairs were compared thought too little of them, and the last might not."""
-    most = linked.resolution.model.most(settings.threshold - MARGIN / 2)
-    bound = np.zeros(len(linked.passed), np.int64)
-    for place, weights in enumerate(most.levels):
-        bound += weights[linked.passed >> 4 * place & 15]
-    for term, (first, second) in enumerate(zip(most.first, most.second, strict=True)):
-        bound += most.together[term][linked.passed >> 4 * int(first) & 15, linked.passed >> 4 * int(second) & 15]
-    over = np.isin(linked.patterns.patterns, linked.passed[bound >= most.floor])
-    return int(linked.patterns.counts[over].sum())
+    """Pairs, at most, that are links by the last model but were left aside by one before it: those of patterns whose weight has risen by
+    more than the margin below the threshold down to which pairs are kept."""
+    patterns, last = linked.patterns, linked.resolution.model
+    rise = np.zeros(len(patterns.patterns), np.int64)
+    for screen in linked.screens:
+        rise = np.maximum(rise, last.of_patterns(patterns.patterns) - screen.of_patterns(patterns.patterns) + _rarer(last, screen))
+    return int(patterns.counts[rise > margin(settings) * SCALE].sum())
+
+
+def _rarer(last: Model, screen: Model) -> int:
+    """What rare values may add by the one model beyond the other, at most."""
+    total = 0
+    for name, table in last.rarity.items():
+        other = screen.rarity.get(name, np.zeros(0, np.int32))
+        both = min(len(table), len(other))
+        total += max(int((table[:both] - other[:both]).max(initial=0)), int(table[both:].max(initial=0) if not both else 0))
+    return total
 
 
 def _least(settings: LinkSettings) -> float:
@@ -163,7 +176,7 @@ def update(
     """
     day = _day(date)
     with opened(out / _FOLDER) as store:
-        own = LinkSettings.model_validate(store.facts["settings"])
+        own = LinkSettings.model_validate_json(store.facts["settings"])
         if settings is not None and _agreed(settings) != store.facts["agreed"]:
             raise SettingsError(out / _FOLDER, "was made with other settings", "run in full with the new ones")
         receipt = _update(store, own, changes, say, day)
@@ -252,7 +265,9 @@ def _compare(
 ) -> tuple[Run, int]:  # fmt: skip
     """The links of the new records, and how many pairs were compared."""
     parts = [_directed(*(np.zeros(0, np.int64) for _ in range(4)))]
-    compared = 0
+    compared, compared_how = 0, plan(settings.fields)
+    floor = model.most(settings.threshold - MARGIN / 2)
+    floor = floor._replace(floor=floor.floor - 2)  # the last word is that of `of_pairs`, which rounds otherwise
     group = groups(settings, cast(Encoded, _Some(np.arange(len(settings.data)), np.zeros((0, 0)), ())))
     together = (group >= 0)[sources] if (group >= 0).any() else None
     for left, right in blocks.pairs():
@@ -260,11 +275,12 @@ def _compare(
         if together is not None:
             fit &= ~(together[left] & (group[sources[left]] == group[sources[right]]))
         left, right = left[fit], right[fit]
-        pairs = Pairs(left, right, compare(values, plan(settings.fields), memory, codes, left, right))
-        compared += len(pairs)
+        compared += len(left)
+        places, patterns = promising(values, compared_how, memory, codes, left, right, floor)
+        pairs = Pairs(left[places], right[places], patterns)
         weights = model.of_pairs(pairs, codes)
         kept = weights >= _least(settings)
-        parts.append(_directed(left[kept], right[kept], pairs.patterns[kept], weights[kept]))
+        parts.append(_directed(pairs.left[kept], pairs.right[kept], patterns[kept], weights[kept]))
     keys = np.concatenate([part.keys for part in parts])
     return Run(keys, (np.concatenate([part.payload[0] for part in parts]), np.concatenate([part.payload[1] for part in parts]))), compared
 
@@ -303,7 +319,7 @@ def _at(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _scratch(values: Values, fields: int) -> Scratch:
     size = max(values.alphabet, 1)
     return Scratch(
-        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 12), np.uint64)
+        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 16), np.uint64)
     )
 
 

@@ -87,7 +87,7 @@ class Candidates:
         return total
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """int32, int32: pairs of row numbers, the smaller first, each once; a part of the new records at a time."""
+        """int32, int32: pairs of row numbers, the smaller first, each once, those of one new record together."""
         k = len(self._rows)
         room = np.zeros(k, np.int64)
         for found in self._rules:
@@ -98,7 +98,7 @@ class Candidates:
             first, end = np.searchsorted(part, each), np.searchsorted(part, each, side="right")
             made = np.sort(np.concatenate([np.zeros(0, np.int64), *self._made(int(first), int(end))]))
             made = made[np.append(True, made[1:] != made[:-1])[: len(made)]]
-            yield (made >> 32).astype(np.int32), (made & 0xFFFFFFFF).astype(np.int32)
+            yield (made & 0xFFFFFFFF).astype(np.int32), (made >> 32).astype(np.int32)
 
     def _made(self, first: int, end: int) -> Iterator[np.ndarray]:
         """int64: pairs of new records `first` to `end`; one of two new records is left to the later."""
@@ -108,7 +108,7 @@ class Candidates:
             for run, (begins, counts) in zip(postings.runs, found.spans, strict=True):
                 others = run.payload[0][ranges(begins[mine], counts[mine])].astype(np.int64)
                 owns = np.repeat(own, counts[mine])
-                yield (others << 32 | owns)[others < owns]
+                yield (owns << 32 | others)[others < owns]
 
     def keep(self, present: Callable[[np.ndarray], np.ndarray]) -> None:
         """Put the new records among those of the index. `present`: of row numbers, those that are still there."""

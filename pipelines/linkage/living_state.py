@@ -48,8 +48,12 @@ class Postings:
         found = []
         for run in self.runs:
             begins = np.searchsorted(run.keys, low)
-            ends = np.searchsorted(run.keys, low, side="right") if high is None else np.searchsorted(run.keys, high)
-            found.append((begins, ends - begins))
+            counts = np.zeros(len(low), np.int64)
+            held = begins < len(run.keys)
+            held[held] = run.keys[begins[held]] < high[held] if high is not None else run.keys[begins[held]] == low[held]
+            past = np.searchsorted(run.keys, low[held], side="right") if high is None else np.searchsorted(run.keys, high[held])
+            counts[held] = past - begins[held]
+            found.append((begins, counts))
         return found
 
     def take(self, spans: Sequence[tuple[np.ndarray, np.ndarray]], first: int, end: int) -> tuple[np.ndarray, ...]:
@@ -173,7 +177,8 @@ class Store:
         for name in self.manifest["columns"]:
             with (self.folder / f"{name}.column").open("rb+") as file:
                 os.fsync(file.fileno())
-        storage.write_json(self.manifest, self.folder / _MANIFEST)
+        with storage.atomic(self.folder / _MANIFEST) as beside:
+            beside.write_bytes(storage.canonical_json(self.manifest))
         self.sweep()
 
     def sweep(self) -> None:

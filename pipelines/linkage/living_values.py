@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +68,7 @@ def save_values(store: Store, fields: Mapping[str, Field], encoded: Encoded, mod
             store.append(f"rarity.{place}", table)
     store.facts["given"] = _given(encoded.given)
     store.facts["model"] = {
-        "levels": {name: list(levels) for name, levels in model.levels.items()},
+        "levels": [[name, list(levels)] for name, levels in model.levels.items()],  # in the order of the fields, which JSON loses
         "m": [each.tolist() for each in model.m], "u": [each.tolist() for each in model.u], "prior": float(model.prior),
         "dependence": [[int(each.first), int(each.second), each.table.tolist()] for each in model.dependence],
         "notes": list(model.notes), "trained_by": dict(model.trained_by), "rarest": most,
@@ -88,32 +88,28 @@ def given_by(store: Store, fields: Mapping[str, Field]) -> Given:
 def model_of(store: Store) -> Model:
     """The model of the full run, what it says of values as the index numbers them."""
     facts = store.facts["model"]
-    names = list(facts["levels"])
+    names = [name for name, _ in facts["levels"]]
     return Model(
-        {name: tuple(levels) for name, levels in facts["levels"].items()}, [np.array(each) for each in facts["m"]],
+        {name: tuple(levels) for name, levels in facts["levels"]}, [np.array(each) for each in facts["m"]],
         [np.array(each) for each in facts["u"]], facts["prior"],
         {name: store.column(f"rarity.{names.index(name)}") for name in facts["rarest"]},
         [Dependence(first, second, np.array(table)) for first, second, table in facts["dependence"]], facts["notes"], facts["trained_by"],
     )  # fmt: skip
 
 
-def given_model(store: Store, fields: Mapping[str, Field]) -> Callable[[Encoded], Model]:
+def given_model(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Model:
     """The model of the index for records that are encoded on their own; a value that it does not know is as rare as the rarest one."""
     model, rarest = model_of(store), store.facts["model"]["rarest"]
-
-    def of(encoded: Encoded) -> Model:
-        letters = store.facts["given"]["alphabet"]
-        letters += "".join(letter for letter in encoded.given.alphabet if letter not in letters)
-        number = np.array([letters.index(letter) for letter in encoded.given.alphabet] or [0], np.uint16)
-        symbols = number[encoded.values.symbols]
-        rarity = {}
-        numbers = {kind: _known(store, kind, each, symbols, encoded.values) for kind, each in value_keys(fields, encoded, symbols).items()}
-        for name, most in rarest.items():
-            known = numbers[_KINDS[fields[name].value_kind()]]
-            rarity[name] = np.append(model.rarity[name], np.int32(most))[known].astype(np.int32)
-        return Model(model.levels, model.m, model.u, model.prior, rarity, model.dependence, model.notes, model.trained_by)
-
-    return of
+    letters = store.facts["given"]["alphabet"]
+    letters += "".join(letter for letter in encoded.given.alphabet if letter not in letters)
+    number = np.array([letters.index(letter) for letter in encoded.given.alphabet] or [0], np.uint16)
+    symbols = number[encoded.values.symbols]
+    numbers = {kind: _known(store, kind, each, symbols, encoded.values) for kind, each in value_keys(fields, encoded, symbols).items()}
+    rarity = {}
+    for name, most in rarest.items():
+        known = numbers[_KINDS[fields[name].value_kind()]]
+        rarity[name] = np.append(model.rarity[name], np.int32(most))[known].astype(np.int32)
+    return Model(model.levels, model.m, model.u, model.prior, rarity, model.dependence, model.notes, model.trained_by)
 
 
 def adopt(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Adopted:

@@ -25,6 +25,7 @@ class Outcome:
     def __init__(self, settings: LinkSettings, linked: Linked, values: bool = True) -> None:
         self.settings, self.linked, self._values = settings, linked, values
         self._sources = [table.source for table in settings.data]
+        self._said: dict[tuple[str, int], str | None] = {}
 
     def write(self, out: Path) -> dict[str, Any]:
         """`clusters.parquet` and `links.parquet`; returns what `model.json` says of them."""
@@ -66,14 +67,20 @@ class Outcome:
 
     def report(self, path: Path, model: dict[str, Any]) -> None:
         """The page for people."""
-        write_report(path, model, "Linkage of " + ", ".join(self._sources), self._examples(), self._doubtful())
+        pairs, clusters = self._explained(), self._weakest()
+        ends = [int(side[position]) for position in pairs for side in (self.linked.pairs.left, self.linked.pairs.right)]
+        self._read([*ends, *(record for members, _ in clusters for record in members)])
+        examples = [self._example(position) for position in pairs]
+        write_report(path, model, "Linkage of " + ", ".join(self._sources), examples, [self._cluster(*each) for each in clusters])
 
     def review(self, path: Path, size: int) -> int:
         """Write pairs for people to decide; returns how many."""
         floor = (self.settings.threshold - MARGIN / 2) * SCALE
         kept = np.flatnonzero(self.linked.resolution.weights >= floor)
         sample = sample_for_review(self.linked.resolution.weights[kept] / SCALE, self.settings.threshold, size)
-        shown = [self._pair(int(kept[position])) for position in sample.positions]
+        positions = kept[sample.positions]
+        self._read([*self.linked.pairs.left[positions].tolist(), *self.linked.pairs.right[positions].tolist()])
+        shown = [self._pair(int(position)) for position in positions]
         write_review(path, sample, shown)
         return len(sample)
 
@@ -88,18 +95,23 @@ class Outcome:
     def _name(self, record: int) -> str:
         return " ".join(self._record(record))
 
-    def _value(self, field: str, record: int) -> str | None:
-        coded = self.linked.encoded.shown[field]
-        code = int(coded.codes[record])
-        return str(coded.values[code]) if code >= 0 and self._values else None
+    def _read(self, records: Sequence[int]) -> None:
+        """Read what these records say, a column at a time."""
+        self._said = {}
+        for name in self.settings.fields if self._values else ():
+            coded = self.linked.encoded.shown[name]
+            for record in records:
+                code = int(coded.codes[record])
+                self._said[name, record] = str(coded.values[code]) if code >= 0 else None
 
-    def _examples(self) -> list[Example]:
+    def _value(self, field: str, record: int) -> str | None:
+        return self._said.get((field, record))
+
+    def _explained(self) -> list[int]:
         """Pairs well above, just above, just below and well below the threshold."""
         weights = self.linked.resolution.weights / SCALE - self.settings.threshold
-        if not len(weights):
-            return []
-        nearest = [int(np.argmin(np.abs(weights - wanted))) for wanted in _EXAMPLES]
-        return [self._example(position) for position in dict.fromkeys(nearest)]
+        nearest = [int(np.argmin(np.abs(weights - wanted))) for wanted in _EXAMPLES] if len(weights) else []
+        return list(dict.fromkeys(nearest))
 
     def _example(self, position: int) -> Example:
         pairs, model = self.linked.pairs, self.linked.resolution.model
@@ -110,8 +122,9 @@ class Outcome:
             steps.append(Step(name, levels[level], int(table[place, level]) / SCALE, self._value(name, left), self._value(name, right)))
         return Example(self._name(left), self._name(right), tuple(steps), float(self.linked.resolution.weights[position]) / SCALE)
 
-    def _doubtful(self) -> list[Doubtful]:
-        """The clusters with the weakest links: of each record the strongest link counts that it has within the cluster."""
+    def _weakest(self) -> list[tuple[list[int], float]]:
+        """The clusters with the weakest links, and the bits of those: of each record the strongest link counts that it has within the
+        cluster."""
         pairs, label, weights = self.linked.pairs, self.linked.resolution.label, self.linked.resolution.weights
         together = label[pairs.left] == label[pairs.right]
         strongest = np.full(len(label), np.iinfo(np.int64).min, np.int64)
@@ -122,13 +135,10 @@ class Outcome:
         np.minimum.at(weakest, label[linked], strongest[linked])
         chosen = np.argsort(weakest, kind="stable")[:_SHOWN]
         chosen = chosen[weakest[chosen] < np.iinfo(np.int64).max]
-        return [self._cluster(int(cluster), float(weakest[cluster]) / SCALE) for cluster in chosen]
+        return [(np.flatnonzero(label == cluster)[:_SHOWN].tolist(), float(weakest[cluster]) / SCALE) for cluster in chosen]
 
-    def _cluster(self, cluster: int, weakest: float) -> Doubtful:
-        records = np.flatnonzero(self.linked.resolution.label == cluster)
-        number = int(self.cluster_numbers()[records[0]])
-        members = tuple(self._member(int(record)) for record in records[:_SHOWN])
-        return Doubtful(str(number), members, weakest)
+    def _cluster(self, records: list[int], weakest: float) -> Doubtful:
+        return Doubtful(str(int(self.cluster_numbers()[records[0]])), tuple(self._member(record) for record in records), weakest)
 
     def _member(self, record: int) -> Member:
         return Member(self._name(record), {name: self._value(name, record) for name in self.settings.fields})

@@ -17,6 +17,7 @@ from pipelines.linkage.rules import Blocking, Candidates, Listed, chunks
 Progress = Callable[[str], None]
 
 _PAIRS, _ROWS = 1 << 21, 1 << 16  # of one piece of work, at most
+_SPREAD = 4  # pairs are sampled from so many times more
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Comparer:
         self._threads = threads or len(os.sched_getaffinity(0))
         self._memo = 16 if blocking.pairs() > 1 << 22 else 12
 
+    def alone(self) -> Comparer:
+        """The same on this rank without the others, who have gone on."""
+        return Comparer(self._values, self._plan, self._candidates, self._blocking, Ranks(), self._threads)
+
     def scratch(self) -> Scratch:
         """Memory for one thread."""
         size = max(self._values.alphabet, 1)
@@ -104,14 +109,21 @@ class Comparer:
                 every *= 2
             part = Listed(listed.left[::every], listed.right[::every])
             return [self._together([(each.patterns, each.counts * every) for each in self._listed(part, nothing())])]
-        found = []
-        for rule, blocked in enumerate(self._blocking.rules):
-            every = 1
-            while blocked.pairs > sample * every:
-                every *= 2
-            tallies = self._stream(rule, every, repeats, nothing())
-            found.append(self._together([(each.patterns, each.counts * every) for each in tallies]))
-        return found
+        return [self._sampled(rule, sample, repeats) for rule in range(len(self._blocking.rules))]
+
+    def _sampled(self, rule: int, sample: int, repeats: bool) -> Patterns:
+        """Patterns of a rule's pairs, from the blocks that come first: blocks stand in the order of a hash, so these are any."""
+        blocked = self._blocking.rules[rule]
+        room = np.cumsum(np.maximum(blocked.ends.astype(np.int64) - blocked.begins, 0))
+        if not len(room) or not room[-1]:
+            return Patterns.merged([])
+        rows = min(int(np.searchsorted(room, _SPREAD * sample)) + 1, len(room))
+        seen, every = int(room[rows - 1]), 1
+        while seen > sample * every:
+            every *= 2
+        tallies = self._stream(rule, every, repeats, nothing(), rows)
+        scale = every * float(room[-1]) / seen
+        return self._together([(each.patterns, np.rint(each.counts * scale).astype(np.int64)) for each in tallies])
 
     def of_rows(self, records: np.ndarray, ends: np.ndarray) -> Patterns:
         """Patterns of the pairs of each record with those after it up to its end. `records`, `ends`: int32 (m,)."""
@@ -168,17 +180,17 @@ class Comparer:
 
         return _in_lanes(lane, lanes)
 
-    def _stream(self, rule: int, every: int, repeats: bool, weights: Weights) -> list[Tally]:
+    def _stream(self, rule: int, every: int, repeats: bool, weights: Weights, rows: int | None = None) -> list[Tally]:
         blocked = self._blocking.rules[rule]
-        work = list(chunks(blocked, _PAIRS, _ROWS))[self._ranks.rank :: self._ranks.size]
+        work = list(chunks(blocked, _PAIRS, _ROWS, rows))[self._ranks.rank :: self._ranks.size]
         if not work:
             return []
-        rows = self._blocking.rows(rule, self._candidates)
+        held = self._blocking.rows(rule, self._candidates)
         lanes = min(self._threads, len(work))
         scratches = [self.scratch() for _ in range(lanes)]
 
         def lane(place: int) -> list[Tally]:
-            return [self._compare(scratches[place], rows, begin, end, every, repeats, weights) for begin, end in work[place::lanes]]
+            return [self._compare(scratches[place], held, begin, end, every, repeats, weights) for begin, end in work[place::lanes]]
 
         return _in_lanes(lane, lanes)
 
@@ -205,7 +217,10 @@ def _in_lanes(lane: Callable[[int], list[Tally]], lanes: int) -> list[Tally]:
 def nothing() -> Weights:
     """Weights to which no pattern is promising."""
     none = np.zeros(0, np.int8)
-    return Weights(np.zeros((0, LEVELS), np.int64), np.zeros((0, LEVELS, LEVELS), np.int64), none, none, 1)
+    levels = np.zeros((0, LEVELS), np.int64)
+    return Weights(
+        levels, np.zeros((0, LEVELS, LEVELS), np.int64), none, none, 1, np.zeros(0, np.int32), np.zeros(1, np.int64), 0, levels, none
+    )
 
 
 def _run(places: np.ndarray) -> tuple[int, int]:

@@ -30,8 +30,8 @@ class Candidates:
 @dataclass(frozen=True)
 class Blocked:
     """One rule. `name`: its keys in words. `records`: int32 (m,), row by row, block by block; `ends`: int32 (m,). `pairs`: at most so
-    many; `largest`: rows of the largest blocks; `divided`: blocks that were too large and were divided; `left_out`: their rows that lack
-    the dividing keys, and are compared by other rules alone."""
+    many; `block`: int32, the block of each row, where a record has several keys; `largest`: rows of the largest blocks; `divided`: blocks
+    that were too large and were divided; `left_out`: their rows that lack the dividing keys, and are compared by other rules alone."""
 
     name: str
     records: np.ndarray
@@ -138,9 +138,11 @@ def _block(
     begins = np.arange(1, len(rows) + 1, dtype=np.int32)
     if seekers is not None:
         begins[~seekers[rows % n]] = np.iinfo(np.int32).max
+    several = len(per_key) > 1
     sizes = np.diff(np.unique(ends), prepend=0) if len(ends) else np.empty(0, np.int64)
     blocked = Blocked(
-        name, (rows % n).astype(np.int32) if len(per_key) > 1 else rows, begins, ends, ids[rows], int(pairs.sum()), len(sizes),
+        name, (rows % n).astype(np.int32) if several else rows, begins, ends, ids[rows] if several else np.empty(0, np.int32),
+        int(pairs.sum()), len(sizes),
         tuple(int(size) for size in np.sort(sizes)[::-1][:5]), divided, left_out,
     )  # fmt: skip
     return blocked, list(ids.reshape(len(per_key), n))
@@ -161,9 +163,9 @@ def _heavy(rows: np.ndarray, ends: np.ndarray, pairs: np.ndarray, largest: int) 
     return np.repeat(sums > largest, np.diff(np.append(begins, len(rows))))
 
 
-def chunks(blocked: Blocked, pairs: int, rows: int) -> Iterator[tuple[int, int]]:
-    """Runs of a rule's rows with about so many `pairs` or `rows`; a heavy block is cut like any other."""
-    room = np.maximum(blocked.ends.astype(np.int64) - blocked.begins, 0)
+def chunks(blocked: Blocked, pairs: int, rows: int, first: int | None = None) -> Iterator[tuple[int, int]]:
+    """Runs of a rule's rows, or of its `first` rows, with about so many `pairs` or `rows`; a heavy block is cut like any other."""
+    room = np.maximum(blocked.ends[:first].astype(np.int64) - blocked.begins[:first], 0)
     total = np.cumsum(room / pairs + 1 / rows)
     cuts = np.searchsorted(total, np.arange(1, np.ceil(total[-1]))) + 1 if len(total) else np.empty(0, np.int64)
     yield from ((int(begin), int(end)) for begin, end in pairwise(np.unique([0, *cuts, len(room)])))

@@ -13,9 +13,9 @@ from pipelines.linkage.compare import Progress, compare
 from pipelines.linkage.history import gather_speakers, publish
 from pipelines.linkage.index import write_index
 from pipelines.linkage.numbers import settle_numbers
-from pipelines.linkage.rows import read
+from pipelines.linkage.rows import read, take
 from pipelines.linkage.settings import LinkageSettings
-from pipelines.linkage.ties import tie_columns
+from pipelines.linkage.ties import Units
 from pipelines.site import Site
 
 
@@ -41,11 +41,13 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
     receipt = None
     if nodes is not None and settled is not None and clusters is not None and pairs is not None and speakers is not None:
         threshold, numbered = round(settings.threshold * 1000), clusters.exclusive.copy()
-        likely = decided(clusters, pairs, threshold)
-        before, joined = by_weight(nodes, clusters, pairs, threshold)
-        tied = tie_columns(nodes, clusters, before, numbered, likely)
-        index, ties, written = write_index(site, sources, nodes, clusters, before, joined, tied)
-        history = publish(site, written["index"], index, ties, deliveries, speakers)
+        likely = take(pairs, pairs["weight"] >= threshold)
+        strongest = decided(clusters, likely, threshold)
+        before, joined = by_weight(nodes, clusters, likely, threshold)
+        units = Units.of(nodes, clusters, before, numbered)
+        ties = units.ties(strongest, pairs)
+        index, units_of, written = write_index(site, sources, nodes, clusters, before, joined, units, ties)
+        history = publish(site, written["index"], (index, units_of, ties), deliveries, speakers)
         receipt = {
             **written, "unlinked": written["links"]["alone"], "disputed_numbers": len(settled.disputed), "history": history, **compared,
         }  # fmt: skip

@@ -1,8 +1,11 @@
-"""What a match weight alone holds together: each person as a tree of units, a unit being the records that share a number."""
+"""What is not certain of an index: each person as a tree of units, and the ties that were not made.
+
+A unit is the records that share a number, or one that shares none. A match weight alone holds units together.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,25 +17,50 @@ from pipelines.storage import Frame, array
 CERTAIN = 2**31 - 1  # weight of what no tie holds
 
 
-def tie_columns(nodes: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray, pairs: tuple[np.ndarray, ...]) -> Rows:
-    """The records of each unit but the one that its person is known by, ascending: `record`, `unit`, `toward`, `weight`, `node`.
+@dataclass(frozen=True)
+class Units:
+    """For each node, of use at the first one of its unit: `name`, the record that names the unit (int64 (n,)); `numbered`, has it an anchor
+    or number of its own (bool (n,))? `cluster`: int (n,), the first node of its person; `root`: int64 (n,), at that one, the unit that the
+    person is known by: the one with an anchor or number, else the one that names the person."""
 
-    `before`: for each node the first of its unit. `numbered`: bool (n,), at that node: has the unit an anchor or number of its own?
-    `pairs`: `left`, `right`, `weight` of the units that `clusters.decided` found, heaviest first: of them those that hold the person
-    together by the heaviest weights are the tree (Kruskal), whose root is the unit with an anchor or number, else the one that names the
-    person.
-    """
-    left, right, weight = pairs
-    kept = clusters.cluster[left] == clusters.cluster[right]
-    left, right, weight = left[kept], right[kept], weight[kept]
-    tree = spanning(left, right, len(before))
-    toward, weights = _hung(_roots(nodes, clusters, before, numbered), left[tree], right[tree], weight[tree], clusters.cluster)
-    named = nodes["record"][persons_of(nodes, replace(clusters, cluster=before))]
-    node = np.flatnonzero(toward[before] >= 0)
-    unit = before[node]
-    return {
-        "record": nodes["record"][node], "unit": named[node], "toward": named[toward[unit]], "weight": weights[unit], "node": node,
-    }  # fmt: skip
+    name: np.ndarray
+    numbered: np.ndarray
+    cluster: np.ndarray
+    root: np.ndarray
+
+    @staticmethod
+    def of(nodes: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray) -> Units:
+        """`before`: for each node the first of its unit; `clusters`: the persons."""
+        name = nodes["record"][persons_of(nodes, replace(clusters, cluster=before))]
+        return Units(name, numbered, clusters.cluster, _roots(nodes, clusters, before, numbered))
+
+    def ties(self, strongest: tuple[np.ndarray, np.ndarray, np.ndarray], pairs: Rows) -> Frame:
+        """Schema TIES. `strongest`: left, right and weight of the units that `clusters.decided` found, heaviest first: of them those that
+        hold a person together by the heaviest weights are its tree (Kruskal). `pairs`: all that were found."""
+        left, right, weight = strongest
+        kept = self.cluster[left] == self.cluster[right]
+        left, right, weight = left[kept], right[kept], weight[kept]
+        tree = spanning(left, right, len(self.cluster))
+        toward, weights = _hung(self.root, left[tree], right[tree], weight[tree], self.cluster)
+        held_by = np.flatnonzero(toward >= 0)
+        unit, other, doubt = self._doubts(pairs)
+        columns = {
+            "unit": self.name[np.append(held_by, unit)], "toward": self.name[np.append(toward[held_by], other)],
+            "weight": np.append(weights[held_by], doubt), "made": np.repeat(np.array([1, 0], np.int8), [len(held_by), len(unit)]),
+        }  # fmt: skip
+        order = np.lexsort((columns["toward"], columns["made"], columns["unit"]))
+        return {name: column[order] for name, column in columns.items()}
+
+    def _doubts(self, pairs: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each unit without anchor or number, each that has one and is not of its person, and the best weight of the two."""
+        left, right, weight = pairs["left"], pairs["right"], pairs["weight"]
+        doubtful = np.flatnonzero((self.numbered[left] != self.numbered[right]) & (self.cluster[left] != self.cluster[right]))
+        left, right, weight = left[doubtful], right[doubtful], weight[doubtful]
+        unit, other = np.where(self.numbered[left], right, left), np.where(self.numbered[left], left, right)
+        order = np.lexsort((-weight, other, unit))
+        unit, other, weight = unit[order], other[order], weight[order]
+        once = np.append(True, (unit[1:] != unit[:-1]) | (other[1:] != other[:-1]))[: len(unit)]
+        return unit[once], other[once], weight[once]
 
 
 def _roots(nodes: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray) -> np.ndarray:
@@ -59,28 +87,37 @@ def _hung(roots: np.ndarray, left: np.ndarray, right: np.ndarray, weight: np.nda
     return toward, weights
 
 
-def ways(ties: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The units of `ties` (schema TIES), ascending: their names, where each one's neighbour on the way to the root stands, and the weight.
+def ways(units_of: Frame, ties: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The units of `units_of` (schema UNITS), ascending: their names, where the unit stands that each hangs on, and by what weight.
 
-    Returns int64 (u,), int64 (u,) which is `u` where the neighbour is the root, int32 (u,).
+    Returns int64 (u,); int64 (u,), itself where nothing holds it, `u` where it hangs on a unit that hangs on nothing and has no doubt;
+    int32 (u,), `CERTAIN` where nothing needs to hold it.
     """
-    units, first = np.unique(array(ties, "unit"), return_index=True)
-    toward = array(ties, "toward")[first]
-    place = np.minimum(np.searchsorted(units, toward), max(len(units) - 1, 0))
-    return units, np.where(units[place] == toward, place, len(units)) if len(units) else place, array(ties, "weight")[first]
+    units = np.unique(array(units_of, "unit"))
+    toward, weight = np.arange(len(units)), np.full(len(units), CERTAIN, np.int32)
+    made = np.flatnonzero(array(ties, "made") == 1)
+    place, on = np.searchsorted(units, array(ties, "unit")[made]), array(ties, "toward")[made]
+    target = np.searchsorted(units, on)
+    known = np.append(units, 0)[target] == on
+    toward[place] = np.where(known, target, len(units))
+    weight[place] = array(ties, "weight")[made]
+    return units, toward, weight
 
 
-def held(index: Frame, ties: Frame) -> tuple[np.ndarray, np.ndarray]:
+def held(index: Frame, units_of: Frame, ties: Frame) -> tuple[np.ndarray, np.ndarray]:
     """For each record of an index its unit, and the weakest weight on its way to the root, `CERTAIN` for the root itself.
 
     Returns int64 (n,), below zero for roots, so that no two are alike; int32 (n,).
     """
-    units, toward, weight = ways(ties)
-    weakest, ahead = np.append(weight, np.int32(CERTAIN)), np.append(toward, len(units))
-    while (ahead < len(units)).any():
+    units, ahead, weakest = ways(units_of, ties)
+    is_root = np.append(ahead == np.arange(len(units)), True)
+    ahead, weakest = np.append(ahead, len(units)), np.append(weakest, np.int32(CERTAIN))
+    while not is_root[ahead].all():
         weakest, ahead = np.minimum(weakest, weakest[ahead]), ahead[ahead]
     unit, hold = -1 - array(index, "person"), np.full(len(array(index, "person")), CERTAIN, np.int32)
-    place = np.searchsorted(array(index, "record"), array(ties, "record"))
-    unit[place] = array(ties, "unit")
-    hold[place] = weakest[np.searchsorted(units, array(ties, "unit"))]
+    of = np.searchsorted(units, array(units_of, "unit"))
+    hangs = np.flatnonzero(~is_root[of])
+    place = np.searchsorted(array(index, "record"), array(units_of, "record")[hangs])
+    unit[place] = units[of[hangs]]
+    hold[place] = weakest[of[hangs]]
     return unit, hold

@@ -58,15 +58,20 @@ class Model:
         return np.array([each.first for each in self.dependence], np.int8), np.array([each.second for each in self.dependence], np.int8)
 
     def most(self, floor: float) -> Weights:
-        """The most that patterns can weigh, rare values considered, and the weight in bits from which they are promising."""
-        table = self.weights()
-        for place, (name, levels) in enumerate(self.levels.items()):
-            rarity = self.rarity.get(name)
-            if rarity is not None and len(rarity):
-                table[place, len(levels) - 1] += max(int(rarity.max()), 0)
-                if len(levels) > 3:
-                    table[place, len(levels) - 2] += max(int(rarity.max() * NEAR_SHARE), 0)
-        return Weights(table, self.together(), *self.ends(), round((floor - self.prior) * SCALE))
+        """What the kernels need to keep the pairs that weigh `floor` bits or more."""
+        table, tops = self.weights(), np.array([len(levels) - 1 for levels in self.levels.values()], np.int8)
+        most, begins, parts = table.copy(), [0], [np.zeros(0, np.int32)]
+        for place, name in enumerate(self.levels):
+            rarity = self.rarity.get(name, parts[0])
+            begins.append(begins[-1] + len(rarity))
+            if len(rarity):
+                parts.append(rarity)
+                most[place, tops[place]] += max(int(rarity.max()), 0)
+                most[place, tops[place] - 1] += max(int(rarity.max() * NEAR_SHARE), 0) if tops[place] > 2 else 0
+        return Weights(
+            table, self.together(), *self.ends(), round((floor - self.prior) * SCALE), np.concatenate(parts), np.array(begins, np.int64),
+            round(NEAR_SHARE * 1000), most, tops,
+        )  # fmt: skip
 
     def of_patterns(self, patterns: np.ndarray) -> np.ndarray:
         """int64 (n,): match weight of each pattern in 1/1000 bits, the prior included, rarity left out."""
@@ -129,6 +134,7 @@ def by_em(
     rules: Sequence[Sequence[Key]],
     evidence: Evidence,
     counts: Mapping[str, np.ndarray],
+    records: int,
     strength: float,
     dependent: bool,
 ) -> Model:
@@ -136,7 +142,8 @@ def by_em(
     in u; m of a field is learned within the rules that do not fix it. It begins with no match at all, so that what goes together in
     strangers is known first.
 
-    `counts`: int64 (values,) by field. `strength`: matches that the beliefs about levels weigh. `dependent`: are dependences modelled?
+    `counts`: int (values,) by field, how many of the `records` hold each value. `strength`: matches that the beliefs about levels weigh.
+    `dependent`: are dependences modelled?
     """
     names, levels = list(fields), {name: each.level_names() for name, each in fields.items()}
     sizes = [len(each) for each in levels.values()]
@@ -150,8 +157,8 @@ def by_em(
     every = np.unique(np.concatenate([evidence.compared.patterns, *(each.patterns for each in seen)]))
     compared, places = np.searchsorted(every, evidence.compared.patterns), [np.searchsorted(every, each.patterns) for each in seen]
     levels_seen = [level_of(each.patterns, place) for place, each in enumerate(seen)]
-    prior = float(np.log2(max(_records(counts), 2.0) / 2 / evidence.total))
-    model = Model(levels, beliefs, strangers.shares(pairs, counts, names), prior, rarity(fields, counts), notes=notes, trained_by=trained)
+    prior = float(np.log2(max(records, 2) / 2 / evidence.total))
+    model = Model(levels, beliefs, strangers.shares(pairs), prior, rarity(fields, counts), notes=notes, trained_by=trained)
     model = replace(model, dependence=strangers.terms(pairs) if dependent else [])
     before = -1.0
     for _ in range(_ROUNDS):
@@ -163,7 +170,7 @@ def by_em(
         others = pairs * (1.0 - likely[compared])
         matches = max(float(pairs.sum() - others.sum()), 1.0)
         model = replace(
-            model, m=m, u=strangers.shares(others, counts, names), prior=float(np.log2(matches / evidence.total)),
+            model, m=m, u=strangers.shares(others), prior=float(np.log2(matches / evidence.total)),
             dependence=strangers.terms(others) if dependent else [],
         )  # fmt: skip
         if abs(matches - before) < _CLOSE * matches:
@@ -172,13 +179,13 @@ def by_em(
     return model
 
 
-def by_belief(fields: Mapping[str, Field], evidence: Evidence, counts: Mapping[str, np.ndarray]) -> Model:
+def by_belief(fields: Mapping[str, Field], evidence: Evidence, counts: Mapping[str, np.ndarray], records: int) -> Model:
     """A model to begin with: m as believed, u from random pairs, and one match for every two records. Clusters teach the rest."""
     names, levels = list(fields), {name: each.level_names() for name, each in fields.items()}
     sizes = [len(each) for each in levels.values()]
     strangers = _Strangers(replace(evidence, compared=_NOBODY), levels_of(_NOBODY.patterns, len(names)), sizes)
-    prior = float(np.log2(max(_records(counts), 2.0) / 2 / evidence.total))
-    u = strangers.shares(np.empty(0), counts, names)
+    prior = float(np.log2(max(records, 2) / 2 / evidence.total))
+    u = strangers.shares(np.empty(0))
     return Model(levels, [believed(size) for size in sizes], u, prior, rarity(fields, counts), notes=["m is learned from clusters"])
 
 
@@ -217,7 +224,7 @@ def learned(
         evidence = replace(evidence, compared=_NOBODY)
     apart = evidence.compared.without(linked) if not both else _NOBODY
     strangers = _Strangers(evidence, levels_of(apart.patterns, len(names)), sizes)
-    counts = {name: held(codes[:, place], label) for place, name in enumerate(names)}
+    counts = {name: held(codes[:, place], label) for place, name in enumerate(names) if fields[name].weighs_rarity()}
     table, pairs = levels_of(inside.patterns, len(names)), inside.counts.astype(np.float64)
     m = []
     for place, size in enumerate(sizes):
@@ -226,7 +233,7 @@ def learned(
     left = apart.counts.astype(np.float64)
     terms = [*(tree(table, pairs, sizes, strength) if both else []), *strangers.terms(left)] if dependent else []
     prior = float(np.log2(max(float(pairs.sum()), 1.0) / evidence.total))
-    return replace(model, m=m, u=strangers.shares(left, counts, names), prior=prior, rarity=rarity(fields, counts), dependence=terms)
+    return replace(model, m=m, u=strangers.shares(left), prior=prior, rarity=rarity(fields, counts), dependence=terms)
 
 
 class _Strangers:
@@ -243,15 +250,12 @@ class _Strangers:
     def _counts(self, compared: np.ndarray) -> np.ndarray:
         return np.concatenate([compared, self._random])
 
-    def shares(self, compared: np.ndarray, counts: Mapping[str, np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
+    def shares(self, compared: np.ndarray) -> list[np.ndarray]:
         """u of each field. `compared`: float64, pairs of each pattern that rules make and that are no match."""
         weights, found = self._counts(compared), []
-        for place, name in enumerate(names):
-            share = mixture.level_counts(self._levels[:, place], weights, self._sizes[place])
-            share = share / max(float(share.sum()), 1.0)
-            if not len(self._random):
-                share[-1] = max(share[-1], _equal_by_chance(counts[name]))
-            found.append(_never_nothing(share))
+        for place, size in enumerate(self._sizes):
+            share = mixture.level_counts(self._levels[:, place], weights, size)
+            found.append(_never_nothing(share / max(float(share.sum()), 1.0)))
         return found
 
     def terms(self, compared: np.ndarray) -> list[Dependence]:
@@ -283,21 +287,11 @@ def _free(
     return free, notes, trained
 
 
-def _records(counts: Mapping[str, np.ndarray]) -> float:
-    return max((float(each.sum()) for each in counts.values()), default=2.0)
-
-
 def held(codes: np.ndarray, label: np.ndarray) -> np.ndarray:
     """int64 (values,): clusters that hold each value."""
     known = codes >= 0
     once = np.unique(label[known].astype(np.int64) << 32 | codes[known])
     return np.bincount(once & 0xFFFFFFFF)
-
-
-def _equal_by_chance(counts: np.ndarray) -> float:
-    """Probability that two records hold one value."""
-    n = float(counts.sum())
-    return float((counts * (counts - 1.0)).sum() / (n * (n - 1))) if n > 1 else 0.0
 
 
 def _never_nothing(shares: np.ndarray) -> np.ndarray:
@@ -310,7 +304,7 @@ def rarity(fields: Mapping[str, Field], counts: Mapping[str, np.ndarray]) -> dic
     """What each value adds where two records hold it: log2 of the mean frequency over its own, in 1/1000 bits (Winkler, 2000)."""
     found = {}
     for name, each in fields.items():
-        if each.weighs_rarity() and counts[name].sum() > 1:
+        if each.weighs_rarity() and name in counts and counts[name].sum() > 1:
             frequency = np.maximum(counts[name], 1) / counts[name].sum()
             mean = max(float((frequency**2)[counts[name] > 0].sum()), _FLOOR)
             found[name] = np.rint(SCALE * np.clip(np.log2(mean / frequency), -_RAREST, _RAREST)).astype(np.int32)

@@ -38,6 +38,7 @@ POOLS = {
 }  # fmt: skip
 NEAR_SHARE, CLOSE = 0.4, 1e-9
 SEEDS = st.integers(0, 2**32 - 1)
+BARRED = st.sampled_from(["", "sources", "all"])
 
 
 class Problem(NamedTuple):
@@ -92,8 +93,8 @@ def planned() -> Plan:
     return plan(FIELDS)
 
 
-def made(seed: int, n: int, barred: bool, few: bool = False) -> Problem:
-    """Records of few values with random evidence, and random bars if `barred`."""
+def made(seed: int, n: int, barred: str = "", few: bool = False) -> Problem:
+    """Records of few values with random evidence; `barred`: by nothing, by "sources" that are free of duplicates, or by "all"."""
     random = np.random.default_rng(seed)
     pools = {name: [pool[0], pool[1], pool[-1]] if few else pool for name, pool in POOLS.items()}
     columns = {
@@ -107,10 +108,13 @@ def made(seed: int, n: int, barred: bool, few: bool = False) -> Problem:
     texts = len(rows.values.starts) - 1
     evidence = Evidence(
         weights, float(random.normal(-4, 3)), float(random.choice([0.3, 1.0])), random.normal(0, 1, 2 * texts),
-        np.array([0, texts, 2 * texts, 2 * texts, 2 * texts], np.int64), NEAR_SHARE, planned().tops, random.normal(0, 0.5, (2, LEVELS, LEVELS)),
+        np.array([0, 1, 2, 2, 2], np.int64) * texts, NEAR_SHARE, planned().tops, random.normal(0, 0.5, (2, LEVELS, LEVELS)),
         np.array([0, 1], np.int8), np.array([2, 3], np.int8),
     )  # fmt: skip
-    return Problem(rows, rows.matrix(), evidence, some_bars(random, n) if barred else no_bars(n), compared(rows))
+    bars = some_bars(random, n) if barred == "all" else no_bars(n)
+    if barred == "sources":
+        bars = bars._replace(single=random.integers(-1, 4, n).astype(np.int8))
+    return Problem(rows, rows.matrix(), evidence, bars, compared(rows))
 
 
 def some_bars(random: np.random.Generator, n: int) -> Bars:
@@ -250,8 +254,8 @@ def valid(problem: Problem, found: set[frozenset[int]]) -> bool:
 
 
 @settings(max_examples=200)
-@given(SEEDS, st.integers(1, 11), st.booleans(), st.sampled_from([-6.0, 0.0, 4.0]), st.integers(0, 2))
-def test_clusters_are_joined_as_the_slow_ones(seed: int, n: int, barred: bool, threshold: float, sure: int) -> None:
+@given(SEEDS, st.integers(1, 11), BARRED, st.sampled_from([-6.0, 0.0, 4.0]), st.integers(0, 2))
+def test_clusters_are_joined_as_the_slow_ones(seed: int, n: int, barred: str, threshold: float, sure: int) -> None:
     problem = made(seed, n, barred)
     pairs = likely_pairs(problem, seed)
     run, clusters = Run(problem, pairs, threshold), [{record} for record in range(n)]
@@ -260,9 +264,9 @@ def test_clusters_are_joined_as_the_slow_ones(seed: int, n: int, barred: bool, t
     assert all(run.stirred[run.label[record]] for each in clusters if len(each) > 1 for record in each)
 
 
-@settings(max_examples=200)
-@given(SEEDS, st.integers(2, 11), st.booleans(), st.sampled_from([-6.0, 0.0, 4.0]), st.data())
-def test_records_move_as_the_slow_ones(seed: int, n: int, barred: bool, threshold: float, data: st.DataObject) -> None:
+@settings(max_examples=400)
+@given(SEEDS, st.integers(2, 11), BARRED, st.sampled_from([-6.0, 0.0, 4.0]), st.data())
+def test_records_move_as_the_slow_ones(seed: int, n: int, barred: str, threshold: float, data: st.DataObject) -> None:
     problem = made(seed, n, barred)
     clusters = [{record} for record in range(n)]
     joined = data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=n))
@@ -281,7 +285,7 @@ def test_records_move_as_the_slow_ones(seed: int, n: int, barred: bool, threshol
 @given(SEEDS, st.lists(st.integers(0, 1), min_size=2, max_size=9), st.booleans())
 def test_two_clusters_are_weighed_by_all_pairs_of_their_records(seed: int, sides: list[int], few: bool) -> None:
     assume(len(set(sides)) == 2)
-    problem = made(seed, len(sides), False, few)
+    problem = made(seed, len(sides), few=few)
     lefts, rights = ([record for record, side in enumerate(sides) if side == which] for which in (0, 1))
     assert_joined_above(problem, lefts, rights, problem.weight(lefts, rights))
 
@@ -294,13 +298,13 @@ def assert_joined_above(problem: Problem, lefts: list[int], rights: list[int], w
 
 
 def test_of_large_clusters_the_first_records_stand_for_all() -> None:
-    problem = made(4, 3 * MOST_RECORDS, False)
+    problem = made(4, 3 * MOST_RECORDS)
     lefts, rights = list(range(0, 3 * MOST_RECORDS, 2)), list(range(1, 3 * MOST_RECORDS, 2))
     assert_joined_above(problem, lefts, rights, problem.weight(lefts[:MOST_RECORDS], rights[:MOST_RECORDS]))
 
 
 def test_a_bar_between_any_records_of_large_clusters_holds() -> None:
-    problem = made(4, 3 * MOST_RECORDS, False)
+    problem = made(4, 3 * MOST_RECORDS)
     last = 3 * MOST_RECORDS - 1
     problem = problem._replace(bars=problem.bars._replace(apart=np.array([(last - 1) << 32 | last], np.int64)))
     label = [record % 2 for record in range(3 * MOST_RECORDS)]
@@ -309,8 +313,8 @@ def test_a_bar_between_any_records_of_large_clusters_holds() -> None:
 
 
 @settings(max_examples=120)
-@given(SEEDS, st.booleans())
-def test_two_records_alone_are_one_person_if_they_weigh_more_than_the_threshold(seed: int, barred: bool) -> None:
+@given(SEEDS, BARRED)
+def test_two_records_alone_are_one_person_if_they_weigh_more_than_the_threshold(seed: int, barred: str) -> None:
     problem = made(seed, 2, barred)
     weight = problem.weight([0], [1])
     for threshold in (weight - 1, weight - CLOSE, weight + CLOSE, weight + 1):
@@ -320,7 +324,7 @@ def test_two_records_alone_are_one_person_if_they_weigh_more_than_the_threshold(
 
 
 def test_a_weight_at_the_threshold_does_not_join() -> None:
-    problem = made(1, 2, False)
+    problem = made(1, 2)
     evidence = problem.evidence
     evidence = evidence._replace(weights=evidence.weights * 0, rarity=evidence.rarity * 0, dependence=evidence.dependence * 0, prior=2.0)
     assert Run(problem._replace(evidence=evidence), [(0, 1)], 2.0).join() == 0
@@ -328,9 +332,9 @@ def test_a_weight_at_the_threshold_does_not_join() -> None:
 
 
 @settings(max_examples=200)
-@given(SEEDS, st.integers(1, 26), st.sampled_from([-20.0, -5.0, 0.0, 3.0]), st.booleans())
-def test_no_cluster_ever_crosses_a_bar(seed: int, n: int, threshold: float, few: bool) -> None:
-    problem = made(seed, n, True, few)
+@given(SEEDS, st.integers(1, 26), BARRED, st.sampled_from([-20.0, -5.0, 0.0, 3.0]), st.booleans())
+def test_no_cluster_ever_crosses_a_bar(seed: int, n: int, barred: str, threshold: float, few: bool) -> None:
+    problem = made(seed, n, barred, few)
     run = Run(problem, likely_pairs(problem, seed), threshold)
     for _ in run.steps():
         assert valid(problem, run.parts())
@@ -361,15 +365,15 @@ def _column(*values: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("why", "joined"), [*((why, 0) for why in BARS), *((why, 1) for why in NO_BARS)])
 def test_hard_evidence_bars_even_a_sure_pair(why: str, joined: int) -> None:
-    problem = made(1, 2, False)
+    problem = made(1, 2)
     problem = problem._replace(bars=(BARS | NO_BARS)[why](problem.bars))
     assert Run(problem, [(0, 1)], -100.0).join() == joined
     assert Run(problem, [(0, 1)], 100.0).join(1) == joined
 
 
 @settings(max_examples=100)
-@given(SEEDS, st.integers(2, 20), st.booleans(), st.booleans())
-def test_neither_the_side_of_a_record_nor_another_run_changes_the_result(seed: int, n: int, barred: bool, few: bool) -> None:
+@given(SEEDS, st.integers(2, 20), BARRED, st.booleans())
+def test_neither_the_side_of_a_record_nor_another_run_changes_the_result(seed: int, n: int, barred: str, few: bool) -> None:
     problem = made(seed, n, barred, few)
     pairs = likely_pairs(problem, seed)
     turned = [(j, i) if place % 2 else (i, j) for place, (i, j) in enumerate(pairs)]
@@ -381,8 +385,8 @@ def test_neither_the_side_of_a_record_nor_another_run_changes_the_result(seed: i
 
 
 @settings(max_examples=100)
-@given(SEEDS, st.integers(1, 12), st.integers(1, 12), st.booleans())
-def test_records_that_no_pair_connects_do_not_change_each_other(seed: int, n: int, m: int, barred: bool) -> None:
+@given(SEEDS, st.integers(1, 12), st.integers(1, 12), BARRED)
+def test_records_that_no_pair_connects_do_not_change_each_other(seed: int, n: int, m: int, barred: str) -> None:
     problem = made(seed, n + m, barred)
     pairs = [pair for pair in likely_pairs(problem, seed) if (pair[0] < n) == (pair[1] < n)]
     whole = Run(problem, pairs, 0.0)
@@ -391,9 +395,8 @@ def test_records_that_no_pair_connects_do_not_change_each_other(seed: int, n: in
         bars = problem.bars
         apart = [(key >> 32, key & 0xFFFFFFFF) for key in bars.apart.tolist()]
         inside = [(i - begin) << 32 | (j - begin) for i, j in apart if begin <= i < end and begin <= j < end]
-        part = problem._replace(
-            rows=SomeRows(problem.rows, end - begin), codes=problem.codes[begin:end], bars=Bars(*(each[begin:end] for each in bars[:-1]), np.array(inside, np.int64))
-        )  # fmt: skip
+        some = Bars(*(each[begin:end] for each in bars[:-1]), np.array(inside, np.int64))
+        part = problem._replace(rows=SomeRows(problem.rows, end - begin), codes=problem.codes[begin:end], bars=some)
         alone = Run(part, [(i - begin, j - begin) for i, j in pairs if begin <= i < end], 0.0)
         list(alone.steps())
         assert alone.parts() == parts(whole.label[begin:end])
@@ -412,7 +415,7 @@ class SomeRows:
 @settings(max_examples=30)
 @given(SEEDS, st.integers(2, 14))
 def test_once_nothing_moves_nothing_moves(seed: int, n: int) -> None:
-    problem = made(seed, n, True)
+    problem = made(seed, n, "all")
     run = Run(problem, likely_pairs(problem, seed), 0.0)
     run.join()
     for _ in range(30):

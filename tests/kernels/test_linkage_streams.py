@@ -79,12 +79,11 @@ class Case:
     def comparer(self, threads: int = 1, ranks: Ranks | None = None) -> Comparer:
         return Comparer(self.rows.values, planned(), self.candidates, self.blocking, ranks or Ranks(), threads)
 
-    def stream(self, rule: int, cuts: Sequence[int], every: int = 1, repeats: bool = False, weights: Weights | None = None) -> list[Tally]:
+    def stream(self, rule: int, cuts: Sequence[int], every: int = 1, repeats: bool = False) -> list[Tally]:
         rows, room = self.blocking.rows(rule, self.candidates), scratch(self.rows)
         edges = sorted({0, len(rows.records), *(cut % (len(rows.records) + 1) for cut in cuts)})
-        return [
-            stream(self.rows.values, planned(), room, rows, begin, end, every, repeats, weights or everything()) for begin, end in pairwise(edges)
-        ]  # fmt: skip
+        given, how = (self.rows.values, planned(), room, rows), (every, repeats, everything())
+        return [stream(*given, begin, end, *how) for begin, end in pairwise(edges)]
 
 
 @cache
@@ -102,11 +101,18 @@ def everything() -> Weights:
     return work.nothing()._replace(floor=-1)
 
 
-def some(seed: int, floor: int) -> Weights:
-    random = np.random.default_rng(seed)
+def some(case: Case, seed: int, floor: int) -> Weights:
+    """Random weights, of even seeds with rarity of both names."""
+    random, texts = np.random.default_rng(seed), len(case.rows.values.starts) - 1
+    levels, tops = random.integers(-20, 20, (len(FIELDS), LEVELS)), planned().tops
+    most, sizes, rarity = levels.copy(), np.zeros(1 + len(FIELDS), np.int64), np.zeros(0, np.int32)
+    if seed % 2 == 0 and texts:
+        rarity, sizes[1:3] = random.integers(-15, 15, 2 * texts).astype(np.int32), texts
+        for field in (0, 1):
+            most[field, tops[field] - 1 : tops[field] + 1] += max(int(rarity[field * texts : (field + 1) * texts].max()), 0)
     return Weights(
-        random.integers(-20, 20, (len(FIELDS), LEVELS)), random.integers(-9, 9, (2, LEVELS, LEVELS)),
-        np.array([0, 3], np.int8), np.array([2, 1], np.int8), floor,
+        levels, random.integers(-9, 9, (2, LEVELS, LEVELS)), np.array([0, 3], np.int8), np.array([2, 1], np.int8), floor, rarity,
+        np.cumsum(sizes), 300, most, tops,
     )  # fmt: skip
 
 
@@ -187,7 +193,7 @@ def test_however_a_rule_is_cut_its_pairs_are_the_same(case: Case, cuts: list[int
 @settings(max_examples=25)
 @given(CASES, st.integers(1, 3), st.integers(1, 3), st.integers(1, 40), st.integers(1, 9))
 def test_neither_threads_nor_ranks_nor_pieces_change_the_result(case: Case, threads: int, size: int, pairs: int, rows: int) -> None:
-    weights = some(1, 5)
+    weights = some(case, 2, 5)
     whole_patterns, whole_new, whole, whole_passed = case.comparer().all(weights, lambda _: None)
     assert whole is not None
     parts = []
@@ -239,26 +245,43 @@ def test_a_sample_of_many_pairs_is_about_its_share() -> None:
     assert whole / 5 < part < whole / 3
 
 
-def slow_weight(pattern: int, weights: Weights) -> int:
+def slow_weight(pattern: int, table: np.ndarray, weights: Weights) -> int:
     levels = [pattern >> (BITS * field) & (LEVELS - 1) for field in range(len(FIELDS))]
-    total = sum(int(weights.levels[field, level]) for field, level in enumerate(levels))
+    total = sum(int(table[field, level]) for field, level in enumerate(levels))
     return total + sum(
-        int(table[levels[a], levels[b]]) for table, a, b in zip(weights.together, weights.first, weights.second, strict=True)
+        int(term[levels[a], levels[b]]) for term, a, b in zip(weights.together, weights.first, weights.second, strict=True)
     )  # fmt: skip
 
 
-@settings(max_examples=40)
+def slow_rarity(pattern: int, codes: np.ndarray, i: int, j: int, weights: Weights) -> int:
+    """All of what a value adds if both records hold it, a part of the lesser for the level next to equal."""
+    total = 0
+    for field, (begin, end) in enumerate(pairwise(weights.rarity_begins.tolist())):
+        level, rarity = pattern >> (BITS * field) & (LEVELS - 1), weights.rarity[begin:end].tolist()
+        if rarity and level == weights.tops[field]:
+            total += rarity[codes[i, field]]
+        elif rarity and level == weights.tops[field] - 1:
+            total += min(rarity[codes[i, field]], rarity[codes[j, field]]) * weights.near // 1000
+    return total
+
+
+@settings(max_examples=100)
 @given(CASES, st.integers(0, 99), st.integers(-60, 60))
-def test_pairs_of_promising_patterns_are_kept_and_no_others(case: Case, seed: int, floor: int) -> None:
-    weights = some(seed, floor)
+def test_pairs_that_reach_the_floor_are_kept_and_no_others(case: Case, seed: int, floor: int) -> None:
+    weights = some(case, seed, floor)
     wanted = sorted(case.wanted())
     patterns = slow_patterns(case.rows, planned(), wanted)
-    assert [most_weight(np.int64(pattern), weights) for pattern in patterns] == [slow_weight(pattern, weights) for pattern in patterns]
+    most = [slow_weight(pattern, weights.most, weights) for pattern in patterns]
+    assert [most_weight(np.int64(pattern), weights) for pattern in patterns] == most
     found, _, pairs, passed = case.comparer().all(weights, lambda _: None)
     assert pairs is not None
-    promising = [(*pair, pattern) for pair, pattern in zip(wanted, patterns, strict=True) if slow_weight(pattern, weights) >= floor]
-    assert list(zip(pairs.left, pairs.right, pairs.patterns, strict=True)) == promising
-    assert passed.tolist() == sorted({pattern for pattern in patterns if slow_weight(pattern, weights) < floor})
+    weight = [
+        slow_weight(pattern, weights.levels, weights) + slow_rarity(pattern, case.candidates.codes, i, j, weights)
+        for (i, j), pattern in zip(wanted, patterns, strict=True)
+    ]
+    reached = [(*pair, pattern) for pair, pattern, each in zip(wanted, patterns, weight, strict=True) if each >= floor]
+    assert list(zip(pairs.left, pairs.right, pairs.patterns, strict=True)) == reached
+    assert passed.tolist() == sorted({pattern for pattern, each in zip(patterns, most, strict=True) if each < floor})
     assert found.counts.sum() == len(wanted)
 
 
@@ -286,7 +309,7 @@ def test_more_patterns_and_pairs_than_there_was_room_for(cuts: list[int]) -> Non
 @settings(max_examples=30)
 @given(CASES, st.integers(0, 99), st.integers(-60, 60))
 def test_listed_pairs_are_compared_like_those_of_a_rule(case: Case, seed: int, floor: int) -> None:
-    weights, wanted = some(seed, floor), sorted(case.wanted())
+    weights, wanted = some(case, seed, floor), sorted(case.wanted())
     left, right = (np.array([pair[side] for pair in wanted], np.int32) for side in (0, 1))
     listed = stream_pairs(case.rows.values, planned(), scratch(case.rows), case.candidates.codes, left, right, weights)
     found, _, pairs, _ = case.comparer().all(weights, lambda _: None)

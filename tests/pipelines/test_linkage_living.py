@@ -76,6 +76,8 @@ def started(held: Tables, folder: Path, **more: Any) -> Path:
     chosen, linked = full(held, folder, **more)
     out = folder / "out"
     save(linked, chosen, out)
+    chosen, linked = full(held, folder, model_in(out)[1], **more)  # so that pairs are kept by the last model, too
+    assert save(linked, chosen, out)["passed_over"] == 0
     Outcome(chosen, linked).write(out)
     return out
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipelines import storage
 from pipelines.compute import Ranks
+from pipelines.errors import DataError
 from pipelines.linkage import link
 from pipelines.linkage.history import read_history, replayed
 from pipelines.schemas import NO_PERSON, PERSON_INDEX
@@ -277,8 +278,15 @@ def test_the_receipt_and_the_pointer_name_no_one(site: Site) -> None:
     assert len(list((site.store / "history").rglob("*.parquet"))) == 1, "the former history is the beginning of the new one"
 
 
+def test_a_history_that_is_lost_is_told_so_and_not_begun_anew_in_silence(site: Site) -> None:
+    night(site)
+    shutil.rmtree(next(path for path in (site.store / "history").iterdir() if path.is_dir()))
+    journal(site, "d1", "2025-02-01", {**ERIK, "ref": 8})
+    with pytest.raises(DataError, match="begin another history"):
+        link(site, Ranks())
+
+
 def test_what_is_written_does_not_read_without_the_key(site: Site) -> None:
     night(site)
     [path] = (site.store / "history").rglob("*.parquet")
     assert path.read_bytes()[:4] == b"PARE"
-    assert Ranks().size == 1
