@@ -228,7 +228,8 @@ def _read(path: Path, names: list[str]) -> pa.Table:
         schema = pq.read_schema(path)
         texts = [name for name in names if pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)]
         return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)  # read_table would import pandas
-    convert = pa_csv.ConvertOptions(include_columns=names, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
+    kinds = dict.fromkeys(names, pa.string())
+    convert = pa_csv.ConvertOptions(include_columns=names, column_types=kinds, strings_can_be_null=True, null_values=[""])
     return pa_csv.read_csv(path, parse_options=_dialect(path), convert_options=convert)
 
 

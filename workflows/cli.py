@@ -56,8 +56,8 @@ def main() -> None:
 
 
 def _compiled() -> str:
-    """Where compiled loops are kept: off shared disks, in no folder of another user, who could plant code in it that we would run, and apart
-    for each state of the kernels."""
+    """Where compiled loops are kept: off shared disks, in no folder of another user, who could plant code in it that we would run, and
+    apart for each state of the kernels."""
     version = kernels_hash()
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or f"{tempfile.gettempdir()}/uttag-numba-{os.getuid()}")
     with contextlib.suppress(OSError):

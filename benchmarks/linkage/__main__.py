@@ -41,9 +41,13 @@ def peer(name: str, folder: Path) -> dict[str, Any]:
 
 
 def ours(folder: Path, out: Path) -> dict[str, Any]:
-    """One call of `uttag link` from within `folder`, so that the settings may name records.parquet."""
+    """One call of `uttag link`, after one that compiled what was not compiled yet."""
+    settings = folder / SETTINGS.name
+    settings.write_text(SETTINGS.read_text(encoding="utf-8"), encoding="utf-8")
+    command = [Path(sys.executable).with_name("uttag").absolute(), "link", settings, "--out", out]
+    subprocess.run(command, check=True, capture_output=True)
     before, begun = _children(), time.perf_counter()
-    subprocess.run([Path(sys.executable).with_name("uttag").absolute(), "link", SETTINGS, "--out", out], cwd=folder, check=True)
+    subprocess.run(command, check=True, capture_output=True)
     wall, cpu = time.perf_counter() - begun, _children() - before
     run = json.loads((out / "model.json").read_text(encoding="utf-8"))["run"]
     records = sets.made_up(folder)
@@ -59,19 +63,19 @@ def ours(folder: Path, out: Path) -> dict[str, Any]:
 
 
 def _answers(out: Path, ids: np.ndarray, person: np.ndarray) -> dict[str, Any]:
-    """F1 of OUT/links.parquet (left, right, sure or not, weight) and OUT/clusters.parquet (record_id, cluster), of those that are there."""
+    """F1 of links.parquet (left_id, right_id, probability, weight) and clusters.parquet (record_id, cluster_id), if they are there."""
     true, found = score.true_pairs(person), {}
     if (out / "clusters.parquet").exists():
         table = pq.read_table(out / "clusters.parquet")
         cluster = np.full(len(ids), -1, np.int64)
         at = score.ranks(table["record_id"].to_numpy().astype("U"), ids)
-        cluster[at] = np.unique(table["cluster"].to_numpy(), return_inverse=True)[1]
+        cluster[at] = np.unique(table["cluster_id"].to_numpy(), return_inverse=True)[1]
         alone = np.flatnonzero(cluster < 0)
         cluster[alone] = len(ids) + alone
         found["clustered"] = score.clusters(cluster, person)
     if (out / "links.parquet").exists():
         table = pq.read_table(out / "links.parquet")
-        left, right = (score.ranks(table[side].to_numpy().astype("U"), ids) for side in ("left", "right"))
+        left, right = (score.ranks(table[side].to_numpy().astype("U"), ids) for side in ("left_id", "right_id"))
         sure = table["probability"].to_numpy() >= 0.95
         found["pairwise"] = score.pairs(left[sure], right[sure], person, true)
         found["best"] = score.best(left, right, table["weight"].to_numpy(), person, true)

@@ -205,7 +205,7 @@ def parsed_dates(texts: Sequence[str | None], month_first: bool | None = None) -
 
 
 def _parts(text: str | None, month_first: bool) -> int:
-    digits = "".join(each if each.isdigit() else " " for each in (text or "")[:10]).split()
+    digits = "".join(each if each.isdecimal() else " " for each in (text or "")[:10]).split()
     if len(digits) == 1 and len(digits[0]) == 8:
         return int(digits[0])
     if len(digits) != 3 or not all(len(each) <= 4 for each in digits):

@@ -39,6 +39,12 @@ class _Test(NamedTuple):
     derived: bool = False  # does it ask for a key derived from the value?
 
 
+_WHOLE: Final = ("damerau_levenshtein", "levenshtein", "prefix", "parts", "overlap")
+_RANGES: Final = {  # of the first number
+    "jaro_winkler": (0.01, 1.0), "dice": (0.0, 1.0), "jaccard": (0.0, 1.0), "damerau_levenshtein": (0.0, 100.0), "levenshtein": (0.0,
+    100.0),
+    "prefix": (1.0, 1000.0), "parts": (1.0, 3.0),
+}  # fmt: skip
 _TEXT, _DATE = (tests.TEXT,), (tests.DATE,)
 _TESTS: Final = {
     "equal": _Test(tests.EQUAL, (*range(6),), 0),
@@ -111,11 +117,17 @@ class Field(Strict):
             raise ValueError(f"a level of a {self.kind} is one of {', '.join(fitting)}")
         if len(numbers) not in range(min(test.numbers, 1), test.numbers + 1) or not all(_is_number(each) for each in numbers):
             raise ValueError(f"the level {name} takes {('no number', 'one number', 'one number, or two')[test.numbers]}")
+        least, most = _RANGES.get(name, (0.0, 1e9))
+        if numbers and not least <= float(numbers[0]) <= most:
+            raise ValueError(f"the level {name} takes a number from {least:g} to {most:g}")
+        if (name in _WHOLE and not float(numbers[0]).is_integer()) or not all(float(number).is_integer() for number in numbers[1:]):
+            raise ValueError(f"the level {name} counts whole symbols or members")
 
     def tests(self) -> tuple[str, ...]:
         """The levels, best first; `swapped` comes after `equal` where another field is named for it."""
         levels = self.levels or _LEVELS[self.kind]
-        return (levels[0], "swapped", *levels[1:]) if self.swapped_with and "swapped" not in levels else levels
+        named = any("swapped" in _alternatives(level) for level in levels)
+        return (levels[0], "swapped", *levels[1:]) if self.swapped_with and not named else levels
 
     def level_names(self) -> tuple[str, ...]:
         """Names of the levels as the kernels number them."""

@@ -75,13 +75,12 @@ def publish(site: Site, name: str, frames: Frames, deliveries: Sequence[Accepted
     changes = _changes(site, former, past, Side.of(*frames), deliveries, speakers)
     rows = _rows(changes, version, DAY_UNKNOWN if day is None else (day - date(1970, 1, 1)).days)
     whole = storage.concat([past, rows], LINKAGE_HISTORY)
-    history: dict[str, Any] = {
-        "name": storage.digest(storage.content_hash(whole, LINKAGE_HISTORY)), "version": version, "day": day and day.isoformat(), **_counts(changes),
-    }  # fmt: skip
-    storage.write(whole, history_file(site, history["name"]), LINKAGE_HISTORY, zone)
+    name_of_it = storage.digest(storage.content_hash(whole, LINKAGE_HISTORY))
+    history: dict[str, Any] = {"name": name_of_it, "version": version, "day": day and day.isoformat(), **_counts(changes)}
+    storage.write(whole, history_file(site, name_of_it), LINKAGE_HISTORY, zone)
     listed = [[each.source, each.delivery] for each in deliveries]
     storage.write_json({"index": name, "history": history, "deliveries": listed}, current_file(site))
-    if former is not None and former["history"]["name"] != history["name"]:
+    if former is not None and former["history"]["name"] != name_of_it:
         _forget(site, former["history"]["name"])
     return history
 

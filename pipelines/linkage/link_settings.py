@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from kernels.comparisons import MOST_FIELDS
+from kernels.comparisons import MOST_FIELDS, TEXT
 from pipelines.errors import SettingsError
 from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import Key, has_several, parse_rule
@@ -70,6 +70,9 @@ class LinkSettings(Strict):
                 raise ValueError(f"field {name}: swapped_with is not another field")
             if any(other == name or other not in self.fields for other in field.shared_with):
                 raise ValueError(f"field {name}: shared_with names what is not another field")
+            beside = [*field.shared_with, *([field.swapped_with] if field.swapped_with else [])]
+            if any(self.fields[other].value_kind() != TEXT for other in (name, *beside) if beside):
+                raise ValueError(f"field {name}: values are swapped or shared among names, texts and codes alone")
         if bool(self.blocking) == bool(self.combine):
             raise ValueError("name either rules under blocking, or keys under combine")
         unknown = set(self.conflicts) - set(self.fields)

@@ -319,7 +319,7 @@ def _at(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _scratch(values: Values, fields: int) -> Scratch:
     size = max(values.alphabet, 1)
     return Scratch(
-        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 16), np.uint64)
+        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 12), np.uint64)
     )
 
 
@@ -340,7 +340,7 @@ def _read(store: Store, settings: LinkSettings, changes: Sequence[Change], perso
     ids = _ids(store, names, data, paths, encoded)
     keys = record_keys(ids, sources)
     if len(np.unique(keys)) < len(keys):
-        raise DataError(paths[0], "and another table name a record twice", "an id names one record: leave one of them out")
+        raise DataError(paths[0], "names records that another of the tables names too", "an id names one record: leave one of them out")
     old = _rows_of(store, persons, keys, sources, ids)
     adopted = adopt(store, settings.fields, encoded)
     same = np.zeros(len(keys), bool)
