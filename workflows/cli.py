@@ -276,7 +276,7 @@ def pull(
 
 @app.command("link")
 def link_records(
-    paths: Annotated[list[Path], typer.Argument(help="a settings file; with --suggest, --encoded or --add the tables")],
+    paths: Annotated[list[Path], typer.Argument(help="a settings file; with --suggest or --encoded the tables; with --update a folder")],
     out: Annotated[Path | None, typer.Option(help="the folder to write into, or with --encode the file")] = None,
     suggest: Annotated[bool, typer.Option("--suggest", help="print settings made from the tables")] = False,
     id_column: Annotated[str | None, typer.Option("--id", help="the column that names the records")] = None,
@@ -287,6 +287,11 @@ def link_records(
     encode: Annotated[bool, typer.Option("--encode", help="encode the records so that others can link and not read them")] = False,
     key: Annotated[Path | None, typer.Option(help="with --encode: the organisations' common key; made if it is not there")] = None,
     encoded: Annotated[bool, typer.Option("--encoded", help="the tables are encodings")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="keep an index in OUT, so that changes cost no full run")] = False,
+    update: Annotated[bool, typer.Option("--update", help="the folder holds such an index: bring changes into it")] = False,
+    add: Annotated[list[str] | None, typer.Option(help="with --update: new and corrected records, as FILE:SOURCE")] = None,
+    drop: Annotated[list[Path] | None, typer.Option(help="with --update: a table of source and record_id to withdraw")] = None,
+    day: Annotated[str | None, typer.Option("--date", help="with --update: the day of the changes, today by default")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Link the records of any CSV or Parquet tables: which of them are one person?
@@ -299,6 +304,10 @@ def link_records(
 
     uttag link --estimate linked/review.csv
 
+    uttag link link.yaml --out linked --keep
+
+    uttag link --update linked --add new.csv:people --drop gone.csv
+
     uttag link --encode encode.yaml --key common.key --out people.encoded.parquet
 
     uttag link --encoded a.encoded.parquet b.encoded.parquet --out linked
@@ -307,7 +316,7 @@ def link_records(
     from workflows import link as linkage
 
     what = "table" if suggest or encoded else "file"
-    linkage.check_arguments(paths, what, out, not (suggest or dry_run or estimate))
+    linkage.check_arguments(paths, what, out, not (suggest or dry_run or estimate or update))
     say = _plain if not as_json else _silent
     if suggest:
         from pipelines.linkage.suggest import suggest as suggestion
@@ -317,11 +326,13 @@ def link_records(
         print(json.dumps(linkage.estimated(paths[0]), indent=2))
     elif dry_run:
         print("\n".join(linkage.dry_run(paths[0])))
+    elif update:
+        print(json.dumps(linkage.update(paths[0], add or [], drop or [], day, say), indent=2, sort_keys=True))
     elif encode:
         print(encodings.encode_file(paths[0], key, out))
     else:
         target = out or Path()
-        model = encodings.link(paths, target, say) if encoded else linkage.run(paths[0], target, say, review, decided)
+        model = encodings.link(paths, target, say) if encoded else linkage.run(paths[0], target, say, review, decided, keep)
         if model is not None:
             print(json.dumps(model, indent=2, sort_keys=True) if as_json else linkage.said(model, target))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from pipelines.linkage.rules import Candidates
 Say = Callable[[str], None]
 
 
-def run(path: Path, out: Path, say: Say, review: int = 0, decided: Path | None = None) -> dict[str, Any] | None:
+def run(path: Path, out: Path, say: Say, review: int = 0, decided: Path | None = None, keep: bool = False) -> dict[str, Any] | None:
     """Link the tables that the settings name, alone or as one of several ranks; what `model.json` holds, on the first rank."""
     settings = LinkSettings.load(path)
-    return link(settings, [table_path(path, table) for table in settings.data], out, say, review, decided)
+    return link(settings, [table_path(path, table) for table in settings.data], out, say, review, decided, keep)
 
 
 def link(
-    settings: LinkSettings, paths: Sequence[Path], out: Path, say: Say, review: int = 0, decided: Path | None = None
+    settings: LinkSettings, paths: Sequence[Path], out: Path, say: Say, review: int = 0, decided: Path | None = None, keep: bool = False
 ) -> dict[str, Any] | None:
     """Link tables and write what was found into `out`."""
     clock, links = Clock(), reviews.decided_links(reviews.read_decisions(decided)[0]) if decided else None
@@ -44,9 +45,30 @@ def link(
     }
     storage.write_json(model, out / "model.json")
     outcome.report(out / "report.html", model)
+    if keep:
+        from pipelines.linkage.living import save
+
+        model["index"] = save(linked, settings, out)
     if review:
         model["review"] = outcome.review(out / "review.csv", review)
     return model
+
+
+def update(out: Path, add: Sequence[str], drop: Sequence[Path], day: str | None, say: Say) -> dict[str, Any]:
+    """Bring new, corrected and withdrawn records into the index in `out`. `add`: "file" or "file:source". Returns the receipt, in counts."""
+    from pipelines.linkage import living
+    from pipelines.linkage.living_changes import Change
+
+    changes = [Change(path, source) for path, source in (_named(each) for each in add)] + [Change(path) for path in drop]
+    if not changes:
+        raise SettingsError("--update", "names nothing that has changed", "add --add FILE:SOURCE or --drop FILE")
+    return living.update(out, changes, say, day or date.today().isoformat())
+
+
+def _named(text: str) -> tuple[Path, str]:
+    """A file and the source whose records it holds; its own name where none is said."""
+    path, mark, source = text.rpartition(":")
+    return (Path(path), source) if mark else (Path(text), Path(text).stem)
 
 
 def dry_run(path: Path) -> list[str]:

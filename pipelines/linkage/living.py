@@ -7,7 +7,6 @@ connected components of links that a change touches are resolved again, each as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -16,16 +15,17 @@ import numpy as np
 from kernels.comparisons import Scratch, Values
 from kernels.deltas import promising
 from pipelines import storage, tables
-from pipelines.errors import DataError, SettingsError
-from pipelines.linkage.encode import Encoded, encode
+from pipelines.errors import SettingsError
+from pipelines.linkage.encode import Encoded
 from pipelines.linkage.fields import plan
 from pipelines.linkage.link import MARGIN, Linked, bars, first_records, groups, margin
-from pipelines.linkage.link_settings import LinkSettings, Table
+from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living_blocks import Candidates, save_blocks
+from pipelines.linkage.living_changes import Change, read_changes
 from pipelines.linkage.living_persons import EVENT, KINDS, NOBODY, Looked, named
 from pipelines.linkage.living_state import Run, Store, created, opened
-from pipelines.linkage.living_values import Adopted, adopt, given_by, given_model, model_of, same_texts, save_values
-from pipelines.linkage.names import record_keys
+from pipelines.linkage.living_tables import write_history, write_tables
+from pipelines.linkage.living_values import given_model, model_of, save_values
 from pipelines.linkage.pairs import Pairs
 from pipelines.linkage.resolve import Resolver
 from pipelines.linkage.training import SCALE, Model
@@ -39,14 +39,6 @@ _OUTSIDE: Final = {
     "interactions": True,
     "rounds": True,
 }  # of no effect on updates
-
-
-@dataclass(frozen=True)
-class Change:
-    """A table of records to add or to correct (`source` names theirs), or, without a source, of `source` and `record_id` to withdraw."""
-
-    path: Path
-    source: str | None = None
 
 
 # ---- after a full run ---------------------------------------------------------------------------------------------------------
@@ -75,7 +67,7 @@ def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
         facts["rows"] = [int(each) for each in np.diff(encoded.edges)]
         store.commit()
     with opened(out / _FOLDER) as store:
-        _write_history(store, out)
+        write_history(store, out)
     return {"records": len(encoded), "links": len(kept), "passed_over": facts["passed_over"]}
 
 
@@ -89,6 +81,13 @@ def model_in(out: Path) -> tuple[LinkSettings, Callable[[Encoded], Model]]:
             return given_model(store, settings.fields, encoded)
 
     return settings, of
+
+
+def export(out: Path) -> None:
+    """Write `clusters.parquet`, `links.parquet` and `history.parquet` as the index has them."""
+    with opened(out / _FOLDER) as store:
+        write_history(store, out)
+        write_tables(store, LinkSettings.model_validate_json(store.facts["settings"]), out)
 
 
 def check(out: Path) -> None:
@@ -150,28 +149,14 @@ def _append_records(store: Store, codes: np.ndarray, sources: np.ndarray, keys: 
 # ---- an update ----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Delta:
-    """What changes. `added`: rows of new and corrected records among those read; `old`: int64, the row that each replaces, -1 if new.
-    `dead`: int64, rows that are there no more."""
-
-    adopted: Adopted
-    added: np.ndarray
-    old: np.ndarray
-    dead: np.ndarray
-    sources: np.ndarray
-    keys: np.ndarray
-    ids: Any
-    counts: dict[str, int]
-
-
 def update(
     out: Path, changes: Sequence[Change], say: Say, date: str, settings: LinkSettings | None = None, write: bool = True
 ) -> dict[str, Any]:
     """Bring changes into the index in `out`; all of them count as made at once, withdrawals first, whatever their order.
 
     `date`: the day, as YYYY-MM-DD, under which merges and splits are listed. `settings`: if given, those that the index must have been made
-    with. `write`: are `clusters.parquet` and `links.parquet` written anew? They are removed if not, for they would be of another day.
+    with. `write`: are `clusters.parquet` and `links.parquet` written anew? If not they are removed, and
+    `export` writes them later.
     Returns the receipt, in counts.
     """
     day = _day(date)
@@ -180,18 +165,18 @@ def update(
         if settings is not None and _agreed(settings) != store.facts["agreed"]:
             raise SettingsError(out / _FOLDER, "was made with other settings", "run in full with the new ones")
         receipt = _update(store, own, changes, say, day)
-        receipt["history"] = _write_history(store, out)
+        for name in ("clusters.parquet", "links.parquet", "history.parquet"):  # absent rather than of another version
+            (out / name).unlink(missing_ok=True)
+        store.commit()
+        receipt["history"] = write_history(store, out)
         if write:
             write_tables(store, own, out)
-        else:
-            for name in ("clusters.parquet", "links.parquet"):
-                (out / name).unlink(missing_ok=True)
     return receipt
 
 
 def _update(store: Store, settings: LinkSettings, changes: Sequence[Change], say: Say, day: int) -> dict[str, Any]:
     persons = store.whole("persons")
-    delta = _read(store, settings, changes, persons)
+    delta = read_changes(store, settings, changes, persons)
     n, k = len(persons), len(delta.added)
     say(f"{k:,} records to bring in, {len(delta.dead):,} to take out of {int((persons != NOBODY).sum()):,}")
     present = np.concatenate([persons != NOBODY, np.ones(k, bool)])
@@ -236,7 +221,6 @@ def _update(store: Store, settings: LinkSettings, changes: Sequence[Change], say
     blocks.keep(lambda some: present[some])
     store.add("links", new, lambda run: present[run.keys >> np.uint64(32)] & present[run.keys & np.uint64(0xFFFFFFFF)])
     heavy = blocks.heavy()
-    store.commit()
     divided = sum(len(keys) for rule in store.facts["heavy"] for keys in rule) if len(delta.dead) else 0
     kinds = np.bincount(events["kind"], minlength=len(KINDS))
     return {
@@ -321,128 +305,6 @@ def _scratch(values: Values, fields: int) -> Scratch:
     return Scratch(
         np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 12), np.uint64)
     )
-
-
-# ---- reading changes ----------------------------------------------------------------------------------------------------------
-
-
-def _read(store: Store, settings: LinkSettings, changes: Sequence[Change], persons: np.ndarray) -> _Delta:
-    names = [table.source for table in settings.data]
-    unknown = [change for change in changes if change.source is not None and change.source not in names]
-    if unknown:
-        raise SettingsError(unknown[0].path, "belongs to a source that the index does not know", f"name one of {', '.join(names)}")
-    adds = sorted((change for change in changes if change.source is not None), key=lambda change: names.index(str(change.source)))
-    data = [settings.data[names.index(str(change.source))] for change in adds]
-    paths = [change.path for change in adds]
-    encoded = encode(settings, paths, data, given_by(store, settings.fields))
-    withdrawn, missing = _withdrawn(store, names, persons, [change.path for change in changes if change.source is None])
-    sources = np.array([names.index(table.source) for table in data], np.int64)[encoded.sources]
-    ids = _ids(store, names, data, paths, encoded)
-    keys = record_keys(ids, sources)
-    if len(np.unique(keys)) < len(keys):
-        raise DataError(paths[0], "names records that another of the tables names too", "an id names one record: leave one of them out")
-    old = _rows_of(store, persons, keys, sources, ids)
-    adopted = adopt(store, settings.fields, encoded)
-    same = np.zeros(len(keys), bool)
-    known = np.flatnonzero(old >= 0)
-    same[known] = (store.column("codes")[old[known]] == adopted.codes[known]).all(1)
-    added = np.flatnonzero(~same)
-    dead = np.setdiff1d(np.union1d(old[added][old[added] >= 0], withdrawn), old[same])
-    counts = {
-        "added": int((old[added] < 0).sum()), "corrected": int((old[added] >= 0).sum()), "unchanged": int(same.sum()),
-        "withdrawn": len(np.setdiff1d(withdrawn, old)), "not_there": missing,
-    }  # fmt: skip
-    return _Delta(adopted, added, old[added], dead, sources[added], keys[added], tables.taken(tables.large(ids), added), counts)
-
-
-def _ids(store: Store, names: Sequence[str], data: Sequence[Table], paths: Sequence[Path], encoded: Encoded) -> Any:
-    """Names of the records read; where a source has no column for them they are numbered on."""
-    begins = []
-    for place, table in enumerate(data):
-        source = names.index(table.source)
-        begins.append(store.facts["rows"][source])
-        store.facts["rows"][source] += int(encoded.edges[place + 1] - encoded.edges[place])
-    return tables.identifiers([(path, table.id) for path, table in zip(paths, data, strict=True)], begins)
-
-
-def _withdrawn(store: Store, names: Sequence[str], persons: np.ndarray, paths: Sequence[Path]) -> tuple[np.ndarray, int]:
-    """Rows to take out, and how many of those named are not there."""
-    found, missing = [np.zeros(0, np.int64)], 0
-    for path in paths:
-        read = tables.read_text(path, ["source", "record_id"])
-        source, record = (tables.code([read[name]]) for name in ("source", "record_id"))
-        number = np.array([names.index(text) if text in names else -1 for text in source.texts()] + [-1])[source.codes]
-        if (number < 0).any():
-            raise DataError(path, "names a source that the index does not know", f"name one of {', '.join(names)}")
-        if (record.codes < 0).any():
-            raise DataError(path, "has lines without a record_id", "fill them in or leave the lines out")
-        ids = tables.taken(record.values, record.codes)
-        rows = _rows_of(store, persons, record_keys(ids, number), number, ids)
-        missing += int((rows < 0).sum())
-        found.append(rows[rows >= 0])
-    return np.unique(np.concatenate(found)), missing
-
-
-def _rows_of(store: Store, persons: np.ndarray, keys: np.ndarray, sources: np.ndarray, ids: Any) -> np.ndarray:
-    """int64 (m,): the row of each record, -1 if it is not in the index."""
-    out = np.full(len(keys), -1, np.int64)
-    order = np.argsort(keys, kind="stable")
-    which, _, rows = store.postings("ids").all(keys[order])
-    which, rows = order[which], rows.astype(np.int64)
-    there = (persons[rows] != NOBODY) & (store.column("sources")[rows] == sources[which])
-    which, rows = which[there], rows[there]
-    text, starts = tables.utf8(tables.large(ids))
-    same = same_texts(text, starts, which, store.column("id_text"), store.column("id_starts"), rows)
-    out[which[same]] = rows[same]
-    return out
-
-
-# ---- what people read ---------------------------------------------------------------------------------------------------------
-
-
-def write_tables(store: Store, settings: LinkSettings, out: Path) -> None:
-    """`clusters.parquet` and `links.parquet` as they stand."""
-    persons, sources = store.whole("persons"), store.column("sources")
-    names = [table.source for table in settings.data]
-    ids = tables.from_utf8(store.column("id_text"), store.column("id_starts"))
-    present = np.flatnonzero(persons != NOBODY)
-    frame = {
-        "source": tables.labels(sources[present], names), "record_id": tables.taken(ids, present), "cluster_id": persons[present].astype(np.int64),
-    }  # fmt: skip
-    tables.write(frame, out / "clusters.parquet")
-    keys, weights = [], []
-    for run in store.postings("links").runs:
-        left, right = (run.keys >> np.uint64(32)).astype(np.int64), (run.keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        kept = (left < right) & (persons[left] != NOBODY) & (persons[right] != NOBODY)
-        keys.append(run.keys[kept])
-        weights.append(run.payload[1][kept])
-    key, weight = np.concatenate(keys), np.concatenate(weights)
-    order = np.argsort(key)
-    left, right, weight = (
-        (key[order] >> np.uint64(32)).astype(np.int64),
-        (key[order] & np.uint64(0xFFFFFFFF)).astype(np.int64),
-        weight[order],
-    )
-    tables.write(
-        {
-            "left_source": tables.labels(sources[left], names), "left_id": tables.taken(ids, left),
-            "right_source": tables.labels(sources[right], names), "right_id": tables.taken(ids, right), "weight": weight / SCALE,
-            "probability": 1 / (1 + np.exp2(-weight / SCALE)), "same_cluster": persons[left] == persons[right],
-        },
-        out / "links.parquet",
-    )  # fmt: skip
-
-
-def _write_history(store: Store, out: Path) -> int:
-    events = np.ascontiguousarray(store.column("history")).reshape(-1).view(EVENT)
-    frame = {
-        "version": np.ascontiguousarray(events["version"]), "date": np.ascontiguousarray(events["day"]).astype("datetime64[D]"),
-        "kind": tables.labels(events["kind"], KINDS), "before": tables.with_gaps(np.ascontiguousarray(events["before"]), events["before"] == NOBODY),
-        "after": tables.with_gaps(np.ascontiguousarray(events["after"]), events["after"] == NOBODY),
-        "bits": tables.with_gaps(np.ascontiguousarray(events["bits"]), np.isnan(events["bits"])), "records": np.ascontiguousarray(events["records"]),
-    }  # fmt: skip
-    tables.write(frame, out / "history.parquet")
-    return len(events)
 
 
 def _day(date: str) -> int:

@@ -137,12 +137,10 @@ def adopt(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Adopte
     of_field = {name: numbers[_KINDS[field.value_kind()]] for name, field in fields.items()}
     codes = np.stack([np.append(of_field[name], -1)[encoded.codes[name]] for name in fields], 1).astype(np.int32)
     derived = [store.column(f"derived.{place}") for place in range(len(local.derived))]
-    values = Values(
-        store.column("symbols"), store.column("starts"), store.column("signatures"),
-        np.stack(derived) if derived else np.zeros((0, sizes["texts"]), np.int64), local.breaks, store.column("days"),
-        store.column("digits"), store.column("numbers"), store.column("members"), store.column("set_starts"), store.column("words"), store.column("bits_set"),
-        local.alphabet,
-    )  # fmt: skip
+    read = ("symbols", "starts", "signatures", "days", "digits", "numbers", "members", "set_starts", "words", "bits_set")
+    columns = {name: store.column(name) for name in read}
+    stacked = np.stack(derived) if derived else np.zeros((0, sizes["texts"]), np.int64)
+    values = Values(**columns, derived=stacked, breaks=local.breaks, alphabet=local.alphabet)
     return Adopted(codes, values, encoded, local, of_field)
 
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from pipelines.compute import Ranks
 from pipelines.errors import DataError, SettingsError
-from pipelines.linkage import living, living_state
+from pipelines.linkage import living_state
 from pipelines.linkage.link import Clock, Linked, link_tables
 from pipelines.linkage.link_settings import LinkSettings
-from pipelines.linkage.living import Change, check, model_in, save, update
+from pipelines.linkage.living import Change, check, export, model_in, save, update
 from pipelines.linkage.outcome import Outcome
 
 FIELDS = ("given", "surname", "birth", "town", "height", "marks")
@@ -117,13 +117,15 @@ def changed(held: Tables, folder: Path, more: dict[tuple[str, str], Row | None])
 
 
 rows = st.tuples(
-    st.sampled_from((*GIVEN, None)), st.sampled_from((*SURNAMES, None)), st.sampled_from((*BIRTHS, None)), st.sampled_from(("0180", "1480", None)),
-    st.sampled_from(("170", "171", "181.5", None)), st.sampled_from(("x", "x;y", "y;z", None)),
-)  # fmt: skip
+    *(
+        st.sampled_from((*values, None))
+        for values in (GIVEN, SURNAMES, BIRTHS, ("0180", "1480"), ("170", "171", "181.5"), ("x", "x;y", "y;z"))
+    )
+)
 new_rows = st.tuples(
-    st.sampled_from((*GIVEN, *NEW)), st.sampled_from((*SURNAMES, *NEW)), st.sampled_from((*BIRTHS, "2001-05-05")), st.sampled_from(("0180", "9999")),
-    st.sampled_from(("170", "165")), st.sampled_from(("x", "y;x", "q;x", "y;z")),
-)  # fmt: skip
+    *(st.sampled_from(values) for values in ((*GIVEN, *NEW), (*SURNAMES, *NEW), (*BIRTHS, "2001-05-05"), ("0180", "9999"), ("170", "165"))),
+    st.sampled_from(("x", "y;x", "q;x", "y;z")),
+)
 ids = st.integers(0, 40).map(str)
 deltas = st.dictionaries(st.tuples(st.sampled_from("ab"), ids), st.one_of(st.none(), rows, new_rows), max_size=12)
 held = st.builds(Tables, st.dictionaries(ids, rows, min_size=3, max_size=25), st.dictionaries(ids, rows, min_size=1, max_size=15))
@@ -280,6 +282,7 @@ def test_a_killed_update_leaves_what_was(tmp_path: Path, before: Tables, monkeyp
             patched.setattr(living_state.Store, name, killed)
             update(out, changes, lambda _: None, "2025-01-31")
         check(out)
+        export(out)
         assert persons(out) == was
     assert update(out, changes, lambda _: None, "2025-01-31") == update(undisturbed, changes, lambda _: None, "2025-01-31")
     assert persons(out) == persons(undisturbed) and history(out) == history(undisturbed)
@@ -334,4 +337,3 @@ def test_combined_keys_have_no_living_index(tmp_path: Path, before: Tables) -> N
     chosen, linked = full(before, tmp_path / "base", blocking=[], combine=["surname", "given", "birth"])
     with pytest.raises(SettingsError, match="combine"):
         save(linked, chosen, tmp_path / "out")
-    assert living.KINDS == ("new", "gone", "merge", "split", "moved")

@@ -175,3 +175,17 @@ def test_encodings_of_two_organisations_link_and_those_of_another_key_are_refuse
     }
     assert all(found["a", str(k)] == found["b", str(k)] for k in range(7, 60))
     uttag("--encoded", tmp_path / "a.parquet", tmp_path / "c.parquet", "--out", tmp_path / "none", code=13)
+
+
+def test_a_kept_index_takes_changes_in_and_tells_what_merged_and_split(tmp_path: Path) -> None:
+    table(tmp_path)
+    (tmp_path / "link.yaml").write_text(SETTINGS)
+    uttag(tmp_path / "link.yaml", "--out", tmp_path / "out", "--keep")
+    with (tmp_path / "change.csv").open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([COLUMNS, ("2", "Torsten", "Quist", "1930-01-02", "90210"), ("90", "Maja", "Ek", "1999-12-01", "")])
+    uttag("--update", tmp_path / "out", "--add", f"{tmp_path / 'change.csv'}:people", "--date", "2026-11-25")
+    found = {row["record_id"]: row["cluster_id"] for row in pq.read_table(tmp_path / "out" / "clusters.parquet").to_pylist()}
+    assert found["1"] != found["2"] and found["5"] == found["90"]
+    kinds = set(pq.read_table(tmp_path / "out" / "history.parquet")["kind"].to_pylist())
+    assert {"split"} <= kinds
+    assert "holds no living index" in uttag("--update", tmp_path, "--add", f"{tmp_path / 'change.csv'}:people", code=14)
