@@ -55,7 +55,7 @@ def link(
 
 
 def update(out: Path, add: Sequence[str], drop: Sequence[Path], day: str | None, say: Say) -> dict[str, Any]:
-    """Bring new, corrected and withdrawn records into the index in `out`. `add`: "file" or "file:source". Returns the receipt, in counts."""
+    """Bring new, corrected and withdrawn records into the index in `out`. `add`: "file" or "file:source". Returns the receipt."""
     from pipelines.linkage import living
     from pipelines.linkage.living_changes import Change
 
