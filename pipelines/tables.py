@@ -76,6 +76,12 @@ def column_texts(path: Path, name: str) -> list[str | None]:
     return read_text(path, [name])[name].to_pylist()
 
 
+def texts_at(path: Path, name: str, rows: Sequence[int]) -> list[str | None]:
+    """A column's texts at some rows, as they stand in the table."""
+    found: list[str | None] = read_text(path, [name])[name].take(pa.array(list(rows), pa.int64())).to_pylist()
+    return [text.strip() or None if text is not None else None for text in found]
+
+
 def code(parts: Sequence[pa.ChunkedArray], normalise: Callable[[pa.Array], pa.Array] | None = None) -> Coded:
     """The rows of several files as one coded column; `normalise` sees each distinct value once and may make it null."""
     coded = [_dictionary(part) for part in parts]

@@ -35,7 +35,7 @@ def link(
         linked = link_tables(settings, paths, ranks, clock, say if ranks.rank == 0 else lambda _line: None, decided=links)
     if linked is None:
         return None
-    outcome = Outcome(settings, linked)
+    outcome = Outcome(settings, linked, paths)
     with clock.phase("write"):
         model = outcome.write(out)
     model["run"] = {

@@ -20,10 +20,10 @@ _EXAMPLES = (20.0, 4.0, 0.5, -0.5, -4.0)  # bits beside the threshold, near whic
 
 
 class Outcome:
-    """A linkage and how to show it. `values`: may values of records be shown?"""
+    """A linkage and how to show it. `paths`: of the tables, if values of records may be shown."""
 
-    def __init__(self, settings: LinkSettings, linked: Linked, values: bool = True) -> None:
-        self.settings, self.linked, self._values = settings, linked, values
+    def __init__(self, settings: LinkSettings, linked: Linked, paths: Sequence[Path] = ()) -> None:
+        self.settings, self.linked, self._paths = settings, linked, paths
         self._sources = [table.source for table in settings.data]
         self._said: dict[tuple[str, int], str | None] = {}
 
@@ -98,11 +98,14 @@ class Outcome:
     def _read(self, records: Sequence[int]) -> None:
         """Read what these records say, a column at a time."""
         self._said = {}
-        for name in self.settings.fields if self._values else ():
-            coded = self.linked.encoded.shown[name]
-            for record in records:
-                code = int(coded.codes[record])
-                self._said[name, record] = str(coded.values[code]) if code >= 0 else None
+        edges = self.linked.encoded.edges
+        for place, (table, path) in enumerate(zip(self.settings.data, self._paths, strict=bool(self._paths))):
+            here = sorted({record for record in records if edges[place] <= record < edges[place + 1]})
+            for name, field in self.settings.fields.items() if here else ():
+                column = field.column if isinstance(field.column, str) else field.column.get(table.source)
+                if column is not None and field.kind != "encoded":
+                    texts = tables.texts_at(path, column, [record - int(edges[place]) for record in here])
+                    self._said |= {(name, record): text for record, text in zip(here, texts, strict=True)}
 
     def _value(self, field: str, record: int) -> str | None:
         return self._said.get((field, record))
