@@ -117,13 +117,20 @@ def encode_columns(fields: Mapping[str, Field], coded: Mapping[str, Coded], edge
     return Encoded(sources, edges, codes, values, deriver, dict(coded), Given(alphabet, classes, month_first, known))
 
 
-def _pools(fields: Mapping[str, Field], texts: Mapping[str, Coded], codes: dict[str, np.ndarray]) -> list[tables.Texts]:
-    """The distinct texts, one pool for the fields whose values may stand in one another; fills the codes, which count through all pools."""
-    group = {name: name for name in texts}
-    for name in texts:
+def text_groups(fields: Mapping[str, Field]) -> dict[str, str]:
+    """For each field of texts the name of the first of those whose values may stand in one another."""
+    names = [name for name, field in fields.items() if field.value_kind() == comparisons.TEXT]
+    group = {name: name for name in names}
+    for name in names:
         for other in (*fields[name].shared_with, *((fields[name].swapped_with,) if fields[name].swapped_with else ())):
             old, new = group[str(other)], group[name]
             group = {each: new if one == old else one for each, one in group.items()}
+    return group
+
+
+def _pools(fields: Mapping[str, Field], texts: Mapping[str, Coded], codes: dict[str, np.ndarray]) -> list[tables.Texts]:
+    """The distinct texts, one pool for the fields whose values may stand in one another; fills the codes, which count through all pools."""
+    group = text_groups(fields)
     pools, begin = [], 0
     for first in dict.fromkeys(group.values()):
         names = [name for name in texts if group[name] == first]

@@ -28,7 +28,7 @@ from pipelines.linkage.living_tables import write_history, write_tables
 from pipelines.linkage.living_values import given_model, model_of, save_values
 from pipelines.linkage.pairs import Pairs
 from pipelines.linkage.resolve import Resolver
-from pipelines.linkage.training import SCALE, Model
+from pipelines.linkage.training import SCALE, Model, level_of
 
 Say = Callable[[str], None]
 _FOLDER: Final = "index"
@@ -51,7 +51,8 @@ def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
             "combine", "makes blocks whose bounds follow from all records", "name rules under blocking to have a living index"
         )
     encoded, model = linked.encoded, linked.resolution.model
-    facts = {"settings": settings.model_dump_json(), "agreed": _agreed(settings), "passed_over": _passed_over(linked, settings)}
+    passed_over, whole_from = _passed_over(linked, settings)
+    facts = {"settings": settings.model_dump_json(), "agreed": _agreed(settings), "passed_over": passed_over, "whole_from": whole_from}
     with created(out / _FOLDER, facts) as store:
         save_values(store, settings.fields, encoded, model)
         save_blocks(store, settings, encoded.deriver)
@@ -68,7 +69,7 @@ def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
         store.commit()
     with opened(out / _FOLDER) as store:
         write_history(store, out)
-    return {"records": len(encoded), "links": len(kept), "passed_over": facts["passed_over"]}
+    return {"records": len(encoded), "links": len(kept), "passed_over": passed_over, "links_whole_from_bits": whole_from}
 
 
 def model_in(out: Path) -> tuple[LinkSettings, Callable[[Encoded], Model]]:
@@ -100,14 +101,25 @@ def _agreed(settings: LinkSettings) -> str:
     return storage.digest(settings.model_dump_json(exclude=cast(Any, _OUTSIDE)))
 
 
-def _passed_over(linked: Linked, settings: LinkSettings) -> int:
-    """Pairs, at most, that are links by the last model but were left aside by one before it: those of patterns whose weight has risen by
-    more than the margin below the threshold down to which pairs are kept."""
+def _passed_over(linked: Linked, settings: LinkSettings) -> tuple[int, float]:
+    """Pairs, at most, that are links by the last model but were left aside by one before it; and the bits from which none was.
+
+    A pair was left aside below the floor of an earlier model. By the last it weighs at most the floor and what its pattern has risen since,
+    and no more than its pattern can weigh.
+    """
     patterns, last = linked.patterns, linked.resolution.model
+    floor = (settings.threshold - margin(settings)) * SCALE
     rise = np.zeros(len(patterns.patterns), np.int64)
     for screen in linked.screens:
-        rise = np.maximum(rise, last.of_patterns(patterns.patterns) - screen.of_patterns(patterns.patterns) + _rarer(last, screen))
-    return int(patterns.counts[rise > margin(settings) * SCALE].sum())
+        risen = last.of_patterns(patterns.patterns) - screen.of_patterns(patterns.patterns)
+        rise = np.maximum(rise, risen + _rarer(last, screen))
+    most = last.most(0.0).most - last.weights()
+    heaviest = last.of_patterns(patterns.patterns)
+    for place, rarest in enumerate(most):
+        heaviest += rarest[level_of(patterns.patterns, place)]
+    bound = np.minimum(floor + rise, heaviest)
+    over = patterns.counts[(rise > 0) & (bound >= settings.threshold * SCALE)]
+    return int(over.sum()), max(float(bound[rise > 0].max(initial=-np.inf)), _least(settings)) / SCALE
 
 
 def _rarer(last: Model, screen: Model) -> int:
@@ -229,6 +241,7 @@ def _update(store: Store, settings: LinkSettings, changes: Sequence[Change], say
         "events": {name: int(count) for name, count in zip(KINDS, kinds, strict=True)},
         "may_differ": {
             "blocks_now_too_large": heavy, "divided_blocks_perhaps_small_now": divided, "pairs_passed_over": store.facts["passed_over"],
+            "links_below_bits": store.facts["whole_from"],
         },
     }  # fmt: skip
 

@@ -15,11 +15,11 @@ from kernels.keys import run_keys
 from pipelines import storage, tables
 from pipelines.errors import SettingsError
 from pipelines.linkage.dependence import Dependence
-from pipelines.linkage.encode import Encoded, Given
+from pipelines.linkage.encode import Encoded, Given, text_groups
 from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import Deriver
 from pipelines.linkage.living_state import Run, Store, ranges
-from pipelines.linkage.names import record_keys
+from pipelines.linkage.names import record_hashes, record_keys
 from pipelines.linkage.training import Model
 
 _KINDS: Final = {
@@ -145,13 +145,15 @@ def adopt(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Adopte
 
 
 def value_keys(fields: Mapping[str, Field], encoded: Encoded, symbols: np.ndarray) -> dict[str, np.ndarray]:
-    """For each kind of values that fields have, uint64 (values,): what each is known by; 0 for a set or filter that no record holds."""
+    """For each kind of values that fields have, uint64 (values,): what each is known by; 0 for one that no record holds."""
     values = encoded.values
     found: dict[str, np.ndarray] = {}
+    groups = text_groups(fields)
+    place_of = np.full(len(values.starts), -1, np.int64)  # one place more, for the unknown
     for place, (name, field) in enumerate(fields.items()):
         kind = _KINDS[field.value_kind()]
-        if kind == "texts" and kind not in found:
-            found[kind] = run_keys(symbols, values.starts, 0, 1 << 30, 0).view(np.uint64)
+        if kind == "texts":
+            place_of[encoded.codes[name]] = list(groups).index(groups[name])  # a text stands once in each group of fields
         elif kind == "dates":
             found[kind] = values.digits.astype(np.uint64)
         elif kind == "numbers":
@@ -162,6 +164,9 @@ def value_keys(fields: Mapping[str, Field], encoded: Encoded, symbols: np.ndarra
             held = np.flatnonzero(codes >= 0)
             hashed = record_keys(shown.values, np.full(len(shown.values), place))
             found.setdefault(kind, np.zeros(size, np.uint64))[codes[held]] = hashed[shown.codes[held]]
+    if groups:
+        hashed = record_hashes(run_keys(symbols, values.starts, 0, 1 << 30, 0).view(np.uint64), place_of[:-1])
+        found["texts"] = np.where(place_of[:-1] >= 0, hashed, np.uint64(0))
     return found
 
 

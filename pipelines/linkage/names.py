@@ -37,7 +37,12 @@ def record_keys(ids: Any, sources: np.ndarray) -> np.ndarray:
     for begin in range(0, len(ids), _PART):
         points, starts = tables.code_points(tables.large(ids[begin : begin + _PART]))
         parts.append(run_keys(np.array(points), starts, 0, 1 << 30, 0).view(np.uint64))
-    keys = np.concatenate(parts) + (sources.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    return record_hashes(np.concatenate(parts), sources)
+
+
+def record_hashes(keys: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """uint64 (n,): one hash of the hash of a text and the number of what it stands in."""
+    keys = keys + (sources.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return keys ^ (keys >> np.uint64(31))

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines import jobqueue
 from pipelines.errors import ClusterError
+from pipelines.version import kernels_hash
 
 
 def test_one_item_needs_no_worker() -> None:
@@ -59,7 +60,7 @@ def numba_cache(scratch: Path) -> Path:
 
 def test_a_workers_compiled_loops_lie_in_a_closed_folder_of_its_node(tmp_path: Path) -> None:
     folder = numba_cache(tmp_path)
-    assert folder == tmp_path / f"uttag-numba-{os.getuid()}"
+    assert folder == tmp_path / f"uttag-numba-{os.getuid()}-{kernels_hash()}"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert numba_cache(tmp_path) == folder
 

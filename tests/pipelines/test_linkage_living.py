@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipelines.compute import Ranks
 from pipelines.errors import DataError, SettingsError
 from pipelines.linkage import living_state
-from pipelines.linkage.link import Clock, Linked, link_tables
+from pipelines.linkage.link import MARGIN, Clock, Linked, link_tables
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living import Change, check, export, model_in, save, update
 from pipelines.linkage.outcome import Outcome
@@ -69,12 +69,14 @@ def full(held: Tables, folder: Path, given: Any = None, **more: Any) -> tuple[Li
     return chosen, linked
 
 
-def started(held: Tables, folder: Path, **more: Any) -> Path:
+def started(held: Tables, folder: Path, again: bool = True, **more: Any) -> Path:
     chosen, linked = full(held, folder, **more)
     out = folder / "out"
     save(linked, chosen, out)
-    chosen, linked = full(held, folder, model_in(out)[1], **more)  # so that pairs are kept by the last model, too
-    assert save(linked, chosen, out)["passed_over"] == 0
+    if again:  # so that pairs are kept by the last model, too
+        chosen, linked = full(held, folder, model_in(out)[1], **more)
+        saved = save(linked, chosen, out)
+        assert (saved["passed_over"], saved["links_whole_from_bits"]) == (0, chosen.threshold - MARGIN / 2)
     Outcome(chosen, linked).write(out)
     return out
 
@@ -119,7 +121,7 @@ def changed(held: Tables, folder: Path, more: dict[tuple[str, str], Row | None])
 rows = st.tuples(
     *(
         st.sampled_from((*values, None))
-        for values in (GIVEN, SURNAMES, BIRTHS, ("0180", "1480"), ("170", "171", "181.5"), ("x", "x;y", "y;z"))
+        for values in (GIVEN, SURNAMES, BIRTHS, ("0180", "berg"), ("170", "171", "181.5"), ("x", "x;y", "y;z"))
     )
 )
 new_rows = st.tuples(
@@ -135,14 +137,14 @@ VARIANTS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate])
-@given(held, st.lists(deltas, min_size=1, max_size=3), st.sampled_from(VARIANTS), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(held, st.lists(deltas, min_size=1, max_size=3), st.sampled_from(VARIANTS), st.booleans(), st.randoms(use_true_random=False))
 def test_an_update_leads_to_what_a_full_run_leads_to(
-    tmp_path_factory: pytest.TempPathFactory, before: Tables, several: list[Any], variant: dict[str, Any], random: Any
+    tmp_path_factory: pytest.TempPathFactory, before: Tables, several: list[Any], variant: dict[str, Any], again: bool, random: Any
 ) -> None:
     folder = tmp_path_factory.mktemp("living")
     try:
-        out = started(before, folder / "base", **variant)
+        out = started(before, folder / "base", again, **variant)
     except SettingsError:  # a block that no divisor makes small
         return
     now = before
@@ -160,8 +162,10 @@ def test_an_update_leads_to_what_a_full_run_leads_to(
     _, model = model_in(out)
     chosen, linked = full(shuffled, folder / "again", model, **variant)
     Outcome(chosen, linked).write(folder / "again")
-    assert partition(out) == partition(folder / "again")
-    assert links(out) == links(folder / "again")
+    whole_from = receipt["may_differ"]["links_below_bits"]
+    if not receipt["may_differ"]["pairs_passed_over"]:
+        assert partition(out) == partition(folder / "again")
+        assert {link for link in links(out) if link[2] >= whole_from} == {link for link in links(folder / "again") if link[2] >= whole_from}
     check(out)
 
 
