@@ -12,7 +12,7 @@ from pipelines import compute, storage
 from pipelines.errors import SettingsError
 from pipelines.linkage import review as reviews
 from pipelines.linkage.encode import encode
-from pipelines.linkage.link import Clock, blocked, groups, link_tables
+from pipelines.linkage.engine import Clock, blocked, groups, link_tables
 from pipelines.linkage.link_settings import LinkSettings, table_path
 from pipelines.linkage.outcome import Outcome, analysis
 from pipelines.linkage.rules import Candidates

@@ -17,8 +17,8 @@ from kernels.deltas import promising
 from pipelines import storage, tables
 from pipelines.errors import SettingsError
 from pipelines.linkage.encode import Encoded
+from pipelines.linkage.engine import MARGIN, Linked, bars, first_records, groups, margin
 from pipelines.linkage.fields import plan
-from pipelines.linkage.link import MARGIN, Linked, bars, first_records, groups, margin
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living_blocks import Candidates, save_blocks
 from pipelines.linkage.living_changes import Change, read_changes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipelines import tables
-from pipelines.linkage.link import MARGIN, Linked, first_records
+from pipelines.linkage.engine import MARGIN, Linked, first_records
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.report import Doubtful, Example, Member, Step, write_report
 from pipelines.linkage.review import Record, Shown, sample_for_review, write_review

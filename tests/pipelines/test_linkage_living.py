@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipelines.compute import Ranks
 from pipelines.errors import DataError, SettingsError
 from pipelines.linkage import living_state
-from pipelines.linkage.link import MARGIN, Clock, Linked, link_tables
+from pipelines.linkage.engine import MARGIN, Clock, Linked, link_tables
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living import Change, check, export, model_in, save, update
 from pipelines.linkage.outcome import Outcome
