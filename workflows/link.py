@@ -30,6 +30,8 @@ def link(
     settings: LinkSettings, paths: Sequence[Path], out: Path, say: Say, review: int = 0, decided: Path | None = None, keep: bool = False
 ) -> dict[str, Any] | None:
     """Link tables and write what was found into `out`."""
+    if keep and decided:
+        raise SettingsError("--keep", "an index does not hold people's decisions yet", "leave out --keep or --decided")
     clock, links = Clock(), reviews.decided_links(reviews.read_decisions(decided)[0]) if decided else None
     with compute.ranks() as ranks:
         linked = link_tables(settings, paths, ranks, clock, say if ranks.rank == 0 else lambda _line: None, decided=links)
