@@ -296,11 +296,9 @@ def link_records(
 ) -> None:
     """Link the records of any CSV or Parquet tables: which of them are one person?
 
-    Examples:
+    Example: uttag link link.yaml --out linked --review 200
 
     uttag link --suggest people.csv --id row > link.yaml
-
-    uttag link link.yaml --out linked --review 200
 
     uttag link --estimate linked/review.csv
 
