@@ -67,16 +67,16 @@ def test_a_workers_compiled_loops_lie_in_a_closed_folder_of_its_node(tmp_path: P
 
 def test_a_worker_does_not_use_a_link_that_somebody_left_there(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
-    (tmp_path / f"uttag-numba-{os.getuid()}").symlink_to(tmp_path / "theirs")
+    (tmp_path / f"uttag-numba-{os.getuid()}-{kernels_hash()}").symlink_to(tmp_path / "theirs")
     folder = numba_cache(tmp_path)
     assert folder.resolve().parent == tmp_path.resolve()
-    assert folder.name not in ("theirs", f"uttag-numba-{os.getuid()}")
+    assert folder.name not in ("theirs", f"uttag-numba-{os.getuid()}-{kernels_hash()}")
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
 def test_a_worker_does_not_use_a_folder_of_another_user(tmp_path: Path) -> None:
-    theirs = tmp_path / "uttag-numba-0"
+    theirs = tmp_path / f"uttag-numba-0-{kernels_hash()}"
     theirs.mkdir()
     os.chown(theirs, 12345, 12345)
     assert numba_cache(tmp_path) != theirs
