@@ -208,7 +208,10 @@ def read_decisions(path: Path) -> tuple[list[Decision], Strata]:
 
     Of the CSV only `pair`, `decision` and `review` are read; separators may be commas, semicolons or tabs, as spreadsheets write them.
     """
-    key = storage.read_object(key_path(path), "threshold", "cuts", "sizes", "pairs")
+    beside = key_path(path)
+    if not beside.exists():
+        raise DataError(path, f"{beside.name}, which was written with the review, is not beside it", "put it there")
+    key = storage.read_object(beside, "threshold", "cuts", "sizes", "pairs")
     name, known = _name(key), key["pairs"]
     said: dict[int, Word] = {}
     for where, pair, decision, review in _rows(path):

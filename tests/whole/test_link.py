@@ -189,3 +189,8 @@ def test_a_kept_index_takes_changes_in_and_tells_what_merged_and_split(tmp_path:
     kinds = set(pq.read_table(tmp_path / "out" / "history.parquet")["kind"].to_pylist())
     assert {"split"} <= kinds
     assert "holds no living index" in uttag("--update", tmp_path, "--add", f"{tmp_path / 'change.csv'}:people", code=14)
+
+
+def test_a_review_without_the_file_that_came_with_it_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "alone.csv").write_text("pair,decision\n1,match\n")
+    assert "alone.json, which was written with the review, is not beside it" in uttag("--estimate", tmp_path / "alone.csv", code=14)
