@@ -209,7 +209,7 @@ def read_decisions(path: Path) -> tuple[list[Decision], Strata]:
     Of the CSV only `pair`, `decision` and `review` are read; separators may be commas, semicolons or tabs, as spreadsheets write them.
     """
     beside = key_path(path)
-    if not beside.exists():
+    if path.exists() and not beside.exists():
         raise DataError(path, f"{beside.name}, which was written with the review, is not beside it", "put it there")
     key = storage.read_object(beside, "threshold", "cuts", "sizes", "pairs")
     name, known = _name(key), key["pairs"]
