@@ -1,0 +1,234 @@
+"""What a cohort is, whoever wrote it: the one model behind every front end, frozen, and true in itself once made.
+
+A cohort begins with entry events; a group of conditions may narrow them; inclusion rules say which of them count; an exit says how long
+each lasts; what is left is merged into eras. Terms and their order are those of OHDSI's Circe, so that its definitions mean here what they
+mean there. Days are integers, days since 1970-01-01; windows are days, both ends in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+SetId = int | str
+Limit = Literal["first", "last", "all"]
+Operator = Literal["lt", "lte", "eq", "gte", "gt", "bt", "!bt"]
+TextOperator = Literal["eq", "contains", "startsWith", "endsWith", "!eq", "!contains", "!startsWith", "!endsWith"]
+Point = Literal["start", "end"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a concept set."""
+
+    concept: int
+    excluded: bool = False
+    descendants: bool = False
+    mapped: bool = False
+
+
+@dataclass(frozen=True)
+class ConceptSet:
+    """Concepts by OMOP id (`items`), or codes by prefix, SYSTEM/CODE (`prefixes`)."""
+
+    name: str
+    items: tuple[Item, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Range:
+    """`field` compared with numbers or days; for `bt` and `!bt` both ends in. Unknown is never in a range, nor outside one."""
+
+    field: str
+    op: Operator
+    value: float
+    extent: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.extent is None) == self.op.endswith("bt"):
+            raise ValueError(f"{self.field}: {self.op} takes {'two values' if self.op.endswith('bt') else 'one value'}")
+
+
+@dataclass(frozen=True)
+class Text:
+    """`field` compared with a pattern in which `_` is any letter and `%` any text, as in SQL's LIKE."""
+
+    field: str
+    op: TextOperator
+    text: str
+
+
+@dataclass(frozen=True)
+class Among:
+    """`field` is one of `concepts`, or of the concept set `set`; or, if `excluded`, known and none of them."""
+
+    field: str
+    concepts: frozenset[int] = frozenset()
+    set: SetId | None = None
+    excluded: bool = False
+
+
+Filter = Range | Text | Among
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A day put elsewhere: `days` from the event's start or end."""
+
+    of: Point
+    days: int
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Events of one domain (`domains.DOMAINS`).
+
+    `concepts`, `source_concepts`: sets that the event's concept, and its source's, must lie in; None asks nothing.
+    `first`: of these, the first of each person in all time, before `filters`. `start`, `end`: where the event is put in time.
+    `period`: first and last day given in place of the event's own, which must hold them. `group`: conditions on each event.
+    """
+
+    domain: str
+    concepts: SetId | None = None
+    source_concepts: SetId | None = None
+    first: bool = False
+    filters: tuple[Filter, ...] = ()
+    start: Shift | None = None
+    end: Shift | None = None
+    period: tuple[int | None, int | None] = (None, None)
+    group: Group | None = None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One edge of a window. `days` from the index; None: the edge of the index event's observation period on the side of `sign`."""
+
+    days: int | None
+    sign: Literal[-1, 1]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days from `first` to `last`, counted from the index event's `index`, in which the other event's `event` must lie."""
+
+    first: Edge
+    last: Edge
+    index: Point = "start"
+    event: Point = "start"
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """How many. `distinct`: count different values of this field (a concept, a day, a visit) in place of events."""
+
+    kind: Literal["exactly", "at_most", "at_least"]
+    count: int
+    distinct: str | None = None
+
+    def allows_none(self) -> bool:
+        """Does an index event without any such event pass?"""
+        return self.kind == "at_most" or self.count == 0
+
+
+@dataclass(frozen=True)
+class Correlated:
+    """Events of `criterion` that lie in both windows of an index event. `same_visit`: and belong to its visit. `any_period`: and need
+    not start in the observation period of the index event."""
+
+    criterion: Criterion
+    occurrence: Occurrence
+    start: Window
+    end: Window | None = None
+    same_visit: bool = False
+    any_period: bool = False
+
+
+@dataclass(frozen=True)
+class Demographic:
+    """What must hold of the person at the index event: fields of `domains.DEMOGRAPHIC`."""
+
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Conditions on an index event: all, any, at least `count` or at most `count` of them hold. An empty group holds."""
+
+    kind: Literal["all", "any", "at_least", "at_most"]
+    count: int = 0
+    correlated: tuple[Correlated, ...] = ()
+    demographics: tuple[Demographic, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.correlated) + len(self.demographics) + len(self.groups)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An inclusion rule."""
+
+    name: str
+    group: Group
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class DateOffset:
+    """The cohort ends `days` after the event's start or end, within its observation period."""
+
+    of: Point
+    days: int
+
+
+@dataclass(frozen=True)
+class CustomEra:
+    """The cohort ends with the era of drug exposures that the event lies in: exposures to `drugs` (standard or source concept) with at most
+    `gap` days between them, and `offset` days after. `days_supply`: how long each lasts, whatever it says."""
+
+    drugs: SetId
+    gap: int
+    offset: int
+    days_supply: int | None = None
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A definition.
+
+    `entry`: events by which people may enter, observed `prior_days` before and `post_days` after; `entry_limit`: which of each person.
+    `additional`: conditions on them, None if there are none; then `qualified_limit`. `rules`: inclusion rules; then `limit`.
+    `exit`: None for the end of the observation period. `censoring`: events that end it earlier. `era_pad`: days that may lie between two
+    stays of a person that are one. `censor_window`: days outside which nothing counts.
+    """
+
+    sets: Mapping[SetId, ConceptSet]
+    entry: tuple[Criterion, ...]
+    prior_days: int = 0
+    post_days: int = 0
+    entry_limit: Limit = "all"
+    additional: Group | None = None
+    qualified_limit: Limit = "all"
+    rules: tuple[Rule, ...] = ()
+    limit: Limit = "all"
+    exit: DateOffset | CustomEra | None = None
+    censoring: tuple[Criterion, ...] = ()
+    era_pad: int = 0
+    censor_window: tuple[int | None, int | None] = (None, None)
+    title: str = field(default="", compare=False)
+
+    def criteria(self) -> Iterator[Criterion]:
+        """Every criterion, nested ones too."""
+        groups = [each for each in (self.additional, *(rule.group for rule in self.rules)) if each]
+        pending = [*self.entry, *self.censoring]
+        while pending or groups:
+            while groups:
+                group = groups.pop()
+                groups.extend(group.groups)
+                pending.extend(each.criterion for each in group.correlated)
+            if pending:
+                found = pending.pop()
+                groups.extend([found.group] if found.group else [])
+                yield found
