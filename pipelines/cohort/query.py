@@ -13,7 +13,7 @@ from typing import Literal
 
 SetId = int | str
 Limit = Literal["first", "last", "all"]
-Operator = Literal["lt", "lte", "eq", "gte", "gt", "bt", "!bt"]
+Operator = Literal["lt", "lte", "eq", "!eq", "gte", "gt", "bt", "!bt"]
 TextOperator = Literal["eq", "contains", "startsWith", "endsWith", "!eq", "!contains", "!startsWith", "!endsWith"]
 Point = Literal["start", "end"]
 
@@ -62,7 +62,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Among:
-    """`field` is one of `concepts`, or of the concept set `set`; or, if `excluded`, known and none of them."""
+    """`field` is one of `concepts`, or of the concept set `set`; or, if `excluded`, known and none of them. As in SQL's NOT IN, nothing is
+    excluded by a set without concepts, not even what is unknown."""
 
     field: str
     concepts: frozenset[int] = frozenset()
@@ -86,7 +87,8 @@ class Criterion:
     """Events of one domain (`domains.DOMAINS`).
 
     `concepts`, `source_concepts`: sets that the event's concept, and its source's, must lie in; None asks nothing.
-    `first`: of these, the first of each person in all time, before `filters`. `start`, `end`: where the event is put in time.
+    `first`: of these, the first of each person in all time, before `filters`. `start`, `end`: where the event is put in time;
+    if either is given, an event that ends before it starts, or has no end, is none. Filters see the event where it is put.
     `period`: first and last day given in place of the event's own, which must hold them. `group`: conditions on each event.
     """
 
@@ -103,7 +105,8 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Edge:
-    """One edge of a window. `days` from the index; None: the edge of the index event's observation period on the side of `sign`."""
+    """One edge of a window. `days` from the index, negative before it; None: the edge, on the side of `sign`, of the index event's
+    observation period."""
 
     days: int | None
     sign: Literal[-1, 1]
@@ -121,7 +124,8 @@ class Window:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """How many. `distinct`: count different values of this field (a concept, a day, a visit) in place of events."""
+    """How many. `distinct`: count different known values in place of events: of a field of the domain, or of "concept" (a death's unknown
+    cause is one, 0), "visit", "start_date", "end_date", "length", or "person", which is 1 where there is any event."""
 
     kind: Literal["exactly", "at_most", "at_least"]
     count: int
