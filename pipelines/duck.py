@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
@@ -12,17 +12,19 @@ import pyarrow as pa
 
 from pipelines.storage import Category, Frame
 
+Connection: TypeAlias = duckdb.DuckDBPyConnection
+
 
 @contextlib.contextmanager
-def connect(tables: Mapping[str, Frame], threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(tables: Mapping[str, Frame | pa.Table], threads: int = 1) -> Iterator[Connection]:
     """A connection in memory that sees `tables` and can reach no file, network or extension.
 
-    A category column comes as text, null if missing.
+    A category column comes as text, null if missing; an Arrow table as it is.
     """
     connection = duckdb.connect(":memory:", config={"threads": threads, "autoinstall_known_extensions": False})
     try:
         for name, frame in tables.items():
-            connection.register(name, _arrow(frame))
+            connection.register(name, frame if isinstance(frame, pa.Table) else _arrow(frame))
         for setting in ("enable_external_access = false", "autoload_known_extensions = false", "lock_configuration = true"):
             connection.execute(f"SET {setting}")
         yield connection
@@ -41,6 +43,19 @@ def _arrow(frame: Frame) -> pa.Table:
     return pa.table(columns)
 
 
-def columns(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None = None) -> dict[str, np.ndarray]:
+def columns(connection: Connection, sql: str, parameters: Mapping[str, object] | None = None) -> dict[str, np.ndarray]:
     """The columns that a query gives."""
     return connection.execute(sql, parameters).fetchnumpy()
+
+
+def execute(connection: Connection, sql: str) -> None:
+    """A statement whose answer is not asked for."""
+    connection.execute(sql)
+
+
+def columns_of_tables(connection: Connection) -> dict[str, frozenset[str]]:
+    """Columns of each table that the connection sees."""
+    found: dict[str, set[str]] = {}
+    for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal").fetchall():
+        found.setdefault(table, set()).add(column)
+    return {table: frozenset(names) for table, names in found.items()}

@@ -1,0 +1,264 @@
+"""A definition in SQL over OMOP tables: slow, plain, and apart from the other engine, which must give the same.
+
+Rows are OHDSI's: `cohort`, and how many events met which inclusion rules. Events of one person are numbered by (day, row id, place among
+the entry criteria, first day of the observation period); wherever a rule leaves a choice between events of a day, the lowest number wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from pipelines.cohort.query import Cohort, ConceptSet, CustomEra, DateOffset, Limit, SetId
+from pipelines.cohort.sql_events import Steps, as_date, in_period, literal_day, where
+from pipelines.duck import Connection, columns, columns_of_tables, execute
+from pipelines.errors import DataError
+
+_ALL_EVENTS, _BEST_EVENT = 0, 1
+_Query: TypeAlias = Callable[[int, int, str], str]
+_DAY = "CAST({} - DATE '1970-01-01' AS BIGINT)"
+
+
+def run(cohort: Cohort, connection: Connection) -> dict[str, dict[str, np.ndarray]]:
+    """OHDSI's result tables by name, int64 columns, days since 1970-01-01.
+
+    cohort: subject_id, cohort_start_date, cohort_end_date. cohort_inclusion_result: inclusion_rule_mask, person_count, mode_id (0 all
+    events, 1 the best event of each person); cohort_inclusion_stats: rule_sequence, person_count, gain_count, person_total, mode_id;
+    cohort_summary_stats: base_count, final_count, mode_id; cohort_censor_stats: lost_count. The three on rules have no rows without rules,
+    the last none without a censor window. `connection`: of `duck.connect`, over OMOP tables. DataError: a table or column that the
+    definition asks for is missing.
+    """
+    for name, query in statements(cohort, columns_of_tables(connection)).items():
+        execute(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    return {name: _whole(columns(connection, query)) for name, query in _answers(cohort).items()}
+
+
+def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    """The queries that build a cohort, by the name of the table each fills, in order. `tables`: columns of each."""
+    numbers = {id: place for place, id in enumerate(cohort.sets)}
+    needed = ("observation_period", *(["concept"] if any(each.items for each in cohort.sets.values()) else []))
+    for table in needed:
+        if table not in tables:
+            raise DataError(table, "is not there", "add the table: no cohort is found without it")
+
+    def steps() -> Steps:
+        return Steps(tables, numbers)
+
+    return {
+        "concept_sets": _concept_sets(cohort.sets, numbers, tables),
+        "qualified_events": _qualified(cohort, steps()),
+        "rules_met": _rules_met(cohort, steps()),
+        "included_events": _included(cohort),
+        "cohort_ends": _ends(cohort, steps(), tables),
+        "stays": _stays(cohort),
+        "stays_in_window": _windowed(cohort),
+        "best_events": _BEST,
+    }
+
+
+def _whole(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(column, np.int64) for name, column in found.items()}
+
+
+def _concept_sets(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]) -> str:
+    """Concepts of each set: those named, descendants that are valid, and, where asked, what maps to any of these; less what is excluded."""
+    rows = [
+        f"({numbers[id]}, {int(item.concept)}, {item.excluded}, {item.descendants}, {item.mapped})"
+        for id, each in sets.items()
+        for item in each.items
+    ]
+    if not rows:
+        return "SELECT -1 AS number, -1 AS concept WHERE false"
+    items = f"(VALUES {', '.join(rows)}) AS v(number, concept, excluded, descendants, mapped)"
+    descendants = """
+        UNION SELECT i.number, c.concept_id, i.excluded, i.mapped FROM items AS i
+        JOIN concept_ancestor AS a ON a.ancestor_concept_id = i.concept
+        JOIN concept AS c ON c.concept_id = a.descendant_concept_id AND c.invalid_reason IS NULL
+        WHERE i.descendants"""
+    mapped = """
+        UNION SELECT r.number, m.concept_id_1, r.excluded FROM reached AS r
+        JOIN concept_relationship AS m ON m.concept_id_2 = r.concept AND m.relationship_id = 'Maps to' AND m.invalid_reason IS NULL
+        WHERE r.mapped"""
+    return f"""
+        WITH items AS MATERIALIZED (SELECT * FROM {items}),
+        reached AS MATERIALIZED (
+            SELECT i.number, c.concept_id AS concept, i.excluded, i.mapped FROM items AS i JOIN concept AS c ON c.concept_id = i.concept
+            {descendants if "concept_ancestor" in tables else ""}
+        ),
+        everything AS MATERIALIZED (
+            SELECT number, concept, excluded FROM reached {mapped if "concept_relationship" in tables else ""}
+        )
+        SELECT number, concept FROM everything WHERE NOT excluded
+        EXCEPT SELECT number, concept FROM everything WHERE excluded"""
+
+
+def _ordinal(limit: Limit) -> str:
+    return f"row_number() OVER (PARTITION BY person ORDER BY start_date {'DESC' if limit == 'last' else 'ASC'}, event)"
+
+
+def _qualified(cohort: Cohort, steps: Steps) -> str:
+    """Entry events, observed long enough, that meet the conditions on them."""
+    found = " UNION ALL ".join(
+        f"SELECT person, event, start_date, end_date, sort_date, visit, {place} AS place FROM {steps.events(each)}"
+        for place, each in enumerate(cohort.entry)
+    )
+    direction = "DESC" if cohort.entry_limit == "last" else "ASC"
+    observed = steps.add("observed", in_period(f"({found})", cohort.prior_days, cohort.post_days))
+    numbered = steps.add(
+        "numbered",
+        f"""SELECT person, start_date, end_date, visit, period_start, period_end,
+            row_number() OVER (PARTITION BY person ORDER BY sort_date {direction}, event, place, period_start, end_date, visit) AS event
+            FROM {observed}""",
+    )
+    entered = numbered if cohort.entry_limit == "all" else steps.add("limited", f"SELECT * FROM {numbered} WHERE event = 1")
+    if cohort.additional is None:
+        return steps.ending_with(f"SELECT * FROM {entered}")
+    fulfilled = steps.group(cohort.additional, entered)
+    limited = "" if cohort.qualified_limit == "all" else f"QUALIFY {_ordinal(cohort.qualified_limit)} = 1"
+    return steps.ending_with(f"SELECT e.* FROM {entered} AS e JOIN {fulfilled} USING (person, event) {limited}")
+
+
+def _rules_met(cohort: Cohort, steps: Steps) -> str:
+    """Which qualified event met which rule."""
+    met = [
+        f"SELECT DISTINCT {place} AS rule, person, event FROM {steps.group(rule.group, 'qualified_events')}"
+        for place, rule in enumerate(cohort.rules)
+    ]
+    nothing = "SELECT 0 AS rule, person, event FROM qualified_events WHERE false"
+    return steps.ending_with(" UNION ALL ".join(met or [nothing]))
+
+
+def _included(cohort: Cohort) -> str:
+    """Qualified events that met every rule."""
+    limited = "" if cohort.limit == "all" else f"QUALIFY {_ordinal(cohort.limit)} = 1"
+    return f"""
+        SELECT q.* FROM qualified_events AS q
+        WHERE {len(cohort.rules)} = (SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event)
+        {limited}"""
+
+
+def _ends(cohort: Cohort, steps: Steps, tables: Mapping[str, frozenset[str]]) -> str:
+    """Days on which an included event's stay may end."""
+    ends = ["SELECT person, event, period_end AS end_date FROM included_events"]
+    if isinstance(cohort.exit, DateOffset):
+        day = f"{cohort.exit.of}_date + ({int(cohort.exit.days)})"
+        ends = [f"SELECT person, event, CASE WHEN {day} > period_end THEN period_end ELSE {day} END AS end_date FROM included_events"]
+    elif isinstance(cohort.exit, CustomEra):
+        eras = _eras(cohort.exit, steps, tables)
+        ends.append(
+            f"""SELECT i.person, i.event, e.end_date FROM included_events AS i
+            JOIN {eras} AS e ON e.person = i.person AND i.start_date BETWEEN e.start_date AND e.end_date"""
+        )
+    for criterion in cohort.censoring:
+        ends.append(
+            f"""SELECT i.person, i.event, c.start_date AS end_date FROM included_events AS i JOIN {steps.events(criterion)} AS c
+            ON c.person = i.person AND c.start_date BETWEEN i.start_date AND i.period_end"""
+        )
+    return steps.ending_with(" UNION ALL ".join(ends))
+
+
+def _eras(asked: CustomEra, steps: Steps, tables: Mapping[str, frozenset[str]]) -> str:
+    """Eras of exposure to the drugs, by standard or by source concept; gap and offset are added, then only the gap taken off."""
+    start, have = as_date("d.drug_exposure_start_date"), tables.get("drug_exposure", frozenset())
+    supply = f"{start} + CAST(d.days_supply AS INTEGER), " if "days_supply" in have else ""
+    known = f"coalesce({as_date('d.drug_exposure_end_date')}, {supply}{start} + 1)"
+    end = known if asked.days_supply is None else f"{start} + ({int(asked.days_supply)})"
+    exposures = " UNION ALL ".join(
+        f"""SELECT d.person_id AS person, {start} AS start_date, {end} + ({int(asked.gap) + int(asked.offset)}) AS end_date
+        FROM drug_exposure AS d WHERE {steps.column("drug_exposure", column, "d")} IN ({steps.set(asked.drugs)})"""
+        for column in ("drug_concept_id", "drug_source_concept_id")
+    )
+    return steps.add("eras", _merged(f"({exposures})", int(asked.gap)))
+
+
+def _merged(periods: str, pad: int) -> str:
+    """Periods of a person that meet or overlap as one, then `pad` days shorter."""
+    return f"""
+        SELECT person, min(start_date) AS start_date, max(end_date) - {pad} AS end_date
+        FROM (
+            SELECT *, sum(begins) OVER (PARTITION BY person ORDER BY start_date, begins DESC ROWS UNBOUNDED PRECEDING) AS era
+            FROM (
+                SELECT *, CASE WHEN max(end_date) OVER (
+                    PARTITION BY person ORDER BY start_date ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ) >= start_date THEN 0 ELSE 1 END AS begins
+                FROM {periods}
+            )
+        )
+        GROUP BY person, era"""
+
+
+def _stays(cohort: Cohort) -> str:
+    """The earliest end on or after each start, and stays that are at most the pad apart as one."""
+    pad = int(cohort.era_pad)
+    first = f"""(
+        SELECT i.person, i.start_date, min(e.end_date) + {pad} AS end_date
+        FROM included_events AS i JOIN cohort_ends AS e ON e.person = i.person AND e.event = i.event AND e.end_date >= i.start_date
+        GROUP BY i.person, i.event, i.start_date)"""
+    return _merged(first, pad)
+
+
+def _windowed(cohort: Cohort) -> str:
+    """Stays, cut to the censor window."""
+    first, last = (None if day is None else literal_day(day) for day in cohort.censor_window)
+    start = "start_date" if first is None else f"greatest(start_date, {first})"
+    end = "end_date" if last is None else f"least(end_date, {last})"
+    return f"""
+        SELECT person AS subject_id, {_DAY.format(start)} AS cohort_start_date, {_DAY.format(end)} AS cohort_end_date
+        FROM stays {where([f"{start} <= {end}"] if first or last else [])}"""
+
+
+# The event of each person that met the most rules, then the lowest one, then the earliest.
+_BEST = """
+    SELECT q.person, q.event FROM qualified_events AS q LEFT JOIN rules_met AS r USING (person, event)
+    GROUP BY q.person, q.event, q.start_date
+    QUALIFY row_number() OVER (PARTITION BY q.person ORDER BY count(r.rule) DESC, min(r.rule), q.start_date, q.event) = 1"""
+
+
+def _answers(cohort: Cohort) -> dict[str, str]:
+    """The query for each result table."""
+    windowed = cohort.censor_window != (None, None)
+    lost = "(SELECT count(DISTINCT person) FROM stays) - (SELECT count(DISTINCT subject_id) FROM stays_in_window)"
+    return {
+        "cohort": "SELECT subject_id, cohort_start_date, cohort_end_date FROM stays_in_window ORDER BY ALL",
+        "cohort_inclusion_result": _by_mode(cohort, _masks),
+        "cohort_inclusion_stats": _by_mode(cohort, _rule_statistics),
+        "cohort_summary_stats": _by_mode(cohort, _summary),
+        "cohort_censor_stats": f"SELECT {lost} AS lost_count {'' if windowed else 'WHERE false'}",
+    }
+
+
+def _by_mode(cohort: Cohort, query: _Query) -> str:
+    both = [query(len(cohort.rules), mode, table) for mode, table in ((_ALL_EVENTS, "qualified_events"), (_BEST_EVENT, "best_events"))]
+    return f"SELECT * FROM ({' UNION ALL '.join(both)}) {'' if cohort.rules else 'WHERE false'} ORDER BY ALL"
+
+
+def _masked(table: str) -> str:
+    """Events by the rules they met: bit r is rule r."""
+    return f"""
+        SELECT mask, count(*) AS events FROM (
+            SELECT e.person, e.event, coalesce(bit_or(CAST(1 AS BIGINT) << r.rule), 0) AS mask
+            FROM {table} AS e LEFT JOIN rules_met AS r USING (person, event) GROUP BY e.person, e.event
+        ) GROUP BY mask"""
+
+
+def _masks(rules: int, mode: int, table: str) -> str:
+    return f"SELECT mask AS inclusion_rule_mask, events AS person_count, {mode} AS mode_id FROM ({_masked(table)})"
+
+
+def _rule_statistics(rules: int, mode: int, table: str) -> str:
+    """`gain_count`: events that met every rule but this one."""
+    bit, masked = "(CAST(1 AS BIGINT) << rule)", _masked(table)
+    return f"""
+        SELECT rule AS rule_sequence,
+            (SELECT coalesce(sum(events), 0) FROM ({masked}) WHERE mask & {bit} <> 0) AS person_count,
+            (SELECT coalesce(sum(events), 0) FROM ({masked}) WHERE mask = {2**rules - 1} - {bit}) AS gain_count,
+            (SELECT count(*) FROM {table}) AS person_total, {mode} AS mode_id
+        FROM (SELECT unnest(range({rules})) AS rule)"""
+
+
+def _summary(rules: int, mode: int, table: str) -> str:
+    return f"""
+        SELECT (SELECT count(*) FROM {table}) AS base_count,
+            (SELECT coalesce(sum(events), 0) FROM ({_masked(table)}) WHERE mask = {2**rules - 1}) AS final_count, {mode} AS mode_id"""

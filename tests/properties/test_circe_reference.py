@@ -1,0 +1,85 @@
+"""Every engine gives, to the row, what circe-be gives: published definitions, definitions of every feature, and circe-be's own cases."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import pytest
+
+from pipelines import duck
+from pipelines.cohort import circe, sql
+from pipelines.cohort.query import Cohort
+from tests import circe_reference as reference
+from tests.circe_reference import Answer, Engine, Tables
+
+pytestmark = pytest.mark.skipif(not reference.REFERENCE.exists(), reason=reference.ABSENT)
+
+
+@contextlib.contextmanager
+def sql_engine(tables: Tables) -> Iterator[Callable[[Cohort], Answer]]:
+    """DuckDB."""
+    with duck.connect(tables) as connection:
+        yield lambda cohort: sql.run(cohort, connection)
+
+
+ENGINES: dict[str, Engine] = {"sql": sql_engine}
+CASES = [(folder, name) for folder in reference.SETS for name in reference.definitions(folder)]
+
+
+@pytest.fixture(scope="module", params=sorted(ENGINES))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]
+
+
+@pytest.fixture(scope="module")
+def answering(engine: Engine) -> Iterator[Callable[[str], Callable[[Cohort], Answer]]]:
+    """The engine over the tables of a folder, made ready once."""
+    with contextlib.ExitStack() as open_engines:
+        ready: dict[str, Callable[[Cohort], Answer]] = {}
+
+        def over(folder: str) -> Callable[[Cohort], Answer]:
+            if folder not in ready:
+                ready[folder] = open_engines.enter_context(engine(reference.tables(reference.SETS[folder])))
+            return ready[folder]
+
+        yield over
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, reference.Expected]:
+    return {folder: reference.Expected(folder) for folder in reference.SETS}
+
+
+@pytest.mark.parametrize(("folder", "name"), CASES, ids=[f"{folder}-{name}" for folder, name in CASES])
+def test_the_rows_are_those_of_circe(
+    folder: str, name: str, answering: Callable[[str], Callable[[Cohort], Answer]], expected: dict[str, reference.Expected]
+) -> None:
+    cohort = circe.load(reference.REFERENCE / folder / "definitions" / f"{name}.json")
+    assert not reference.differences(expected[folder].of(name), answering(folder)(cohort))
+
+
+def test_no_table_and_no_definition_is_left_out(expected: dict[str, reference.Expected]) -> None:
+    assert [len(reference.definitions(folder)) for folder in reference.SETS] == [95, 270]
+    assert [len(expected[folder].of("1007")) for folder in reference.SETS] == [4, 5]
+
+
+@pytest.mark.parametrize(("folder", "name", "definitions"), list(reference.golden()), ids=[name for _, name, _ in reference.golden()])
+def test_circes_own_cases(folder: str, name: str, definitions: list[dict[str, object]], engine: Engine) -> None:
+    verified = reference.golden_rows(folder, name)
+    with engine(reference.golden_tables(folder, name)) as answer:
+        for number, definition in enumerate(definitions, 1):
+            given = answer(circe.parse(json.dumps(definition), f"{name} {number}"))
+            wanted = [
+                (
+                    row["subject_id"],
+                    *((date.fromisoformat(row[f"cohort_{side}_date"]) - date(1970, 1, 1)).days for side in ("start", "end")),
+                )
+                for row in verified["cohort"]
+                if row["cohort_definition_id"] == number
+            ]
+            assert list(map(tuple, reference.rows(given["cohort"], list(given["cohort"])).tolist())) == sorted(wanted)
+            lost = [row["lost_count"] for row in verified.get("cohort_censor_stats", [])]
+            assert given["cohort_censor_stats"]["lost_count"].tolist() == lost
