@@ -1,10 +1,12 @@
-"""Loops over windows of days around an index day."""
+"""Loops over windows of days around an index event, and over periods that hold a day."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from kernels.jit import compiled
+
+MISSING = -(2**63)
 
 
 @compiled
@@ -16,22 +18,6 @@ def _lower_bound(days: np.ndarray, low: int, high: int, day: int) -> int:
         else:
             high = middle
     return low
-
-
-@compiled
-def count_in_windows(person: np.ndarray, index_day: np.ndarray, offsets: np.ndarray, days: np.ndarray, first: int, last: int) -> np.ndarray:
-    """How many of a person's days lie in `index_day + first .. index_day + last`, both ends in.
-
-    `person`, `index_day`: int32 (n,). `offsets`: int64 (persons + 1,) into `days`: int32, ascending within each person.
-    Returns int32 (n,).
-    """
-    out = np.empty(len(person), np.int32)
-    for i in range(len(person)):
-        low, high = offsets[person[i]], offsets[person[i] + 1]
-        begin = np.int64(index_day[i]) + first
-        begin_row = _lower_bound(days, low, high, begin)
-        out[i] = _lower_bound(days, begin_row, high, begin + (last - first) + 1) - begin_row
-    return out
 
 
 @compiled
@@ -49,3 +35,79 @@ def interval_at(person: np.ndarray, day: np.ndarray, offsets: np.ndarray, start:
             row -= 1
         out[i] = row if row >= low else -1
     return out
+
+
+@compiled
+def _holding(
+    person: np.ndarray, day: np.ndarray, offsets: np.ndarray, start: np.ndarray, end: np.ndarray, event: np.ndarray, period: np.ndarray
+) -> int:
+    found = 0
+    for i in range(len(person)):
+        for j in range(offsets[person[i]], offsets[person[i] + 1]):
+            if start[j] <= day[i] <= end[j]:
+                if len(event):
+                    event[found], period[found] = i, j
+                found += 1
+    return found
+
+
+def periods_holding(
+    person: np.ndarray, day: np.ndarray, offsets: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each event with each period of its person that holds its day, by event, then period.
+
+    `person`: int32 (n,); `day`: int64 (n,). `offsets`: int64 (persons + 1,) into `start`, `end`: int64, both days in. Returns int64 (m,)
+    positions of events, int64 (m,) positions of periods.
+    """
+    none = np.empty(0, np.int64)
+    size = _holding(person, day, offsets, start, end, none, none)
+    event, period = np.empty(size, np.int64), np.empty(size, np.int64)
+    if size:
+        _holding(person, day, offsets, start, end, event, period)
+    return event, period
+
+
+@compiled
+def _in_both(
+    i: int, j: int, first: np.ndarray, last: np.ndarray, point: np.ndarray, second_first: np.ndarray, second_last: np.ndarray,
+    second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray,
+) -> bool:  # fmt: skip
+    if not first[i] <= point[j] <= last[i]:
+        return False
+    if len(second_point) and not second_first[i] <= second_point[j] <= second_last[i]:
+        return False
+    return len(visit) == 0 or (visit[i] == other_visit[j] and visit[i] != MISSING)
+
+
+@compiled
+def count_correlated(
+    person: np.ndarray, offsets: np.ndarray, first: np.ndarray, last: np.ndarray, point: np.ndarray, second_first: np.ndarray,
+    second_last: np.ndarray, second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """How many of a person's other events lie in the windows of each index event. Returns int64 (n,).
+
+    `person`: int32 (n,). `first`, `last`: int64 (n,), days between which `point` (int64 (m,), a day of each other event) must lie, both
+    in; `second_…` likewise, empty for no second window. `offsets`: int64 (persons + 1,) into the other events. `visit`: int64 (n,), and
+    `other_visit`: int64 (m,), that must be equal and known; empty if they need not.
+    """
+    out = np.zeros(len(person), np.int64)
+    for i in range(len(person)):
+        for j in range(offsets[person[i]], offsets[person[i] + 1]):
+            if _in_both(i, j, first, last, point, second_first, second_last, second_point, visit, other_visit):
+                out[i] += 1
+    return out
+
+
+@compiled
+def list_correlated(
+    person: np.ndarray, offsets: np.ndarray, first: np.ndarray, last: np.ndarray, point: np.ndarray, second_first: np.ndarray,
+    second_last: np.ndarray, second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray, size: int,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The pairs that `count_correlated` counts, `size` of them: int64 (size,) index events, int64 (size,) other events."""
+    left, right, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
+    for i in range(len(person)):
+        for j in range(offsets[person[i]], offsets[person[i] + 1]):
+            if _in_both(i, j, first, last, point, second_first, second_last, second_point, visit, other_visit):
+                left[found], right[found] = i, j
+                found += 1
+    return left, right

@@ -17,8 +17,7 @@ import numpy as np
 
 from pipelines import storage
 from pipelines.aggregation.count import Counter, Layout
-from pipelines.cohort.events import Facts
-from pipelines.cohort.select import select
+from pipelines.cohort.stage import select
 from pipelines.cube_files import read_cubes
 from pipelines.cubes import Cube, time_table
 from pipelines.linkage.draws import drawn_index
@@ -176,7 +175,7 @@ def _counted(project: Project, groups: Sequence[_Group], events: dict[str, Frame
     if not edges[-1]:
         return [_named(layout_counts(layouts, None)) for _ in groups]
     shard = _built(project, groups, edges, events)
-    members = select(Facts(shard, project.permit.sources), project.definition).members
+    members = select(shard, project.permit.sources, project.definition).members
     place = np.searchsorted(array(members, "person"), edges)
     counts = []
     for group in range(len(groups)):
@@ -212,6 +211,9 @@ class _Held:
     def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
         frame = self.frames[name]
         return dict(frame) if columns is None else {column: frame[column] for column in columns}
+
+    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        return storage.take(self.read(name, columns), rows)
 
     def part(self, begin: int, end: int) -> _Held:
         """The persons at these places alone, with what counting reads."""

@@ -145,11 +145,16 @@ SHARD_EVENTS: Final[Schema] = {  # ascending by (person, start, end, concept, va
     "care_unit": "category",
     "encounter": "int64",
 }
-SHARD_POSTINGS: Final[Schema] = {  # ascending by (concept, person, start, row)
-    "concept": "int32",
+SHARD_POSTINGS: Final[Schema] = {  # the same events by (concept, person, start, row), those without a concept last
+    "concept": "int32",  # position in the labels of `SHARD_CODES`, NO_CATEGORY for none
     "person": "int32",
     "start": "day",
     "row": "int32",  # position in the shard's events
+    **{name: kind for name, kind in SHARD_EVENTS.items() if name not in ("concept", "person", "start")},
+}
+SHARD_CODES: Final[Schema] = {  # ascending: what codes the shard has, and how many postings of each
+    "concept": "category",
+    "rows": "int64",
 }
 
 # projects zone, written by cohort: who is in, and for how long.

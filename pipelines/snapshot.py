@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from pipelines import schemas, storage
 from pipelines.errors import DataError
 from pipelines.schemas import Schema
@@ -20,7 +22,9 @@ SHARD_FILES: Final[dict[str, Schema]] = {
     "residences": schemas.SHARD_RESIDENCES,
     "events": schemas.SHARD_EVENTS,
     "postings": schemas.SHARD_POSTINGS,
+    "codes": schemas.SHARD_CODES,
 }
+IN_PARTS: Final = ("postings",)  # files of which a reader wants some rows
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,12 @@ class Shard:
         return self.rows["events"]
 
     def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
-        """`persons`, `periods`, `residences`, `events` or `postings`: the columns asked for, or all."""
+        """A file of SHARD_FILES: the columns asked for, or all."""
         return storage.read(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone, columns)
+
+    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        """Some rows of a file of IN_PARTS. `rows`: int64 (n,)."""
+        return storage.read_rows(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone, columns, rows)
 
 
 @dataclass(frozen=True)

@@ -117,28 +117,53 @@ def _dtype(kind: str) -> Any:
 # ---- encrypted Parquet ------------------------------------------------------------------------------------------------------
 
 
-def write(frame: Frame, path: Path, schema: Schema, zone: Zone) -> None:
-    """Write `frame` to `path`, sealed with the zone's key, whole or not at all."""
+PART: int = 1 << 16  # rows that are read together of a file written `in_parts`
+_RAW = ("int32", "day")  # what such a file keeps as it is, since it is read for speed
+
+
+def write(frame: Frame, path: Path, schema: Schema, zone: Zone, in_parts: bool = False) -> None:
+    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `in_parts`: so that `read_rows` can read some of them."""
     table = pa.table({name: _to_arrow(frame[name], kind) for name, kind in schema.items()})
     with atomic(path) as beside, zone.unlocked() as properties:
         pq.write_table(
-            table, beside, compression="zstd", compression_level=1, store_schema=False, write_statistics=False,
-            use_dictionary=[name for name, kind in schema.items() if kind == "category"],
-            encryption_properties=properties.for_writing(schema), row_group_size=1 << 22,
+            table, beside, compression={name: "none" if in_parts and kind in _RAW else "zstd" for name, kind in schema.items()},
+            compression_level={name: 1 for name, kind in schema.items() if not (in_parts and kind in _RAW)} or None,
+            store_schema=False, write_statistics=False,
+            use_dictionary=[name for name, kind in schema.items() if kind == "category" or (in_parts and kind not in _RAW)],
+            encryption_properties=properties.for_writing(schema), row_group_size=PART if in_parts else 1 << 22,
         )  # fmt: skip
 
 
 def read(path: Path, schema: Schema, zone: Zone, columns: Iterable[str] | None = None) -> Frame:
     """Read `columns` (all by default) of `path` with the zone's key."""
     names = list(columns) if columns is not None else list(schema)
+    with _opened(path, schema, zone, names) as file:
+        return _frame(path, file.read(columns=names, use_threads=False), schema, names)
+
+
+def read_rows(path: Path, schema: Schema, zone: Zone, columns: Iterable[str], rows: np.ndarray) -> Frame:
+    """Read some rows of a file written `in_parts`, and no part that holds none of them. `rows`: int64 (n,), in any order."""
+    names = list(columns)
+    part = rows // PART
+    parts = np.unique(part) if len(rows) < 2 or (part[1:] < part[:-1]).any() else part[np.append(True, part[1:] != part[:-1])]
+    with _opened(path, schema, zone, names) as file:
+        frame = _frame(path, file.read_row_groups(parts.tolist(), columns=names, use_threads=False), schema, names)
+    return take(frame, np.searchsorted(parts, part) * PART + rows % PART)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, schema: Schema, zone: Zone, names: Sequence[str]) -> Iterator[pq.ParquetFile]:
     with reading(path), zone.unlocked() as properties:
-        table = pq.read_table(
-            pa.BufferReader(_bytes(path)), columns=names, decryption_properties=properties.for_reading(),
-            read_dictionary=[name for name in names if schema[name] == "category"], use_threads=False,
+        yield pq.ParquetFile(
+            pa.BufferReader(_bytes(path)), decryption_properties=properties.for_reading(),
+            read_dictionary=[name for name in names if schema[name] == "category"],
         )  # fmt: skip
-        if missing := set(names) - set(table.column_names):
-            raise DataError(path, f"column {sorted(missing)[0]} is missing", "rebuild the file by running the same command again")
-        return {name: _from_arrow(table[name], schema[name]) for name in names}
+
+
+def _frame(path: Path, table: pa.Table, schema: Schema, names: Sequence[str]) -> Frame:
+    if missing := set(names) - set(table.column_names):
+        raise DataError(path, f"column {sorted(missing)[0]} is missing", "rebuild the file by running the same command again")
+    return {name: _from_arrow(table[name], schema[name]) for name in names}
 
 
 def _bytes(path: Path) -> pa.Buffer:

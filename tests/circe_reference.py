@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.cohort.query import Cohort
+from pipelines.cohort.results import Results
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "cohort"
 ABSENT = "the reference data of ../shared/reference/cohort are not here"
 
 Tables: TypeAlias = Mapping[str, pa.Table]
 Answer: TypeAlias = Mapping[str, Mapping[str, np.ndarray]]  # OHDSI's result tables by name, their columns by name
-Engine: TypeAlias = Callable[[Tables], AbstractContextManager[Callable[[Cohort], Answer]]]  # made ready once for many definitions
+Engine: TypeAlias = Callable[[Tables], AbstractContextManager[Callable[[Cohort], Results]]]  # made ready once for many definitions
 
 SETS = {"circe": "gibleed", "rich": "rich_cdm"}  # folder of definitions: folder of the tables they are asked of
 
@@ -45,11 +46,11 @@ class Expected:
 
     def of(self, definition: str) -> Answer:
         """Its rows in each result table."""
-        answer = {}
+        found = {}
         for name, columns in self._tables.items():
             mine = columns["cohort_definition_id"] == int(definition)
-            answer[name] = {column: values[mine] for column, values in columns.items() if column != "cohort_definition_id"}
-        return answer
+            found[name] = {column: values[mine] for column, values in columns.items() if column != "cohort_definition_id"}
+        return found
 
 
 def rows(table: Mapping[str, np.ndarray], names: list[str]) -> np.ndarray:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
+from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING, VALUE_SCALE
 from pipelines.storage import Category, Frame, take
+from pipelines.store.shard import codes, postings
 
 EPOCH_2018 = 17532
 
@@ -22,6 +23,9 @@ class MadeShard:
     def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
         frame = self.frames[name]
         return frame if columns is None else {column: frame[column] for column in columns}
+
+    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        return take(self.read(name, columns), rows)
 
 
 def make_shard(seed: int, persons: int, events_each: int = 12) -> MadeShard:
@@ -41,7 +45,7 @@ def make_shard(seed: int, persons: int, events_each: int = 12) -> MadeShard:
         "residences": _residences(random, start, end),
     }  # fmt: skip
     frames["events"] = events = _events(random, persons, events_each)
-    frames["postings"] = postings_of(events)
+    frames.update(postings=postings(events), codes=codes(events))
     return MadeShard(frames)
 
 
@@ -64,7 +68,8 @@ def _events(random: np.random.Generator, persons: int, each: int) -> Frame:
         "person": np.sort(random.integers(0, persons, n)).astype(np.int32), "start": begin.astype(np.int32),
         "end": (begin + random.integers(0, 5, n)).astype(np.int32),
         "concept": Category(labels, random.integers(0, len(labels), n).astype(np.int32)),
-        "value": np.full(n, VALUE_MISSING), "unit": Category.constant(None, n),
+        "value": np.where(random.random(n) < 0.3, VALUE_MISSING, random.integers(0, 12, n) * VALUE_SCALE),
+        "unit": Category(("%", "mmol"), random.integers(-1, 2, n).astype(np.int32)),
         "kind": random.choice([KIND["diagnosis"], KIND["drug"]], n).astype(np.int8), "position": random.integers(0, 3, n).astype(np.int8),
         "setting": random.integers(0, 3, n).astype(np.int8), "source": Category(("a", "b", "c"), random.integers(0, 3, n).astype(np.int32)),
         "care_unit": Category.constant(None, n), "encounter": np.zeros(n, np.int64),
@@ -73,16 +78,3 @@ def _events(random: np.random.Generator, persons: int, each: int) -> Frame:
     frame["encounter"] = np.where(visit > 0, 4 * np.asarray(frame["person"], np.int64) + visit, 0)
     columns = [np.asarray(frame[name]) for name in ("end", "start", "person")]
     return take(frame, np.lexsort(columns))
-
-
-def postings_of(events: Frame) -> Frame:
-    """The postings of an events frame, as the store makes them."""
-    concept = events["concept"]
-    index = concept.index if isinstance(concept, Category) else np.empty(0, np.int32)
-    order = np.lexsort((np.arange(len(index)), np.asarray(events["start"]), np.asarray(events["person"]), index)).astype(np.int32)
-    return {
-        "concept": index[order],
-        "person": np.asarray(events["person"])[order],
-        "start": np.asarray(events["start"])[order],
-        "row": order,
-    }

@@ -180,7 +180,7 @@ def read_criterion(node: Node, group: Callable[[Node], Group]) -> Criterion:
         domain,
         concepts=members["CodesetId"].whole() if "CodesetId" in members else None,
         source_concepts=source.whole() if source and domain != "Specimen" else None,
-        first=_flag(members, "First"),
+        nth=int(_flag(members, "First")),
         filters=(*_filters(members, ATTRIBUTES[domain], DOMAINS[domain].fields), *_abnormal(members)),
         start=start,
         end=end,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from pipelines.schemas import KINDS
+
 Kind = Literal["day", "integer", "decimal", "text", "concept"]
 Via = Literal["event", "person", "visit", "provider", "care_site"]
 
@@ -68,9 +70,11 @@ DEMOGRAPHIC: Final[dict[str, Field]] = {
     "ethnicity": Field("concept", "ethnicity_concept_id", "person"),
     "start_date": Field("day", ""),
     "end_date": Field("day", ""),
+    "completed_age": Field("integer", "", derived=True),
+    "sex": Field("integer", "", derived=True),
 }
 
-DOMAINS: Final[dict[str, Domain]] = {
+OMOP: Final[dict[str, Domain]] = {
     "ConditionEra": Domain(
         "condition_era", "condition_era_id", "condition_concept_id", "", "condition_era_start_date", ("condition_era_end_date",),
         fields={
@@ -121,7 +125,8 @@ DOMAINS: Final[dict[str, Domain]] = {
             **_days("drug_exposure_start_date", "drug_exposure_end_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
             **_concepts(type="drug_type_concept_id", route="route_concept_id", dose_unit="dose_unit_concept_id"),
             "stop_reason": Field("text", "stop_reason"), "lot_number": Field("text", "lot_number"),
-            "refills": Field("integer", "refills"), "quantity": Field("decimal", "quantity"), "days_supply": Field("integer", "days_supply"),
+            "refills": Field("integer", "refills"), "quantity": Field("decimal", "quantity"),
+            "days_supply": Field("integer", "days_supply"),
             "effective_drug_dose": Field("decimal", "effective_drug_dose"),
         },
     ),
@@ -207,3 +212,16 @@ DOMAINS: Final[dict[str, Domain]] = {
         },
     ),
 }  # fmt: skip
+
+
+def _stored(kind: str) -> Domain:
+    """A kind of event in our own store (`schemas.KINDS`), or all of them, as if it were a table."""
+    fields = {
+        **_days("start", "end"), "setting": Field("integer", "setting"), "position": Field("integer", "position"),
+        "value": Field("integer", "value"), "unit": Field("text", "unit"), "care_unit": Field("text", "care_unit"),
+    }  # fmt: skip
+    return Domain(kind, "row", "concept", "", "start", ("end",), "encounter", fields=fields)
+
+
+STORED: Final = {kind: _stored(kind) for kind in ("event", *KINDS)}
+DOMAINS: Final[dict[str, Domain]] = {**OMOP, **STORED}

@@ -30,11 +30,12 @@ class Item:
 
 @dataclass(frozen=True)
 class ConceptSet:
-    """Concepts by OMOP id (`items`), or codes by prefix, SYSTEM/CODE (`prefixes`)."""
+    """Concepts by OMOP id (`items`), or codes by prefix, SYSTEM/CODE (`prefixes`, but none that begins with one of `without`)."""
 
     name: str
     items: tuple[Item, ...] = ()
     prefixes: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,15 @@ class Among:
     excluded: bool = False
 
 
-Filter = Range | Text | Among
+@dataclass(frozen=True)
+class Exactly:
+    """`field` is one of these texts."""
+
+    field: str
+    texts: frozenset[str]
+
+
+Filter = Range | Text | Among | Exactly
 
 
 @dataclass(frozen=True)
@@ -84,10 +93,11 @@ class Shift:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Events of one domain (`domains.DOMAINS`).
+    """Events of one domain: of OMOP (`domains.DOMAINS`), or a kind of event in our store (`schemas.KINDS`, or `event` for any).
 
     `concepts`, `source_concepts`: sets that the event's concept, and its source's, must lie in; None asks nothing.
-    `first`: of these, the first of each person in all time, before `filters`. `start`, `end`: where the event is put in time;
+    `narrowed`: what they must be for any to count. `nth`: of these, the nth of each person in all time, before `filters`; if negative, the
+    nth from the last; 0 asks nothing. `start`, `end`: where the event is put in time;
     if either is given, an event that ends before it starts, or has no end, is none. Filters see the event where it is put.
     `period`: first and last day given in place of the event's own, which must hold them. `group`: conditions on each event.
     """
@@ -95,12 +105,18 @@ class Criterion:
     domain: str
     concepts: SetId | None = None
     source_concepts: SetId | None = None
-    first: bool = False
+    narrowed: tuple[Filter, ...] = ()
+    nth: int = 0
     filters: tuple[Filter, ...] = ()
     start: Shift | None = None
     end: Shift | None = None
     period: tuple[int | None, int | None] = (None, None)
     group: Group | None = None
+
+    @property
+    def first(self) -> bool:
+        """Does only the first of each person count?"""
+        return self.nth == 1
 
 
 @dataclass(frozen=True)
@@ -190,12 +206,14 @@ class DateOffset:
 @dataclass(frozen=True)
 class CustomEra:
     """The cohort ends with the era of drug exposures that the event lies in: exposures to `drugs` (standard or source concept) with at most
-    `gap` days between them, and `offset` days after. `days_supply`: how long each lasts, whatever it says."""
+    `gap` days between them, and `offset` days after. `days_supply`: how long each lasts, whatever it says. `domain`: where
+    exposures lie."""
 
     drugs: SetId
     gap: int
     offset: int
     days_supply: int | None = None
+    domain: str = "DrugExposure"
 
 
 @dataclass(frozen=True)
@@ -203,7 +221,8 @@ class Cohort:
     """A definition.
 
     `entry`: events by which people may enter, observed `prior_days` before and `post_days` after; `entry_limit`: which of each person.
-    `additional`: conditions on them, None if there are none; then `qualified_limit`. `rules`: inclusion rules; then `limit`.
+    `additional`: conditions on them, None if there are none; then `qualified_limit`. `rules`: inclusion rules; then `limit`. `spacing`:
+    days from one entry of a person to the next, at least.
     `exit`: None for the end of the observation period. `censoring`: events that end it earlier. `era_pad`: days that may lie between two
     stays of a person that are one. `censor_window`: days outside which nothing counts.
     """
@@ -217,6 +236,7 @@ class Cohort:
     qualified_limit: Limit = "all"
     rules: tuple[Rule, ...] = ()
     limit: Limit = "all"
+    spacing: int = 0
     exit: DateOffset | CustomEra | None = None
     censoring: tuple[Criterion, ...] = ()
     era_pad: int = 0
@@ -236,3 +256,8 @@ class Cohort:
                 found = pending.pop()
                 groups.extend([found.group] if found.group else [])
                 yield found
+
+    def domains(self) -> frozenset[str]:
+        """Every domain that it looks into."""
+        of_exit = {self.exit.domain} if isinstance(self.exit, CustomEra) else set()
+        return frozenset({each.domain for each in self.criteria()} | of_exit)

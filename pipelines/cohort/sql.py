@@ -6,33 +6,52 @@ the entry criteria, first day of the observation period); wherever a rule leaves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.cohort.query import Cohort, ConceptSet, CustomEra, DateOffset, Limit, SetId
-from pipelines.cohort.sql_events import Steps, as_date, in_period, literal_day, where
+from pipelines.cohort.domains import DOMAINS
+from pipelines.cohort.query import Cohort, ConceptSet, Criterion, CustomEra, DateOffset, Limit, SetId
+from pipelines.cohort.results import Results
+from pipelines.cohort.sql_events import Steps, in_period, literal_day, literal_text, where
 from pipelines.duck import Connection, columns, columns_of_tables, execute
 from pipelines.errors import DataError
 
-_ALL_EVENTS, _BEST_EVENT = 0, 1
-_Query: TypeAlias = Callable[[int, int, str], str]
+_MODES = ("qualified_events", "best_events")
 _DAY = "CAST({} - DATE '1970-01-01' AS BIGINT)"
 
 
-def run(cohort: Cohort, connection: Connection) -> dict[str, dict[str, np.ndarray]]:
-    """OHDSI's result tables by name, int64 columns, days since 1970-01-01.
-
-    cohort: subject_id, cohort_start_date, cohort_end_date. cohort_inclusion_result: inclusion_rule_mask, person_count, mode_id (0 all
-    events, 1 the best event of each person); cohort_inclusion_stats: rule_sequence, person_count, gain_count, person_total, mode_id;
-    cohort_summary_stats: base_count, final_count, mode_id; cohort_censor_stats: lost_count. The three on rules have no rows without rules,
-    the last none without a censor window. `connection`: of `duck.connect`, over OMOP tables. DataError: a table or column that the
-    definition asks for is missing.
-    """
+def run(cohort: Cohort, connection: Connection) -> Results:
+    """Stays, inclusion statistics and attrition. `connection`: of `duck.connect`, over OMOP tables. DataError: a table or column that the
+    definition asks for is missing."""
     for name, query in statements(cohort, columns_of_tables(connection)).items():
         execute(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-    return {name: _whole(columns(connection, query)) for name, query in _answers(cohort).items()}
+
+    def asked(query: str) -> list[np.ndarray]:
+        return [np.asarray(column, np.int64) for column in columns(connection, query).values()]
+
+    stays = asked("SELECT subject_id, cohort_start_date, cohort_end_date FROM stays_in_window ORDER BY ALL")
+    all_events, best = (dict(zip(*(each.tolist() for each in asked(_masked(table))), strict=True)) for table in _MODES)
+    lost = "SELECT (SELECT count(DISTINCT person) FROM stays) - (SELECT count(DISTINCT subject_id) FROM stays_in_window) AS lost"
+    windowed = cohort.censor_window != (None, None)
+    return Results(
+        stays[0], stays[1], stays[2], (all_events, best), int(asked(lost)[0][0]) if windowed else None, len(cohort.rules),
+        tuple(int(asked(query)[0][0]) for query in _attrition(cohort)),
+    )  # fmt: skip
+
+
+def _attrition(cohort: Cohort) -> list[str]:
+    """Queries for how many persons are left after each step."""
+    ever_observed = "WHERE person IN (SELECT person_id FROM observation_period)"
+    left = [f"SELECT count(DISTINCT person) AS n FROM {table}" for table in (f"found_events {ever_observed}", "entry_events")]
+    if cohort.additional is not None:
+        left.append("SELECT count(DISTINCT person) AS n FROM qualified_events")
+    met = "(SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event AND r.rule < {number})"
+    numbers = range(1, len(cohort.rules) + 1)
+    return left + [
+        f"SELECT count(DISTINCT q.person) AS n FROM qualified_events AS q WHERE {number} = {met.format(number=number)}"
+        for number in numbers
+    ]
 
 
 def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str, str]:
@@ -48,6 +67,8 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
 
     return {
         "concept_sets": _concept_sets(cohort.sets, numbers, tables),
+        "found_events": _found(cohort, steps()),
+        "entry_events": _entered(cohort),
         "qualified_events": _qualified(cohort, steps()),
         "rules_met": _rules_met(cohort, steps()),
         "included_events": _included(cohort),
@@ -58,12 +79,27 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
     }
 
 
-def _whole(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: np.asarray(column, np.int64) for name, column in found.items()}
-
-
 def _concept_sets(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]) -> str:
-    """Concepts of each set: those named, descendants that are valid, and, where asked, what maps to any of these; less what is excluded."""
+    """Concepts of each set."""
+    found = [_named(sets, numbers, tables), *(_coded(each, numbers[id], tables) for id, each in sets.items() if each.prefixes)]
+    return " UNION ALL ".join(f"({query})" for query in found)
+
+
+def _coded(codes: ConceptSet, number: int, tables: Mapping[str, frozenset[str]]) -> str:
+    """Codes by the beginning of SYSTEM/CODE: those of a shard, or of a vocabulary, where they are written without dots."""
+    label, concept = "label", "concept"
+    if "codes" not in tables:
+        label, concept = "vocabulary_id || '/' || replace(concept_code, '.', '')", "concept_id"
+    fits, unfit = (
+        " OR ".join(f"starts_with({label}, {literal_text(prefix)})" for prefix in prefixes) or "false"
+        for prefixes in (codes.prefixes, codes.without)
+    )
+    table = "codes" if "codes" in tables else "concept"
+    return f"SELECT {number} AS number, {concept} AS concept FROM {table} WHERE ({fits}) AND NOT ({unfit})"
+
+
+def _named(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]) -> str:
+    """Those named, descendants that are valid, and, where asked, what maps to any of these; less what is excluded."""
     rows = [
         f"({numbers[id]}, {int(item.concept)}, {item.excluded}, {item.descendants}, {item.mapped})"
         for id, each in sets.items()
@@ -98,26 +134,33 @@ def _ordinal(limit: Limit) -> str:
     return f"row_number() OVER (PARTITION BY person ORDER BY start_date {'DESC' if limit == 'last' else 'ASC'}, event)"
 
 
-def _qualified(cohort: Cohort, steps: Steps) -> str:
-    """Entry events, observed long enough, that meet the conditions on them."""
-    found = " UNION ALL ".join(
-        f"SELECT person, event, start_date, end_date, sort_date, visit, {place} AS place FROM {steps.events(each)}"
-        for place, each in enumerate(cohort.entry)
+def _found(cohort: Cohort, steps: Steps) -> str:
+    """Events of every entry criterion."""
+    return steps.ending_with(
+        " UNION ALL ".join(
+            f"SELECT person, event, start_date, end_date, sort_date, visit, {place} AS place FROM {steps.events(each)}"
+            for place, each in enumerate(cohort.entry)
+        )
     )
+
+
+def _entered(cohort: Cohort) -> str:
+    """Of these, the ones observed long enough, numbered."""
     direction = "DESC" if cohort.entry_limit == "last" else "ASC"
-    observed = steps.add("observed", in_period(f"({found})", cohort.prior_days, cohort.post_days))
-    numbered = steps.add(
-        "numbered",
-        f"""SELECT person, start_date, end_date, visit, period_start, period_end,
+    numbered = f"""
+        SELECT person, start_date, end_date, visit, period_start, period_end,
             row_number() OVER (PARTITION BY person ORDER BY sort_date {direction}, event, place, period_start, end_date, visit) AS event
-            FROM {observed}""",
-    )
-    entered = numbered if cohort.entry_limit == "all" else steps.add("limited", f"SELECT * FROM {numbered} WHERE event = 1")
+        FROM ({in_period("found_events", cohort.prior_days, cohort.post_days)})"""
+    return numbered if cohort.entry_limit == "all" else f"SELECT * FROM ({numbered}) WHERE event = 1"
+
+
+def _qualified(cohort: Cohort, steps: Steps) -> str:
+    """Of these, the ones that meet the conditions on them."""
     if cohort.additional is None:
-        return steps.ending_with(f"SELECT * FROM {entered}")
-    fulfilled = steps.group(cohort.additional, entered)
+        return "SELECT * FROM entry_events"
+    fulfilled = steps.group(cohort.additional, "entry_events")
     limited = "" if cohort.qualified_limit == "all" else f"QUALIFY {_ordinal(cohort.qualified_limit)} = 1"
-    return steps.ending_with(f"SELECT e.* FROM {entered} AS e JOIN {fulfilled} USING (person, event) {limited}")
+    return steps.ending_with(f"SELECT e.* FROM entry_events AS e JOIN {fulfilled} USING (person, event) {limited}")
 
 
 def _rules_met(cohort: Cohort, steps: Steps) -> str:
@@ -133,10 +176,23 @@ def _rules_met(cohort: Cohort, steps: Steps) -> str:
 def _included(cohort: Cohort) -> str:
     """Qualified events that met every rule."""
     limited = "" if cohort.limit == "all" else f"QUALIFY {_ordinal(cohort.limit)} = 1"
-    return f"""
+    kept = f"""
         SELECT q.* FROM qualified_events AS q
         WHERE {len(cohort.rules)} = (SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event)
         {limited}"""
+    return _spaced(kept, cohort.spacing) if cohort.spacing else kept
+
+
+def _spaced(kept: str, days: int) -> str:
+    """Each person's first event, then, again and again, the first that begins at least `days` after the last one taken."""
+    following = "ORDER BY k.start_date, k.event"
+    return f"""
+        WITH RECURSIVE kept AS MATERIALIZED ({kept}), taken AS (
+            SELECT * FROM kept QUALIFY row_number() OVER (PARTITION BY person ORDER BY start_date, event) = 1
+            UNION ALL
+            SELECT k.* FROM taken AS t JOIN kept AS k ON k.person = t.person AND k.start_date >= t.start_date + {int(days)}
+            QUALIFY row_number() OVER (PARTITION BY k.person {following}) = 1
+        ) SELECT * FROM taken"""
 
 
 def _ends(cohort: Cohort, steps: Steps, tables: Mapping[str, frozenset[str]]) -> str:
@@ -160,15 +216,16 @@ def _ends(cohort: Cohort, steps: Steps, tables: Mapping[str, frozenset[str]]) ->
 
 
 def _eras(asked: CustomEra, steps: Steps, tables: Mapping[str, frozenset[str]]) -> str:
-    """Eras of exposure to the drugs, by standard or by source concept; gap and offset are added, then only the gap taken off."""
-    start, have = as_date("d.drug_exposure_start_date"), tables.get("drug_exposure", frozenset())
-    supply = f"{start} + CAST(d.days_supply AS INTEGER), " if "days_supply" in have else ""
-    known = f"coalesce({as_date('d.drug_exposure_end_date')}, {supply}{start} + 1)"
-    end = known if asked.days_supply is None else f"{start} + ({int(asked.days_supply)})"
+    """Eras of exposure, by the exposures' own or their source's concept; gap and offset are added, then only the gap taken off."""
+    about = DOMAINS[asked.domain]
+    criteria = [
+        Criterion(asked.domain, concepts=asked.drugs),
+        *([Criterion(asked.domain, source_concepts=asked.drugs)] if about.source else []),
+    ]
+    end = "end_date" if asked.days_supply is None else f"start_date + ({int(asked.days_supply)})"
     exposures = " UNION ALL ".join(
-        f"""SELECT d.person_id AS person, {start} AS start_date, {end} + ({int(asked.gap) + int(asked.offset)}) AS end_date
-        FROM drug_exposure AS d WHERE {steps.column("drug_exposure", column, "d")} IN ({steps.set(asked.drugs)})"""
-        for column in ("drug_concept_id", "drug_source_concept_id")
+        f"SELECT person, start_date, {end} + ({int(asked.gap) + int(asked.offset)}) AS end_date FROM {steps.events(each)}"
+        for each in criteria
     )
     return steps.add("eras", _merged(f"({exposures})", int(asked.gap)))
 
@@ -216,24 +273,6 @@ _BEST = """
     QUALIFY row_number() OVER (PARTITION BY q.person ORDER BY count(r.rule) DESC, min(r.rule), q.start_date, q.event) = 1"""
 
 
-def _answers(cohort: Cohort) -> dict[str, str]:
-    """The query for each result table."""
-    windowed = cohort.censor_window != (None, None)
-    lost = "(SELECT count(DISTINCT person) FROM stays) - (SELECT count(DISTINCT subject_id) FROM stays_in_window)"
-    return {
-        "cohort": "SELECT subject_id, cohort_start_date, cohort_end_date FROM stays_in_window ORDER BY ALL",
-        "cohort_inclusion_result": _by_mode(cohort, _masks),
-        "cohort_inclusion_stats": _by_mode(cohort, _rule_statistics),
-        "cohort_summary_stats": _by_mode(cohort, _summary),
-        "cohort_censor_stats": f"SELECT {lost} AS lost_count {'' if windowed else 'WHERE false'}",
-    }
-
-
-def _by_mode(cohort: Cohort, query: _Query) -> str:
-    both = [query(len(cohort.rules), mode, table) for mode, table in ((_ALL_EVENTS, "qualified_events"), (_BEST_EVENT, "best_events"))]
-    return f"SELECT * FROM ({' UNION ALL '.join(both)}) {'' if cohort.rules else 'WHERE false'} ORDER BY ALL"
-
-
 def _masked(table: str) -> str:
     """Events by the rules they met: bit r is rule r."""
     return f"""
@@ -241,24 +280,3 @@ def _masked(table: str) -> str:
             SELECT e.person, e.event, coalesce(bit_or(CAST(1 AS BIGINT) << r.rule), 0) AS mask
             FROM {table} AS e LEFT JOIN rules_met AS r USING (person, event) GROUP BY e.person, e.event
         ) GROUP BY mask"""
-
-
-def _masks(rules: int, mode: int, table: str) -> str:
-    return f"SELECT mask AS inclusion_rule_mask, events AS person_count, {mode} AS mode_id FROM ({_masked(table)})"
-
-
-def _rule_statistics(rules: int, mode: int, table: str) -> str:
-    """`gain_count`: events that met every rule but this one."""
-    bit, masked = "(CAST(1 AS BIGINT) << rule)", _masked(table)
-    return f"""
-        SELECT rule AS rule_sequence,
-            (SELECT coalesce(sum(events), 0) FROM ({masked}) WHERE mask & {bit} <> 0) AS person_count,
-            (SELECT coalesce(sum(events), 0) FROM ({masked}) WHERE mask = {2**rules - 1} - {bit}) AS gain_count,
-            (SELECT count(*) FROM {table}) AS person_total, {mode} AS mode_id
-        FROM (SELECT unnest(range({rules})) AS rule)"""
-
-
-def _summary(rules: int, mode: int, table: str) -> str:
-    return f"""
-        SELECT (SELECT count(*) FROM {table}) AS base_count,
-            (SELECT coalesce(sum(events), 0) FROM ({_masked(table)}) WHERE mask = {2**rules - 1}) AS final_count, {mode} AS mode_id"""

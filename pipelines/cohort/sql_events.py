@@ -18,6 +18,7 @@ from pipelines.cohort.query import (
     Criterion,
     Demographic,
     Edge,
+    Exactly,
     Filter,
     Group,
     SetId,
@@ -26,10 +27,12 @@ from pipelines.cohort.query import (
     Window,
 )
 from pipelines.errors import DataError
+from pipelines.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
 
 _COMPARED: Final = {"lt": "<", "lte": "<=", "eq": "=", "!eq": "<>", "gte": ">=", "gt": ">"}
 _COUNTED: Final = {"exactly": "=", "at_most": "<=", "at_least": ">="}
 _ABNORMAL: Final = "4155142, 4155143"  # below and above the low and the high limit
+_MAN, _WOMAN = 8507, 8532
 _LINKS: Final = {  # how a table beside the event is reached from it; only a provider may be missing without losing the event
     "person": "JOIN person AS of_person ON of_person.person_id = c.person",
     "visit": "JOIN visit_occurrence AS of_visit ON of_visit.visit_occurrence_id = c.visit AND of_visit.person_id = c.person",
@@ -64,7 +67,7 @@ class Steps:
             raise DataError(table, "is not there, and the definition asks for it", "add the table, or change the definition")
         if name not in self._columns[table]:
             raise DataError(table, f"has no column {name}, which the definition asks for", "add it, or change the definition")
-        return f"{alias}.{name}"
+        return f'{alias}."{name}"'
 
     def events(self, criterion: Criterion) -> str:
         """The step that finds a criterion's events; the same criterion is found once."""
@@ -77,33 +80,42 @@ class Steps:
         return self._known[criterion]
 
     def _events(self, criterion: Criterion) -> str:
+        """Rows of the right concepts; narrowed; the nth of each person; put elsewhere in time; that meet the filters."""
         about = DOMAINS[criterion.domain]
-        shift = criterion.start is not None or criterion.end is not None
-        conditions = [self.condition(each, self._value(each.field, about)) for each in criterion.filters]
-        if shift:
-            conditions.append("c.end_date >= c.start_date")
-        if criterion.first:
-            conditions.append("c.ordinal = 1")
-        start, end = (None if day is None else literal_day(day) for day in criterion.period)
-        conditions += [f"{day} BETWEEN c.start_date AND c.end_date" for day in (start, end) if day]
-        links = {about.fields[each.field].via for each in criterion.filters if each.field in about.fields}
-        links |= {"person" for each in criterion.filters if each.field.startswith("age_")}
-        return f"""
-            SELECT c.person, c.event, {start or "c.start_date"} AS start_date, {end or "c.end_date"} AS end_date,
-                c.start_date AS sort_date, c.visit {"".join(f", c.{name}" for name in self._extras(criterion.domain))}
-            FROM ({self._rows(criterion, about)}) AS c
-            {" ".join(_LINKS[link] for link in _LINKS if link in links)}
-            {where(conditions)}"""
+        found = self._rows(criterion, about)
+        if criterion.narrowed:
+            found = self._filtered("c.*", found, criterion.narrowed, about)
+        if criterion.first or criterion.nth:
+            nth = criterion.nth or 1
+            order = "start_date, event" if nth > 0 else "start_date DESC, event DESC"
+            found = f"SELECT * FROM ({found}) QUALIFY row_number() OVER (PARTITION BY person ORDER BY {order}) = {abs(int(nth))}"
+        if criterion.start is not None or criterion.end is not None:
+            start, end = _shifted(criterion.start, "start"), _shifted(criterion.end, "end")
+            found = f"SELECT * REPLACE ({start} AS start_date, {end} AS end_date) FROM ({found})"
+            found = f"SELECT * FROM ({found}) WHERE end_date >= start_date"
+        first, last = (None if day is None else literal_day(day) for day in criterion.period)
+        extras = "".join(f", c.{name}" for name in self._extras(criterion.domain))
+        columns = f"""c.person, c.event, {first or "c.start_date"} AS start_date, {last or "c.end_date"} AS end_date,
+            c.start_date AS sort_date, c.visit{extras}"""
+        held = [f"{day} BETWEEN c.start_date AND c.end_date" for day in (first, last) if day]
+        return self._filtered(columns, found, criterion.filters, about, held)
+
+    def _filtered(self, columns: str, rows: str, filters: tuple[Filter, ...], about: Domain, more: Collection[str] = ()) -> str:
+        conditions = [self.condition(each, self._value(each.field, about)) for each in filters]
+        links = {about.fields[each.field].via for each in filters if each.field in about.fields}
+        links |= {"person" for each in filters if each.field.startswith("age_")}
+        joined = " ".join(_LINKS[link] for link in _LINKS if link in links)
+        return f"SELECT {columns} FROM ({rows}) AS c {joined} {where([*conditions, *more])}"
 
     def _extras(self, domain: str) -> dict[str, str]:
         """Columns that conditions or counts may ask for, by field."""
         about = DOMAINS[domain]
         columns = self._columns.get(about.table, ())
-        concept = f"t.{about.concept}" if about.concept in columns else "CAST(NULL AS BIGINT)"
+        concept = f't."{about.concept}"' if about.concept in columns else "CAST(NULL AS BIGINT)"
         found = {"concept": f"coalesce({concept}, 0)" if domain == "Death" else concept}  # a death's unknown cause is counted as a cause
         for name, field in about.fields.items():
             if field.via == "event" and field.column in columns and field.kind != "day":
-                found[name] = f"t.{field.column}"
+                found[name] = f't."{field.column}"'
         return found
 
     def _rows(self, criterion: Criterion, about: Domain) -> str:
@@ -116,22 +128,20 @@ class Steps:
             if asked is not None
         ]
         optional = {"provider_key": about.provider, "care_site_key": about.care_site}
-        extras = [f"t.{column} AS {name}" for name, column in optional.items() if column and column in columns]
-        extras += [f"{sql} AS {name}" for name, sql in self._extras(criterion.domain).items()]
-        if criterion.first:
-            extras.append(f"row_number() OVER (PARTITION BY t.person_id ORDER BY {start}, t.{about.id}) AS ordinal")
+        keys = [f't."{column}" AS {name}' for name, column in optional.items() if column and column in columns]
+        extras = [f"{sql} AS {name}" for name, sql in self._extras(criterion.domain).items()]
+        visit = f't."{about.visit}"' if about.visit in columns else "NULL"
         return f"""
-            SELECT t.person_id AS person, t.{about.id} AS event, {_shifted(criterion.start, start, end) or start} AS start_date,
-                {_shifted(criterion.end, start, end) or end} AS end_date,
-                {f"CAST(t.{about.visit} AS BIGINT)" if about.visit in columns else "CAST(NULL AS BIGINT)"} AS visit, {", ".join(extras)}
-            FROM {about.table} AS t {where(conditions)}"""
+            SELECT t.person_id AS person, t."{about.id}" AS event, {start} AS start_date, {end} AS end_date,
+                CAST({visit} AS BIGINT) AS visit, {", ".join([*keys, *extras])}
+            FROM {about.table} AS t {where([*conditions, f"{start} IS NOT NULL"])}"""
 
     def _end(self, about: Domain) -> str:
         """The first known of the domain's ways to an end."""
-        columns, start, ways = self._columns.get(about.table, ()), as_date(f"t.{about.start}"), []
+        columns, start, ways = self._columns.get(about.table, ()), as_date(f't."{about.start}"'), []
         for way in about.end:
             if isinstance(way, str):
-                ways += [as_date(f"t.{way}")] if way in columns else []
+                ways += [as_date(f't."{way}"')] if way in columns else []
             elif len(way) == 2:
                 ways.append(f"{start} + {way[1]}")
             elif "days_supply" in columns:
@@ -173,6 +183,8 @@ class Steps:
         """Does the filter hold of an expression?"""
         if isinstance(asked, Text):
             return _text_condition(asked, value)
+        if isinstance(asked, Exactly):
+            return f"{value} IN ({', '.join(literal_text(each) for each in sorted(asked.texts)) or 'NULL'})"
         if isinstance(asked, Among):
             among = self.set(asked.set) if asked.set is not None else ", ".join(str(int(each)) for each in sorted(asked.concepts))
             return f"{value} {'NOT IN' if asked.excluded else 'IN'} ({among or 'NULL'})"
@@ -238,6 +250,12 @@ class Steps:
                 return f"i.{field}"
             case "age_at_start":
                 return f"year(i.start_date) - {self.column('person', 'year_of_birth', 'of_person')}"
+            case "completed_age":
+                year, month, day = (self.column("person", f"{part}_of_birth", "of_person") for part in ("year", "month", "day"))
+                return _completed_years(f"TRY_CAST({year} || '-' || {month} || '-' || {day} AS DATE)", "i.start_date")
+            case "sex":
+                gender = self.column("person", "gender_concept_id", "of_person")
+                return f"CASE {gender} WHEN {_MAN} THEN {SEX_MAN} WHEN {_WOMAN} THEN {SEX_WOMAN} ELSE {SEX_UNKNOWN} END"
         return self.column("person", DEMOGRAPHIC[field].column, "of_person")
 
 
@@ -275,8 +293,14 @@ def literal_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _shifted(shift: Shift | None, start: str, end: str) -> str | None:
-    return None if shift is None else f"{start if shift.of == 'start' else end} + ({int(shift.days)})"
+def _shifted(shift: Shift | None, side: str) -> str:
+    return f"{side}_date" if shift is None else f"{shift.of}_date + ({int(shift.days)})"
+
+
+def _completed_years(birth: str, day: str) -> str:
+    """Birthdays reached; one on 29 February is reached on 1 March."""
+    before = f"month({day}) * 32 + day({day}) < month({birth}) * 32 + day({birth})"
+    return f"year({day}) - year({birth}) - CAST({before} AS INTEGER)"
 
 
 def _text_condition(asked: Text, value: str) -> str:

@@ -6,18 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from pipelines import storage
-from pipelines.cohort import oracle, select
-from pipelines.cohort.events import Facts
+from pipelines.cohort import engine, oracle
+from pipelines.cohort.lower import lower
+from pipelines.cohort.results import Results
+from pipelines.cohort.shard_source import Shard as Readable
+from pipelines.cohort.shard_source import ShardSource
+from pipelines.cohort.steps import steps
 from pipelines.compute import Workers
 from pipelines.definition import Definition
 from pipelines.project import Project
 from pipelines.schemas import MEMBERS
 from pipelines.sealing import Zone
 from pipelines.snapshot import Shard
+from pipelines.storage import Frame
 
 Engine = Literal["numba", "duckdb"]
-_ENGINES = {"numba": select.select, "duckdb": oracle.select}
+_ENGINES = {"numba": engine.run, "duckdb": oracle.run}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Members of a shard (schema MEMBERS) and how many persons were left after each step."""
+
+    members: Frame
+    attrition: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -49,8 +64,20 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     }
 
 
+def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba") -> Selection:
+    """The members of one shard. `sources`: those that the permit names; None for all."""
+    cohort = lower(definition)
+    source = ShardSource(shard, sources, cohort.sets)
+    results: Results = _ENGINES[engine](cohort, source)
+    members: Frame = {
+        "person": results.subject, "start": results.start.astype(np.int32), "end": (results.end + 1).astype(np.int32),
+    }  # fmt: skip
+    everyone = (("are in the snapshot", len(source.persons)), ("have not opted out", int(source.free.sum())))
+    return Selection(members, (*everyone, *zip(steps(cohort), results.attrition, strict=True)))
+
+
 def _select_shard(task: _Task) -> None:
-    selection = _ENGINES[task.engine](Facts(task.shard, task.sources), task.definition)
+    selection = select(task.shard, task.sources, task.definition, task.engine)
     storage.write(selection.members, task.out, MEMBERS, task.zone)
     storage.write_json([list(step) for step in selection.attrition], _attrition_file(task.out))
 

@@ -14,11 +14,11 @@ from kernels.spans import merge_spans
 from pipelines import storage
 from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, KIND, NO_CATEGORY, SHARD_EVENTS, SHARD_RESIDENCES, Schema
 from pipelines.sealing import Zone
-from pipelines.snapshot import SHARD_FILES
+from pipelines.snapshot import IN_PARTS, SHARD_FILES
 from pipelines.storage import Category, Frame, array
 from pipelines.store.slices import SLICE, compact
 
-FORMAT: Final = 1  # part of a shard's name: raise it when shards come out otherwise for the same input
+FORMAT: Final = 2  # part of a shard's name: raise it when shards come out otherwise for the same input
 _SOURCED: Final[Schema] = {**SLICE, "source": "category"}
 _OBSERVED: Final = (KIND["residence"], KIND["observation"])
 _NOT_EVENTS: Final = (*_OBSERVED, KIND["opt_out"])
@@ -51,7 +51,7 @@ def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone)
     duplicates = delivered - storage.length(facts) - storage.length(events)
     frames = _frames(persons, facts, events)
     for name, frame in frames.items():
-        storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone)
+        storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone, name in IN_PARTS)
     description = {
         "rows": {name: storage.length(frame) for name, frame in frames.items()},
         "hashes": {name: storage.content_hash(frame, SHARD_FILES[name]) for name, frame in frames.items()},
@@ -97,6 +97,7 @@ def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
         "residences": _residences(storage.take(facts, kind == KIND["residence"])),
         "events": {name: events[name] for name in SHARD_EVENTS},
         "postings": postings(events),
+        "codes": codes(events),
     }
 
 
@@ -150,14 +151,23 @@ def _residences(residences: Frame) -> Frame:
 
 
 def postings(events: Frame) -> Frame:
-    """For each concept its events, ascending by (concept, person, start, row). `events`: sorted as `SHARD_EVENTS` says."""
+    """The events by (concept, person, start, row), those without a concept last. `events`: sorted as `SHARD_EVENTS` says."""
     concept = array(events, "concept")
-    narrow = np.uint16 if len(events["concept"].labels) < 2**16 - 1 else np.int32  # type: ignore[union-attr]
-    order = np.argsort((concept + 1).astype(narrow), kind="stable")  # a radix sort where 16 bits are enough
-    order = order[np.count_nonzero(concept == NO_CATEGORY) :]
-    return {
-        "concept": concept[order],
-        "person": array(events, "person")[order],
-        "start": array(events, "start")[order],
-        "row": order.astype(np.int32),
-    }
+    wide = np.uint16 if len(_labels(events)) < 2**16 - 1 else np.uint32
+    order = np.argsort(concept.astype(wide), kind="stable")  # -1 becomes the largest; a radix sort where 16 bits are enough
+    columns: Frame = {name: events[name][order] for name in SHARD_EVENTS if name != "concept"}
+    return {"concept": concept[order], "row": order.astype(np.int32), **columns}
+
+
+def codes(events: Frame) -> Frame:
+    """The labels of the events' concepts, and how many events have each."""
+    labels, concept = _labels(events), array(events, "concept")
+    counts = np.bincount(concept[concept != NO_CATEGORY], minlength=len(labels))
+    return {"concept": Category(labels, np.arange(len(labels), dtype=np.int32)), "rows": counts.astype(np.int64)}
+
+
+def _labels(events: Frame) -> tuple[str, ...]:
+    concept = events["concept"]
+    if not isinstance(concept, Category):
+        raise TypeError("concept is no category")
+    return concept.labels

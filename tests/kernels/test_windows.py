@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kernels.ages import completed_years, year_month_day
 from kernels.lexis import cut_follow_up, year_of
 from kernels.postings import in_order, row_starts
-from kernels.windows import count_in_windows, interval_at
+from kernels.windows import interval_at
 
 days = st.integers(-50_000, 60_000)
 facts = st.lists(st.tuples(st.integers(0, 3), st.integers(-20, 20)), max_size=25).map(sorted)
@@ -19,13 +19,6 @@ NO_HOMES = (np.zeros(2, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
 
 def columns(rows: list[tuple[int, ...]], width: int) -> list[np.ndarray]:
     return [np.array([row[i] for row in rows], np.int32) for i in range(width)]
-
-
-@given(facts, facts, st.integers(-15, 15), st.integers(0, 15))
-def test_counts_in_windows(index: list[tuple[int, int]], events: list[tuple[int, int]], first: int, size: int) -> None:
-    (person, day), (who, when) = columns(index, 2), columns(events, 2)
-    counted = count_in_windows(person, day, row_starts(who, 4), when, first, first + size)
-    assert counted.tolist() == [sum(w == p and d + first <= t <= d + first + size for w, t in events) for p, d in index]
 
 
 @given(facts, st.lists(st.tuples(st.integers(0, 3), st.integers(-20, 20), st.integers(0, 8)), max_size=12))

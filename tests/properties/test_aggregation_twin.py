@@ -11,8 +11,7 @@ import pytest
 
 from pipelines.aggregation.count import Counter, Layout
 from pipelines.aggregation.stage import additive
-from pipelines.cohort.events import Facts
-from pipelines.cohort.select import select
+from pipelines.cohort.stage import select
 from pipelines.definition import Definition, Study
 from pipelines.permit import Table
 from pipelines.schemas import DAY_UNKNOWN, SETTING
@@ -25,7 +24,7 @@ SOURCES = ("a", "b")
 
 def members_of(shard: MadeShard) -> Frame:
     definition = Definition(cohort="c", title="c", study=STUDY, codes={"all": ("T/",)}, index={"codes": "all", "which": "any"})
-    return select(Facts(shard, SOURCES), definition).members
+    return select(shard, SOURCES, definition).members
 
 
 def day_of(number: int) -> date:

@@ -10,39 +10,49 @@ from datetime import date
 import pytest
 
 from pipelines import duck
-from pipelines.cohort import circe, sql
+from pipelines.cdm import Cdm
+from pipelines.cohort import circe, engine, sql
+from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.query import Cohort
+from pipelines.cohort.results import Results
 from tests import circe_reference as reference
-from tests.circe_reference import Answer, Engine, Tables
+from tests.circe_reference import Engine, Tables
 
 pytestmark = pytest.mark.skipif(not reference.REFERENCE.exists(), reason=reference.ABSENT)
 
 
 @contextlib.contextmanager
-def sql_engine(tables: Tables) -> Iterator[Callable[[Cohort], Answer]]:
+def sql_engine(tables: Tables) -> Iterator[Callable[[Cohort], Results]]:
     """DuckDB."""
     with duck.connect(tables) as connection:
         yield lambda cohort: sql.run(cohort, connection)
 
 
-ENGINES: dict[str, Engine] = {"sql": sql_engine}
+@contextlib.contextmanager
+def numba_engine(tables: Tables) -> Iterator[Callable[[Cohort], Results]]:
+    """Loops over postings."""
+    source = CdmSource(Cdm(None, tables))
+    yield lambda cohort: engine.run(cohort, source.with_sets(cohort.sets))
+
+
+ENGINES: dict[str, Engine] = {"numba": numba_engine, "sql": sql_engine}
 CASES = [(folder, name) for folder in reference.SETS for name in reference.definitions(folder)]
 
 
 @pytest.fixture(scope="module", params=sorted(ENGINES))
-def engine(request: pytest.FixtureRequest) -> Engine:
+def asked(request: pytest.FixtureRequest) -> Engine:
     return ENGINES[request.param]
 
 
 @pytest.fixture(scope="module")
-def answering(engine: Engine) -> Iterator[Callable[[str], Callable[[Cohort], Answer]]]:
+def answering(asked: Engine) -> Iterator[Callable[[str], Callable[[Cohort], Results]]]:
     """The engine over the tables of a folder, made ready once."""
     with contextlib.ExitStack() as open_engines:
-        ready: dict[str, Callable[[Cohort], Answer]] = {}
+        ready: dict[str, Callable[[Cohort], Results]] = {}
 
-        def over(folder: str) -> Callable[[Cohort], Answer]:
+        def over(folder: str) -> Callable[[Cohort], Results]:
             if folder not in ready:
-                ready[folder] = open_engines.enter_context(engine(reference.tables(reference.SETS[folder])))
+                ready[folder] = open_engines.enter_context(asked(reference.tables(reference.SETS[folder])))
             return ready[folder]
 
         yield over
@@ -55,10 +65,10 @@ def expected() -> dict[str, reference.Expected]:
 
 @pytest.mark.parametrize(("folder", "name"), CASES, ids=[f"{folder}-{name}" for folder, name in CASES])
 def test_the_rows_are_those_of_circe(
-    folder: str, name: str, answering: Callable[[str], Callable[[Cohort], Answer]], expected: dict[str, reference.Expected]
+    folder: str, name: str, answering: Callable[[str], Callable[[Cohort], Results]], expected: dict[str, reference.Expected]
 ) -> None:
     cohort = circe.load(reference.REFERENCE / folder / "definitions" / f"{name}.json")
-    assert not reference.differences(expected[folder].of(name), answering(folder)(cohort))
+    assert not reference.differences(expected[folder].of(name), answering(folder)(cohort).tables())
 
 
 def test_no_table_and_no_definition_is_left_out(expected: dict[str, reference.Expected]) -> None:
@@ -67,11 +77,11 @@ def test_no_table_and_no_definition_is_left_out(expected: dict[str, reference.Ex
 
 
 @pytest.mark.parametrize(("folder", "name", "definitions"), list(reference.golden()), ids=[name for _, name, _ in reference.golden()])
-def test_circes_own_cases(folder: str, name: str, definitions: list[dict[str, object]], engine: Engine) -> None:
+def test_circes_own_cases(folder: str, name: str, definitions: list[dict[str, object]], asked: Engine) -> None:
     verified = reference.golden_rows(folder, name)
-    with engine(reference.golden_tables(folder, name)) as answer:
+    with asked(reference.golden_tables(folder, name)) as answering:
         for number, definition in enumerate(definitions, 1):
-            given = answer(circe.parse(json.dumps(definition), f"{name} {number}"))
+            given = answering(circe.parse(json.dumps(definition), f"{name} {number}")).tables()
             wanted = [
                 (
                     row["subject_id"],

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.cohort import oracle, select
-from pipelines.cohort.events import Facts
+from pipelines.cohort.stage import select
 from pipelines.definition import Definition, day_number
 from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
 from pipelines.storage import Category, Frame
-from tests.people import MadeShard, postings_of
+from pipelines.store.shard import codes, postings
+from tests.people import MadeShard
 
 
 def day(text: str) -> int:
@@ -48,7 +48,7 @@ def person(
             "care_unit": Category.constant(None, n), "encounter": np.zeros(n, np.int64),
         },
     }  # fmt: skip
-    frames["postings"] = postings_of(frames["events"])
+    frames.update(postings=postings(frames["events"]), codes=codes(frames["events"]))
     return MadeShard(frames)
 
 
@@ -62,8 +62,7 @@ def definition(**more: Any) -> Definition:
 
 def entry(shard: MadeShard, asked: Definition) -> tuple[str, str] | None:
     """First and last day of the person's membership, None if not a member."""
-    facts = Facts(shard, ("a",))
-    fast, slow = select.select(facts, asked), oracle.select(facts, asked)
+    fast, slow = select(shard, ("a",), asked), select(shard, ("a",), asked, "duckdb")
     assert fast.attrition == slow.attrition
     days = [(int(s), int(e)) for s, e in zip(np.asarray(fast.members["start"]), np.asarray(fast.members["end"]), strict=True)]
     assert days == [(int(s), int(e)) for s, e in zip(np.asarray(slow.members["start"]), np.asarray(slow.members["end"]), strict=True)]
@@ -148,8 +147,8 @@ def test_follow_up_ends_with_the_first_of_its_ends(more: dict[str, Any], made: d
 
 
 def test_events_of_a_source_that_the_permit_does_not_name_are_not_seen() -> None:
-    facts = Facts(person([("2019-03-04", "A1")]), ("b",))
-    assert len(np.asarray(select.select(facts, definition()).members["person"])) == 0
+    shard = person([("2019-03-04", "A1")])
+    assert len(np.asarray(select(shard, ("b",), definition()).members["person"])) == 0
 
 
 def test_a_definition_is_said_in_plain_sentences() -> None:
@@ -159,7 +158,7 @@ def test_a_definition_is_said_in_plain_sentences() -> None:
         "opted out",
         "first event of index (T/A*)",
         "18 to 200 years",
-        "fewer than 1 of these from -30 to -1 days",
+        "does not hold that there are at least 1 of these from -30 to -1 days from that day",
         "at most 90 days",
     )
     assert [words for words in expected if words not in said] == []

@@ -1,0 +1,129 @@
+"""The cohort engine alone: many definitions over one OMOP CDM, OHDSI's result tables out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines import definition, duck, storage, tables
+from pipelines.cdm import Cdm
+from pipelines.cohort import circe, engine, sql
+from pipelines.cohort.cdm_source import CdmSource
+from pipelines.cohort.lower import lower
+from pipelines.cohort.query import Cohort
+from pipelines.cohort.results import Results
+from pipelines.cohort.steps import steps
+from pipelines.errors import SettingsError, UttagError
+
+Say = Callable[[str], None]
+Run = Callable[[Cohort], Results]
+_SUFFIXES = (".json", ".yaml", ".yml")
+_TYPES = {"mode_id": "i4", "rule_sequence": "i4", "cohort_start_date": "M8[D]", "cohort_end_date": "M8[D]"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A definition, and the number that its rows carry."""
+
+    id: int
+    path: Path
+    cohort: Cohort
+
+
+def asked(paths: Sequence[Path]) -> tuple[list[Asked], list[UttagError]]:
+    """Every definition in files and folders, by number: the file's name where it is one, else the next free number, by name. Also what is
+    wrong with those that cannot be run."""
+    found, faults = [], []
+    for path in _files(paths):
+        try:
+            found.append((path, read(path)))
+        except UttagError as fault:
+            faults.append(fault)
+    numbers = _numbers([path for path, _ in found])
+    return sorted((Asked(numbers[path], path, cohort) for path, cohort in found), key=lambda each: each.id), faults
+
+
+def read(path: Path) -> Cohort:
+    """One definition for a CDM, Circe JSON or YAML."""
+    return circe.load(path) if path.suffix == ".json" else lower(definition.load(path), cdm=True)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise SettingsError(path, "is not there", "check the path")
+        inside = sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES) if path.is_dir() else [path]
+        if not inside:
+            raise SettingsError(path, "holds no definition", "name a folder of .json or .yaml files")
+        if inside[0].suffix not in _SUFFIXES:
+            raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
+    numbers: dict[Path, int] = {}
+    for path in paths:
+        if path.stem.isdecimal():
+            if int(path.stem) in numbers.values():
+                raise SettingsError(path, "has the number of another definition", "rename one of them")
+            numbers[path] = int(path.stem)
+    free = 1
+    for path in sorted((path for path in paths if path not in numbers), key=lambda each: (each.name, str(each))):
+        while free in numbers.values():
+            free += 1
+        numbers[path] = free
+    return numbers
+
+
+def run(definitions: Sequence[Asked], folder: Path, out: Path, engine_name: str, say: Say) -> list[dict[str, Any]]:
+    """Run every definition over the CDM in `folder` and write OHDSI's five tables and `definitions.json` into `out`. Returns what
+    `definitions.json` holds: for each its number, file, rows, persons and attrition."""
+    cdm, results, told = Cdm(folder), {}, []
+    with _engine(engine_name, cdm) as run_one:
+        for number, each in enumerate(definitions, 1):
+            found = results[each.id] = run_one(each.cohort)
+            persons = len(np.unique(found.subject))
+            say(f"{number}/{len(definitions)} {each.path.name}: {persons:,} persons, {len(found.subject):,} rows")
+            attrition = [{"step": step, "persons": count} for step, count in zip(steps(each.cohort), found.attrition, strict=True)]
+            told.append({
+                "cohort_definition_id": each.id, "file": each.path.name, "title": each.cohort.title, "persons": persons,
+                "rows": len(found.subject), "attrition": attrition,
+            })  # fmt: skip
+    write(results, out)
+    storage.write_json(told, out / "definitions.json")
+    return told
+
+
+@contextlib.contextmanager
+def _engine(name: str, cdm: Cdm) -> Iterator[Run]:
+    """An engine over the whole CDM, made ready once."""
+    if name == "numba":
+        source = CdmSource(cdm)
+        yield lambda cohort: engine.run(cohort, source.with_sets(cohort.sets))
+    else:
+        with duck.connect({table: cdm.typed(table) for table in cdm.tables()}) as connection:
+            yield lambda cohort: sql.run(cohort, connection)
+
+
+def write(results: Mapping[int, Results], out: Path) -> None:
+    """OHDSI's result tables, `cohort_definition_id` first, by number."""
+    parts = {id: results[id].tables() for id in sorted(results)}
+    for name in next(iter(parts.values())):
+        tables.write(_stacked([(id, each[name]) for id, each in parts.items()]), out / f"{name}.parquet")
+
+
+def _stacked(parts: Sequence[tuple[int, Mapping[str, np.ndarray]]]) -> dict[str, object]:
+    names = list(parts[0][1])
+    sizes = [len(columns[names[0]]) for _, columns in parts]
+    stacked: dict[str, object] = {"cohort_definition_id": np.repeat(np.array([id for id, _ in parts], np.int64), sizes)}
+    for name in names:
+        column = np.concatenate([columns[name] for _, columns in parts])
+        stacked[name] = column.astype(_TYPES.get(name, column.dtype))
+    return stacked

@@ -1,0 +1,194 @@
+"""A CDM as the engine sees it: each domain's events in the order of persons and days, with postings by concept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kernels.postings import row_starts
+from pipelines.cdm import MISSING, Cdm, Texts, Values
+from pipelines.cohort.concept_sets import resolve
+from pipelines.cohort.domains import DEMOGRAPHIC, DOMAINS, Domain
+from pipelines.cohort.query import ConceptSet, SetId
+from pipelines.cohort.source import Events, Periods
+from pipelines.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A domain's events by (person, start, id), of those persons that are ever observed and with a start. `row`: where each stands in its
+    file."""
+
+    events: Events
+    concept: np.ndarray
+
+    @cached_property
+    def by_concept(self) -> np.ndarray:
+        """int64 (n,): positions by concept, and by person and day within one."""
+        return np.argsort(self.concept, kind="stable")
+
+    @cached_property
+    def _sorted(self) -> np.ndarray:
+        return self.concept[self.by_concept]
+
+    def with_concepts(self, concepts: np.ndarray) -> np.ndarray:
+        """int64, ascending: positions of events with one of `concepts`."""
+        begins, ends = np.searchsorted(self._sorted, concepts), np.searchsorted(self._sorted, concepts, "right")
+        some = np.flatnonzero(ends > begins)
+        parts = [self.by_concept[begins[at] : ends[at]] for at in some]
+        return parts[0] if len(parts) == 1 else np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+
+
+class CdmSource:
+    """Events of a CDM for one definition's concept sets; tables are shared by all that are made `with_sets`."""
+
+    def __init__(self, cdm: Cdm, sets: Mapping[SetId, ConceptSet] | None = None, shared: CdmSource | None = None) -> None:
+        self._cdm = cdm
+        self._sets = dict(sets or {})
+        self._tables: dict[str, _Table] = shared._tables if shared else {}
+        self._resolved: dict[ConceptSet, np.ndarray] = shared._resolved if shared else {}
+        self._joins: dict[str, tuple[np.ndarray, np.ndarray]] = shared._joins if shared else {}
+        self._shared = shared
+
+    def with_sets(self, sets: Mapping[SetId, ConceptSet]) -> CdmSource:
+        """The same data for another definition."""
+        return CdmSource(self._cdm, sets, self._shared or self)
+
+    @cached_property
+    def persons(self) -> np.ndarray:
+        """Only who is ever observed can enter a cohort."""
+        return self._shared.persons if self._shared else np.unique(self._cdm.numbers("observation_period", "person_id"))
+
+    @cached_property
+    def periods(self) -> Periods:
+        """Observation periods by (person, start, end)."""
+        if self._shared:
+            return self._shared.periods
+        person = np.searchsorted(self.persons, self._cdm.numbers("observation_period", "person_id")).astype(np.int32)
+        start, end = (self._cdm.numbers("observation_period", f"observation_period_{side}_date", "day") for side in ("start", "end"))
+        order = np.lexsort((end, start, person))
+        return Periods(row_starts(person[order], len(self.persons)), start[order], end[order])
+
+    def concepts(self, set: SetId) -> np.ndarray:
+        """A set that the definition does not hold is empty."""
+        asked = self._sets.get(set)
+        if asked is None:
+            return np.empty(0, np.int64)
+        if asked not in self._resolved:
+            self._resolved[asked] = resolve(asked, self._cdm)
+        return self._resolved[asked]
+
+    def events(self, domain: str, concepts: np.ndarray | None, source_concepts: np.ndarray | None) -> Events:
+        """See `Source`."""
+        table = self._table(domain)
+        found = table.events if concepts is None else table.events.take(table.with_concepts(concepts))
+        if source_concepts is None:
+            return found
+        source = self._cdm.numbers(DOMAINS[domain].table, DOMAINS[domain].source, "concept")[found.row]
+        return found.take(np.isin(source, source_concepts))
+
+    def values(self, domain: str, field: str, events: Events) -> Values:
+        """See `Source`."""
+        about = DOMAINS[domain]
+        if field == "concept":
+            concept = self._cdm.known(about.table, about.concept, "concept")[events.row]
+            return np.where(concept == MISSING, 0, concept) if domain == "Death" else concept  # a death without a cause has concept 0
+        if field == "source_concept":
+            return self._cdm.numbers(about.table, about.source, "concept")[events.row]
+        asked = about.fields[field]
+        if asked.via == "event":
+            return _at(self._cdm.column(about.table, asked.column, asked.kind), events.row)
+        if asked.via == "person":
+            return self._of("person", "person_id", self.persons[events.person], asked.column)
+        if asked.via == "visit":
+            return self._of("visit_occurrence", "visit_occurrence_id", events.visit, asked.column, events.person)
+        key = {"provider": about.provider, "care_site": about.care_site}[asked.via]
+        return self._of(asked.via, f"{asked.via}_id", self._cdm.numbers(about.table, key)[events.row], asked.column)
+
+    def birth_years(self, person: np.ndarray) -> np.ndarray:
+        """See `Source`."""
+        return self._of("person", "person_id", self.persons[person], "year_of_birth")
+
+    def birth_days(self, person: np.ndarray) -> np.ndarray:
+        """See `Source`. Unknown unless year, month and day are there and make a date."""
+        parts = [self._of("person", "person_id", self.persons[person], f"{part}_of_birth") for part in ("year", "month", "day")]
+        return day_of(*parts)
+
+    def of_persons(self, field: str, person: np.ndarray) -> Values:
+        """See `Source`."""
+        if field == "sex":
+            gender = self._of("person", "person_id", self.persons[person], "gender_concept_id")
+            return np.select([gender == 8507, gender == 8532], [SEX_MAN, SEX_WOMAN], SEX_UNKNOWN)
+        return self._of("person", "person_id", self.persons[person], DEMOGRAPHIC[field].column)
+
+    def _of(self, table: str, key: str, wanted: np.ndarray, column: str, person: np.ndarray | None = None) -> np.ndarray:
+        """A whole number from the row of `table` whose `key` is `wanted`; of a visit, if it is the same person's."""
+        if table not in self._joins:
+            keys = self._cdm.numbers(table, key)
+            order = np.argsort(keys, kind="stable")
+            self._joins[table] = keys[order], order
+        keys, order = self._joins[table]
+        place = np.searchsorted(keys, wanted)
+        here = place < len(keys)
+        here[here] = (keys[place[here]] == wanted[here]) & (wanted[here] != MISSING)
+        row = order[place[here]]
+        if person is not None:
+            same = self._cdm.numbers(table, "person_id")[row] == self.persons[person[here]]
+            here[here], row = same, row[same]
+        out = np.full(len(wanted), MISSING, np.int64)
+        out[here] = self._cdm.numbers(table, column, "concept")[row]
+        return out
+
+    def _table(self, domain: str) -> _Table:
+        if domain not in self._tables:
+            self._tables[domain] = self._sorted_table(DOMAINS[domain])
+        return self._tables[domain]
+
+    def _sorted_table(self, about: Domain) -> _Table:
+        cdm = self._cdm
+        whose, start = cdm.numbers(about.table, "person_id"), cdm.numbers(about.table, about.start, "day")
+        place = np.searchsorted(self.persons, whose)
+        known = place < len(self.persons)
+        known[known] = self.persons[place[known]] == whose[known]
+        rows = np.flatnonzero(known & (start != MISSING))
+        id = cdm.numbers(about.table, about.id)[rows]
+        rows = rows[np.lexsort((id, start[rows], place[rows]))]
+        visit = cdm.known(about.table, about.visit)[rows] if about.visit else np.full(len(rows), MISSING, np.int64)
+        events = Events(
+            rows, place[rows].astype(np.int32), start[rows], _ends(cdm, about, start)[rows], visit, cdm.numbers(about.table, about.id)[rows]
+        )
+        return _Table(events, cdm.known(about.table, about.concept, "concept")[rows])
+
+
+def _ends(cdm: Cdm, about: Domain, start: np.ndarray) -> np.ndarray:
+    """int64: the first of the domain's ways to an end that gives one."""
+    end = np.full(len(start), MISSING, np.int64)
+    for way in about.end:
+        open = end == MISSING
+        if not open.any():
+            break
+        if isinstance(way, str):
+            found = cdm.known(about.table, way, "day")
+        elif len(way) == 2:
+            found = start + way[1]
+        else:
+            supply = cdm.known(about.table, "days_supply")
+            found = np.where(supply == MISSING, MISSING, start + supply)
+        end[open] = found[open]
+    return end
+
+
+def _at(values: Values, rows: np.ndarray) -> Values:
+    return Texts(values.labels, values.codes[rows]) if isinstance(values, Texts) else values[rows]
+
+
+def day_of(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """int64: days since 1970-01-01 of dates in parts, `MISSING` for what is no date."""
+    right = (year != MISSING) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    months = ((np.where(right, year, 1970) - 1970) * 12 + np.where(right, month, 1) - 1).astype("M8[M]")
+    days = months.astype("M8[D]") + (np.where(right, day, 1) - 1)
+    right &= days.astype("M8[M]") == months
+    return np.where(right, days.astype(np.int64), MISSING)

@@ -1,0 +1,157 @@
+"""A shard of a snapshot as the engine sees it: events found by code, of which only the parts that hold them are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from kernels.postings import in_order, row_starts
+from pipelines.cdm import MISSING, Texts, Values
+from pipelines.cohort.query import ConceptSet, SetId
+from pipelines.cohort.source import Events, Periods
+from pipelines.concepts import prefix_range
+from pipelines.schemas import DAY_UNKNOWN, KIND, NO_CATEGORY, VALUE_MISSING
+from pipelines.storage import Category, Frame, array
+
+_COLUMNS = ("person", "start", "end", "row", "encounter")
+_FIELDS = {"care_unit": "care_unit", "unit": "unit", "setting": "setting", "position": "position", "value": "value", "kind": "kind"}
+
+
+class Shard(Protocol):
+    """Reads columns of one shard's files (`snapshot.SHARD_FILES`)."""
+
+    def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
+        """All rows of a file."""
+        ...
+
+    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        """Some rows of a file."""
+        ...
+
+
+class ShardSource:
+    """Events of the sources that a permit names (None: all), of people who have not opted out.
+
+    A domain is a kind of event (`schemas.KINDS`), or `event` for all; `Events.row` is a position in the postings.
+    """
+
+    def __init__(self, shard: Shard, sources: tuple[str, ...] | None, sets: Mapping[SetId, ConceptSet]) -> None:
+        self.shard, self._sources, self._sets = shard, sources, sets
+
+    @cached_property
+    def people(self) -> Frame:
+        """The shard's persons."""
+        return self.shard.read("persons")
+
+    @cached_property
+    def free(self) -> np.ndarray:
+        """bool (persons,): who has not opted out."""
+        return array(self.people, "opt_out_day") == DAY_UNKNOWN
+
+    @property
+    def persons(self) -> np.ndarray:
+        """See `Source`."""
+        return array(self.people, "person")
+
+    @cached_property
+    def periods(self) -> Periods:
+        """Observation periods, to death at the latest, of those who have not opted out: nobody else can enter."""
+        frame = self.shard.read("periods")
+        person = array(frame, "person")
+        keep = self.free[person]
+        person, start, end = person[keep], array(frame, "start")[keep].astype(np.int64), array(frame, "end")[keep].astype(np.int64)
+        death = array(self.people, "death_day")[person].astype(np.int64)
+        return Periods(row_starts(person, len(self.persons)), start, np.where(death == DAY_UNKNOWN, end, np.minimum(end, death)))
+
+    @cached_property
+    def _codes(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Labels of the shard's codes, and int64 (labels + 1,): the postings of each."""
+        frame = self.shard.read("codes")
+        concept = frame["concept"]
+        labels = concept.labels if isinstance(concept, Category) else ()
+        return labels, np.concatenate([[0], np.cumsum(array(frame, "rows"))]).astype(np.int64)
+
+    def concepts(self, set: SetId) -> np.ndarray:
+        """See `Source`: positions among the shard's codes."""
+        labels, _ = self._codes
+        found = {place for prefix in self._sets[set].prefixes for place in range(*prefix_range(labels, prefix))}
+        found -= {place for prefix in self._sets[set].without for place in range(*prefix_range(labels, prefix))}
+        return np.array(sorted(found), np.int64)
+
+    def events(self, domain: str, concepts: np.ndarray | None, source_concepts: np.ndarray | None) -> Events:
+        """See `Source`. There are no source concepts: codes are the source's own."""
+        rows = self._posted(concepts)
+        wanted = [*_COLUMNS, *(["kind"] if domain != "event" else []), *(["source"] if self._sources is not None else [])]
+        frame = self.shard.read_rows("postings", wanted, rows)
+        keep = self.visible(frame)
+        if domain != "event":
+            keep &= array(frame, "kind") == KIND[domain]
+        places = np.flatnonzero(keep)
+        person, start, row = (array(frame, name)[places] for name in ("person", "start", "row"))
+        if concepts is None or len(concepts) != 1:  # postings of one code are in order already
+            order = in_order(person, start) if concepts is not None else np.lexsort((row, start, person))
+            order = order if concepts is None else _by_row(person, start, row, order)
+            places, person, start, row = places[order], person[order], start[order], row[order]
+        end, visit = array(frame, "end")[places].astype(np.int64), array(frame, "encounter")[places]
+        end[end == DAY_UNKNOWN] = MISSING
+        return Events(rows[places], person, start.astype(np.int64), end, np.where(visit == 0, MISSING, visit), row.astype(np.int64))
+
+    def visible(self, frame: Frame) -> np.ndarray:
+        """bool (n,): events with a day, of people and sources that may be seen."""
+        keep = (array(frame, "start") != DAY_UNKNOWN) & self.free[array(frame, "person")]
+        return keep if self._sources is None else keep & _labelled(frame["source"], self._sources)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The shard's codes."""
+        return self._codes[0]
+
+    def _posted(self, concepts: np.ndarray | None) -> np.ndarray:
+        _, begins = self._codes
+        if concepts is None:
+            return np.arange(len(array(self.shard.read("postings", ("row",)), "row")))
+        spans = [np.arange(begins[each], begins[each + 1]) for each in concepts]
+        return np.concatenate([np.empty(0, np.int64), *spans])
+
+    def values(self, domain: str, field: str, events: Events) -> Values:
+        """See `Source`."""
+        if field == "sex":
+            return self.of_persons(field, events.person)
+        column = self.shard.read_rows("postings", ("concept" if field == "concept" else _FIELDS[field],), events.row)
+        found = next(iter(column.values()))
+        if isinstance(found, Category):
+            return Texts(found.labels, found.index)
+        values = found.astype(np.int64)
+        return np.where(values == (VALUE_MISSING if field == "value" else NO_CATEGORY), MISSING, values)
+
+    def birth_years(self, person: np.ndarray) -> np.ndarray:
+        """See `Source`."""
+        day = self.birth_days(person)
+        year = np.where(day == MISSING, 0, day).astype("M8[D]").astype("M8[Y]").astype(np.int64) + 1970
+        return np.where(day == MISSING, MISSING, year)
+
+    def birth_days(self, person: np.ndarray) -> np.ndarray:
+        """See `Source`."""
+        day = array(self.people, "birth_day")[person].astype(np.int64)
+        return np.where(day == DAY_UNKNOWN, MISSING, day)
+
+    def of_persons(self, field: str, person: np.ndarray) -> Values:
+        """See `Source`. Sex is as `schemas` has it."""
+        return array(self.people, field)[person].astype(np.int64)
+
+
+def _by_row(person: np.ndarray, start: np.ndarray, row: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The same order, events of a person on one day by row."""
+    same = (person[order][1:] == person[order][:-1]) & (start[order][1:] == start[order][:-1])
+    return np.lexsort((row, start, person)) if (same & (row[order][1:] < row[order][:-1])).any() else order
+
+
+def _labelled(column: object, labels: Iterable[str]) -> np.ndarray:
+    """bool (n,): rows with one of the labels."""
+    if not isinstance(column, Category):
+        raise TypeError("the column is no category")
+    wanted = np.array([label in labels for label in column.labels] + [False])
+    return wanted[column.index]
