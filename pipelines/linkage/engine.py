@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from kernels.clusters import Bars
 from pipelines.compute import Ranks
 from pipelines.linkage.combine import list_pairs
 from pipelines.linkage.encode import Encoded, encode
+from pipelines.linkage.evidence import Evidence, alike_pairs, equal_pairs
 from pipelines.linkage.fields import plan
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.names import Names, names_of
@@ -21,7 +22,7 @@ from pipelines.linkage.pairs import Comparer, Pairs, Patterns
 from pipelines.linkage.resolve import Resolution, Resolver, resolve
 from pipelines.linkage.review import Links, Record
 from pipelines.linkage.rules import Blocking, Candidates, block
-from pipelines.linkage.training import SCALE, Evidence, Model, by_belief, by_dice, by_em
+from pipelines.linkage.training import SCALE, Model, by_belief, by_dice, by_em
 
 Progress = Callable[[str], None]
 MARGIN = 10.0  # bits below the threshold down to which pairs are kept, for the model may yet change
@@ -82,14 +83,17 @@ def link_tables(
         by_rule = comparer.by_rule(settings.sample, True) if settings.training == "em" else []
         once = comparer.by_rule(settings.sample, False) if settings.training == "em" else []
         sampled = Patterns.merged([(each.patterns, each.counts) for each in once])
-        model = given(encoded) if given else train(settings, Evidence(at_random, sampled, by_rule, total), counts, len(encoded))
+        equal = equal_pairs(candidates.codes, candidates.groups) if settings.training == "em" else []
+        alike = alike_pairs(comparer, candidates.codes) if settings.training == "em" else []
+        evidence = Evidence(at_random, sampled, by_rule, total, equal, alike)
+        model = given(encoded) if given else train(settings, evidence, counts, len(encoded))
     with clock.phase("score"):
         patterns, new, pairs, _ = comparer.all(model.most(settings.threshold - margin(settings)), say)
         screens: tuple[Model, ...] = (model,)
     if pairs is None:
         return None
     with clock.phase("resolve"):
-        evidence = Evidence(at_random, patterns, by_rule, total)
+        evidence = replace(evidence, compared=patterns)
         model = model if given else train(settings, evidence, counts, len(encoded))
         screens = (*screens, model)
         pairs = likely(pairs, model, candidates.codes, settings.threshold - margin(settings))

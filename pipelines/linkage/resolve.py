@@ -9,9 +9,10 @@ import numpy as np
 from kernels.clusters import Bars, Weigher, agglomerate, rearrange, weigher
 from kernels.clusters import Evidence as KernelEvidence
 from kernels.comparisons import Plan, Scratch, Values
+from pipelines.linkage.evidence import Evidence
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.pairs import Comparer, Pairs, Patterns
-from pipelines.linkage.training import NEAR_SHARE, SCALE, Evidence, Model, learned
+from pipelines.linkage.training import NEAR_SHARE, SCALE, Model, learned
 
 MEAN = 0.3  # exponent of the power mean of a field's weights over the records of two clusters
 _SWEEPS = 3

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from kernels import mixture
-from kernels.comparisons import BITS, LEVELS
+from kernels.comparisons import LEVELS
 from kernels.streams import Weights
 from pipelines.linkage.dependence import Dependence, tree
+from pipelines.linkage.evidence import Evidence
 from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import Key, fixed_fields
+from pipelines.linkage.kinds import Kinds
+from pipelines.linkage.levels import FLOOR, believed, level_of, levels_of, never_nothing
 from pipelines.linkage.pairs import Pairs, Patterns
 
 SCALE = 1000  # weights are integers, in 1/1000 bits
 NEAR_SHARE = 0.5  # of what a rare value adds, for the level next to equal
 _FIXED = 0.98  # a rule whose pairs agree in a field as often as this says nothing of that field
-_FLOOR = 1e-9
 _RAREST = 12.0  # bits that a rare value adds at most
-_ROUNDS, _CLOSE = 60, 1e-4
 _BITS_A_DICE = 50.0
 _DRAWN = 20.0  # random pairs by which dependences among strangers are drawn towards none
 
@@ -98,35 +99,7 @@ class Model:
         return total
 
 
-def level_of(patterns: np.ndarray, place: int) -> np.ndarray:
-    """int64 (n,): level of the field at `place`."""
-    return patterns >> (BITS * place) & (LEVELS - 1)
-
-
-def levels_of(patterns: np.ndarray, fields: int) -> np.ndarray:
-    """int64 (n, fields)."""
-    return np.stack([level_of(patterns, place) for place in range(fields)], 1) if len(patterns) else np.zeros((0, fields), np.int64)
-
-
-def believed(levels: int) -> np.ndarray:
-    """m before any match is seen: seven in ten agree, one in twelve differ, the rest lie between."""
-    m = np.full(levels, 0.22 / max(levels - 3, 1))
-    m[0], m[1], m[-1] = 0.0, 0.08, 0.70
-    return m / m.sum()
-
-
 _NOBODY = Patterns(np.empty(0, np.int64), np.empty(0, np.int64))
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a model learns from. `at_random`: patterns of random pairs. `compared`: of the pairs that the rules make, each once.
-    `by_rule`: of those that each rule makes. `total`: pairs that could be made."""
-
-    at_random: Patterns
-    compared: Patterns
-    by_rule: Sequence[Patterns]
-    total: float
 
 
 def by_em(
@@ -138,45 +111,32 @@ def by_em(
     strength: float,
     dependent: bool,
 ) -> Model:
-    """The model by EM over all pairs (Dempster, Laird and Rubin, 1977): those that no rule makes are no matches, and stand for themselves
-    in u; m of a field is learned within the rules that do not fix it. It begins with no match at all, so that what goes together in
-    strangers is known first.
+    """The model by EM over all pairs: those that no rule makes are no matches, and random pairs stand for them; m of a field is learned
+    within the rules that do not fix it. Besides strangers and matches there may be other kinds of pairs (`kinds.py`).
 
     `counts`: int (values,) by field, how many of the `records` hold each value. `strength`: matches that the beliefs about levels weigh.
     `dependent`: are dependences modelled?
     """
-    names, levels = list(fields), {name: each.level_names() for name, each in fields.items()}
+    levels = {name: each.level_names() for name, each in fields.items()}
     sizes = [len(each) for each in levels.values()]
-    beliefs = [believed(size) for size in sizes]
-    table = levels_of(evidence.compared.patterns, len(names))
-    pairs = evidence.compared.counts.astype(np.float64)
-    strangers = _Strangers(evidence, table, sizes)
-    free, notes, trained = _free(names, rules, evidence.by_rule, sizes)
+    free, notes, trained = _free(list(fields), rules, evidence.by_rule, sizes)
     within = [Patterns.merged([(each.patterns, each.counts) for each in (evidence.by_rule[rule] for rule in some)]) for some in free]
-    seen = [each if each.counts.sum() else evidence.compared for each in within]
-    every = np.unique(np.concatenate([evidence.compared.patterns, *(each.patterns for each in seen)]))
-    compared, places = np.searchsorted(every, evidence.compared.patterns), [np.searchsorted(every, each.patterns) for each in seen]
-    levels_seen = [level_of(each.patterns, place) for place, each in enumerate(seen)]
-    prior = float(np.log2(max(records, 2) / 2 / evidence.total))
-    model = Model(levels, beliefs, strangers.shares(pairs), prior, rarity(fields, counts), notes=notes, trained_by=trained)
-    model = replace(model, dependence=strangers.terms(pairs) if dependent else [])
-    before = -1.0
-    for _ in range(_ROUNDS):
-        likely = 1.0 / (1.0 + np.exp2(-model.of_patterns(every) / SCALE))
-        m = []
-        for place, size in enumerate(sizes):
-            total = strength * beliefs[place] + mixture.level_counts(levels_seen[place], seen[place].counts * likely[places[place]], size)
-            m.append(_never_nothing(total / total.sum()))
-        others = pairs * (1.0 - likely[compared])
-        matches = max(float(pairs.sum() - others.sum()), 1.0)
-        model = replace(
-            model, m=m, u=strangers.shares(others), prior=float(np.log2(matches / evidence.total)),
-            dependence=strangers.terms(others) if dependent else [],
-        )  # fmt: skip
-        if abs(matches - before) < _CLOSE * matches:
-            break
-        before = matches
-    return model
+    kinds = Kinds(evidence, [each if each.counts.sum() else evidence.compared for each in within], sizes, strength, max(records, 2))
+    kinds.learn(dependent)
+    matches, m = kinds.matches()
+    prior = float(np.log2(max(matches, 1.0) / evidence.total))
+    notes += _told(kinds, list(fields))
+    return Model(levels, m, kinds.u, prior, rarity(fields, counts), kinds.together() if dependent else [], notes, trained)
+
+
+def _told(kinds: Kinds, names: Sequence[str]) -> list[str]:
+    """The kinds of pairs besides strangers and matches, in words."""
+    found = []
+    for kind in kinds.kinds[1:]:
+        shared = [name for name, share in zip(names, kind.shares, strict=True) if len(share) > 2 and share[1] < 0.5]
+        known = "matches" if kind.match else "no matches"
+        found.append(f"about {kind.pairs:,.0f} pairs that share {', '.join(shared) or 'nothing'} alone count as {known}")
+    return found
 
 
 def by_belief(fields: Mapping[str, Field], evidence: Evidence, counts: Mapping[str, np.ndarray], records: int) -> Model:
@@ -229,7 +189,7 @@ def learned(
     m = []
     for place, size in enumerate(sizes):
         total = mixture.level_counts(table[:, place], pairs, size) + believed(size)
-        m.append(_never_nothing(total / total.sum()))
+        m.append(never_nothing(total / total.sum()))
     left = apart.counts.astype(np.float64)
     terms = [*(tree(table, pairs, sizes, strength) if both else []), *strangers.terms(left)] if dependent else []
     prior = float(np.log2(max(float(pairs.sum()), 1.0) / evidence.total))
@@ -255,7 +215,7 @@ class _Strangers:
         weights, found = self._counts(compared), []
         for place, size in enumerate(self._sizes):
             share = mixture.level_counts(self._levels[:, place], weights, size)
-            found.append(_never_nothing(share / max(float(share.sum()), 1.0)))
+            found.append(never_nothing(share / max(float(share.sum()), 1.0)))
         return found
 
     def terms(self, compared: np.ndarray) -> list[Dependence]:
@@ -294,19 +254,13 @@ def held(codes: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.bincount(once & 0xFFFFFFFF)
 
 
-def _never_nothing(shares: np.ndarray) -> np.ndarray:
-    shares = shares.copy()
-    shares[1:] = np.maximum(shares[1:], _FLOOR)
-    return shares / shares.sum()
-
-
 def rarity(fields: Mapping[str, Field], counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What each value adds where two records hold it: log2 of the mean frequency over its own, in 1/1000 bits (Winkler, 2000)."""
     found = {}
     for name, each in fields.items():
         if each.weighs_rarity() and name in counts and counts[name].sum() > 1:
             frequency = np.maximum(counts[name], 1) / counts[name].sum()
-            mean = max(float((frequency**2)[counts[name] > 0].sum()), _FLOOR)
+            mean = max(float((frequency**2)[counts[name] > 0].sum()), FLOOR)
             found[name] = np.rint(SCALE * np.clip(np.log2(mean / frequency), -_RAREST, _RAREST)).astype(np.int32)
     return found
 
