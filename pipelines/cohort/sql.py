@@ -1,7 +1,8 @@
 """A definition in SQL over OMOP tables: slow, plain, and apart from the other engine, which must give the same.
 
 Rows are OHDSI's: `cohort`, and how many events met which inclusion rules. Events of one person are numbered by (day, row id, place among
-the entry criteria, first day of the observation period); wherever a rule leaves a choice between events of a day, the lowest number wins.
+the entry criteria, first and last day of the observation period); wherever a rule leaves a choice between events of a day, the lowest
+number wins.
 """
 
 from __future__ import annotations
@@ -147,9 +148,10 @@ def _found(cohort: Cohort, steps: Steps) -> str:
 def _entered(cohort: Cohort) -> str:
     """Of these, the ones observed long enough, numbered."""
     direction = "DESC" if cohort.entry_limit == "last" else "ASC"
+    order = f"sort_date {direction}, event, place, period_start, period_end, end_date, visit"
     numbered = f"""
         SELECT person, start_date, end_date, visit, period_start, period_end,
-            row_number() OVER (PARTITION BY person ORDER BY sort_date {direction}, event, place, period_start, end_date, visit) AS event
+            row_number() OVER (PARTITION BY person ORDER BY {order}) AS event
         FROM ({in_period("found_events", cohort.prior_days, cohort.post_days)})"""
     return numbered if cohort.entry_limit == "all" else f"SELECT * FROM ({numbered}) WHERE event = 1"
 
