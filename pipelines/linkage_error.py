@@ -24,7 +24,7 @@ from pipelines.linkage.draws import drawn_index
 from pipelines.project import Project
 from pipelines.schemas import ACCEPTED_EVENTS, PERSON_INDEX, PERSONS, TIES, UNITS, Schema
 from pipelines.snapshot import SHARD_FILES, Shard, index_folder
-from pipelines.storage import Frame, array
+from pipelines.storage import Frame, HeldParts, array
 from pipelines.store.shard import Slice, build_shard
 from pipelines.store.slices import SLICE, compact
 
@@ -212,8 +212,8 @@ class _Held:
         frame = self.frames[name]
         return dict(frame) if columns is None else {column: frame[column] for column in columns}
 
-    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
-        return storage.take(self.read(name, columns), rows)
+    def parts(self, name: str) -> HeldParts:
+        return HeldParts(self.frames[name])
 
     def part(self, begin: int, end: int) -> _Held:
         """The persons at these places alone, with what counting reads."""

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from pipelines import schemas, storage
 from pipelines.errors import DataError
 from pipelines.schemas import Schema
 from pipelines.sealing import Zone
 from pipelines.site import Site
-from pipelines.storage import Frame
+from pipelines.storage import Frame, Parts
 
 SHARD_FILES: Final[dict[str, Schema]] = {
     "persons": schemas.SHARD_PERSONS,
@@ -50,9 +48,9 @@ class Shard:
         """A file of SHARD_FILES: the columns asked for, or all."""
         return storage.read(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone, columns)
 
-    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
-        """Some rows of a file of IN_PARTS. `rows`: int64 (n,)."""
-        return storage.read_rows(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone, columns, rows)
+    def parts(self, name: str) -> Parts:
+        """A file of IN_PARTS, opened to read some of its rows."""
+        return Parts(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone)
 
 
 @dataclass(frozen=True)

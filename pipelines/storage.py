@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import sealing
@@ -122,7 +123,7 @@ _RAW = ("int32", "day")  # what such a file keeps as it is, since it is read for
 
 
 def write(frame: Frame, path: Path, schema: Schema, zone: Zone, in_parts: bool = False) -> None:
-    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `in_parts`: so that `read_rows` can read some of them."""
+    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `in_parts`: so that `Parts` can read some of them."""
     table = pa.table({name: _to_arrow(frame[name], kind) for name, kind in schema.items()})
     with atomic(path) as beside, zone.unlocked() as properties:
         pq.write_table(
@@ -141,14 +142,54 @@ def read(path: Path, schema: Schema, zone: Zone, columns: Iterable[str] | None =
         return _frame(path, file.read(columns=names, use_threads=False), schema, names)
 
 
-def read_rows(path: Path, schema: Schema, zone: Zone, columns: Iterable[str], rows: np.ndarray) -> Frame:
-    """Read some rows of a file written `in_parts`, and no part that holds none of them. `rows`: int64 (n,), in any order."""
-    names = list(columns)
-    part = rows // PART
-    parts = np.unique(part) if len(rows) < 2 or (part[1:] < part[:-1]).any() else part[np.append(True, part[1:] != part[:-1])]
-    with _opened(path, schema, zone, names) as file:
-        frame = _frame(path, file.read_row_groups(parts.tolist(), columns=names, use_threads=False), schema, names)
-    return take(frame, np.searchsorted(parts, part) * PART + rows % PART)
+class Parts:
+    """A file written `in_parts`, opened once, of which some rows are read at a time."""
+
+    def __init__(self, path: Path, schema: Schema, zone: Zone) -> None:
+        self._path, self._schema = path, schema
+        with _opened(path, schema, zone, list(schema)) as self._file:
+            pass
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def rows(self, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        """`columns` at `rows`: int64 (n,), in any order."""
+        parts, place = np.unique(rows // PART, return_inverse=True)
+        return take(self._read(parts.tolist(), columns), place * PART + rows % PART)
+
+    def spans(self, columns: Iterable[str], spans: Sequence[tuple[int, int]]) -> Frame:
+        """`columns` of rows from the first of each span to before its end, one span after another; `spans`: ascending, none empty."""
+        parts = sorted({part for begin, end in spans for part in range(begin // PART, (end - 1) // PART + 1)})
+        frame, place = self._read(parts, columns), {part: number for number, part in enumerate(parts)}
+        rows = [slice(begin - move, end - move) for begin, end in spans for move in ((begin // PART - place[begin // PART]) * PART,)]
+        if len(rows) == 1:
+            return take(frame, rows[0])
+        return take(frame, np.concatenate([np.empty(0, np.int64), *(np.arange(each.start, each.stop) for each in rows)]))
+
+    def _read(self, parts: list[int], columns: Iterable[str]) -> Frame:
+        names = list(columns)
+        with reading(self._path):
+            return _frame(self._path, self._file.read_row_groups(parts, columns=names, use_threads=False), self._schema, names)
+
+
+class HeldParts:
+    """A frame in memory, read as `Parts` is."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def __len__(self) -> int:
+        return length(self._frame)
+
+    def rows(self, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        """As `Parts.rows`."""
+        return take({name: self._frame[name] for name in columns}, rows)
+
+    def spans(self, columns: Iterable[str], spans: Sequence[tuple[int, int]]) -> Frame:
+        """As `Parts.spans`."""
+        rows = np.concatenate([np.empty(0, np.int64), *(np.arange(begin, end) for begin, end in spans)])
+        return self.rows(columns, rows)
 
 
 @contextlib.contextmanager
@@ -206,7 +247,11 @@ def _category(column: pa.ChunkedArray) -> Category:
     if not pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_encode()
     index = chunk.indices.fill_null(NO_CATEGORY).to_numpy(zero_copy_only=False).astype(np.int32)
-    return Category.of(chunk.dictionary.to_pylist(), index)
+    labels = chunk.dictionary
+    ascending = len(labels) < 2 or pc.all(pc.less(labels[:-1], labels[1:])).as_py()  # UTF-8 sorts as its code points do
+    if ascending and np.bincount(index[index >= 0], minlength=len(labels)).all():
+        return Category(tuple(labels.to_pylist()), index)
+    return Category.of(labels.to_pylist(), index)
 
 
 # ---- content hashes ---------------------------------------------------------------------------------------------------------

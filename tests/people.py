@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING, VALUE_SCALE
-from pipelines.storage import Category, Frame, take
+from pipelines.storage import Category, Frame, HeldParts, take
 from pipelines.store.shard import codes, postings
 
 EPOCH_2018 = 17532
@@ -24,8 +24,8 @@ class MadeShard:
         frame = self.frames[name]
         return frame if columns is None else {column: frame[column] for column in columns}
 
-    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
-        return take(self.read(name, columns), rows)
+    def parts(self, name: str) -> HeldParts:
+        return HeldParts(self.frames[name])
 
 
 def make_shard(seed: int, persons: int, events_each: int = 12) -> MadeShard:

@@ -1,4 +1,4 @@
-"""The cohort engine alone: many definitions over one OMOP CDM, OHDSI's result tables out."""
+"""The cohort engine alone: many definitions over one OMOP CDM or one snapshot, OHDSI's result tables out."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ import numpy as np
 
 from pipelines import definition, duck, storage, tables
 from pipelines.cdm import Cdm
-from pipelines.cohort import circe, engine, sql
+from pipelines.cohort import circe, engine, oracle, sql
 from pipelines.cohort.cdm_source import CdmSource
+from pipelines.cohort.concept_sets import unknown
+from pipelines.cohort.domains import STORED
 from pipelines.cohort.lower import lower
 from pipelines.cohort.query import Cohort
-from pipelines.cohort.results import Results
+from pipelines.cohort.results import Results, merged
+from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.steps import steps
 from pipelines.errors import SettingsError, UttagError
+from pipelines.snapshot import Snapshot
 
 Say = Callable[[str], None]
 Run = Callable[[Cohort], Results]
+Where = Cdm | Snapshot
 _SUFFIXES = (".json", ".yaml", ".yml")
 _TYPES = {"mode_id": "i4", "rule_sequence": "i4", "cohort_start_date": "M8[D]", "cohort_end_date": "M8[D]"}
+_LONGEST_NUMBER = 18  # digits that 64 bits hold whatever they are
 
 
 @dataclass(frozen=True)
@@ -35,25 +41,32 @@ class Asked:
     cohort: Cohort
 
 
-def asked(paths: Sequence[Path]) -> tuple[list[Asked], list[UttagError]]:
+def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagError]]:
     """Every definition in files and folders, by number: the file's name where it is one, else the next free number, by name. Also what is
     wrong with those that cannot be run."""
     found, faults = [], []
-    for path in _files(paths):
+    for path in files(paths):
         try:
-            found.append((path, read(path)))
+            found.append((path, read(path, isinstance(where, Cdm))))
         except UttagError as fault:
             faults.append(fault)
     numbers = _numbers([path for path, _ in found])
     return sorted((Asked(numbers[path], path, cohort) for path, cohort in found), key=lambda each: each.id), faults
 
 
-def read(path: Path) -> Cohort:
-    """One definition for a CDM, Circe JSON or YAML."""
-    return circe.load(path) if path.suffix == ".json" else lower(definition.load(path), cdm=True)
+def read(path: Path, cdm: bool) -> Cohort:
+    """One definition, Circe JSON or YAML, for a CDM or a snapshot."""
+    if path.suffix not in _SUFFIXES:
+        raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
+    cohort = circe.load(path) if path.suffix == ".json" else lower(definition.load(path), cdm)
+    foreign = sorted(cohort.domains() - set(STORED))
+    if foreign and not cdm:
+        raise SettingsError(path, f"asks for {foreign[0]} of OMOP, which a snapshot does not have", "run it with --cdm")
+    return cohort
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def files(paths: Sequence[Path]) -> list[Path]:
+    """Every definition that is named or lies in a named folder."""
     found: list[Path] = []
     for path in paths:
         if not path.exists():
@@ -61,8 +74,6 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES) if path.is_dir() else [path]
         if not inside:
             raise SettingsError(path, "holds no definition", "name a folder of .json or .yaml files")
-        if inside[0].suffix not in _SUFFIXES:
-            raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
         found += inside
     return list(dict.fromkeys(found))
 
@@ -70,7 +81,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
     numbers: dict[Path, int] = {}
     for path in paths:
-        if path.stem.isdecimal():
+        if path.stem.isdecimal() and len(path.stem) <= _LONGEST_NUMBER:
             if int(path.stem) in numbers.values():
                 raise SettingsError(path, "has the number of another definition", "rename one of them")
             numbers[path] = int(path.stem)
@@ -82,33 +93,46 @@ def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
     return numbers
 
 
-def run(definitions: Sequence[Asked], folder: Path, out: Path, engine_name: str, say: Say) -> list[dict[str, Any]]:
-    """Run every definition over the CDM in `folder` and write OHDSI's five tables and `definitions.json` into `out`. Returns what
-    `definitions.json` holds: for each its number, file, rows, persons and attrition."""
-    cdm, results, told = Cdm(folder), {}, []
-    with _engine(engine_name, cdm) as run_one:
+def run(definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say) -> list[dict[str, Any]]:
+    """Run every definition and write OHDSI's five tables and `definitions.json` into `out`. Returns what `definitions.json` holds: for each
+    its number, file, rows, persons, attrition, and how many concepts the vocabulary does not know."""
+    results, told = {}, []
+    with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):
             found = results[each.id] = run_one(each.cohort)
-            persons = len(np.unique(found.subject))
-            say(f"{number}/{len(definitions)} {each.path.name}: {persons:,} persons, {len(found.subject):,} rows")
-            attrition = [{"step": step, "persons": count} for step, count in zip(steps(each.cohort), found.attrition, strict=True)]
-            told.append({
-                "cohort_definition_id": each.id, "file": each.path.name, "title": each.cohort.title, "persons": persons,
-                "rows": len(found.subject), "attrition": attrition,
-            })  # fmt: skip
+            about = _about(each, found, where)
+            told.append(about)
+            say(f"{number}/{len(definitions)} {each.path.name}: {about['persons']:,} persons, {about['rows']:,} rows{_note(about)}")
     write(results, out)
     storage.write_json(told, out / "definitions.json")
     return told
 
 
+def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
+    return {
+        "cohort_definition_id": asked.id, "file": asked.path.name, "title": asked.cohort.title,
+        "persons": len(np.unique(found.subject)), "rows": len(found.subject),
+        "attrition": [{"step": step, "persons": count} for step, count in zip(steps(asked.cohort), found.attrition, strict=True)],
+        "unknown_concepts": sum(unknown(each, where) for each in asked.cohort.sets.values()) if isinstance(where, Cdm) else 0,
+    }  # fmt: skip
+
+
+def _note(about: Mapping[str, Any]) -> str:
+    count = about["unknown_concepts"]
+    return f"; {count} concepts of its sets are not in the vocabulary" if count else ""
+
+
 @contextlib.contextmanager
-def _engine(name: str, cdm: Cdm) -> Iterator[Run]:
-    """An engine over the whole CDM, made ready once."""
-    if name == "numba":
-        source = CdmSource(cdm)
+def _engine(name: str, where: Where) -> Iterator[Run]:
+    """An engine over all persons, made ready once."""
+    if isinstance(where, Snapshot):
+        one = engine.run if name == "numba" else oracle.run
+        yield lambda cohort: merged([one(cohort, ShardSource(shard, None, cohort.sets)) for shard in where.shards])
+    elif name == "numba":
+        source = CdmSource(where)
         yield lambda cohort: engine.run(cohort, source.with_sets(cohort.sets))
     else:
-        with duck.connect({table: cdm.typed(table) for table in cdm.tables()}) as connection:
+        with duck.connect({table: where.typed(table) for table in where.tables()}) as connection:
             yield lambda cohort: sql.run(cohort, connection)
 
 

@@ -156,10 +156,10 @@ class CdmSource:
         rows = np.flatnonzero(known & (start != MISSING))
         id = cdm.numbers(about.table, about.id)[rows]
         rows = rows[np.lexsort((id, start[rows], place[rows]))]
-        visit = cdm.known(about.table, about.visit)[rows] if about.visit else np.full(len(rows), MISSING, np.int64)
-        events = Events(
-            rows, place[rows].astype(np.int32), start[rows], _ends(cdm, about, start)[rows], visit, cdm.numbers(about.table, about.id)[rows]
-        )
+        end = _ends(cdm, about, start)
+        visit = cdm.known(about.table, about.visit) if about.visit else np.full(len(start), MISSING, np.int64)
+        columns = {"end": end, "visit": visit, "id": cdm.numbers(about.table, about.id)}
+        events = Events(rows, place[rows].astype(np.int32), start[rows], lambda name, wanted: columns[name][wanted])
         return _Table(events, cdm.known(about.table, about.concept, "concept")[rows])
 
 

@@ -19,6 +19,12 @@ def resolve(concepts: ConceptSet, cdm: Cdm) -> np.ndarray:
     return np.setdiff1d(included, excluded)
 
 
+def unknown(concepts: ConceptSet, cdm: Cdm) -> int:
+    """How many of the named concepts the vocabulary does not have."""
+    named = np.unique(np.array([item.concept for item in concepts.items], np.int64))
+    return int((~np.isin(named, cdm.numbers("concept", "concept_id"))).sum()) if len(named) else 0
+
+
 def _gathered(items: Iterable, cdm: Cdm) -> np.ndarray:  # type: ignore[type-arg]
     items = list(items)
     found = _with_descendants(items, cdm)
@@ -56,6 +62,6 @@ def _coded(concepts: ConceptSet, cdm: Cdm) -> np.ndarray:
     """Concepts by their code in their vocabulary, written without dots: VOCABULARY/CODE."""
     vocabulary, code = (cdm.column("concept", name, "text") for name in ("vocabulary_id", "concept_code"))
     pairs = zip(vocabulary.codes.tolist(), code.codes.tolist(), strict=True)  # type: ignore[union-attr]
-    labels = [f"{vocabulary.labels[of]}/{code.labels[at].replace('.', '')}" for of, at in pairs]  # type: ignore[union-attr]
+    labels = [f"{vocabulary.labels[of]}/{code.labels[at].replace('.', '').strip()}" for of, at in pairs]  # type: ignore[union-attr]
     fits = np.array([label.startswith(concepts.prefixes) and not label.startswith(concepts.without) for label in labels], bool)
     return np.unique(cdm.numbers("concept", "concept_id")[fits])

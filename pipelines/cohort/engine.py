@@ -27,8 +27,9 @@ def run(cohort: Cohort, source: Source) -> Results:
         included = included.take(spaced(included.person, included.start, cohort.spacing))
     person, start, end = _stays(cohort, evaluator, included)
     person, start, end, lost = _windowed(cohort, person, start, end)
+    ever = np.diff(source.periods.offsets) > 0
     attrition = (
-        _persons(*(events.person for events in found)), _persons(entries.person),
+        _persons(*(events.person[ever[events.person]] for events in found)), _persons(entries.person),
         *([_persons(qualified.person)] if cohort.additional is not None else []),
         *(_persons(qualified.person[masks & (1 << met) - 1 == (1 << met) - 1]) for met in range(1, len(cohort.rules) + 1)),
     )  # fmt: skip
@@ -37,22 +38,24 @@ def run(cohort: Cohort, source: Source) -> Results:
 
 
 def _persons(*columns: np.ndarray) -> int:
-    """How many different persons stand in the columns."""
-    return len(np.unique(np.concatenate([np.empty(0, np.int32), *columns])))
+    """How many different persons stand in the columns, each ascending."""
+    if len(columns) > 1:
+        return len(np.unique(np.concatenate(columns)))
+    return len(_firsts(columns[0]))
 
 
 def _entries(cohort: Cohort, source: Source, found: Sequence[Events]) -> Index:
     """Entry events by (person, order): the order in which they count, which is what `key` holds."""
-    parts, ids = [], []
+    parts, ids, days = [], [], []
     for events in found:
         index, event = observed(events, source)
         parts.append(index)
         ids.append(events.id[event])
-    entries, id = _concatenated(parts), np.concatenate([np.empty(0, np.int64), *ids])
+        days.append(events.order[event])
+    entries, id, day = _concatenated(parts), np.concatenate(ids), np.concatenate(days)
     enough = (entries.start - entries.period_start >= cohort.prior_days) & (entries.period_end - entries.start >= cohort.post_days)
-    entries, id = entries.take(enough), id[enough]
-    day = -entries.start if cohort.entry_limit == "last" else entries.start
-    order = np.lexsort((id, day, entries.person))
+    entries, id, day = entries.take(enough), id[enough], day[enough]
+    order = np.lexsort((id, -day if cohort.entry_limit == "last" else day, entries.person))
     entries = _numbered(entries.take(order))
     return entries if cohort.entry_limit == "all" else entries.take(_firsts(entries.person))
 

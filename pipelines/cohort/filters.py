@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from pipelines.cdm import MISSING, Texts, Values
+from pipelines.cohort.domains import DOMAINS
 from pipelines.cohort.query import Among, Exactly, Filter, Range, Text
 from pipelines.cohort.source import Events, Source
 
@@ -15,8 +16,18 @@ def kept(filters: tuple[Filter, ...], domain: str, events: Events, source: Sourc
     """bool (n,): events that every filter keeps."""
     keep = np.ones(len(events), bool)
     for each in filters:
-        keep &= holds(each, value_of(each.field, domain, events, source), source)
+        if not _asks_nothing(each, domain, source):
+            keep &= holds(each, value_of(each.field, domain, events, source), source)
     return keep
+
+
+def _asks_nothing(asked: Filter, domain: str, source: Source) -> bool:
+    """Not to be in a set without concepts holds of every event, even of an unknown value, unless the value stands in a row of another table
+    that has to be there."""
+    if not isinstance(asked, Among) or not asked.excluded or asked.set is None or len(source.concepts(asked.set)):
+        return False
+    about = DOMAINS[domain].fields.get(asked.field)
+    return about is None or about.via in ("event", "provider")
 
 
 def value_of(field: str, domain: str, events: Events, source: Source) -> Values:

@@ -46,7 +46,8 @@ def observed(events: Events, source: Source) -> tuple[Index, np.ndarray]:
     periods = source.periods
     event, period = periods_holding(events.person, events.start, periods.offsets, periods.start, periods.end)
     found = events.take(event)
-    return Index(found.person, found.start, found.end, periods.start[period], periods.end[period], found.visit, event), event
+    start = found.start.astype(np.int64)
+    return Index(found.person, start, found.end, periods.start[period], periods.end[period], found.visit, event), event
 
 
 class Evaluator:
@@ -66,11 +67,12 @@ class Evaluator:
         source, sets = self.source, (criterion.concepts, criterion.source_concepts)
         found = source.events(criterion.domain, *(None if each is None else source.concepts(each) for each in sets))
         if criterion.narrowed:
-            found = found.take(kept(criterion.narrowed, criterion.domain, found, source))
+            found = found.take(np.flatnonzero(kept(criterion.narrowed, criterion.domain, found, source)))
         if criterion.nth:
             found = found.take(_nth(found.person, criterion.nth))
         found = _shifted(found, criterion.start, criterion.end)
-        found = found.take(kept(criterion.filters, criterion.domain, found, source))
+        if criterion.filters:
+            found = found.take(np.flatnonzero(kept(criterion.filters, criterion.domain, found, source)))
         found = _given(found, *criterion.period)
         if criterion.group is not None:
             found = self._fulfilling(found, criterion.group)
@@ -167,6 +169,8 @@ class _Copies:
 
 
 def _copies(index: Index) -> _Copies:
+    if (index.key[1:] > index.key[:-1]).all():
+        return _Copies(np.arange(len(index)), np.ones(len(index), np.int64), single=True)
     keys, first, of, count = np.unique(index.key, return_index=True, return_inverse=True, return_counts=True)
     return _Copies(first[of], count[of], len(keys) == len(index))
 
@@ -230,23 +234,26 @@ def _nth(person: np.ndarray, nth: int) -> np.ndarray:
 def _shifted(events: Events, start: Shift | None, end: Shift | None) -> Events:
     if start is None and end is None:
         return events
-    points = {"start": events.start, "end": events.end}
 
-    def moved(shift: Shift | None, own: np.ndarray) -> np.ndarray:
-        return own if shift is None else np.where(points[shift.of] == MISSING, MISSING, points[shift.of] + shift.days)
+    def moved(shift: Shift) -> np.ndarray:
+        day = (events.start if shift.of == "start" else events.end).astype(np.int64)
+        return np.where(day == MISSING, MISSING, day + shift.days)
 
-    placed = Events(events.row, events.person, moved(start, events.start), moved(end, events.end), events.visit, events.id)
-    return placed.take((placed.start != MISSING) & (placed.end >= placed.start))
+    day = events.start if start is None else moved(start)
+    placed = events.placed(day, end=events.end if end is None else moved(end), order=day)
+    return placed.take(np.flatnonzero((placed.start != MISSING) & (placed.end >= placed.start)))
 
 
 def _given(events: Events, start: int | None, end: int | None) -> Events:
     """Events that hold the given days, with these in place of their own."""
+    if start is None and end is None:
+        return events
     for day in (start, end):
         if day is not None:
-            events = events.take((events.start <= day) & (events.end >= day))
+            events = events.take(np.flatnonzero((events.start <= day) & (events.end >= day)))
     first = events.start if start is None else np.full(len(events), start, np.int64)
     last = events.end if end is None else np.full(len(events), end, np.int64)
-    return Events(events.row, events.person, first, last, events.visit, events.id)
+    return events.placed(first, end=last, order=events.order)
 
 
 def _coded(values: Values) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from kernels.ages import year_month_day
 from pipelines import duck
+from pipelines.cdm import MISSING
 from pipelines.cohort import sql
 from pipelines.cohort.domains import STORED
 from pipelines.cohort.query import Cohort
@@ -27,8 +28,9 @@ def _tables(source: ShardSource, domains: frozenset[str]) -> dict[str, Frame]:
     periods = source.periods
     person = source.persons
     gender = np.select([source.of_persons("sex", np.arange(len(person))) == sex for sex in _GENDER], list(_GENDER.values()), 0)
-    birth = year_month_day(array(source.people, "birth_day"))
-    known = array(source.people, "birth_day") != DAY_UNKNOWN
+    birth_day = source.birth_days(np.arange(len(person)))
+    known = birth_day != MISSING
+    birth = year_month_day(np.where(known, birth_day, 0))
     labels = source.labels
     return {
         "person": {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from kernels.postings import in_order, row_starts
+from kernels.postings import row_starts
 from pipelines.cdm import MISSING, Texts, Values
 from pipelines.cohort.query import ConceptSet, SetId
 from pipelines.cohort.source import Events, Periods
@@ -16,8 +16,24 @@ from pipelines.concepts import prefix_range
 from pipelines.schemas import DAY_UNKNOWN, KIND, NO_CATEGORY, VALUE_MISSING
 from pipelines.storage import Category, Frame, array
 
-_COLUMNS = ("person", "start", "end", "row", "encounter")
+_COLUMNS = {"end": "end", "visit": "encounter", "id": "row"}
 _FIELDS = {"care_unit": "care_unit", "unit": "unit", "setting": "setting", "position": "position", "value": "value", "kind": "kind"}
+
+
+class Parts(Protocol):
+    """Reads some rows of one file."""
+
+    def __len__(self) -> int:
+        """All its rows."""
+        ...
+
+    def rows(self, columns: Iterable[str], rows: np.ndarray) -> Frame:
+        """Rows in any order."""
+        ...
+
+    def spans(self, columns: Iterable[str], spans: Sequence[tuple[int, int]]) -> Frame:
+        """Rows from the first of each span to before its end."""
+        ...
 
 
 class Shard(Protocol):
@@ -27,8 +43,8 @@ class Shard(Protocol):
         """All rows of a file."""
         ...
 
-    def read_rows(self, name: str, columns: Iterable[str], rows: np.ndarray) -> Frame:
-        """Some rows of a file."""
+    def parts(self, name: str) -> Parts:
+        """A file of which some rows are wanted."""
         ...
 
 
@@ -43,8 +59,12 @@ class ShardSource:
 
     @cached_property
     def people(self) -> Frame:
-        """The shard's persons."""
-        return self.shard.read("persons")
+        """The shard's persons, and the days on which they opted out or died."""
+        return self.shard.read("persons", ("person", "opt_out_day", "death_day"))
+
+    @cached_property
+    def _demography(self) -> Frame:
+        return self.shard.read("persons", ("sex", "birth_day"))
 
     @cached_property
     def free(self) -> np.ndarray:
@@ -83,25 +103,48 @@ class ShardSource:
 
     def events(self, domain: str, concepts: np.ndarray | None, source_concepts: np.ndarray | None) -> Events:
         """See `Source`. There are no source concepts: codes are the source's own."""
-        rows = self._posted(concepts)
-        wanted = [*_COLUMNS, *(["kind"] if domain != "event" else []), *(["source"] if self._sources is not None else [])]
-        frame = self.shard.read_rows("postings", wanted, rows)
+        spans = self._spans(concepts)
+        wanted = ["person", "start", *(["kind"] if domain != "event" else []), *(["source"] if self._sources is not None else [])]
+        ordered = concepts is not None and len(concepts) < 2  # postings of one code are in order already
+        frame = self._postings.spans([*wanted, *([] if ordered else ["row"])], spans)
         keep = self.visible(frame)
         if domain != "event":
             keep &= array(frame, "kind") == KIND[domain]
-        places = np.flatnonzero(keep)
-        person, start, row = (array(frame, name)[places] for name in ("person", "start", "row"))
-        if concepts is None or len(concepts) != 1:  # postings of one code are in order already
-            order = in_order(person, start) if concepts is not None else np.lexsort((row, start, person))
-            order = order if concepts is None else _by_row(person, start, row, order)
-            places, person, start, row = places[order], person[order], start[order], row[order]
-        end, visit = array(frame, "end")[places].astype(np.int64), array(frame, "encounter")[places]
-        end[end == DAY_UNKNOWN] = MISSING
-        return Events(rows[places], person, start.astype(np.int64), end, np.where(visit == 0, MISSING, visit), row.astype(np.int64))
+        places: np.ndarray | slice = slice(None) if keep.all() else np.flatnonzero(keep)
+        if not ordered:
+            places = np.flatnonzero(keep)
+            person, start, row = (array(frame, name)[places] for name in ("person", "start", "row"))
+            places = places[np.lexsort((row, start, person))]
+        rows = np.concatenate([np.empty(0, np.int64), *(np.arange(begin, end) for begin, end in spans)])
+        return Events(rows[places], array(frame, "person")[places], array(frame, "start")[places], self._read)
+
+    def _read(self, name: str, rows: np.ndarray) -> np.ndarray:
+        column = array(self._postings.rows((_COLUMNS[name],), rows), _COLUMNS[name]).astype(np.int64)
+        if name == "id":
+            return column
+        return np.where(column == (DAY_UNKNOWN if name == "end" else 0), MISSING, column)
+
+    def _spans(self, concepts: np.ndarray | None) -> list[tuple[int, int]]:
+        """Rows of the postings that hold the codes: codes that follow each other make one span."""
+        _, begins = self._codes
+        if concepts is None:
+            return [(0, len(self._postings))] if len(self._postings) else []
+        if not len(concepts):
+            return []
+        breaks = np.flatnonzero(np.diff(concepts, prepend=-2) != 1)
+        last = np.append(breaks[1:], len(concepts)) - 1
+        spans = zip(begins[concepts[breaks]].tolist(), begins[concepts[last] + 1].tolist(), strict=True)
+        return [(begin, end) for begin, end in spans if end > begin]
+
+    @cached_property
+    def _postings(self) -> Parts:
+        return self.shard.parts("postings")
 
     def visible(self, frame: Frame) -> np.ndarray:
         """bool (n,): events with a day, of people and sources that may be seen."""
-        keep = (array(frame, "start") != DAY_UNKNOWN) & self.free[array(frame, "person")]
+        keep = array(frame, "start") != DAY_UNKNOWN
+        if not self.free.all():
+            keep &= self.free[array(frame, "person")]
         return keep if self._sources is None else keep & _labelled(frame["source"], self._sources)
 
     @property
@@ -109,18 +152,11 @@ class ShardSource:
         """The shard's codes."""
         return self._codes[0]
 
-    def _posted(self, concepts: np.ndarray | None) -> np.ndarray:
-        _, begins = self._codes
-        if concepts is None:
-            return np.arange(len(array(self.shard.read("postings", ("row",)), "row")))
-        spans = [np.arange(begins[each], begins[each + 1]) for each in concepts]
-        return np.concatenate([np.empty(0, np.int64), *spans])
-
     def values(self, domain: str, field: str, events: Events) -> Values:
         """See `Source`."""
         if field == "sex":
             return self.of_persons(field, events.person)
-        column = self.shard.read_rows("postings", ("concept" if field == "concept" else _FIELDS[field],), events.row)
+        column = self._postings.rows(("concept" if field == "concept" else _FIELDS[field],), events.row)
         found = next(iter(column.values()))
         if isinstance(found, Category):
             return Texts(found.labels, found.index)
@@ -135,18 +171,12 @@ class ShardSource:
 
     def birth_days(self, person: np.ndarray) -> np.ndarray:
         """See `Source`."""
-        day = array(self.people, "birth_day")[person].astype(np.int64)
+        day = array(self._demography, "birth_day")[person].astype(np.int64)
         return np.where(day == DAY_UNKNOWN, MISSING, day)
 
     def of_persons(self, field: str, person: np.ndarray) -> Values:
         """See `Source`. Sex is as `schemas` has it."""
-        return array(self.people, field)[person].astype(np.int64)
-
-
-def _by_row(person: np.ndarray, start: np.ndarray, row: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The same order, events of a person on one day by row."""
-    same = (person[order][1:] == person[order][:-1]) & (start[order][1:] == start[order][:-1])
-    return np.lexsort((row, start, person)) if (same & (row[order][1:] < row[order][:-1])).any() else order
+        return array(self._demography, field)[person].astype(np.int64)
 
 
 def _labelled(column: object, labels: Iterable[str]) -> np.ndarray:

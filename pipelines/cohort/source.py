@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,29 +21,59 @@ class Periods:
     end: np.ndarray
 
 
-@dataclass(frozen=True)
 class Events:
     """Events of one domain, by (person, start, id).
 
-    `row`: int64 (n,), where each stands in its domain; `person`: int32 (n,), position among the source's persons; `start`, `end`: int64
-    (n,), days; `visit`, `id`: int64 (n,). Unknown is `cdm.MISSING`; a start is never unknown.
+    `row`: int64 (n,), where each stands in its domain; `person`: int32 (n,), position among the source's persons; `start`: int32 or int64
+    (n,), days, never unknown. The others are read when they are first asked for: `end`, int64 (n,), days; `visit`, `id`: int64 (n,);
+    `order`: the day by which entry events are put in order, which is not the start where a definition gives that. Unknown is
+    `cdm.MISSING`.
     """
 
-    row: np.ndarray
-    person: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    visit: np.ndarray
-    id: np.ndarray
+    def __init__(
+        self, row: np.ndarray, person: np.ndarray, start: np.ndarray, read: Callable[[str, np.ndarray], np.ndarray],
+        known: Mapping[str, np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
+        """`read`: gives `end`, `visit` or `id` of rows."""
+        self.row, self.person, self.start = row, person, start
+        self._read, self._known = read, dict(known or {})
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def take(self, places: np.ndarray) -> Events:
-        """The events at `places`: positions or a mask."""
-        return Events(
-            self.row[places], self.person[places], self.start[places], self.end[places], self.visit[places], self.id[places]
-        )  # fmt: skip
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self._known:
+            self._known[name] = self._read(name, self.row)
+        return self._known[name]
+
+    @property
+    def end(self) -> np.ndarray:
+        """Last day."""
+        return self._column("end")
+
+    @property
+    def visit(self) -> np.ndarray:
+        """Id of the visit."""
+        return self._column("visit")
+
+    @property
+    def id(self) -> np.ndarray:
+        """Id of the event among its person's."""
+        return self._column("id")
+
+    @property
+    def order(self) -> np.ndarray:
+        """Day by which entry events are put in order."""
+        return self._known.get("order", self.start)
+
+    def take(self, places: np.ndarray | slice) -> Events:
+        """The events at `places`."""
+        known = {name: column[places] for name, column in self._known.items()}
+        return Events(self.row[places], self.person[places], self.start[places], self._read, known)
+
+    def placed(self, start: np.ndarray, **known: np.ndarray) -> Events:
+        """The same events elsewhere in time. `known`: other columns that differ."""
+        return Events(self.row, self.person, start, self._read, {**self._known, **known})
 
 
 class Source(Protocol):

@@ -90,7 +90,7 @@ def _coded(codes: ConceptSet, number: int, tables: Mapping[str, frozenset[str]])
     """Codes by the beginning of SYSTEM/CODE: those of a shard, or of a vocabulary, where they are written without dots."""
     label, concept = "label", "concept"
     if "codes" not in tables:
-        label, concept = "vocabulary_id || '/' || replace(concept_code, '.', '')", "concept_id"
+        label, concept = "vocabulary_id || '/' || trim(replace(concept_code, '.', ''))", "concept_id"
     fits, unfit = (
         " OR ".join(f"starts_with({label}, {literal_text(prefix)})" for prefix in prefixes) or "false"
         for prefixes in (codes.prefixes, codes.without)
