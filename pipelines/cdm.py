@@ -148,6 +148,7 @@ class Cdm:
 
 
 _DECIMALS = ("value_as_number", "range_low", "range_high", "dose_value", "effective_drug_dose")
+_TEXT_IDS = ("vocabulary_id", "domain_id", "concept_class_id", "relationship_id", "unique_device_id", "specimen_source_id", "production_id")
 _WHOLE = ("_id", "_count", "_of_birth", "concept_id_1", "concept_id_2", "days_supply", "gap_days", "refills")
 
 
@@ -155,9 +156,11 @@ def _as_typed(cdm: Cdm, table: str, name: str) -> pa.Array:
     if name.endswith("_date"):
         days = cdm.numbers(table, name, "day")
         return pa.array(np.where(days == MISSING, 0, days).astype("M8[D]"), mask=days == MISSING)
+    if name in _TEXT_IDS:
+        return cdm.arrow(table, [name])[name]
     if name in _DECIMALS or (name == "quantity" and table in ("drug_exposure", "specimen")):
         return pa.array(cdm.numbers(table, name, "decimal"), from_pandas=True)
-    if (name.endswith(_WHOLE) or name == "quantity") and name not in ("unique_device_id", "specimen_source_id", "production_id"):
+    if name.endswith(_WHOLE) or name == "quantity":
         numbers = cdm.numbers(table, name)
         return pa.array(numbers, mask=numbers == MISSING)
     return cdm.arrow(table, [name])[name]
@@ -179,7 +182,8 @@ def _converted(column: pa.ChunkedArray, kind: Kind, place: str) -> Values:
         if kind == "day":
             return _filled(_days(column).cast(pa.int32()).cast(pa.int64()), MISSING)
         if kind == "decimal":
-            return _filled(_trimmed(column).cast(pa.float64()), float("nan"))
+            column = _trimmed(column)  # single precision stays, since numbers are compared in the column's own
+            return _filled(column if pa.types.is_float32(column.type) else column.cast(pa.float64()), float("nan"))
         return _filled(_whole(_trimmed(column)), MISSING)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise DataError(

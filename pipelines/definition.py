@@ -279,11 +279,7 @@ class Definition(Strict):
     def sentences(self) -> tuple[str, ...]:
         """The definition in plain words, one sentence for each step, in the order in which people leave."""
         said = ["People who have opted out are left out before anything else is looked at."]
-        which = self.index.which
-        entry = {"first": "the first", "last": "the last", "any": "the earliest that meets all of what follows,", "all": "each"}
-        named = f"number {which} in time" if isinstance(which, int) else entry[which]
-        study = f"{self.study.first} to {self.study.last}"
-        said.append(f"A person enters on the day of {named} event of {self._named(self.index)}, if that lies in {study}.")
+        said.append(f"{self._entry()}, if that day lies in {self.study.first} to {self.study.last}.")
         said.append(f"The person is observed on that day, and has been for at least {self.prior_observation} days.")
         if self.washout:
             said.append(f"There is no such event in the {self.washout} days before that day.")
@@ -299,6 +295,15 @@ class Definition(Strict):
         if self.join:
             said.append(f"Stays of a person with at most {self.join} days between them are one.")
         return tuple(said)
+
+    def _entry(self) -> str:
+        which, event = self.index.which, f"event of {self._named(self.index)}"
+        if which == "all":
+            return f"A person enters on the day of each {event}, that meets all of what follows"
+        if which == "any":
+            return f"A person enters on the day of the earliest {event}, that meets all of what follows"
+        in_time = f"event number {which}" if isinstance(which, int) else f"{which} event"
+        return f"A person enters on the day of the {in_time} in all time of {self._named(self.index)}"
 
     def _ends(self) -> list[str]:
         ends = ["the end of observation", "death", str(self.study.last)]

@@ -129,13 +129,12 @@ class Definitions:
         era = {"DrugCodesetId": self._set(), "GapDays": random.choice([0, 1, 30]), "Offset": random.choice([0, 7, -1])}
         return {"CustomEra": era | ({"DaysSupplyOverride": random.choice([0, 1, 30])} if self._rarely(0.3) else {})}
 
-    def _set(self, sure: bool = False) -> int:
-        """`sure`: it holds something."""
+    def _set(self) -> int:
         random = self._random
         items = [
             {
                 "concept": {"CONCEPT_ID": random.choice(CONCEPTS)},
-                "isExcluded": not sure and self._rarely(0.1),
+                "isExcluded": self._rarely(0.1),
                 "includeDescendants": self._rarely(0.5),
                 "includeMapped": self._rarely(0.2),
             }
@@ -152,7 +151,7 @@ class Definitions:
             asked |= {"CodesetId": self._set()} if self._rarely(0.8) else {}
             asked |= {_SOURCES[domain]: self._set()} if about.source and self._rarely(0.1) else {}
         elif self._rarely(0.3):
-            asked["UserDefinedPeriod"] = {"EndDate": f"2010-{random.randint(1, 12):02}-15"}
+            asked["UserDefinedPeriod"] = {random.choice(["StartDate", "EndDate"]): f"2010-{random.randint(1, 12):02}-15"}
         if domain != "Death" and self._rarely(0.2):
             asked["First"] = True
         for key in random.sample(list(ATTRIBUTES[domain]), random.choice([0, 0, 1, 2])):
@@ -181,7 +180,7 @@ class Definitions:
                 chosen = [{"CONCEPT_ID": random.choice(CONCEPTS)} for _ in range(random.randint(1, 4))]
                 return {key: chosen} | ({attribute.exclude: True} if attribute.exclude and self._rarely(0.4) else {})
             case "selection":
-                return {key: {"CodesetId": self._set(sure=True), "IsExclusion": self._rarely(0.4)}}
+                return {key: {"CodesetId": self._set(), "IsExclusion": self._rarely(0.4)}}
             case "set":
                 return {key: self._set()}
         return {key: self._range(field, attribute.field)}
@@ -207,7 +206,7 @@ class Definitions:
 
     def _demographic(self) -> dict[str, Any]:
         asked: dict[str, Any] = {"Age": self._range(Field("integer", ""), "age_at_start")} if self._rarely(0.5) else {}
-        asked |= {"GenderCS": {"CodesetId": self._set(sure=True), "IsExclusion": self._rarely(0.5)}} if self._rarely(0.3) else {}
+        asked |= {"GenderCS": {"CodesetId": self._set(), "IsExclusion": self._rarely(0.5)}} if self._rarely(0.3) else {}
         return asked | ({"OccurrenceEndDate": self._range(Field("day", ""), "end_date")} if self._rarely(0.3) else {})
 
     def _correlated(self, depth: int) -> dict[str, Any]:

@@ -20,11 +20,14 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.version import kernels_hash
+from workflows import alone
 
 app = typer.Typer(
     name="uttag", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="A signed permit in, disclosure-controlled tables out.",
 )  # fmt: skip
+
+app.add_typer(alone.commands)
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]

@@ -127,10 +127,11 @@ def _engine(name: str, where: Where) -> Iterator[Run]:
     """An engine over all persons, made ready once."""
     if isinstance(where, Snapshot):
         one = engine.run if name == "numba" else oracle.run
-        yield lambda cohort: merged([one(cohort, ShardSource(shard, None, cohort.sets)) for shard in where.shards])
+        sources = [ShardSource(shard, None) for shard in where.shards]
+        yield lambda cohort: merged([one(cohort, source) for source in sources])
     elif name == "numba":
         source = CdmSource(where)
-        yield lambda cohort: engine.run(cohort, source.with_sets(cohort.sets))
+        yield lambda cohort: engine.run(cohort, source)
     else:
         with duck.connect({table: where.typed(table) for table in where.tables()}) as connection:
             yield lambda cohort: sql.run(cohort, connection)

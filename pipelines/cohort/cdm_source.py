@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +11,7 @@ from kernels.postings import row_starts
 from pipelines.cdm import MISSING, Cdm, Texts, Values
 from pipelines.cohort.concept_sets import resolve
 from pipelines.cohort.domains import DEMOGRAPHIC, DOMAINS, Domain
-from pipelines.cohort.query import ConceptSet, SetId
+from pipelines.cohort.query import ConceptSet
 from pipelines.cohort.source import Events, Periods
 from pipelines.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
 
@@ -43,40 +42,29 @@ class _Table:
 
 
 class CdmSource:
-    """Events of a CDM for one definition's concept sets; tables are shared by all that are made `with_sets`."""
+    """Events of a CDM; each table and concept set is looked up once."""
 
-    def __init__(self, cdm: Cdm, sets: Mapping[SetId, ConceptSet] | None = None, shared: CdmSource | None = None) -> None:
+    def __init__(self, cdm: Cdm) -> None:
         self._cdm = cdm
-        self._sets = dict(sets or {})
-        self._tables: dict[str, _Table] = shared._tables if shared else {}
-        self._resolved: dict[ConceptSet, np.ndarray] = shared._resolved if shared else {}
-        self._joins: dict[str, tuple[np.ndarray, np.ndarray]] = shared._joins if shared else {}
-        self._shared = shared
-
-    def with_sets(self, sets: Mapping[SetId, ConceptSet]) -> CdmSource:
-        """The same data for another definition."""
-        return CdmSource(self._cdm, sets, self._shared or self)
+        self._tables: dict[str, _Table] = {}
+        self._resolved: dict[ConceptSet, np.ndarray] = {}
+        self._joins: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
     def persons(self) -> np.ndarray:
         """Only who is ever observed can enter a cohort."""
-        return self._shared.persons if self._shared else np.unique(self._cdm.numbers("observation_period", "person_id"))
+        return np.unique(self._cdm.numbers("observation_period", "person_id"))
 
     @cached_property
     def periods(self) -> Periods:
         """Observation periods by (person, start, end)."""
-        if self._shared:
-            return self._shared.periods
         person = np.searchsorted(self.persons, self._cdm.numbers("observation_period", "person_id")).astype(np.int32)
         start, end = (self._cdm.numbers("observation_period", f"observation_period_{side}_date", "day") for side in ("start", "end"))
         order = np.lexsort((end, start, person))
         return Periods(row_starts(person[order], len(self.persons)), start[order], end[order])
 
-    def concepts(self, set: SetId) -> np.ndarray:
-        """A set that the definition does not hold is empty."""
-        asked = self._sets.get(set)
-        if asked is None:
-            return np.empty(0, np.int64)
+    def concepts(self, asked: ConceptSet) -> np.ndarray:
+        """See `Source`."""
         if asked not in self._resolved:
             self._resolved[asked] = resolve(asked, self._cdm)
         return self._resolved[asked]

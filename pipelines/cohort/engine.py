@@ -9,7 +9,8 @@ import numpy as np
 from kernels.eras import merge_eras, spaced
 from pipelines.cdm import MISSING
 from pipelines.cohort.exits import last_days
-from pipelines.cohort.groups import Evaluator, Index, observed
+from pipelines.cohort.groups import Evaluator
+from pipelines.cohort.index import Index, observed
 from pipelines.cohort.query import Cohort, Limit
 from pipelines.cohort.results import Results
 from pipelines.cohort.source import Events, Source
@@ -17,7 +18,7 @@ from pipelines.cohort.source import Events, Source
 
 def run(cohort: Cohort, source: Source) -> Results:
     """Stays, inclusion statistics and attrition of one definition."""
-    evaluator = Evaluator(source)
+    evaluator = Evaluator(source, cohort.sets)
     found = [evaluator.events(criterion) for criterion in cohort.entry]
     entries = _entries(cohort, source, found)
     qualified = _qualified(cohort, evaluator, entries)
@@ -46,17 +47,13 @@ def _persons(*columns: np.ndarray) -> int:
 
 def _entries(cohort: Cohort, source: Source, found: Sequence[Events]) -> Index:
     """Entry events by (person, order): the order in which they count, which is what `key` holds."""
-    parts, ids, days = [], [], []
-    for events in found:
-        index, event = observed(events, source)
-        parts.append(index)
-        ids.append(events.id[event])
-        days.append(events.order[event])
-    entries, id, day = _concatenated(parts), np.concatenate(ids), np.concatenate(days)
+    entries = Index.together([observed(events, source)[0] for events in found])
     enough = (entries.start - entries.period_start >= cohort.prior_days) & (entries.period_end - entries.start >= cohort.post_days)
-    entries, id, day = entries.take(enough), id[enough], day[enough]
-    order = np.lexsort((id, -day if cohort.entry_limit == "last" else day, entries.person))
-    entries = _numbered(entries.take(order))
+    entries = entries.take(np.flatnonzero(enough))
+    if cohort.entry_limit == "last" or not entries.events.in_order:
+        day = entries.events.order.astype(np.int64)
+        entries = entries.take(np.lexsort((entries.events.id, -day if cohort.entry_limit == "last" else day, entries.person)))
+    entries = entries.numbered()
     return entries if cohort.entry_limit == "all" else entries.take(_firsts(entries.person))
 
 
@@ -77,7 +74,7 @@ def _masks(cohort: Cohort, evaluator: Evaluator, qualified: Index) -> np.ndarray
 def _limited(index: Index, limit: Limit, keep: np.ndarray) -> np.ndarray:
     """int64, ascending: positions of the kept events, or of each person's first or last of them; ties by order."""
     places = np.flatnonzero(keep)
-    if limit == "all":
+    if limit == "all" or len(_firsts(index.person[places])) == len(places):
         return places
     day = index.start[places] if limit == "first" else -index.start[places]
     order = places[np.lexsort((index.key[places], day, index.person[places]))]
@@ -112,8 +109,10 @@ def _statistics(qualified: Index, masks: np.ndarray, rules: int) -> tuple[dict[i
     lowest = np.full(len(masks), rules, np.int64)
     for rule in reversed(range(rules)):
         lowest[masks >> rule & 1 == 1] = rule
-    order = np.lexsort((qualified.key, qualified.start, lowest, -met, qualified.person))
-    best = order[_firsts(qualified.person[order])]
+    best = _firsts(qualified.person)
+    if len(best) < len(qualified):
+        order = np.lexsort((qualified.key, qualified.start, lowest, -met, qualified.person))
+        best = order[_firsts(qualified.person[order])]
     return _counted(masks), _counted(masks[best])
 
 
@@ -125,16 +124,3 @@ def _counted(masks: np.ndarray) -> dict[int, int]:
 def _firsts(person: np.ndarray) -> np.ndarray:
     """int64: where each person begins in a sorted column."""
     return np.flatnonzero(np.append(True, person[1:] != person[:-1])[: len(person)])
-
-
-def _numbered(entries: Index) -> Index:
-    """Keys in the order of rows."""
-    order = np.arange(len(entries), dtype=np.int64)
-    return Index(
-        entries.person, entries.start, entries.end, entries.period_start, entries.period_end, entries.visit, order
-    )  # fmt: skip
-
-
-def _concatenated(parts: Sequence[Index]) -> Index:
-    names = Index.__dataclass_fields__
-    return Index(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -7,7 +7,8 @@ import numpy as np
 from kernels.eras import merge_eras
 from pipelines.cdm import MISSING
 from pipelines.cohort.domains import DOMAINS
-from pipelines.cohort.groups import Evaluator, Index
+from pipelines.cohort.groups import Evaluator
+from pipelines.cohort.index import Index
 from pipelines.cohort.query import Cohort, CustomEra, DateOffset
 from pipelines.cohort.source import Events, Source
 
@@ -20,7 +21,7 @@ def last_days(cohort: Cohort, evaluator: Evaluator, included: Index) -> np.ndarr
     if isinstance(cohort.exit, DateOffset):
         ends = [_offset(cohort.exit, included)]
     elif isinstance(cohort.exit, CustomEra):
-        ends.append(_era_ends(cohort.exit, evaluator.source, included))
+        ends.append(_era_ends(cohort.exit, evaluator, included))
     for criterion in cohort.censoring:
         ends.append(_first_after(evaluator.events(criterion), included, len(evaluator.source.persons)))
     earliest = np.full(len(included), _NEVER, np.int64)
@@ -35,9 +36,9 @@ def _offset(exit: DateOffset, included: Index) -> np.ndarray:
     return np.where(of == MISSING, MISSING, np.minimum(of + exit.days, included.period_end))
 
 
-def _era_ends(exit: CustomEra, source: Source, included: Index) -> np.ndarray:
+def _era_ends(exit: CustomEra, evaluator: Evaluator, included: Index) -> np.ndarray:
     """The end of the era of exposures that each event's start lies in."""
-    person, start, end = _eras(exit, source)
+    person, start, end = _eras(exit, evaluator)
     out = np.full(len(included), MISSING, np.int64)
     # An event lies in the last era that begins on or before it, if in any.
     width = np.int64(2**40)
@@ -48,10 +49,9 @@ def _era_ends(exit: CustomEra, source: Source, included: Index) -> np.ndarray:
     return out
 
 
-def _eras(exit: CustomEra, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _eras(exit: CustomEra, evaluator: Evaluator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Person, first and last day of the eras: exposures with at most gap + offset days between; the offset stays at the end."""
-    drugs = source.concepts(exit.drugs)
-    parts = [_exposures(exit, events) for events in _exposed(exit, source, drugs)]
+    parts = [_exposures(exit, events) for events in _exposed(exit, evaluator.source, evaluator.concepts(exit.drugs))]
     person, start, end = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((end, start, person))
     person, start, end = merge_eras(person[order], start[order], end[order], exit.gap + exit.offset)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 
 from pipelines.cdm import MISSING, Texts, Values
 from pipelines.cohort.domains import DOMAINS
-from pipelines.cohort.query import Among, Exactly, Filter, Range, Text
+from pipelines.cohort.query import Among, Exactly, Filter, Range, SetId, Text
 from pipelines.cohort.source import Events, Source
 
+Concepts = Callable[[SetId], np.ndarray]  # int64, ascending: what a concept set of the definition holds
 
-def kept(filters: tuple[Filter, ...], domain: str, events: Events, source: Source) -> np.ndarray:
+
+def kept(filters: tuple[Filter, ...], domain: str, events: Events, source: Source, concepts: Concepts) -> np.ndarray:
     """bool (n,): events that every filter keeps."""
     keep = np.ones(len(events), bool)
     for each in filters:
-        if not _asks_nothing(each, domain, source):
-            keep &= holds(each, value_of(each.field, domain, events, source), source)
+        if not _asks_nothing(each, domain, concepts):
+            keep &= holds(each, value_of(each.field, domain, events, source), concepts)
     return keep
 
 
-def _asks_nothing(asked: Filter, domain: str, source: Source) -> bool:
+def _asks_nothing(asked: Filter, domain: str, concepts: Concepts) -> bool:
     """Not to be in a set without concepts holds of every event, even of an unknown value, unless the value stands in a row of another table
     that has to be there."""
-    if not isinstance(asked, Among) or not asked.excluded or asked.set is None or len(source.concepts(asked.set)):
+    if not isinstance(asked, Among) or not asked.excluded or asked.set is None or len(concepts(asked.set)):
         return False
     about = DOMAINS[domain].fields.get(asked.field)
     return about is None or about.via in ("event", "provider")
@@ -71,7 +74,7 @@ def _abnormal(domain: str, events: Events, source: Source) -> np.ndarray:
     return ((value < low) | (value > high) | said).astype(np.int64)  # type: ignore[operator]
 
 
-def holds(asked: Filter, values: Values, source: Source) -> np.ndarray:
+def holds(asked: Filter, values: Values, concepts: Concepts) -> np.ndarray:
     """bool (n,): is the value known, and does the filter hold of it?"""
     if isinstance(asked, Text):
         return _text_holds(asked, values)
@@ -81,7 +84,7 @@ def holds(asked: Filter, values: Values, source: Source) -> np.ndarray:
         raise TypeError(f"{asked.field} holds texts")
     known = ~np.isnan(values) if values.dtype.kind == "f" else values != MISSING
     if isinstance(asked, Among):
-        wanted = np.array(sorted(asked.concepts), np.int64) if asked.set is None else source.concepts(asked.set)
+        wanted = np.array(sorted(asked.concepts), np.int64) if asked.set is None else concepts(asked.set)
         return known & (np.isin(values, wanted) != asked.excluded)
     return known & _compared(asked, values)
 

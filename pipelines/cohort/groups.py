@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from kernels.ages import completed_years
 from kernels.postings import row_starts
-from kernels.windows import count_correlated, list_correlated, periods_holding
+from kernels.windows import count_correlated, list_correlated
 from pipelines.cdm import MISSING, Texts, Values
 from pipelines.cohort.filters import ages, holds, kept, value_of
-from pipelines.cohort.query import Correlated, Criterion, Demographic, Edge, Group, Occurrence, Shift, Window
+from pipelines.cohort.index import Index, observed
+from pipelines.cohort.query import ConceptSet, Correlated, Criterion, Demographic, Edge, Group, Occurrence, SetId, Shift, Window
 from pipelines.cohort.source import Events, Source
 
 _FAR = 2**62  # beyond every day, and above MISSING when negated
 
 
-@dataclass(frozen=True)
-class Index:
-    """Events that conditions are asked of, each with the observation period that holds it.
-
-    `person`: int32 (n,); `start`, `end`, `period_start`, `period_end`, `visit`: int64 (n,). `key`: int64 (n,), equal for copies
-    of one event that several periods hold.
-    """
-
-    person: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    period_start: np.ndarray
-    period_end: np.ndarray
-    visit: np.ndarray
-    key: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.person)
-
-    def take(self, places: np.ndarray) -> Index:
-        """The events at `places`: positions or a mask."""
-        return Index(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
-
-
-def observed(events: Events, source: Source) -> tuple[Index, np.ndarray]:
-    """Each event with each observation period that holds its start; int64: which event that is."""
-    periods = source.periods
-    event, period = periods_holding(events.person, events.start, periods.offsets, periods.start, periods.end)
-    found = events.take(event)
-    start = found.start.astype(np.int64)
-    return Index(found.person, start, found.end, periods.start[period], periods.end[period], found.visit, event), event
-
-
 class Evaluator:
     """Answers conditions for one source; a criterion that several rules share is found once."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, sets: Mapping[SetId, ConceptSet]) -> None:
+        self.source, self._sets = source, sets
         self._found: dict[Criterion, Events] = {}
+
+    def concepts(self, set: SetId) -> np.ndarray:
+        """int64, ascending: what a concept set holds; nothing where the definition has no such set."""
+        return self.source.concepts(self._sets[set]) if set in self._sets else np.empty(0, np.int64)
 
     def events(self, criterion: Criterion) -> Events:
         """The criterion's events, by (person, start) unless they are put elsewhere in time."""
@@ -65,14 +38,14 @@ class Evaluator:
 
     def _events(self, criterion: Criterion) -> Events:
         source, sets = self.source, (criterion.concepts, criterion.source_concepts)
-        found = source.events(criterion.domain, *(None if each is None else source.concepts(each) for each in sets))
+        found = source.events(criterion.domain, *(None if each is None else self.concepts(each) for each in sets))
         if criterion.narrowed:
-            found = found.take(np.flatnonzero(kept(criterion.narrowed, criterion.domain, found, source)))
+            found = found.take(np.flatnonzero(kept(criterion.narrowed, criterion.domain, found, source, self.concepts)))
         if criterion.nth:
             found = found.take(_nth(found.person, criterion.nth))
         found = _shifted(found, criterion.start, criterion.end)
         if criterion.filters:
-            found = found.take(np.flatnonzero(kept(criterion.filters, criterion.domain, found, source)))
+            found = found.take(np.flatnonzero(kept(criterion.filters, criterion.domain, found, source, self.concepts)))
         found = _given(found, *criterion.period)
         if criterion.group is not None:
             found = self._fulfilling(found, criterion.group)
@@ -81,7 +54,7 @@ class Evaluator:
     def _fulfilling(self, events: Events, group: Group) -> Events:
         """Events in an observation period of which the group holds."""
         index, event = observed(events, self.source)
-        index = _keyed(index, events.id[event])
+        index = index.keyed()
         good = self.holds(group, index)
         return events.take(np.unique(event[good]))
 
@@ -146,7 +119,7 @@ class Evaluator:
                 values = ages(index.start, self.source.birth_years(index.person))
             else:
                 values = self.source.of_persons(each.field, index.person)
-            keep &= holds(each, values, self.source)
+            keep &= holds(each, values, self.concepts)
         return keep
 
     def _completed_age(self, index: Index) -> np.ndarray:
@@ -184,12 +157,6 @@ def _passes(occurrence: Occurrence, counts: np.ndarray, copies: _Copies) -> np.n
         case "at_most":
             return counts <= occurrence.count
     return counts >= occurrence.count
-
-
-def _keyed(index: Index, id: np.ndarray) -> Index:
-    """The same index, copies told by (person, id)."""
-    _, key = np.unique(np.stack([index.person.astype(np.int64), id]), axis=1, return_inverse=True)
-    return Index(index.person, index.start, index.end, index.period_start, index.period_end, index.visit, key.reshape(-1))
 
 
 def _joined(windows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

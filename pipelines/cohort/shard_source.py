@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from kernels.postings import row_starts
 from pipelines.cdm import MISSING, Texts, Values
-from pipelines.cohort.query import ConceptSet, SetId
+from pipelines.cohort.query import ConceptSet
 from pipelines.cohort.source import Events, Periods
 from pipelines.concepts import prefix_range
 from pipelines.schemas import DAY_UNKNOWN, KIND, NO_CATEGORY, VALUE_MISSING
@@ -54,8 +54,8 @@ class ShardSource:
     A domain is a kind of event (`schemas.KINDS`), or `event` for all; `Events.row` is a position in the postings.
     """
 
-    def __init__(self, shard: Shard, sources: tuple[str, ...] | None, sets: Mapping[SetId, ConceptSet]) -> None:
-        self.shard, self._sources, self._sets = shard, sources, sets
+    def __init__(self, shard: Shard, sources: tuple[str, ...] | None) -> None:
+        self.shard, self._sources = shard, sources
 
     @cached_property
     def people(self) -> Frame:
@@ -94,11 +94,11 @@ class ShardSource:
         labels = concept.labels if isinstance(concept, Category) else ()
         return labels, np.concatenate([[0], np.cumsum(array(frame, "rows"))]).astype(np.int64)
 
-    def concepts(self, set: SetId) -> np.ndarray:
+    def concepts(self, asked: ConceptSet) -> np.ndarray:
         """See `Source`: positions among the shard's codes."""
         labels, _ = self._codes
-        found = {place for prefix in self._sets[set].prefixes for place in range(*prefix_range(labels, prefix))}
-        found -= {place for prefix in self._sets[set].without for place in range(*prefix_range(labels, prefix))}
+        found = {place for prefix in asked.prefixes for place in range(*prefix_range(labels, prefix))}
+        found -= {place for prefix in asked.without for place in range(*prefix_range(labels, prefix))}
         return np.array(sorted(found), np.int64)
 
     def events(self, domain: str, concepts: np.ndarray | None, source_concepts: np.ndarray | None) -> Events:

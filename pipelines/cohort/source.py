@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from pipelines.cdm import Values
-from pipelines.cohort.query import SetId
+from pipelines.cohort.query import ConceptSet
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,23 @@ class Events:
         """The same events elsewhere in time. `known`: other columns that differ."""
         return Events(self.row, self.person, start, self._read, {**self._known, **known})
 
+    @property
+    def in_order(self) -> bool:
+        """Do they stand by (person, order, id)? Those that a definition has not put elsewhere do."""
+        return "order" not in self._known
+
+    @staticmethod
+    def together(parts: Sequence[Events]) -> Events:
+        """Events of several domains, one after the other, in no order."""
+        names = ("row", "person", "start", "end", "visit", "id", "order")
+        whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        row, person, start = (whole.pop(name) for name in ("row", "person", "start"))
+        return Events(row, person, start, _unread, whole)
+
+
+def _unread(name: str, _rows: np.ndarray) -> np.ndarray:
+    raise TypeError(f"{name} of several domains is read from none")
+
 
 class Source(Protocol):
     """Persons of a whole data set, or of a shard."""
@@ -89,7 +106,7 @@ class Source(Protocol):
         """Their observation periods."""
         ...
 
-    def concepts(self, set: SetId) -> np.ndarray:
+    def concepts(self, asked: ConceptSet) -> np.ndarray:
         """int64, ascending: what a concept set holds."""
         ...
 

@@ -24,6 +24,7 @@ from pipelines.snapshot import Shard
 from pipelines.storage import Frame
 
 Engine = Literal["numba", "duckdb"]
+Counts = tuple[tuple[str, int], ...]  # persons left after each step
 _ENGINES = {"numba": engine.run, "duckdb": oracle.run}
 
 
@@ -32,7 +33,7 @@ class Selection:
     """Members of a shard (schema MEMBERS) and how many persons were left after each step."""
 
     members: Frame
-    attrition: tuple[tuple[str, int], ...]
+    attrition: Counts
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
 def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba") -> Selection:
     """The members of one shard. `sources`: those that the permit names; None for all."""
     cohort = lower(definition)
-    source = ShardSource(shard, sources, cohort.sets)
+    source = ShardSource(shard, sources)
     results: Results = _ENGINES[engine](cohort, source)
     members: Frame = {
         "person": results.subject, "start": results.start.astype(np.int32), "end": (results.end + 1).astype(np.int32),

@@ -32,7 +32,7 @@ def sql_engine(tables: Tables) -> Iterator[Callable[[Cohort], Results]]:
 def numba_engine(tables: Tables) -> Iterator[Callable[[Cohort], Results]]:
     """Loops over postings."""
     source = CdmSource(Cdm(None, tables))
-    yield lambda cohort: engine.run(cohort, source.with_sets(cohort.sets))
+    yield lambda cohort: engine.run(cohort, source)
 
 
 ENGINES: dict[str, Engine] = {"numba": numba_engine, "sql": sql_engine}

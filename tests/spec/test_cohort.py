@@ -156,7 +156,7 @@ def test_a_definition_is_said_in_plain_sentences() -> None:
     said = " ".join(asked.sentences())
     expected = (
         "opted out",
-        "first event of index (T/A*)",
+        "first event in all time of index (T/A*)",
         "18 to 200 years",
         "does not hold that there are at least 1 of these from -30 to -1 days from that day",
         "at most 90 days",

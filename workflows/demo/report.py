@@ -14,6 +14,7 @@ from pipelines.project import Project
 from pipelines.release.publish import latest
 from pipelines.site import Site
 from workflows import run
+from workflows.demo.flow import diagram
 from workflows.demo.quality import linkage_quality
 from workflows.status import report as status
 
@@ -42,7 +43,7 @@ def _content(site: Site, project: Project) -> dict[str, Any]:
     bundle = latest(site, project.permit.permit)
     return {
         "title": project.permit.title, "people": f"{storage.read_json(site.root / 'made.json')['people']:,}", "cohort": cohort,
-        "facts": list(_facts(project, cohort, found)), "steps": list(_steps(cohort["attrition"])),
+        "facts": list(_facts(project, cohort, found)), "flow": diagram(cohort["attrition"]), "sentences": project.definition.sentences(),
         "quality": {
             "f1": f"{quality.f1:.4f}", "precision": f"{quality.precision:.2%}", "recall": f"{quality.recall:.2%}",
             "records": f"{quality.records:,}", "persons": f"{quality.persons:,}", "clusters": f"{quality.clusters:,}",
@@ -59,14 +60,6 @@ def _facts(project: Project, cohort: dict[str, Any], found: dict[str, Any]) -> I
     yield "persons in the store", f"{sum(shard.persons for shard in project.snapshot.shards):,}"
     yield "in the cohort", f"{cohort['attrition'][-1]['persons']:,}"
     yield "deliveries", str(len(found["deliveries"]))
-
-
-def _steps(attrition: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    before = None
-    for step in attrition:
-        left = None if before is None else f"{before - step['persons']:,}"
-        yield {"text": step["step"], "persons": f"{step['persons']:,}", "left": left}
-        before = step["persons"]
 
 
 def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Cohort selection beside DuckDB, on made-up events."""

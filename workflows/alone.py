@@ -1,0 +1,68 @@
+"""The engines alone, on anybody's files: commands that need no site."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
+Definitions = Annotated[list[Path], typer.Argument(help="Circe JSON or YAML files, or folders of them")]
+
+
+@commands.command("cohort")
+def select_cohorts(
+    definitions: Definitions,
+    out: Annotated[Path | None, typer.Option(help="the folder to write into")] = None,
+    cdm: Annotated[Path | None, typer.Option(help="a folder with the tables of an OMOP CDM, Parquet or CSV")] = None,
+    snapshot: Annotated[Path | None, typer.Option(help="a site with made-up people, for its current snapshot")] = None,
+    engine: Annotated[str, typer.Option(help="numba, or duckdb: slower, for comparison")] = "numba",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="read the definitions, and run none")] = False,
+    skip_refused: Annotated[bool, typer.Option("--skip-refused", help="run the others when some cannot be run")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Who is in these cohorts, from which day to which? Writes OHDSI's result tables.
+
+    Example: uttag cohort definitions/ --cdm cdm --out cohorts
+
+    uttag cohort diabetes.yaml --snapshot demo-site --out cohorts
+    """
+    from workflows import cohort
+
+    told = cohort.run(definitions, cdm, snapshot, out, engine, cohort.Ways(dry_run, skip_refused), _silent if as_json else _plain)
+    print(json.dumps(told, indent=2) if as_json else cohort.said(told, out, dry_run))
+
+
+@commands.command()
+def explain(definitions: Definitions) -> None:
+    """Print definitions back as plain numbered sentences.
+
+    Example: uttag explain diabetes.json
+    """
+    from workflows import cohort
+
+    print("\n".join(cohort.explained(definitions)))
+
+
+@commands.command()
+def schema() -> None:
+    """Print the JSON Schema of definitions in YAML, for editors that complete and check.
+
+    Example: uttag schema > definition.schema.json
+    """
+    from pipelines.definition import Definition
+
+    print(json.dumps(Definition.model_json_schema(by_alias=True), indent=2))
+
+
+def _plain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(_line: str) -> None:
+    return None

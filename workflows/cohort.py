@@ -1,0 +1,96 @@
+"""`uttag cohort` and `uttag explain`, step by step: what the command line asks of the cohort engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.cdm import Cdm
+from pipelines.cohort import alone
+from pipelines.cohort.explain import sentences
+from pipelines.cohort.query import Cohort
+from pipelines.errors import PermitError, SettingsError, UttagError
+from pipelines.site import Site
+from pipelines.snapshot import Snapshot
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """`dry_run`: read the definitions and run none. `skip_refused`: run the others where some cannot be run."""
+
+    dry_run: bool
+    skip_refused: bool
+
+
+def run(
+    paths: Sequence[Path], cdm: Path | None, site: Path | None, out: Path | None, engine: str, ways: Ways, say: Say
+) -> list[dict[str, Any]]:
+    """Run every definition; what `definitions.json` holds."""
+    if engine not in ("numba", "duckdb"):
+        raise SettingsError("--engine", "is neither numba nor duckdb", "choose one of them")
+    where = _where(cdm, site)
+    definitions, faults = alone.asked(paths, where)
+    for fault in faults:
+        say(f"refused: {fault}")
+    if faults and not ways.skip_refused:
+        raise _refused(faults)
+    if ways.dry_run:
+        return [{"cohort_definition_id": each.id, "file": each.path.name, "title": each.cohort.title} for each in definitions]
+    if out is None:
+        raise SettingsError("cohort", "does not say where to write", "add --out")
+    if not definitions:
+        raise SettingsError("cohort", "has no definition left to run", "mend those refused")
+    return alone.run(definitions, where, out, engine, say)
+
+
+def _refused(faults: Sequence[UttagError]) -> SettingsError:
+    first = faults[0]
+    if len(faults) == 1:
+        return SettingsError(first.where, first.what, first.next_step)
+    return SettingsError(
+        "cohort", f"{len(faults)} definitions cannot be run, first {first.where}: {first.what}", "mend them, or add --skip-refused"
+    )
+
+
+def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
+    if (cdm is None) == (site is None):
+        raise SettingsError("cohort", "says not one of --cdm and --snapshot", "name a folder of OMOP tables, or a site")
+    if cdm is not None:
+        return Cdm(cdm)
+    opened = Site.load(site or Path())
+    if not opened.synthetic:
+        raise PermitError(
+            "--snapshot", "holds real people, whose rows leave the store for a permit alone", "write a permit and use uttag run"
+        )
+    return Snapshot.load(opened)
+
+
+def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str:
+    """The outcome in one line."""
+    if dry_run:
+        return "\n".join([*(f"{each['cohort_definition_id']}: {each['file']}" for each in told), f"{len(told)} definitions can be run"])
+    rows = sum(each["rows"] for each in told)
+    return f"{len(told)} cohorts, {rows:,} rows: {out}"
+
+
+def explained(paths: Sequence[Path]) -> Iterator[str]:
+    """The sentences of each definition, under its name where there are several."""
+    found = list(alone.files(paths))
+    for path in found:
+        if len(found) > 1:
+            yield f"{path.name}"
+        yield from sentences(_either(path))
+
+
+def _either(path: Path) -> Cohort:
+    """The definition as a CDM or a snapshot would take it, whichever it is for."""
+    if path.suffix == ".json":
+        return alone.read(path, cdm=True)
+    try:
+        return alone.read(path, cdm=False)
+    except SettingsError:
+        return alone.read(path, cdm=True)

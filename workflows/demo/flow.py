@@ -1,0 +1,42 @@
+"""A cohort's attrition as a flow diagram: who is left after each step, and who left at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+_BOX, _HEIGHT, _GAP, _ASIDE = 420, 46, 26, 210
+_TEMPLATE = jinja2.Template(
+    """<svg class="flow" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="flow-title" xmlns="http://www.w3.org/2000/svg">
+<title id="flow-title">From {{ steps[0].persons }} persons to {{ steps[-1].persons }} in the cohort, in {{ steps | length }} steps</title>
+{% for step in steps %}
+{% if step.left is not none %}
+<path d="M {{ middle }} {{ step.top - gap }} V {{ step.top }}" marker-end="url(#flow-arrow)"/>
+<path d="M {{ middle }} {{ step.top - gap / 2 }} H {{ box + 20 }}" marker-end="url(#flow-arrow)"/>
+<text class="left" x="{{ box + 28 }}" y="{{ step.top - gap / 2 + 5 }}">{{ step.left }} left</text>
+{% endif %}
+<rect x="1" y="{{ step.top }}" width="{{ box - 2 }}" height="{{ tall }}" rx="6"/>
+<text class="count" x="12" y="{{ step.top + 20 }}">{{ step.persons }}</text>
+<text x="12" y="{{ step.top + 38 }}">{{ step.text }}</text>
+{% endfor %}
+<defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<path d="M0 0 8 4 0 8z"/></marker></defs>
+</svg>""",
+    autoescape=True,
+)
+
+
+def diagram(attrition: Sequence[dict[str, Any]]) -> Markup:
+    """An SVG of the steps, first to last. `attrition`: `step` and `persons` of each."""
+    steps: list[dict[str, Any]] = []
+    before = None
+    for number, each in enumerate(attrition):
+        left = None if before is None else f"{before - each['persons']:,}"
+        top = 1 + number * (_HEIGHT + _GAP)
+        steps.append({"text": each["step"], "persons": f"{each['persons']:,}", "left": left, "top": top})
+        before = each["persons"]
+    height = len(steps) * (_HEIGHT + _GAP) - _GAP + 2
+    return Markup(_TEMPLATE.render(steps=steps, width=_BOX + _ASIDE, height=height, box=_BOX, tall=_HEIGHT, gap=_GAP, middle=_BOX // 2))
