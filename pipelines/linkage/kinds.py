@@ -6,7 +6,10 @@ tells them apart; terms of two fields cannot, where chance alone makes more pair
 
 Kinds are added one by one where pairs that might be matches are far more than the kinds so far expect (greedy learning; Vlassis and Likas,
 2002), as long as the likelihood gains more than their parameters cost (Schwarz, 1978). A new kind counts as matches if what it shares
-weighs at least half of what all fields weigh, and if with it most matches still agree in every field; else as no match.
+weighs at least half of what all fields weigh, and if with it most matches still agree in every field. It also does if it weighs two fifths
+and three quarters still agree, for where people live in households these are hardly fewer than matches, and a much smaller kind is of
+persons something of whom has changed. Else it is of no matches. No count of pairs can tell more than that: a household and a person who
+moved differ in what fields mean, not in what they are.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ _MIGHT = -10.0  # bits from which pairs might be matches
 _SURE = 0.8  # of a new kind's pairs begin with the levels at which it was found
 _DIFFERENT = 1  # the level
 _HALF = 0.5
+_MATCHES = ((0.5, 0.5), (0.4, 0.25))  # what a kind must weigh at least, and how many matches may differ in any field with it
 _TRUSTED, _DOUBT = 1e5, 1e-2  # pairs of a pattern that count at most, and how much those count that are beyond doubt
 
 
@@ -202,8 +206,9 @@ class Kinds:
         for k in sorted(range(1, len(self.kinds)), key=lambda k: (-self._weighs(self.kinds[k].shares), k)):
             kind = self.kinds[k]
             more = [before + kind.pairs * share for before, share in zip(together, kind.shares, strict=True)]
-            agree = all(each[_DIFFERENT] < _HALF * each.sum() for each, size in zip(more, self._sizes, strict=True) if size > 2)
-            if agree and self._weighs(kind.shares) >= _HALF * most:
+            differ = max(float(each[_DIFFERENT] / each.sum()) for each, size in zip(more, self._sizes, strict=True) if size > 2)
+            weighs = self._weighs(kind.shares) / most
+            if any(weighs >= least and differ < share for least, share in _MATCHES):
                 match[k], together = True, more
         self.kinds = [replace(kind, match=match[k]) for k, kind in enumerate(self.kinds)]
 

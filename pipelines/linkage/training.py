@@ -31,7 +31,8 @@ _DRAWN = 20.0  # random pairs by which dependences among strangers are drawn tow
 class Model:
     """`levels`: names by field. `m`, `u`: float64 (levels,) by field, position 0 unused. `prior`: match odds of any two records, in bits.
     `rarity`: {field: int32 (values,)}, what a value adds where both hold it, in 1/1000 bits. `dependence`: fields that go together.
-    `notes`: what the training found."""
+    `kinds`: kinds of pairs that EM found beside strangers and matches, whose weight is in `dependence`. `notes`: what the training
+    found."""
 
     levels: dict[str, tuple[str, ...]]
     m: list[np.ndarray]
@@ -41,6 +42,7 @@ class Model:
     dependence: list[Dependence] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     trained_by: dict[str, list[str]] = field(default_factory=dict)
+    kinds: int = 0
 
     def weights(self) -> np.ndarray:
         """int64 (fields, LEVELS): what each level weighs; unknown weighs nothing."""
@@ -126,7 +128,8 @@ def by_em(
     matches, m = kinds.matches()
     prior = float(np.log2(max(matches, 1.0) / evidence.total))
     notes += _told(kinds, list(fields))
-    return Model(levels, m, kinds.u, prior, rarity(fields, counts), kinds.together() if dependent else [], notes, trained)
+    together = kinds.together() if dependent else []
+    return Model(levels, m, kinds.u, prior, rarity(fields, counts), together, notes, trained, len(kinds.kinds) - 1)
 
 
 def _told(kinds: Kinds, names: Sequence[str]) -> list[str]:
@@ -175,25 +178,29 @@ def learned(
     """The model that clusters teach (classification EM; Celeux and Govaert, 1992).
 
     `inside`: patterns of all pairs inside clusters; `linked`: of those among them that the rules make. `label`: int32 (n,). A value
-    counts once for each cluster that holds it, so that a person with many records does not make a name common.
+    counts once for each cluster that holds it, so that a person with many records does not make a name common. Where EM found kinds of
+    pairs, what goes together stays as it is, for clusters do not tell kinds apart.
     """
     if not inside.counts.sum():
         return model
     names, sizes = list(fields), [len(each) for each in model.levels.values()]
-    if both:
-        evidence = replace(evidence, compared=_NOBODY)
-    apart = evidence.compared.without(linked) if not both else _NOBODY
-    strangers = _Strangers(evidence, levels_of(apart.patterns, len(names)), sizes)
     counts = {name: held(codes[:, place], label) for place, name in enumerate(names) if fields[name].weighs_rarity()}
     table, pairs = levels_of(inside.patterns, len(names)), inside.counts.astype(np.float64)
     m = []
     for place, size in enumerate(sizes):
         total = mixture.level_counts(table[:, place], pairs, size) + believed(size)
         m.append(never_nothing(total / total.sum()))
+    prior = float(np.log2(max(float(pairs.sum()), 1.0) / evidence.total))
+    model = replace(model, m=m, prior=prior, rarity=rarity(fields, counts))
+    if model.kinds:
+        return model
+    if both:
+        evidence = replace(evidence, compared=_NOBODY)
+    apart = evidence.compared.without(linked) if not both else _NOBODY
+    strangers = _Strangers(evidence, levels_of(apart.patterns, len(names)), sizes)
     left = apart.counts.astype(np.float64)
     terms = [*(tree(table, pairs, sizes, strength) if both else []), *strangers.terms(left)] if dependent else []
-    prior = float(np.log2(max(float(pairs.sum()), 1.0) / evidence.total))
-    return replace(model, m=m, u=strangers.shares(left), prior=prior, rarity=rarity(fields, counts), dependence=terms)
+    return replace(model, u=strangers.shares(left), dependence=terms)
 
 
 class _Strangers:
