@@ -28,6 +28,7 @@ from pipelines.linkage.strangers import Strangers
 
 _MOST = 4  # kinds beside strangers and the first matches
 _TRIES = 2  # in vain
+_TAKEN = 3  # times that matches begin anew
 _ROUNDS, _CLOSE = 15, 1e-4
 _BEYOND = 2.0  # times what is expected
 _MIGHT = -10.0  # bits from which pairs might be matches
@@ -84,17 +85,12 @@ class Kinds:
             return
         self._begin()
         self._read_terms()
-        gained, found, failed, begun_anew = self._settle(), 0, 0, False
-        if self._taken_over():
-            begun_anew, gained = True, self._settle()
+        gained, found, failed = self._anew(), 0, 0
         while found < _MOST and failed < _TRIES:
             before = self.kinds, self.u
             if not self._added():
                 break
-            self._settle()
-            if not begun_anew and self._taken_over():
-                begun_anew = True
-                self._settle()
+            self._anew()
             self._name()
             now = self._settle()
             if now - gained < self._cost():
@@ -104,6 +100,17 @@ class Kinds:
             found += 1
             self._read_terms()
             gained = self._settle()
+        if self._taken_over():  # nobody is there twice
+            self.kinds[0] = replace(self.kinds[0], pairs=1.0)
+
+    def _anew(self) -> float:
+        """`_settle`, and begin matches anew as often as another kind takes them over."""
+        gained = self._settle()
+        for _ in range(_TAKEN):
+            if not self._taken_over():
+                break
+            gained = self._settle()
+        return gained
 
     def _begin(self) -> None:
         """Chance alone first: patterns that are far more than chance makes are left out of it."""

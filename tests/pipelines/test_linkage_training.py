@@ -43,9 +43,9 @@ def _of(counts: np.ndarray, which: np.ndarray) -> Patterns:
     return Patterns.merged([(PATTERNS[which & (counts > 0)], counts[which & (counts > 0)].astype(np.int64))])
 
 
-def _trained(records: float, households: float, moved: float) -> tuple[Model, np.ndarray, np.ndarray]:
-    """The model, matches and others of each pattern, of a table of which a third are copies."""
-    total, found = records**2 / 2, 0.36 * records
+def _trained(records: float, households: float, moved: float, copies: float = 0.36) -> tuple[Model, np.ndarray, np.ndarray]:
+    """The model, matches and others of each pattern, of a table with so many pairs of one person for each record."""
+    total, found = records**2 / 2, copies * records
     match = _pairs((1 - moved) * found, " ".join(FIELDS)) + _pairs(moved * found, "given surname birth")
     other = _pairs(households * records, "surname street code") + _pairs(total, "")
     both, equal = match + other, LEVELS == 3
@@ -77,6 +77,13 @@ def test_persons_are_found_and_precision_is_as_expected(records: float, househol
     assert right / (right + wrong) > 0.97
     expected = ((match + other)[linked] / (1 + np.exp2(-weight[linked]))).sum() / (right + wrong)
     assert abs(expected - right / (right + wrong)) < 0.015
+
+
+@pytest.mark.parametrize("records", [1e4, 1e6, 1e7])
+@pytest.mark.parametrize("households", [0.0, 1.3])
+def test_households_are_no_persons_where_nobody_is_there_twice(records: float, households: float) -> None:
+    model, _, other = _trained(records, households, 0.0, copies=0.0)
+    assert other[model.of_patterns(PATTERNS) > 0].sum() < 1e-3 * max(households, 0.01) * records
 
 
 def test_a_household_is_told_and_the_model_is_the_same_each_time() -> None:
