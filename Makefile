@@ -45,6 +45,7 @@ cluster:
 bench: setup .venv-bench/.ready
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.linkage
+	$(BIN)/python -m benchmarks.cohort
 
 # After a change in pyproject.toml.
 lock: setup

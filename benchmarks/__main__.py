@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import cohort, identity
+from benchmarks import identity
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Comparison:
 
 COMPARISONS = {
     "identity": Comparison("identity numbers checked", "numbers", identity.ours, identity.peer, identity.PEER),
-    "cohort": Comparison("events searched for one cohort", "events", cohort.ours, cohort.peer, cohort.PEER),
 }
 
 

@@ -80,19 +80,27 @@ def _in_both(
 
 
 @compiled
+def _first_in(point: np.ndarray, low: int, high: int, day: int, ascending: bool) -> int:
+    return _lower_bound(point, low, high, day) if ascending else low
+
+
+@compiled
 def count_correlated(
     person: np.ndarray, offsets: np.ndarray, first: np.ndarray, last: np.ndarray, point: np.ndarray, second_first: np.ndarray,
-    second_last: np.ndarray, second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray,
+    second_last: np.ndarray, second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray, ascending: bool,
 ) -> np.ndarray:  # fmt: skip
     """How many of a person's other events lie in the windows of each index event. Returns int64 (n,).
 
-    `person`: int32 (n,). `first`, `last`: int64 (n,), days between which `point` (int64 (m,), a day of each other event) must lie, both
+    `person`: int32 (n,). `first`, `last`: int64 (n,), days between which `point` (integers (m,), a day of each other event) must lie, both
     in; `second_…` likewise, empty for no second window. `offsets`: int64 (persons + 1,) into the other events. `visit`: int64 (n,), and
-    `other_visit`: int64 (m,), that must be equal and known; empty if they need not.
+    `other_visit`: int64 (m,), that must be equal and known; empty if they need not. `ascending`: do each person's points ascend?
     """
     out = np.zeros(len(person), np.int64)
     for i in range(len(person)):
-        for j in range(offsets[person[i]], offsets[person[i] + 1]):
+        low, high = offsets[person[i]], offsets[person[i] + 1]
+        for j in range(_first_in(point, low, high, first[i], ascending), high):
+            if ascending and point[j] > last[i]:
+                break
             if _in_both(i, j, first, last, point, second_first, second_last, second_point, visit, other_visit):
                 out[i] += 1
     return out
@@ -101,12 +109,15 @@ def count_correlated(
 @compiled
 def list_correlated(
     person: np.ndarray, offsets: np.ndarray, first: np.ndarray, last: np.ndarray, point: np.ndarray, second_first: np.ndarray,
-    second_last: np.ndarray, second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray, size: int,
+    second_last: np.ndarray, second_point: np.ndarray, visit: np.ndarray, other_visit: np.ndarray, ascending: bool, size: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The pairs that `count_correlated` counts, `size` of them: int64 (size,) index events, int64 (size,) other events."""
     left, right, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
     for i in range(len(person)):
-        for j in range(offsets[person[i]], offsets[person[i] + 1]):
+        low, high = offsets[person[i]], offsets[person[i] + 1]
+        for j in range(_first_in(point, low, high, first[i], ascending), high):
+            if ascending and point[j] > last[i]:
+                break
             if _in_both(i, j, first, last, point, second_first, second_last, second_point, visit, other_visit):
                 left[found], right[found] = i, j
                 found += 1

@@ -22,7 +22,11 @@ SHARD_FILES: Final[dict[str, Schema]] = {
     "postings": schemas.SHARD_POSTINGS,
     "codes": schemas.SHARD_CODES,
 }
-IN_PARTS: Final = ("postings",)  # files of which a reader wants some rows
+RAW: Final[dict[str, tuple[str, ...]]] = {  # columns that every cohort reads
+    "persons": ("person", "death_day", "opt_out_day"),
+    "periods": ("person", "start", "end"),
+    "postings": ("person", "start", "row"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Shard:
         return storage.read(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone, columns)
 
     def parts(self, name: str) -> Parts:
-        """A file of IN_PARTS, opened to read some of its rows."""
+        """A file of RAW, opened to read some of its rows."""
         return Parts(self.path / f"{name}.parquet", SHARD_FILES[name], self.zone)
 
 

@@ -118,20 +118,20 @@ def _dtype(kind: str) -> Any:
 # ---- encrypted Parquet ------------------------------------------------------------------------------------------------------
 
 
-PART: int = 1 << 16  # rows that are read together of a file written `in_parts`
-_RAW = ("int32", "day")  # what such a file keeps as it is, since it is read for speed
+PART: int = 1 << 16  # rows that are read together of a file with raw columns
 
 
-def write(frame: Frame, path: Path, schema: Schema, zone: Zone, in_parts: bool = False) -> None:
-    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `in_parts`: so that `Parts` can read some of them."""
+def write(frame: Frame, path: Path, schema: Schema, zone: Zone, raw: Sequence[str] = ()) -> None:
+    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `raw`: columns of numbers to be read fast, and not
+    compressed; `Parts` can read some rows of such a file."""
     table = pa.table({name: _to_arrow(frame[name], kind) for name, kind in schema.items()})
+    squeezed = [name for name in schema if name not in raw]
     with atomic(path) as beside, zone.unlocked() as properties:
         pq.write_table(
-            table, beside, compression={name: "none" if in_parts and kind in _RAW else "zstd" for name, kind in schema.items()},
-            compression_level={name: 1 for name, kind in schema.items() if not (in_parts and kind in _RAW)} or None,
-            store_schema=False, write_statistics=False,
-            use_dictionary=[name for name, kind in schema.items() if kind == "category" or (in_parts and kind not in _RAW)],
-            encryption_properties=properties.for_writing(schema), row_group_size=PART if in_parts else 1 << 22,
+            table, beside, compression={name: "zstd" if name in squeezed else "none" for name in schema},
+            compression_level=dict.fromkeys(squeezed, 1) or None, store_schema=False, write_statistics=False,
+            use_dictionary=[name for name in squeezed if raw or schema[name] == "category"],
+            encryption_properties=properties.for_writing(schema), row_group_size=PART if raw else 1 << 22,
         )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def read(path: Path, schema: Schema, zone: Zone, columns: Iterable[str] | None =
 
 
 class Parts:
-    """A file written `in_parts`, opened once, of which some rows are read at a time."""
+    """A file with raw columns, opened once, of which some rows are read at a time."""
 
     def __init__(self, path: Path, schema: Schema, zone: Zone) -> None:
         self._path, self._schema = path, schema

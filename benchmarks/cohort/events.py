@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipelines import storage
 from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
 from pipelines.sealing import Zone, create_key
-from pipelines.snapshot import IN_PARTS, SHARD_FILES
+from pipelines.snapshot import RAW, SHARD_FILES
 from pipelines.storage import Category, Frame
 from pipelines.store.shard import codes, postings
 
@@ -44,10 +44,12 @@ def write(folder: Path, count: int, seed: int = 1) -> None:
             by_person.write_table(_plain(events, first))
             begun = time.process_time()
             shard["postings"], shard["codes"] = postings(events), codes(events)
-            storage.write(shard["postings"], folder / str(number) / "postings.parquet", SHARD_FILES["postings"], zone(folder), True)
+            storage.write(
+                shard["postings"], folder / str(number) / "postings.parquet", SHARD_FILES["postings"], zone(folder), RAW["postings"]
+            )
             spent += time.process_time() - begun
             for name in ("persons", "periods", "codes", "events"):
-                storage.write(shard[name], folder / str(number) / f"{name}.parquet", SHARD_FILES[name], zone(folder), name in IN_PARTS)
+                storage.write(shard[name], folder / str(number) / f"{name}.parquet", SHARD_FILES[name], zone(folder), RAW.get(name, ()))
             _part(folder / f"part-{number}.parquet", shard, first)
     _by_code(folder)
     (folder / "built.json").write_text(json.dumps({"events": count, "postings_cpu_s": round(spent, 1)}), encoding="utf-8")

@@ -93,10 +93,10 @@ class Evaluator:
         offsets = row_starts(events.person, len(self.source.persons))
         visits: tuple[np.ndarray, np.ndarray] = (index.visit, events.visit) if asked.same_visit else (none, none)
         c, d, second = more[0] if more else (none, none, none)
-        counts = count_correlated(index.person, offsets, a, b, point, c, d, second, *visits)
+        around = (index.person, offsets, a, b, point, c, d, second, *visits, point is events.start and events.in_order)
+        counts = count_correlated(*around)
         if asked.occurrence.distinct is not None:
-            pairs = list_correlated(index.person, offsets, a, b, point, c, d, second, visits[0], visits[1], int(counts.sum()))
-            counts = self._distinct(asked, events, pairs, copies)
+            counts = self._distinct(asked, events, list_correlated(*around, int(counts.sum())), copies)
             return _passes(asked.occurrence, counts[copies.of], copies)
         return _passes(asked.occurrence, copies.summed(counts), copies)
 

@@ -110,13 +110,14 @@ class ShardSource:
         keep = self.visible(frame)
         if domain != "event":
             keep &= array(frame, "kind") == KIND[domain]
-        places: np.ndarray | slice = slice(None) if keep.all() else np.flatnonzero(keep)
+        person, start = array(frame, "person"), array(frame, "start")
+        if ordered and keep.all():
+            return Events(range(*spans[0]) if spans else range(0), person, start, self._read)
+        places = np.flatnonzero(keep)
         if not ordered:
-            places = np.flatnonzero(keep)
-            person, start, row = (array(frame, name)[places] for name in ("person", "start", "row"))
-            places = places[np.lexsort((row, start, person))]
+            places = places[np.lexsort((array(frame, "row")[places], start[places], person[places]))]
         rows = np.concatenate([np.empty(0, np.int64), *(np.arange(begin, end) for begin, end in spans)])
-        return Events(rows[places], array(frame, "person")[places], array(frame, "start")[places], self._read)
+        return Events(rows[places], person[places], start[places], self._read)
 
     def _read(self, name: str, rows: np.ndarray) -> np.ndarray:
         column = array(self._postings.rows((_COLUMNS[name],), rows), _COLUMNS[name]).astype(np.int64)

@@ -31,15 +31,20 @@ class Events:
     """
 
     def __init__(
-        self, row: np.ndarray, person: np.ndarray, start: np.ndarray, read: Callable[[str, np.ndarray], np.ndarray],
+        self, row: np.ndarray | range, person: np.ndarray, start: np.ndarray, read: Callable[[str, np.ndarray], np.ndarray],
         known: Mapping[str, np.ndarray] | None = None,
     ) -> None:  # fmt: skip
         """`read`: gives `end`, `visit` or `id` of rows."""
-        self.row, self.person, self.start = row, person, start
+        self._row, self.person, self.start = row, person, start
         self._read, self._known = read, dict(known or {})
 
     def __len__(self) -> int:
-        return len(self.row)
+        return len(self.person)
+
+    @property
+    def row(self) -> np.ndarray:
+        """Where each stands."""
+        return np.arange(self._row.start, self._row.stop) if isinstance(self._row, range) else self._row
 
     def _column(self, name: str) -> np.ndarray:
         if name not in self._known:
@@ -66,14 +71,16 @@ class Events:
         """Day by which entry events are put in order."""
         return self._known.get("order", self.start)
 
-    def take(self, places: np.ndarray | slice) -> Events:
-        """The events at `places`."""
+    def take(self, places: np.ndarray) -> Events:
+        """The events at `places`: positions or a mask."""
+        places = np.flatnonzero(places) if places.dtype == np.bool_ else places
         known = {name: column[places] for name, column in self._known.items()}
-        return Events(self.row[places], self.person[places], self.start[places], self._read, known)
+        row = places + self._row.start if isinstance(self._row, range) else self._row[places]
+        return Events(row, self.person[places], self.start[places], self._read, known)
 
     def placed(self, start: np.ndarray, **known: np.ndarray) -> Events:
         """The same events elsewhere in time. `known`: other columns that differ."""
-        return Events(self.row, self.person, start, self._read, {**self._known, **known})
+        return Events(self._row, self.person, start, self._read, {**self._known, **known})
 
     @property
     def in_order(self) -> bool:

@@ -14,7 +14,7 @@ from kernels.spans import merge_spans
 from pipelines import storage
 from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, KIND, NO_CATEGORY, SHARD_EVENTS, SHARD_RESIDENCES, Schema
 from pipelines.sealing import Zone
-from pipelines.snapshot import IN_PARTS, SHARD_FILES
+from pipelines.snapshot import RAW, SHARD_FILES
 from pipelines.storage import Category, Frame, array
 from pipelines.store.slices import SLICE, compact
 
@@ -51,7 +51,7 @@ def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone)
     duplicates = delivered - storage.length(facts) - storage.length(events)
     frames = _frames(persons, facts, events)
     for name, frame in frames.items():
-        storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone, name in IN_PARTS)
+        storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone, RAW.get(name, ()))
     description = {
         "rows": {name: storage.length(frame) for name, frame in frames.items()},
         "hashes": {name: storage.content_hash(frame, SHARD_FILES[name]) for name, frame in frames.items()},
