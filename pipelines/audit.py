@@ -6,10 +6,12 @@ was cut short no longer reaches the head that was noted elsewhere (`head`).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,15 @@ def note(site: Site, action: str, **about: Any) -> None:
         log.write(storage.canonical_json(entry) + b"\n")
         log.flush()
         os.fsync(log.fileno())
+
+
+def entries(site: Site, action: str) -> Iterator[dict[str, Any]]:
+    """The log's entries of one action, the oldest first. Raises `VerificationError` for a line that is no entry."""
+    path = log_file(site)
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as log:
+        for number, line in enumerate(log, 1):
+            if action.encode() in line and (entry := _parsed(path, line, number)).get("action") == action:
+                yield entry
 
 
 def verify(site: Site, head: str | None = None) -> int:

@@ -61,6 +61,29 @@ class Source(Strict):
     contract: str
 
 
+class Feasibility(Strict):
+    """How `uttag feasibility` answers. `minimum`: a permit's policy may ask for more; `questions_a_day`: for each requester."""
+
+    round_to: int = Field(10, ge=10, le=1000)
+    minimum: int = Field(5, ge=3, le=500)
+    questions_a_day: int = Field(20, ge=1, le=1000)
+
+    @property
+    def least(self) -> int:
+        """The least count that is said as a number."""
+        return 2 * self.minimum
+
+    @property
+    def step(self) -> int:
+        """By how many persons two steps differ, at least, to be told apart."""
+        return 3 * max(self.round_to, self.least)
+
+    @property
+    def scale(self) -> float:
+        """Of the noise: half of what is rounded to."""
+        return self.round_to / 2
+
+
 class Site(Strict):
     """What `site.yaml` says, and where things lie."""
 
@@ -70,6 +93,7 @@ class Site(Strict):
     shards: int = Field(8, ge=1, le=4096)
     sources: dict[str, Source]
     linkage: str | None = None  # settings file; the defaults of the linkage stage where absent
+    feasibility: Feasibility = Feasibility()
 
     @staticmethod
     def load(root: Path) -> Site:

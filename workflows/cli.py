@@ -139,6 +139,22 @@ def run_permit(
 
 
 @app.command()
+def feasibility(
+    permit: Annotated[Path, typer.Argument(help="the permit's file in a site, permits/NAME.yaml; it need not be signed")],
+    requester: Annotated[str | None, typer.Option(help="for whom you ask; you yourself by default")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """About how many would be in a permit's cohort? Counts alone, rounded and with noise, a few questions a day.
+
+    Example: uttag feasibility demo-site/permits/diabetes.yaml
+    """
+    from workflows import feasibility as feasible
+
+    answer = feasible.ask(_site_of(permit), permit.stem, requester, _silent if as_json else _plain)
+    print(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else feasible.said(answer))
+
+
+@app.command()
 def night(site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCount = 0) -> None:
     """Refresh a site, then rerun its standing permits. A night with nothing new runs no job.
 
