@@ -1,0 +1,68 @@
+"""Cumulative incidence with competing causes (Aalen and Johansen 1978), from counts by time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.measures.intervals import Limits, z_of
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """`time`: float64 (k,); `share`: float64 (k,), who has had the event of this cause by then; `variance`: float64 (k,)."""
+
+    time: np.ndarray
+    share: np.ndarray
+    variance: np.ndarray
+
+    def limits(self, how: str = "loglog", level: float = 0.95) -> Limits:
+        """Pointwise limits. `how`: plain; log or loglog on the share without the event of this cause; cloglog on the share with it."""
+        z, share, error = z_of(level), self.share, np.sqrt(self.variance)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if how == "plain":
+                low, high = share - z * error, share + z * error
+            elif how == "log":
+                low, high = share * np.exp(-z * error / share), share * np.exp(z * error / share)
+            elif how == "loglog":
+                reach = z * error / (share * np.log(share))
+                low, high = share ** np.exp(-reach), share ** np.exp(reach)
+            else:
+                reach = z * error / ((1 - share) * np.log(1 - share))
+                low, high = 1 - (1 - share) ** np.exp(reach), 1 - (1 - share) ** np.exp(-reach)
+        low, high = np.maximum(np.minimum(low, high), 0), np.minimum(np.maximum(low, high), 1)
+        return (low, high) if how == "plain" else (np.where(share > 0, low, np.nan), np.where(share > 0, high, np.nan))
+
+
+def aalen_johansen(time: np.ndarray, at_risk: np.ndarray, events: np.ndarray) -> list[Incidence]:
+    """One `Incidence` for each cause.
+
+    `time`: ascending (k,); `at_risk`: (k,), just before each; `events`: (causes, k). Variances are Greenwood's for the matrix of
+    transitions (Andersen, Borgan, Gill and Keiding 1993, 4.4.17 with ties).
+    """
+    n, d = np.asarray(at_risk, float), np.asarray(events, float)
+    every = d.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hazard = np.where(n > 0, d / n, 0.0)
+        surv = np.cumprod(1 - np.where(n > 0, every / n, 0.0))
+    before = np.concatenate([[1.0], surv[:-1]])
+    return [Incidence(np.asarray(time, float), np.cumsum(before * hazard[cause]), _variance(n, d, cause)) for cause in range(len(d))]
+
+
+def _variance(n: np.ndarray, d: np.ndarray, cause: int) -> np.ndarray:
+    """Greenwood's recursion for the row (at risk, event of the cause) of the matrix of transitions."""
+    out, every = np.zeros(len(n)), d.sum(0)
+    alive, square, mixed, total = 1.0, 0.0, 0.0, 0.0  # share at risk; variances of it, with the incidence, and of that
+    for place in range(len(n)):
+        if n[place] <= 0 or every[place] == 0:
+            out[place] = total
+            continue
+        risk, own, all_ = n[place], d[cause, place] / n[place], every[place] / n[place]
+        spread = alive * alive / risk
+        total = total + 2 * own * mixed + own * own * square + spread * own * (1 - own)
+        mixed = (1 - all_) * (mixed + own * square) - spread * own * (1 - all_)
+        square = (1 - all_) ** 2 * square + spread * all_ * (1 - all_)
+        alive *= 1 - all_
+        out[place] = total
+    return out
