@@ -316,7 +316,8 @@ def test_what_does_not_fit_is_told(tmp_path: Path, before: Tables) -> None:
     def fails(error: type[Exception], match: str, changes: list[Change], date: str = "2025-01-31", **more: Any) -> None:
         with pytest.raises(error, match=match) as told:
             update(out, changes, lambda _: None, date, **more)
-        assert not any(value in str(told.value) for row in before.a.values() for value in (row[2], row[3]) if value)
+        said = str(told.value).replace(str(tmp_path), "")  # whose name holds numbers of its own
+        assert not any(value in said for row in before.a.values() for value in (row[2], row[3]) if value)
 
     fails(SettingsError, "a source that the index does not know", [Change(added, "c")])
     fails(SettingsError, "is no day", [], "yesterday")
