@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from kernels.blocks import mix
-from kernels.comparisons import BITS, LEVELS, TEXT, Plan, Scratch, Values, add_levels
-from kernels.jit import compiled
+from kernels.comparisons import BITS, LEVELS, Plan, Scratch, Values, add_levels
+from kernels.jit import compiled, inlined
 
 MOST_RECORDS: Final = 20  # of each of two clusters are weighed against each other
 _MOST_PAIRS: Final = MOST_RECORDS * MOST_RECORDS
@@ -101,44 +101,32 @@ def _barred(bars: Bars, i: int, j: int) -> bool:
 
 
 class Weigher(NamedTuple):
-    """What weighing needs: `codes` int32 (n, fields), and memory: `batch_codes` int32, `batch_signs` uint64 (fields, 2 * MOST_RECORDS),
-    `left`, `right`, `closer` int32, `patterns` int64 (MOST_RECORDS ** 2,), `sums` float64, `known` int64 (fields,), `chosen` int32."""
+    """What weighing needs: `codes` int32 (n, fields), and memory: `batch_codes` int32 (fields, 2 * MOST_RECORDS), `left`, `right` int32
+    (MOST_RECORDS ** 2,), `patterns` int64."""
 
     codes: np.ndarray
     batch_codes: np.ndarray
-    batch_signs: np.ndarray
     left: np.ndarray
     right: np.ndarray
-    closer: np.ndarray
     patterns: np.ndarray
-    sums: np.ndarray
-    known: np.ndarray
-    chosen: np.ndarray
 
 
 def weigher(codes: np.ndarray) -> Weigher:
     """Memory to weigh clusters of the records of `codes`: int32 (n, fields)."""
     fields = codes.shape[1]
     return Weigher(
-        codes, np.zeros((fields, 2 * MOST_RECORDS), np.int32), np.zeros((fields, 2 * MOST_RECORDS), np.uint64), np.zeros(_MOST_PAIRS,
-        np.int32),
-        np.zeros(_MOST_PAIRS, np.int32), np.zeros(_MOST_PAIRS, np.int32), np.zeros(_MOST_PAIRS, np.int64), np.zeros(fields),
-        np.zeros(fields, np.int64),
-        np.zeros(2 * MOST_RECORDS, np.int32),
+        codes, np.zeros((fields, 2 * MOST_RECORDS), np.int32), np.zeros(_MOST_PAIRS, np.int32), np.zeros(_MOST_PAIRS, np.int32),
+        np.zeros(_MOST_PAIRS, np.int64),
     )  # fmt: skip
 
 
 @compiled
-def _take(room: Weigher, values: Values, plan: Plan, record: int, place: int) -> None:
-    room.chosen[place] = record
+def _take(room: Weigher, record: int, place: int) -> None:
     for field in range(room.codes.shape[1]):
-        code = room.codes[record, field]
-        room.batch_codes[field, place] = code
-        if plan.kinds[field] == TEXT and code >= 0:
-            room.batch_signs[field, place] = values.signatures[code]
+        room.batch_codes[field, place] = room.codes[record, field]
 
 
-@compiled
+@inlined
 def _weigh(values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, lefts: int, rights: int) -> float:
     """Weight of the records taken first against those taken next, in bits."""
     count = 0
@@ -146,7 +134,7 @@ def _weigh(values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence
         for j in range(lefts, lefts + rights):
             room.left[count], room.right[count] = i, j
             count += 1
-    add_levels(values, plan, scratch, room.batch_codes, room.batch_signs, room.left, room.right, count, room.closer, room.patterns)
+    add_levels(values, plan, scratch, room.batch_codes, room.left, room.right, count, room.patterns)
     return weight_of(room, evidence, count)
 
 
@@ -198,28 +186,39 @@ def _between(
                 return float(NEVER)
             j = members.after[j]
         if lefts < MOST_RECORDS:
-            _take(room, values, plan, i, lefts)
+            _take(room, i, lefts)
             lefts += 1
         i = members.after[i]
     rights = 0
     j = members.head[b]
     while j >= 0 and rights < MOST_RECORDS:
-        _take(room, values, plan, j, lefts + rights)
+        _take(room, j, lefts + rights)
         rights += 1
         j = members.after[j]
     return _weigh(values, plan, scratch, room, evidence, lefts, rights)
 
 
 @compiled
+def _of_two(room: Weigher, evidence: Evidence, bars: Bars, i: int, j: int, pattern: int) -> float:
+    """Weight of two records whose pattern is known, `NEVER` where hard evidence bars them."""
+    if _barred(bars, i, j):
+        return float(NEVER)
+    _take(room, i, 0)
+    _take(room, j, 1)
+    room.left[0], room.right[0], room.patterns[0] = 0, 1, pattern
+    return weight_of(room, evidence, 1)
+
+
+@compiled
 def agglomerate(
     values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, bars: Bars, left: np.ndarray, right: np.ndarray,
-    sure: int, threshold: float, label: np.ndarray, stirred: np.ndarray,
+    patterns: np.ndarray, sure: int, threshold: float, label: np.ndarray, stirred: np.ndarray,
 ) -> int:  # fmt: skip
     """Join clusters along pairs, in the order given. Changes `label`.
 
-    `left`, `right`: int32 (pairs,), records; the first `sure` are one person unless hard evidence bars it, the others if their clusters
-    weigh more than `threshold` bits. `label`: int32 (n,), the cluster of each record, named by one of its records. `stirred`: bool (n,),
-    set at clusters that grow. Returns the joins.
+    `left`, `right`: int32 (pairs,), records; `patterns`: int64, what their comparison showed, -1 if not known. The first `sure` are one
+    person unless hard evidence bars it, the others if their clusters weigh more than `threshold` bits. `label`: int32 (n,), the cluster of
+    each record, named by one of its records. `stirred`: bool (n,), set at clusters that grow. Returns the joins.
     """
     members = _chains(label, bars)
     tails = np.full(len(label), -1, np.int32)
@@ -244,7 +243,10 @@ def agglomerate(
         slot = np.int64(key >> np.uint64(20)) & (size - 1)
         if refused[slot] == key:
             continue
-        weight = _between(values, plan, scratch, room, evidence, bars, members, a, b)
+        if patterns[k] >= 0 and members.size[a] == 1 and members.size[b] == 1:
+            weight = _of_two(room, evidence, bars, members.head[a], members.head[b], patterns[k])
+        else:
+            weight = _between(values, plan, scratch, room, evidence, bars, members, a, b)
         if weight <= (float(NEVER) if k < sure else threshold):
             refused[slot] = key
             continue
@@ -351,7 +353,7 @@ def _one_against(
     values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, bars: Bars, members: _Members, i: int, c: int
 ) -> float:
     """Weight of one record against a cluster, itself left out."""
-    _take(room, values, plan, i, 0)
+    _take(room, i, 0)
     taken = 1
     j = members.head[c]
     while j >= 0:
@@ -359,7 +361,7 @@ def _one_against(
             if _barred(bars, i, j):
                 return float(NEVER)
             if taken <= MOST_RECORDS:
-                _take(room, values, plan, j, taken)
+                _take(room, j, taken)
                 taken += 1
         j = members.after[j]
     return _weigh(values, plan, scratch, room, evidence, 1, taken - 1)

@@ -10,13 +10,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from kernels.distances import common_prefix, damerau_levenshtein, jaro_winkler, ones
-from kernels.jit import compiled
-from kernels.signatures import may_agree
+from kernels.bits import ones
+from kernels.distances import common_prefix, damerau_levenshtein, jaro_winkler
+from kernels.jit import compiled, inlined
+from kernels.signatures import those_alike
 
 BITS: Final = 4
 LEVELS: Final = 1 << BITS
 MOST_FIELDS: Final = 15
+BATCH: Final = 1024  # pairs compared at once, at most
 
 # Kinds of values.
 TEXT, DATE, NUMBER, SET, BLOOM, CODE = range(6)
@@ -58,7 +60,7 @@ class Plan(NamedTuple):
     `kinds`: int8 (fields,); `tops`: int8 (fields,), level of equal values, 0 for a field that is not compared. `firsts`: int32 (fields +
     1,), where each field's tests begin in `tests` (int8), `bounds` (float64), `sizes` (int32, symbols that both texts must have at least)
     and `levels` (int8, to which it leads), the best first and always EQUAL. `edits`: int8 (fields,), the most edits that a test allows,
-    -1 for none. `least`: uint8 (fields, 64, 64, 5), see `signatures.least_common`; all 0 where no bound holds. `partners`: int8
+    -1 for none. `least`: uint8 (fields, places), see `signatures.least_common`, as one row; all 0 where no bound holds. `partners`: int8
     (fields,), the field with which values may be swapped, -1 for none; `echoes`: int8, the field whose swap this one would only say
     again, -1 for none. `group`: int32 (fields,), bits of the fields in which a value may stand instead.
     """
@@ -79,58 +81,151 @@ class Plan(NamedTuple):
 
 class Scratch(NamedTuple):
     """Memory of one thread. `masks`: uint64 (alphabet,), `last`: int32 (alphabet,), both zero. `table`: int32 (66, 66). `memo`: uint64
-    (fields, 2**k), zero: levels of pairs of values that were met before."""
+    (fields, 2**k), zero: levels of pairs of values that were met before. Of each pair of a batch: `waiting`, `rest`, `common`, `places`:
+    int32; `first`, `second`: uint64, signatures; `texts`: int64 (batch, 4), where both texts begin and how long they are; `similarity`:
+    float64; `edits`, `levels`: int64; `reached`: bool."""
 
     masks: np.ndarray
     last: np.ndarray
     table: np.ndarray
     memo: np.ndarray
+    waiting: np.ndarray
+    rest: np.ndarray
+    common: np.ndarray
+    places: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    texts: np.ndarray
+    similarity: np.ndarray
+    edits: np.ndarray
+    levels: np.ndarray
+    reached: np.ndarray
+
+
+def scratch(values: Values, plan: Plan, memo: int, batch: int = BATCH) -> Scratch:
+    """Memory for one thread. `memo`: 2**memo pairs of values of each field are remembered."""
+    size = max(values.alphabet, 1)
+    waiting, rest, common, places = np.empty((4, batch), np.int32)
+    first, second = np.empty((2, batch), np.uint64)
+    edits, levels = np.empty((2, batch), np.int64)
+    return Scratch(
+        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32),
+        np.zeros((len(plan.kinds), 1 << memo), np.uint64), waiting, rest, common, places, first, second,
+        np.empty((batch, 4), np.int64), np.empty(batch), edits, levels, np.empty(batch, np.bool_),
+    )  # fmt: skip
+
+
+# ---- texts: each of these looks at the `count` pairs that are listed, and says which of them reach its bound ---------------------------
 
 
 @compiled
-def text_level(
-    symbols: np.ndarray, starts: np.ndarray, derived: np.ndarray, breaks: np.ndarray, tests: np.ndarray, bounds: np.ndarray,
-    sizes: np.ndarray, levels: np.ndarray, most: int, masks: np.ndarray, last: np.ndarray, table: np.ndarray, a: int, b: int,
-) -> int:  # fmt: skip
-    """Level of two different texts. The shorter is compared with the longer, of equal length the first in order with the other, so that
-    the level depends on the two values alone. `tests`, `bounds`, `sizes`, `levels`: of one field; `most`: the most edits that it asks
-    for."""
-    start_a, start_b = starts[a], starts[b]
-    length_a, length_b = starts[a + 1] - start_a, starts[b + 1] - start_b
-    if length_a > length_b or (length_a == length_b and _after(symbols, start_a, start_b, length_a)):
-        start_a, start_b, length_a, length_b = start_b, start_a, length_b, length_a
-    similarity = -1.0
-    edits = np.int64(-1)
-    plain_edits = np.int64(-1)
-    end = len(tests)
-    for place in range(1, end):
-        test, bound = tests[place], bounds[place]
-        reached = False
-        if length_a < sizes[place] or length_b < sizes[place]:
-            continue
+def _are_similar(
+    masks: np.ndarray, symbols: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, bound: float, similarity: np.ndarray,
+    reached: np.ndarray,
+) -> None:  # fmt: skip
+    """By Jaro-Winkler. `similarity`: -1 where it was not computed yet."""
+    for each in range(count):
+        k = listed[each]
+        if similarity[k] < 0:
+            similarity[k] = jaro_winkler(masks, symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3])
+        reached[k] = similarity[k] >= bound
+
+
+@compiled
+def _are_edited(
+    last: np.ndarray, table: np.ndarray, symbols: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, bound: float, most: int,
+    swaps: bool, edits: np.ndarray, reached: np.ndarray,
+) -> None:  # fmt: skip
+    """By their edits, of which `most` are counted. `edits`: -1 where they were not counted yet."""
+    for each in range(count):
+        k = listed[each]
+        if edits[k] < 0:
+            edits[k] = damerau_levenshtein(last, table, symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3], most, swaps)
+        reached[k] = edits[k] <= bound
+
+
+@compiled
+def _begin_alike(symbols: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, wanted: int, reached: np.ndarray) -> None:
+    for each in range(count):
+        k = listed[each]
+        reached[k] = common_prefix(symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3], wanted) == wanted
+
+
+@compiled
+def _have_the_same(
+    derived: np.ndarray, row: int, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray,
+    listed: np.ndarray, count: int, reached: np.ndarray,
+) -> None:  # fmt: skip
+    """By a key that is derived of each."""
+    for each in range(count):
+        k = listed[each]
+        key = derived[row, codes[field, left[waiting[k]]]]
+        reached[k] = key >= 0 and key == derived[row, codes[field, right[waiting[k]]]]
+
+
+@compiled
+def _share_words(symbols: np.ndarray, breaks: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, reached: np.ndarray) -> None:
+    for each in range(count):
+        k = listed[each]
+        reached[k] = _share_word(symbols, breaks, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3])
+
+
+@compiled
+def _find(
+    symbols: np.ndarray, starts: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray,
+    count: int, texts: np.ndarray,
+) -> None:  # fmt: skip
+    """Where the texts of each pair stand, the shorter first, of equal length that which comes first in order, so that what is found
+    depends on the two texts alone. Fills `texts`."""
+    for each in range(count):
+        k = waiting[each]
+        a, b = codes[field, left[k]], codes[field, right[k]]
+        texts[each, 0], texts[each, 1], texts[each, 2], texts[each, 3] = starts[a], starts[a + 1], starts[b], starts[b + 1]
+    for each in range(count):
+        a, b = texts[each, 0], texts[each, 2]
+        length_a, length_b = texts[each, 1] - a, texts[each, 3] - b
+        if length_a > length_b or (length_a == length_b and _after(symbols, a, b, length_a)):
+            a, b, length_a, length_b = b, a, length_b, length_a
+        texts[each, 0], texts[each, 1], texts[each, 2], texts[each, 3] = a, length_a, b, length_b
+
+
+@compiled
+def _compare_texts(
+    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, count: int
+) -> None:  # fmt: skip
+    """Levels of the first `count` pairs that wait, test after test. Fills `scratch.levels`."""
+    texts, listed, waiting, reached, symbols = scratch.texts, scratch.rest, scratch.waiting, scratch.reached, values.symbols
+    _find(symbols, values.starts, codes, field, left, right, waiting, count, texts)
+    scratch.levels[:count], scratch.similarity[:count], scratch.edits[:count] = 1, -1.0, -1
+    for k in range(count):
+        listed[k] = k
+    most, swaps = np.int64(plan.edits[field]), False
+    for place in range(plan.firsts[field] + 1, plan.firsts[field + 1]):
+        test, bound = plan.tests[place], plan.bounds[place]
         if test == JARO_WINKLER:
-            if similarity < 0:
-                similarity = jaro_winkler(masks, symbols, start_a, length_a, start_b, length_b)
-            reached = similarity >= bound
-        elif test == DAMERAU_LEVENSHTEIN:
-            if edits < 0:
-                edits = np.int64(damerau_levenshtein(last, table, symbols, start_a, length_a, start_b, length_b, most, True))
-            reached = edits <= bound
-        elif test == LEVENSHTEIN:
-            if plain_edits < 0:
-                plain_edits = np.int64(damerau_levenshtein(last, table, symbols, start_a, length_a, start_b, length_b, most, False))
-            reached = plain_edits <= bound
+            _are_similar(scratch.masks, symbols, texts, listed, count, bound, scratch.similarity, reached)
+        elif test == DAMERAU_LEVENSHTEIN or test == LEVENSHTEIN:
+            if swaps != (test == DAMERAU_LEVENSHTEIN):
+                swaps = not swaps
+                scratch.edits[:] = -1
+            _are_edited(scratch.last, scratch.table, symbols, texts, listed, count, bound, most, swaps, scratch.edits, reached)
         elif test == PREFIX:
-            wanted = np.int64(bound)
-            reached = common_prefix(symbols, start_a, length_a, start_b, length_b, wanted) == wanted
+            _begin_alike(symbols, texts, listed, count, np.int64(bound), reached)
         elif test == SAME:
-            key = derived[np.int64(bound), a]
-            reached = key >= 0 and key == derived[np.int64(bound), b]
+            _have_the_same(values.derived, np.int64(bound), codes, field, left, right, waiting, listed, count, reached)
         elif test == WORD:
-            reached = _share_word(symbols, breaks, start_a, length_a, start_b, length_b)
-        if reached:
-            return np.int64(levels[place])
-    return 1
+            _share_words(symbols, values.breaks, texts, listed, count, reached)
+        else:  # of a field beside another
+            continue
+        rest = 0
+        for each in range(count):
+            k = listed[each]
+            if reached[k] and min(texts[k, 1], texts[k, 3]) >= plan.sizes[place]:
+                scratch.levels[k] = plan.levels[place]
+            else:
+                listed[rest] = k
+                rest += 1
+        count = rest
 
 
 @compiled
@@ -259,37 +354,89 @@ def bloom_level(values: Values, plan: Plan, field: int, a: int, b: int) -> int:
 
 
 @compiled
+def _settle(
+    codes: np.ndarray, field: int, top: int, left: np.ndarray, right: np.ndarray, count: int, waiting: np.ndarray, patterns: np.ndarray
+) -> int:  # fmt: skip
+    """What equality alone says of a field: unknown, different or equal. Returns how many pairs are different; `waiting` lists them."""
+    place, differ = BITS * field, 0
+    for k in range(count):
+        a, b = codes[field, left[k]], codes[field, right[k]]
+        known, equal = (a >= 0) & (b >= 0), a == b
+        patterns[k] |= np.int64(known) * (np.int64(1) + np.int64(equal) * (top - np.int64(1))) << place
+        waiting[differ] = k
+        differ += known & (a != b)
+    return differ
+
+
+@compiled
 def _text_levels(
-    symbols: np.ndarray, starts: np.ndarray, derived: np.ndarray, breaks: np.ndarray, tests: np.ndarray, bounds: np.ndarray,
-    sizes: np.ndarray, levels: np.ndarray, most: int, masks: np.ndarray, last: np.ndarray, table: np.ndarray, memo: np.ndarray,
-    code: np.ndarray, left: np.ndarray, right: np.ndarray, closer: np.ndarray, count: int,
-    patterns: np.ndarray, place: int,
+    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, count: int,
+    patterns: np.ndarray,
 ) -> None:  # fmt: skip
-    """Levels of pairs that no bound settles, looked up where two texts have met before. `memo`: uint64 (2**k,), of one field."""
-    mask = np.uint64(len(memo) - 1)
+    """Levels of the `count` pairs that wait: most are told by signatures, many were met before, the others are looked at."""
+    waiting, first, second, signatures, memo = scratch.waiting, scratch.first, scratch.second, values.signatures, scratch.memo
     for each in range(count):
-        k = closer[each]
-        a, b = np.int64(code[left[k]]), np.int64(code[right[k]])
-        key = np.uint64(min(a, b)) << np.uint64(30) | np.uint64(max(a, b))
-        slot = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
-        known = memo[slot]
-        if known >> np.uint64(4) == key:
-            level = np.int64(known & np.uint64(15))
-        else:
-            level = np.int64(text_level(symbols, starts, derived, breaks, tests, bounds, sizes, levels, most, masks, last, table, a, b))
-            memo[slot] = key << np.uint64(4) | np.uint64(level)
-        patterns[k] |= level << place
+        k = waiting[each]
+        first[each], second[each] = signatures[codes[field, left[k]]], signatures[codes[field, right[k]]]
+    alike = those_alike(first[:count], second[:count], plan.least[field], scratch.common, scratch.places, waiting)
+    new = _recall(memo, codes, field, left, right, waiting, alike, patterns)
+    if new > 0:
+        _compare_texts(values, plan, scratch, codes, field, left, right, new)
+        _remember(memo, codes, field, left, right, waiting, new, scratch.levels, patterns)
+
+
+@compiled
+def _recall(
+    memo: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
+    patterns: np.ndarray,
+) -> int:  # fmt: skip
+    """Levels of pairs of values that were met before; returns how many were not, and lists them."""
+    mask, new = np.uint64(memo.shape[1] - 1), 0
+    for each in range(count):
+        k = waiting[each]
+        key = _of_both(codes[field, left[k]], codes[field, right[k]])
+        known = memo[field, _slot(key) & mask]
+        met = known >> np.uint64(4) == key
+        patterns[k] += np.int64(met) * (np.int64(known & np.uint64(15)) - np.int64(1)) << (BITS * field)
+        waiting[new] = k
+        new += not met
+    return new
+
+
+@compiled
+def _remember(
+    memo: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
+    levels: np.ndarray, patterns: np.ndarray,
+) -> None:  # fmt: skip
+    """Put levels into the patterns, and where they are found again."""
+    mask = np.uint64(memo.shape[1] - 1)
+    for each in range(count):
+        k = waiting[each]
+        key = _of_both(codes[field, left[k]], codes[field, right[k]])
+        memo[field, _slot(key) & mask] = key << np.uint64(4) | np.uint64(levels[each])
+        patterns[k] += (levels[each] - 1) << (BITS * field)
+
+
+@inlined
+def _of_both(a: int, b: int) -> np.uint64:
+    return np.uint64(min(a, b)) << np.uint64(30) | np.uint64(max(a, b))
+
+
+@inlined
+def _slot(key: np.uint64) -> np.uint64:
+    return (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
 
 
 @compiled
 def _other_levels(
-    values: Values, plan: Plan, field: int, code: np.ndarray, left: np.ndarray, right: np.ndarray, closer: np.ndarray, count: int,
+    values: Values, plan: Plan, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
     patterns: np.ndarray,
 ) -> None:  # fmt: skip
+    """Levels of values that are different and no texts."""
     kind = plan.kinds[field]
     for each in range(count):
-        k = closer[each]
-        a, b = np.int64(code[left[k]]), np.int64(code[right[k]])
+        k = waiting[each]
+        a, b = np.int64(codes[field, left[k]]), np.int64(codes[field, right[k]])
         if kind == DATE:
             level = np.int64(date_level(values, plan, field, a, b))
         elif kind == NUMBER:
@@ -298,52 +445,28 @@ def _other_levels(
             level = np.int64(set_level(values, plan, field, a, b))
         else:
             level = np.int64(bloom_level(values, plan, field, a, b))
-        patterns[k] |= level << (BITS * field)
+        patterns[k] += (level - 1) << (BITS * field)
 
 
 @compiled
 def add_levels(
-    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, signs: np.ndarray, left: np.ndarray, right: np.ndarray, count: int,
-    waiting: np.ndarray, patterns: np.ndarray,
+    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, left: np.ndarray, right: np.ndarray, count: int, patterns: np.ndarray
 ) -> None:  # fmt: skip
-    """The pattern of each of `count` pairs.
+    """The pattern of each of `count` pairs, no more than `scratch` has room for.
 
-    `codes`: int32 (fields, m), -1 if unknown; `signs`: uint64 (fields, m), signatures of texts. `left`, `right`: int32, columns of these.
-    `waiting`: int32, room for as many. Fills `patterns`: int64.
+    `codes`: int32 (fields, m), -1 if unknown. `left`, `right`: int32, columns of these. Fills `patterns`: int64.
     """
     patterns[:count] = 0
     for field in range(len(plan.kinds)):
-        kind = plan.kinds[field]
         top = np.int64(plan.tops[field])
         if top == 0:  # blocks, and is not compared
             continue
-        least = plan.least[field]
-        alone = top == 2  # nothing but equal and different
-        place = BITS * field
-        code, sign = codes[field], signs[field]
-        closer = 0
-        for k in range(count):
-            a, b = code[left[k]], code[right[k]]
-            level = np.int64(1)
-            if a == b:
-                level = top
-            if a < 0 or b < 0:
-                level = np.int64(0)
-            elif a != b and not alone and (kind != TEXT or may_agree(sign[left[k]], sign[right[k]], least)):
-                waiting[closer] = k
-                closer += 1
-                level = np.int64(0)
-            patterns[k] |= level << place
-        if kind == TEXT:
-            first, end = plan.firsts[field], plan.firsts[field + 1]
-            _text_levels(
-                values.symbols, values.starts, values.derived, values.breaks, plan.tests[first:end], plan.bounds[first:end],
-                plan.sizes[first:end], plan.levels[first:end],
-                np.int64(plan.edits[field]), scratch.masks, scratch.last, scratch.table, scratch.memo[field], code, left, right, waiting,
-                closer, patterns, place,
-            )  # fmt: skip
-        else:
-            _other_levels(values, plan, field, code, left, right, waiting, closer, patterns)
+        differ = _settle(codes, field, top, left, right, count, scratch.waiting, patterns)
+        if top > 2 and differ > 0:
+            if plan.kinds[field] == TEXT:
+                _text_levels(values, plan, scratch, codes, field, left, right, differ, patterns)
+            else:
+                _other_levels(values, plan, codes, field, left, right, scratch.waiting, differ, patterns)
         if plan.partners[field] >= 0:
             _mark_swaps(plan, codes, left, right, count, patterns, field)
         if plan.group[field] != 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels.bits import ones
 from kernels.jit import compiled, inlined
 
 _WORD = 64
@@ -19,12 +20,10 @@ def _lowest(bits: np.uint64) -> np.uint64:
 
 
 @inlined
-def ones(bits: np.uint64) -> int:
-    """Bits that are set in a word."""
-    bits = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
+def _window(j: int, reach: int, length: int) -> np.uint64:
+    """The places, of the first `length` of a word, that lie within `reach` of place j."""
+    low, high = max(j - reach, 0), min(j + reach + 1, length)
+    return ~(~np.uint64(0) << np.uint64(high - low)) << np.uint64(low) if high - low < _WORD else ~np.uint64(0)
 
 
 @compiled
@@ -42,7 +41,7 @@ def common_prefix(symbols: np.ndarray, a: int, length_a: int, b: int, length_b: 
     return k
 
 
-@compiled
+@inlined
 def jaro_winkler(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int) -> float:
     """Jaro-Winkler similarity of two texts, bit-parallel where the first has at most 64 symbols.
 
@@ -57,12 +56,12 @@ def jaro_winkler(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, 
     return winkler(jaro, common_prefix(symbols, a, length_a, b, length_b, 4))
 
 
-@compiled
+@inlined
 def _jaro(common: int, swaps: int, length_a: int, length_b: int) -> float:
     return (common / length_a + common / length_b + (common - swaps // 2) / common) / 3.0 if common else 0.0
 
 
-@compiled
+@inlined
 def _jaro_word(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int) -> float:
     one = np.uint64(1)
     for k in range(length_a):
@@ -74,11 +73,7 @@ def _jaro_word(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b:
     matched = np.uint64(0)  # places of b that found a partner, as far as a word goes
     swaps = np.int64(0)
     for j in range(end):
-        low = max(j - reach, 0)
-        high = min(j + reach + 1, length_a)
-        width = np.uint64(high - low)
-        window = ((one << width) - one) << np.uint64(low) if high - low < _WORD else ~np.uint64(0)
-        found = masks[symbols[b + j]] & window & ~taken
+        found = masks[symbols[b + j]] & _window(j, reach, length_a) & ~taken
         if found != np.uint64(0):
             taken |= _lowest(found)
             if j < _WORD:
@@ -102,16 +97,11 @@ def _jaro_word(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b:
 
 @compiled
 def _swaps_long(masks: np.ndarray, symbols: np.ndarray, all_taken: np.uint64, b: int, end: int, length_a: int, reach: int) -> int:
-    one = np.uint64(1)
     taken = np.uint64(0)
     rest = all_taken
     swaps = np.int64(0)
     for j in range(end):
-        low = max(j - reach, 0)
-        high = min(j + reach + 1, length_a)
-        width = np.uint64(high - low)
-        window = ((one << width) - one) << np.uint64(low) if high - low < _WORD else ~np.uint64(0)
-        found = masks[symbols[b + j]] & window & ~taken
+        found = masks[symbols[b + j]] & _window(j, reach, length_a) & ~taken
         if found != np.uint64(0):
             taken |= _lowest(found)
             first = _lowest(rest)
@@ -143,7 +133,7 @@ def _jaro_long(symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int
     return _jaro(common, swaps, length_a, length_b)
 
 
-@compiled
+@inlined
 def damerau_levenshtein(
     last: np.ndarray, table: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int, transpose: bool
 ) -> int:
@@ -167,11 +157,16 @@ def damerau_levenshtein(
     if most <= 1:
         return most + 1
     if length_a + 2 > table.shape[0] or length_b + 2 > table.shape[1]:
-        table = np.empty((length_a + 2, length_b + 2), np.int32)
+        return _edits_long(last, symbols, a, length_a, b, length_b, most, transpose)
     return _edits(last, table, symbols, a, length_a, b, length_b, most, transpose)
 
 
 @compiled
+def _edits_long(last: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int, transpose: bool) -> int:
+    return _edits(last, np.empty((length_a + 2, length_b + 2), np.int32), symbols, a, length_a, b, length_b, most, transpose)
+
+
+@inlined
 def _edits(
     last: np.ndarray, table: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int, transpose: bool
 ) -> int:

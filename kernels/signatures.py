@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from kernels.distances import ones, winkler
+from kernels.bits import ones
+from kernels.distances import winkler
 from kernels.jit import compiled, inlined
 
 CLASSES: Final = 22
@@ -19,6 +20,7 @@ _BAG: Final = (1 << 44) - 1
 _HEAD: Final = 44
 _LENGTH: Final = 56
 _SHORT: Final = 64  # texts as long as this are always looked at
+_ALIKE: Final = 5  # so many beginnings of two texts are told apart
 
 
 @compiled
@@ -49,40 +51,29 @@ def length_of(signature: np.uint64) -> int:
 def common_bound(a: np.uint64, b: np.uint64) -> int:
     """At most so many symbols do two texts of less than 255 share."""
     bag_a, bag_b = a & np.uint64(_BAG), b & np.uint64(_BAG)
-    length_a, length_b = np.int64(a >> np.uint64(_LENGTH)), np.int64(b >> np.uint64(_LENGTH))
-    repeats = min(length_a - ones(bag_a), length_b - ones(bag_b))
-    return min(ones(bag_a & bag_b) + repeats, min(length_a, length_b))
+    return ones(bag_a & bag_b) + min(length_of(a) - ones(bag_a), length_of(b) - ones(bag_b))
 
 
 @inlined
 def prefix_bound(a: np.uint64, b: np.uint64) -> int:
     """At most so many of their first four symbols do two texts have in common."""
-    differ = ((a ^ b) >> np.uint64(_HEAD)) & np.uint64(0xFFF)
-    return (
-        4
-        if differ == np.uint64(0)
-        else 0
-        if differ & np.uint64(7)
-        else 1
-        if differ & np.uint64(0x38)
-        else 2
-        if differ & np.uint64(0x1C0)
-        else 3
-    )
+    differ = ((a ^ b) >> np.uint64(_HEAD)) & np.uint64(0xFFF) | np.uint64(0x1000)
+    return ones(~differ & (differ - np.uint64(1))) // 3
 
 
 @compiled
 def least_common(near: float, edits: int, prefix: int) -> np.ndarray:
     """How many symbols two different texts must share to pass one of a field's tests, by their lengths and the symbols with which both may
-    begin: uint8 (64, 64, 5).
+    begin: uint8 (65, 65, 5), 0 for texts of 64 symbols or more.
 
     `near`: the lowest Jaro-Winkler bound, above 1 for none. `edits`: the most edits, -1 for none. `prefix`: the shortest prefix, 0 for
     none.
     """
-    out = np.full((_SHORT, _SHORT, 5), LONG, np.uint8)
+    out = np.full((_SHORT + 1, _SHORT + 1, _ALIKE), LONG, np.uint8)
+    out[_SHORT], out[:, _SHORT] = 0, 0
     for a in range(_SHORT):
         for b in range(_SHORT):
-            for alike in range(5):
+            for alike in range(_ALIKE):
                 for common in range(min(a, b) + 1):
                     edited = max(a, b) - common <= edits
                     similar = near <= 1.0 and common > 0 and winkler((common / a + common / b + 1.0) / 3.0, alike) + 1e-9 >= near
@@ -93,9 +84,22 @@ def least_common(near: float, edits: int, prefix: int) -> np.ndarray:
 
 
 @inlined
-def may_agree(a: np.uint64, b: np.uint64, least: np.ndarray) -> bool:
-    """May two different texts pass one of a field's tests? `least`: see `least_common`."""
-    length_a, length_b = np.int64(a >> np.uint64(_LENGTH)), np.int64(b >> np.uint64(_LENGTH))
-    if length_a >= _SHORT or length_b >= _SHORT:
-        return True
-    return common_bound(a, b) >= np.int64(least[length_a, length_b, prefix_bound(a, b)])
+def place_of(a: np.uint64, b: np.uint64) -> int:
+    """Where `least_common`, as one row, says how many symbols two texts must share."""
+    return (min(length_of(a), _SHORT) * (_SHORT + 1) + min(length_of(b), _SHORT)) * _ALIKE + prefix_bound(a, b)
+
+
+@compiled
+def those_alike(a: np.ndarray, b: np.ndarray, least: np.ndarray, common: np.ndarray, places: np.ndarray, which: np.ndarray) -> int:
+    """Leave those pairs of different texts that may pass one of a field's tests; returns how many.
+
+    `a`, `b`: uint64 (m,), signatures; `least`: see `least_common`, as one row. Changes `which`: int32 (m,), what the pairs are called.
+    `common`, `places`: int32 (m,), room.
+    """
+    for k in range(len(a)):  # no branch, so that many pairs are looked at at once
+        common[k], places[k] = common_bound(a[k], b[k]), place_of(a[k], b[k])
+    found = 0
+    for k in range(len(a)):
+        which[found] = which[k]
+        found += common[k] >= least[places[k]]
+    return found

@@ -6,15 +6,14 @@ Pairs are never stored as such. The rows of a rule stand block by block; a pair 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from kernels.blocks import mix
-from kernels.comparisons import BITS, LEVELS, TEXT, Plan, Scratch, Values, add_levels
+from kernels.comparisons import BATCH, BITS, LEVELS, Plan, Scratch, Values, add_levels
 from kernels.jit import compiled
 
-BATCH: Final = 512
 _EMPTY = -1
 
 
@@ -22,10 +21,10 @@ class Rows(NamedTuple):
     """The rows of one rule, block by block.
 
     `records`: int32 (m,), the record of each row; one may stand in several blocks of a rule whose keys are many. `begins`, `ends`: int32
-    (m,), the rows with which each row pairs (none where begins >= ends), always after itself; `ends` ascend. `block`: int32 (m,), the
-    block in which each row stands. Of all records: `groups`: int32 (n,), no pair lies within one, -1 for none; `codes`: int32 (n, fields),
-    -1 if unknown; `keys`: int32 (n, columns), the record's blocks by this rule and all before it, negative and different for those in
-    none. `columns`: int32 (rules + 1,), where each rule's columns begin; this rule's come last.
+    (m,), the rows with which each row pairs (none where begins >= ends), always after itself; `ends` ascend; `begins` may be empty: all
+    that come after. `block`: int32 (m,), the block in which each row stands. Of all records: `groups`: int32 (n,), no pair lies within
+    one, -1 for none; `codes`: int32 (n, fields), -1 if unknown; `keys`: int32 (n, columns), the record's blocks by this rule and all
+    before it, -1 for none. `columns`: int32 (rules + 1,), where each rule's columns begin; this rule's come last.
     """
 
     records: np.ndarray
@@ -39,11 +38,12 @@ class Rows(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Pairs by pattern, and the pairs kept. `patterns`: int64 (size,), -1 where empty; `counts`: int64; `promising`: bool, are such pairs
-    kept? `left`, `right`: int32 (kept,), records; `kept`: int64, their patterns."""
+    """Pairs by pattern, and the pairs kept. `patterns`: int64 (size,); `counts`: int64, pairs; `new`: int64, those among them that no
+    earlier rule makes; `promising`: bool, are such pairs kept? `left`, `right`: int32 (kept,), records; `kept`: int64, their patterns."""
 
     patterns: np.ndarray
     counts: np.ndarray
+    new: np.ndarray
     promising: np.ndarray
     left: np.ndarray
     right: np.ndarray
@@ -70,33 +70,28 @@ class Weights(NamedTuple):
     tops: np.ndarray
 
 
-@compiled
-def _mark_made(made: np.ndarray, rows: Rows, keys: np.ndarray, i: int, begin: int, end: int, base: int) -> None:
-    """Which of the pairs of row i with rows `begin` to `end` an earlier rule makes, or an earlier key of this one.
+class _Batch(NamedTuple):
+    """Room for pairs that are compared at once: `left`, `right`: int32, columns of the codes; `new`: bool, does no earlier rule make them?
+    `patterns`: int64."""
 
-    `keys`: int32 (columns, span), of rows from `base` on. Fills `made`: bool.
-    """
-    count = end - begin
-    made[:count] = False
-    columns = rows.columns
-    for rule in range(len(columns) - 1):
-        first, last = columns[rule], columns[rule + 1]
-        this = rule == len(columns) - 2
-        if last - first == 1:
-            if not this:
-                key = keys[first, i - base]
-                theirs = keys[first, begin - base : end - base]
-                for k in range(count):
-                    made[k] |= theirs[k] == key
-            continue
-        for p in range(first, last):
-            key = keys[p, i - base]
-            if key < 0 or (this and key >= rows.block[i]):
-                continue
-            for q in range(first, last):
-                theirs = keys[q, begin - base : end - base]
-                for k in range(count):
-                    made[k] |= theirs[k] == key
+    left: np.ndarray
+    right: np.ndarray
+    new: np.ndarray
+    patterns: np.ndarray
+
+
+class _Found(NamedTuple):
+    """A tally in the making: `distinct` patterns in a table that is -1 where empty, and room for more than the `number` of pairs kept."""
+
+    patterns: np.ndarray
+    counts: np.ndarray
+    new: np.ndarray
+    promising: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    kept: np.ndarray
+    distinct: int
+    number: int
 
 
 @compiled
@@ -108,154 +103,172 @@ def stream(
     `every`: a power of two; of so many pairs one is taken, chosen by the hash of its two records; 1 for all. `repeats`: also those
     that an earlier rule makes. Pairs that reach the floor of `weights` are kept.
     """
-    patterns, counts = np.full(1 << 12, _EMPTY, np.int64), np.zeros(1 << 12, np.int64)
-    promising = np.zeros(1 << 12, np.bool_)
-    used = 0
-    left, right, kept = np.empty(1 << 10, np.int32), np.empty(1 << 10, np.int32), np.empty(1 << 10, np.int64)
-    number = 0
-    codes, signs, groups, keys = _gathered(values, plan, rows, first, end, repeats)
-    batch_left, batch_right, batch = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.int64)
-    made, closer = np.zeros(BATCH, np.bool_), np.empty(BATCH, np.int32)
-    waiting = 0
-    sample = np.uint64(every - 1)
+    found, batch = _nothing(), _batch()
+    codes, groups, keys = _gathered(rows, first, end)
+    made = np.zeros(BATCH, np.bool_)
+    records, ends, block, columns, left, right, new = rows.records, rows.ends, rows.block, rows.columns, batch.left, batch.right, batch.new
     i = first
-    j = np.int64(rows.begins[i]) if i < end else np.int64(0)
-    while i < end or waiting > 0:
-        while i < end and waiting < BATCH:
-            stop = min(np.int64(rows.ends[i]), j + BATCH - waiting)
+    j = _begin(rows, i)
+    while i < end:
+        count = np.int64(0)
+        while i < end and count < BATCH:
+            stop = min(np.int64(ends[i]), j + BATCH - count)
             if j < stop:
-                if not repeats:
-                    _mark_made(made, rows, keys, i, j, stop, first)
-                group = groups[i - first]
-                for other in range(j, stop):
-                    if (group < 0 or group != groups[other - first]) and (repeats or not made[other - j]):
-                        if every == 1 or _chosen(rows, i, other, sample):
-                            batch_left[waiting] = i - first
-                            batch_right[waiting] = other - first
-                            waiting += 1
+                _mark_made(made, block, columns, keys, i, j, stop, first)
+                count = _take(left, right, new, records, groups, made, i, j, stop, first, every, repeats, count)
                 j = stop
-            if j >= rows.ends[i]:
+            if j >= ends[i]:
                 i += 1
-                j = np.int64(rows.begins[i]) if i < end else np.int64(0)
-        add_levels(values, plan, scratch, codes, signs, batch_left, batch_right, waiting, closer, batch)
-        if (used + waiting) * 2 > len(patterns):
-            patterns, counts, promising = _grown(patterns, counts, promising)
-        if number + waiting > len(left):
-            left, right, kept = _doubled(left), _doubled(right), _doubled(kept)
-        used = _count(patterns, counts, promising, used, batch, waiting, weights)
-        number = _keep(
-            patterns, promising, weights, codes, rows.records, first, batch_left, batch_right, batch, waiting, left, right, kept, number
-        )  # fmt: skip
-        waiting = 0
-    full = np.flatnonzero(patterns != _EMPTY)
-    return Tally(patterns[full], counts[full], promising[full], left[:number].copy(), right[:number].copy(), kept[:number].copy())
+                j = _begin(rows, i)
+        add_levels(values, plan, scratch, codes, batch.left, batch.right, count, batch.patterns)
+        found = _with(found, batch, count, codes, records[first:], weights)
+    return _tally(found)
 
 
 @compiled
 def stream_pairs(
     values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, left: np.ndarray, right: np.ndarray, weights: Weights
 ) -> Tally:
-    """`stream` of pairs that are listed. `codes`: int32 (n, fields); `left`, `right`: int32, records, ascending by `left`."""
-    patterns, counts = np.full(1 << 12, _EMPTY, np.int64), np.zeros(1 << 12, np.int64)
-    promising = np.zeros(1 << 12, np.bool_)
-    used = 0
-    kept_left, kept_right, kept = np.empty(1 << 10, np.int32), np.empty(1 << 10, np.int32), np.empty(1 << 10, np.int64)
-    number = 0
+    """`stream` of pairs that are listed. `codes`: int32 (n, fields); `left`, `right`: int32, records, quickest where those of one
+    come together."""
+    found, batch = _nothing(), _batch()
+    batch.left[:], batch.right[:], batch.new[:] = np.arange(BATCH), np.arange(BATCH, 2 * BATCH), True
     fields = codes.shape[1]
-    near, signs = np.empty((fields, 2 * BATCH), np.int32), np.zeros((fields, 2 * BATCH), np.uint64)
-    places_left, places_right = np.arange(BATCH).astype(np.int32), np.arange(BATCH, 2 * BATCH).astype(np.int32)
-    records = np.empty(2 * BATCH, np.int32)
-    batch, closer = np.empty(BATCH, np.int64), np.empty(BATCH, np.int32)
+    near, records = np.empty((fields, 2 * BATCH), np.int32), np.empty(2 * BATCH, np.int32)
     for begin in range(0, len(left), BATCH):
-        waiting = min(BATCH, len(left) - begin)
-        for k in range(waiting):
-            records[k], records[BATCH + k] = left[begin + k], right[begin + k]
-        for place in range(2 * BATCH):
-            if place % BATCH < waiting:
-                for field in range(fields):
-                    code = codes[records[place], field]
-                    near[field, place] = code
-                    if plan.kinds[field] == TEXT and code >= 0:
-                        signs[field, place] = values.signatures[code]
-        add_levels(values, plan, scratch, near, signs, places_left, places_right, waiting, closer, batch)
-        if (used + waiting) * 2 > len(patterns):
-            patterns, counts, promising = _grown(patterns, counts, promising)
-        if number + waiting > len(kept_left):
-            kept_left, kept_right, kept = _doubled(kept_left), _doubled(kept_right), _doubled(kept)
-        used = _count(patterns, counts, promising, used, batch, waiting, weights)
-        number = _keep(
-            patterns, promising, weights, near, records, 0, places_left, places_right, batch, waiting, kept_left, kept_right, kept, number
-        )  # fmt: skip
-    full = np.flatnonzero(patterns != _EMPTY)
-    return Tally(patterns[full], counts[full], promising[full], kept_left[:number].copy(), kept_right[:number].copy(), kept[:number].copy())
+        count = min(BATCH, len(left) - begin)
+        for k in range(count):
+            a, b = left[begin + k], right[begin + k]
+            records[k], records[BATCH + k] = a, b
+            for field in range(fields):
+                near[field, k], near[field, BATCH + k] = codes[a, field], codes[b, field]
+        add_levels(values, plan, scratch, near, batch.left, batch.right, count, batch.patterns)
+        found = _with(found, batch, count, near, records, weights)
+    return _tally(found)
 
 
 @compiled
-def _gathered(
-    values: Values, plan: Plan, rows: Rows, first: int, end: int, repeats: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What is compared, of the rows from `first` on, field by field: codes, signatures, groups and keys."""
-    last = max(end, np.int64(rows.ends[end - 1])) if end > first else first
-    span = last - first
-    fields = len(plan.kinds)
-    codes, signs = np.empty((fields, span), np.int32), np.zeros((fields, span), np.uint64)
-    groups = np.empty(span, np.int32)
-    columns = 0 if repeats else np.int64(rows.columns[-1])
-    keys = np.empty((columns, span), np.int32)
-    for k in range(span):
-        record = rows.records[first + k]
-        groups[k] = rows.groups[record]
-        for field in range(fields):
-            code = rows.codes[record, field]
-            codes[field, k] = code
-            if plan.kinds[field] == TEXT and code >= 0:
-                signs[field, k] = values.signatures[code]
-        for column in range(columns):
-            keys[column, k] = rows.keys[record, column]
-    return codes, signs, groups, keys
+def _begin(rows: Rows, i: int) -> int:
+    """The first row with which row i pairs."""
+    return np.int64(rows.begins[i]) if i < len(rows.begins) else np.int64(i + 1)
 
 
 @compiled
-def _chosen(rows: Rows, i: int, j: int, sample: np.uint64) -> bool:
-    a, b = rows.records[i], rows.records[j]
+def _gathered(rows: Rows, first: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is compared, of the rows from `first` on: int32 codes, field by field, groups, and keys, column by column."""
+    span = max(end, np.int64(rows.ends[end - 1])) - first if end > first else 0
+    records = rows.records[first : first + span]
+    codes = np.empty((rows.codes.shape[1], span), np.int32)
+    groups, keys = np.empty((1, span), np.int32), np.empty((np.int64(rows.columns[-1]), span), np.int32)
+    for begin in range(0, span, BATCH):  # few rows at a time, so that each is fetched once
+        end = min(begin + BATCH, span)
+        _fetch(rows.codes, records, begin, end, codes)
+        _fetch(rows.groups.reshape(-1, 1), records, begin, end, groups)
+        _fetch(rows.keys, records, begin, end, keys)
+    return codes, groups[0], keys
+
+
+@compiled
+def _fetch(table: np.ndarray, records: np.ndarray, begin: int, end: int, into: np.ndarray) -> None:
+    """Columns `begin` to `end` of int32 (columns, m) from the rows of int32 (n, columns or more)."""
+    for column in range(len(into)):
+        for k in range(begin, end):
+            into[column, k] = table[records[k], column]
+
+
+@compiled
+def _mark_made(
+    made: np.ndarray, block: np.ndarray, columns: np.ndarray, keys: np.ndarray, i: int, begin: int, end: int, base: int
+) -> None:  # fmt: skip
+    """Which of the pairs of row i with rows `begin` to `end` an earlier rule makes, or an earlier key of this one.
+
+    `keys`: int32 (columns, span), of rows from `base` on. Fills `made`: bool.
+    """
+    made[: end - begin] = False
+    for rule in range(len(columns) - 1):
+        first, last = columns[rule], columns[rule + 1]
+        this = rule == len(columns) - 2
+        if this and last - first == 1:
+            return
+        for p in range(first, last):
+            key = keys[p, i - base]
+            if key < 0 or (this and key >= block[i]):
+                continue
+            for q in range(first, last):
+                for k in range(end - begin):
+                    made[k] |= keys[q, begin - base + k] == key
+
+
+@compiled
+def _take(
+    left: np.ndarray, right: np.ndarray, new: np.ndarray, records: np.ndarray, groups: np.ndarray, made: np.ndarray, i: int, begin: int,
+    end: int, base: int, every: int, repeats: bool, count: int,
+) -> int:  # fmt: skip
+    """Add the pairs of row i with rows `begin` to `end` to the `count` pairs of a batch; returns how many it has then."""
+    group = groups[i - base]
+    sample = np.uint64(every - 1)
+    for other in range(begin, end):
+        apart = (group < 0) | (group != groups[other - base])
+        left[count], right[count], new[count] = i - base, other - base, not made[other - begin]
+        count += apart & (repeats | new[count]) & (every == 1 or _chosen(records, i, other, sample))
+    return count
+
+
+@compiled
+def _chosen(records: np.ndarray, i: int, j: int, sample: np.uint64) -> bool:
+    a, b = records[i], records[j]
     return mix(np.uint64(min(a, b)) << np.uint64(32) | np.uint64(max(a, b))) & sample == np.uint64(0)
 
 
 @compiled
-def _count(
-    patterns: np.ndarray, counts: np.ndarray, promising: np.ndarray, used: int, batch: np.ndarray, waiting: int, weights: Weights
-) -> int:
-    """Count each pattern of a batch; returns how many distinct ones there are now."""
-    for k in range(waiting):
-        slot = _slot(patterns, batch[k])
-        if patterns[slot] == _EMPTY:
-            patterns[slot] = batch[k]
-            promising[slot] = most_weight(batch[k], weights) >= weights.floor
-            used += 1
-        counts[slot] += 1
-        batch[k] = slot
-    return used
+def _batch() -> _Batch:
+    return _Batch(np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.bool_), np.empty(BATCH, np.int64))
 
 
 @compiled
-def _keep(
-    patterns: np.ndarray, promising: np.ndarray, weights: Weights, codes: np.ndarray, records: np.ndarray, first: int,
-    batch_left: np.ndarray, batch_right: np.ndarray, slots: np.ndarray, waiting: int, left: np.ndarray, right: np.ndarray, kept: np.ndarray,
-    number: int,
-) -> int:  # fmt: skip
-    """Keep the pairs that reach the floor; returns how many there are now."""
-    for k in range(waiting):
+def _nothing() -> _Found:
+    size, room = 1 << 12, 1 << 10
+    return _Found(
+        np.full(size, _EMPTY, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.bool_),
+        np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64), 0, 0,
+    )  # fmt: skip
+
+
+@compiled
+def _tally(found: _Found) -> Tally:
+    full, number = np.flatnonzero(found.patterns != _EMPTY), found.number
+    return Tally(
+        found.patterns[full], found.counts[full], found.new[full], found.promising[full],
+        found.left[:number].copy(), found.right[:number].copy(), found.kept[:number].copy(),
+    )  # fmt: skip
+
+
+@compiled
+def _with(found: _Found, batch: _Batch, count: int, codes: np.ndarray, records: np.ndarray, weights: Weights) -> _Found:
+    """A tally with the pairs of a batch. `codes`: int32 (fields, m), `records`: int32, of the batch's columns."""
+    patterns, counts, new, promising, left, right, kept, distinct, number = found
+    if (distinct + count) * 2 > len(patterns):
+        patterns, counts, new, promising = _grown(patterns, counts, new, promising)
+    if number + count > len(left):
+        left, right, kept = _doubled(left), _doubled(right), _doubled(kept)
+    slots = batch.patterns
+    for k in range(count):
+        slot = _slot(patterns, slots[k])
+        if patterns[slot] == _EMPTY:
+            patterns[slot] = slots[k]
+            promising[slot] = most_weight(slots[k], weights) >= weights.floor
+            distinct += 1
+        counts[slot] += 1
+        new[slot] += batch.new[k]
+        slots[k] = slot
+    for k in range(count):
         if promising[slots[k]]:
-            i, j = batch_left[k], batch_right[k]
-            pattern = patterns[slots[k]]
-            if len(weights.rarity) > 0:
-                weight = _summed(pattern, weights.levels, weights.together, weights.first, weights.second)
-                if weight + _rarity(pattern, weights, codes, i, j) < weights.floor:
-                    continue
-            a, b = records[first + i], records[first + j]
-            left[number], right[number], kept[number] = min(a, b), max(a, b), pattern
-            number += 1
-    return number
+            i, j, pattern = batch.left[k], batch.right[k], patterns[slots[k]]
+            if len(weights.rarity) == 0 or _weight(pattern, weights, codes, i, j) >= weights.floor:
+                left[number], right[number] = min(records[i], records[j]), max(records[i], records[j])
+                kept[number] = pattern
+                number += 1
+    return _Found(patterns, counts, new, promising, left, right, kept, distinct, number)
 
 
 @compiled
@@ -277,9 +290,9 @@ def _summed(pattern: int, levels: np.ndarray, together: np.ndarray, first: np.nd
 
 
 @compiled
-def _rarity(pattern: int, weights: Weights, codes: np.ndarray, i: int, j: int) -> int:
-    """What rare values add to the weight of the pair of columns i and j of `codes`: int32 (fields, m)."""
-    total = np.int64(0)
+def _weight(pattern: int, weights: Weights, codes: np.ndarray, i: int, j: int) -> int:
+    """What the pair of columns i and j of `codes`: int32 (fields, m) weighs, rare values counted."""
+    total = _summed(pattern, weights.levels, weights.together, weights.first, weights.second)
     for field in range(len(weights.tops)):
         begin = weights.rarity_begins[field]
         if weights.rarity_begins[field + 1] == begin:
@@ -304,14 +317,17 @@ def _slot(patterns: np.ndarray, pattern: int) -> int:
 
 
 @compiled
-def _grown(patterns: np.ndarray, counts: np.ndarray, promising: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _grown(
+    patterns: np.ndarray, counts: np.ndarray, new: np.ndarray, promising: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     size = 2 * len(patterns)
-    new_patterns, new_counts, new_promising = np.full(size, _EMPTY, np.int64), np.zeros(size, np.int64), np.zeros(size, np.bool_)
+    into, into_counts = np.full(size, _EMPTY, np.int64), np.zeros(size, np.int64)
+    into_new, into_promising = np.zeros(size, np.int64), np.zeros(size, np.bool_)
     for old in range(len(patterns)):
         if patterns[old] != _EMPTY:
-            slot = _slot(new_patterns, patterns[old])
-            new_patterns[slot], new_counts[slot], new_promising[slot] = patterns[old], counts[old], promising[old]
-    return new_patterns, new_counts, new_promising
+            slot = _slot(into, patterns[old])
+            into[slot], into_counts[slot], into_new[slot], into_promising[slot] = patterns[old], counts[old], new[old], promising[old]
+    return into, into_counts, into_new, into_promising
 
 
 @compiled

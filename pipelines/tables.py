@@ -15,10 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from kernels.jit import without
 from pipelines import storage
 from pipelines.errors import DataError
 
 pa.set_memory_pool(pa.system_memory_pool())  # gives memory back when a column is done with
+with without("pandas"):  # of which Arrow would ask for each value whether it is one of its frames: .3 s of every process
+    pa.scalar(0)
 
 _PARQUET = (".parquet", ".pq")
 
@@ -233,7 +236,7 @@ def _read(path: Path, names: list[str]) -> pa.Table:
     if path.suffix in _PARQUET:
         schema = pq.read_schema(path)
         texts = [name for name in names if pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)]
-        return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)  # read_table would import pandas
+        return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)
     kinds = dict.fromkeys(names, pa.string())
     convert = pa_csv.ConvertOptions(include_columns=names, column_types=kinds, strings_can_be_null=True, null_values=[""])
     return pa_csv.read_csv(path, parse_options=_dialect(path), convert_options=convert)

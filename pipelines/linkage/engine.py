@@ -76,25 +76,23 @@ def link_tables(
         blocking = blocked(settings, encoded, candidates)
     say(f"{blocking.pairs():,} pairs at most")
     comparer = Comparer(encoded.values, plan(settings.fields), candidates, blocking, ranks)
-    total = possible(candidates.groups, len(encoded))
+    counts = {name: counted(encoded.codes[name]) for name, field in settings.fields.items() if field.weighs_rarity()}
+    evidence: Evidence | None = None
     with clock.phase("train"):
-        at_random = comparer.at_random(settings.sample)
-        counts = {name: counted(encoded.codes[name]) for name, field in settings.fields.items() if field.weighs_rarity()}
-        by_rule = comparer.by_rule(settings.sample, True) if settings.training == "em" else []
-        once = comparer.by_rule(settings.sample, False) if settings.training == "em" else []
-        sampled = Patterns.merged([(each.patterns, each.counts) for each in once])
-        equal = equal_pairs(candidates.codes, candidates.groups) if settings.training == "em" else []
-        alike = alike_pairs(comparer, candidates.codes) if settings.training == "em" else []
-        evidence = Evidence(at_random, sampled, by_rule, total, equal, alike)
-        model = given(encoded) if given else train(settings, evidence, counts, len(encoded))
+        if given:
+            model = given(encoded)
+        else:
+            evidence = sampled(settings, comparer, candidates)
+            model = train(settings, evidence, counts, len(encoded))
     with clock.phase("score"):
         patterns, new, pairs, _ = comparer.all(model.most(settings.threshold - margin(settings)), say)
         screens: tuple[Model, ...] = (model,)
     if pairs is None:
         return None
     with clock.phase("resolve"):
-        evidence = replace(evidence, compared=patterns)
-        model = model if given else train(settings, evidence, counts, len(encoded))
+        if evidence is not None:
+            evidence = replace(evidence, compared=patterns)
+            model = train(settings, evidence, counts, len(encoded))
         screens = (*screens, model)
         pairs = likely(pairs, model, candidates.codes, settings.threshold - margin(settings))
         del counts
@@ -105,11 +103,11 @@ def link_tables(
             encoded.values, plan(settings.fields), comparer.scratch(), candidates.codes, barred, pairs, must, settings.threshold,
             names.order
         )  # fmt: skip
-        if given:
+        if evidence is not None:
+            resolution = resolve(resolver, comparer.alone(), settings, candidates.codes, model, evidence)
+        else:
             label, weights = resolver.clusters(model)
             resolution = Resolution(label, model, weights)
-        else:
-            resolution = resolve(resolver, comparer.alone(), settings, candidates.codes, model, evidence)
     return Linked(encoded, blocking, pairs, patterns, new, resolution, names, screens)
 
 
@@ -138,6 +136,17 @@ def decisions(decided: Links | None, settings: LinkSettings, encoded: Encoded, n
 
     must = keys(decided.must)
     return Pairs((must >> 32).astype(np.int32), (must & 0xFFFFFFFF).astype(np.int32), np.zeros(len(must), np.int64)), keys(decided.cannot)
+
+
+def sampled(settings: LinkSettings, comparer: Comparer, candidates: Candidates) -> Evidence:
+    """What the model begins with, from samples of pairs."""
+    at_random, total = comparer.at_random(settings.sample), possible(candidates.groups, len(candidates.codes))
+    if settings.training != "em":
+        return Evidence(at_random, Patterns.merged([]), [], total)
+    by_rule = comparer.by_rule(settings.sample)
+    once = Patterns.merged([(new.patterns, new.counts) for _, new in by_rule])
+    equal = equal_pairs(candidates.codes, candidates.groups)
+    return Evidence(at_random, once, [every for every, _ in by_rule], total, equal, alike_pairs(comparer, candidates.codes))
 
 
 def train(settings: LinkSettings, evidence: Evidence, counts: Mapping[str, np.ndarray], records: int) -> Model:
@@ -188,8 +197,9 @@ def bars(settings: LinkSettings, encoded: Encoded) -> Bars:
     )
 
 
-def first_records(label: np.ndarray) -> np.ndarray:
-    """int64 (n,): the first record of each record's cluster."""
+def numbered(label: np.ndarray) -> np.ndarray:
+    """int64 (n,): clusters counted from 1 in the order of their first records."""
     first = np.full(len(label), len(label), np.int64)
     np.minimum.at(first, label, np.arange(len(label)))
-    return first[label]
+    first = first[label]
+    return np.cumsum(first == np.arange(len(label)))[first]

@@ -183,7 +183,7 @@ def plan(fields: Mapping[str, Field]) -> Plan:
         firsts.append(len(rows))
         tops.append(len(levels) + 1 if field.compare else 0)
         edits.append(most)
-        least.append(least_common(near, most, prefix) if bounded else np.zeros((64, 64, 5), np.uint8))
+        least.append(least_common(near, most, prefix).ravel() * np.uint8(bounded))
         partners.append(names.index(field.swapped_with) if field.swapped_with else -1)
         groups.append(sum(1 << names.index(other) for other in field.shared_with))
         if field.swapped_with and echoes[position] != names.index(field.swapped_with):  # the two may name each other: one of them speaks

@@ -12,12 +12,12 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from kernels.comparisons import Scratch, Values
-from kernels.deltas import promising
+from kernels.comparisons import Scratch, Values, scratch
+from kernels.streams import stream_pairs
 from pipelines import storage, tables
 from pipelines.errors import SettingsError
 from pipelines.linkage.encode import Encoded
-from pipelines.linkage.engine import MARGIN, Linked, bars, first_records, groups, margin
+from pipelines.linkage.engine import MARGIN, Linked, bars, groups, margin, numbered
 from pipelines.linkage.fields import plan
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living_blocks import Candidates, save_blocks
@@ -61,7 +61,7 @@ def save(linked: Linked, settings: LinkSettings, out: Path) -> dict[str, Any]:
         kept = np.flatnonzero(weights >= _least(settings))
         pairs = linked.pairs.take(kept)
         store.add("links", _directed(pairs.left, pairs.right, pairs.patterns, weights[kept]))
-        persons = np.unique(first_records(linked.resolution.label), return_inverse=True)[1] + 1
+        persons = numbered(linked.resolution.label)
         store.replace("persons", persons.astype(np.int32))
         store.append("history", np.zeros(0, EVENT).view(np.uint8).reshape(-1, EVENT.itemsize))
         facts["unused"] = int(persons.max(initial=0)) + 1
@@ -197,7 +197,7 @@ def _update(store: Store, settings: LinkSettings, changes: Sequence[Change], say
     born = np.where(delta.old >= 0, store.column("born")[delta.old] if n else 0, rows)
     _append_records(store, delta.adopted.codes[delta.added], delta.sources, delta.keys, born, delta.ids)
     codes, sources, values, model = store.column("codes"), store.column("sources"), delta.adopted.values, model_of(store)
-    memory = _scratch(values, len(settings.fields))
+    memory = scratch(values, plan(settings.fields), 12)
     blocks = Candidates(store, settings, delta.adopted.deriver(delta.added), rows)
     new, compared = _compare(blocks, settings, values, memory, codes, sources, present, model)
     say(f"{compared:,} pairs compared")
@@ -264,7 +264,7 @@ def _compare(
     parts = [_directed(*(np.zeros(0, np.int64) for _ in range(4)))]
     compared, compared_how = 0, plan(settings.fields)
     floor = model.most(settings.threshold - MARGIN / 2)
-    floor = floor._replace(floor=floor.floor - 2)  # the last word is that of `of_pairs`, which rounds otherwise
+    floor = floor._replace(floor=floor.floor - len(settings.fields))  # the last word is that of `of_pairs`, which rounds otherwise
     group = groups(settings, cast(Encoded, _Some(np.arange(len(settings.data)), np.zeros((0, 0)), ())))
     together = (group >= 0)[sources] if (group >= 0).any() else None
     for left, right in blocks.pairs():
@@ -273,11 +273,11 @@ def _compare(
             fit &= ~(together[left] & (group[sources[left]] == group[sources[right]]))
         left, right = left[fit], right[fit]
         compared += len(left)
-        places, patterns = promising(values, compared_how, memory, codes, left, right, floor)
-        pairs = Pairs(left[places], right[places], patterns)
+        found = stream_pairs(values, compared_how, memory, codes, left, right, floor)
+        pairs = Pairs(found.left, found.right, found.kept)
         weights = model.of_pairs(pairs, codes)
         kept = weights >= _least(settings)
-        parts.append(_directed(pairs.left[kept], pairs.right[kept], patterns[kept], weights[kept]))
+        parts.append(_directed(pairs.left[kept], pairs.right[kept], pairs.patterns[kept], weights[kept]))
     keys = np.concatenate([part.keys for part in parts])
     return Run(keys, (np.concatenate([part.payload[0] for part in parts]), np.concatenate([part.payload[1] for part in parts]))), compared
 
@@ -311,13 +311,6 @@ def _touched(
 def _at(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low = rows.astype(np.uint64) << np.uint64(32)
     return low, low + np.uint64(1 << 32)
-
-
-def _scratch(values: Values, fields: int) -> Scratch:
-    size = max(values.alphabet, 1)
-    return Scratch(
-        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 12), np.uint64)
-    )
 
 
 def _day(date: str) -> int:

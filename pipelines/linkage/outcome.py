@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines import tables
-from pipelines.linkage.engine import MARGIN, Linked, first_records
+from pipelines.linkage.engine import MARGIN, Linked, numbered
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.report import Doubtful, Example, Member, Step, write_report
 from pipelines.linkage.review import Record, Shown, sample_for_review, write_review
@@ -30,7 +31,7 @@ class Outcome:
     def write(self, out: Path) -> dict[str, Any]:
         """`clusters.parquet` and `links.parquet`; returns what `model.json` says of them."""
         encoded, resolution, pairs, ids = self.linked.encoded, self.linked.resolution, self.linked.pairs, self.linked.names.ids
-        source, numbers = tables.labels(encoded.sources, self._sources), self.cluster_numbers()
+        source, numbers = tables.labels(encoded.sources, self._sources), self.cluster_numbers
         tables.write({"source": source, "record_id": ids, "cluster_id": numbers}, out / "clusters.parquet")
         likely = np.flatnonzero(resolution.weights >= (self.settings.threshold - MARGIN / 2) * SCALE)
         left, right, bits = pairs.left[likely], pairs.right[likely], resolution.weights[likely] / SCALE
@@ -44,9 +45,10 @@ class Outcome:
         )  # fmt: skip
         return self.described(numbers)
 
+    @cached_property
     def cluster_numbers(self) -> np.ndarray:
         """int64 (n,): clusters counted from 1 in the order of their first records."""
-        return np.unique(first_records(self.linked.resolution.label), return_inverse=True)[1].astype(np.int64) + 1
+        return numbered(self.linked.resolution.label)
 
     def described(self, numbers: np.ndarray) -> dict[str, Any]:
         """The model and the clusters in counts."""
@@ -141,7 +143,7 @@ class Outcome:
         return [(np.flatnonzero(label == cluster)[:_SHOWN].tolist(), float(weakest[cluster]) / SCALE) for cluster in chosen]
 
     def _cluster(self, records: list[int], weakest: float) -> Doubtful:
-        return Doubtful(str(int(self.cluster_numbers()[records[0]])), tuple(self._member(record) for record in records), weakest)
+        return Doubtful(str(int(self.cluster_numbers[records[0]])), tuple(self._member(record) for record in records), weakest)
 
     def _member(self, record: int) -> Member:
         return Member(self._name(record), {name: self._value(name, record) for name in self.settings.fields})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.comparisons import LEVELS, Plan, Scratch, Values
+from kernels.comparisons import LEVELS, Plan, Scratch, Values, scratch
 from kernels.streams import Rows, Tally, Weights, stream, stream_pairs
 from pipelines.compute import Ranks
 from pipelines.linkage.rules import Blocking, Candidates, Listed, chunks
@@ -73,9 +73,7 @@ class Comparer:
 
     def scratch(self) -> Scratch:
         """Memory for one thread."""
-        size = max(self._values.alphabet, 1)
-        memo = np.zeros((len(self._plan.kinds), 1 << self._memo), np.uint64)
-        return Scratch(np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), memo)
+        return scratch(self._values, self._plan, self._memo)
 
     def at_random(self, pairs: int, label: np.ndarray | None = None) -> Patterns:
         """Patterns of pairs of some random records with some others: the same for any number of ranks and threads.
@@ -95,47 +93,51 @@ class Comparer:
             np.concatenate([left, right]).astype(np.int32), np.full(both, len(left), np.int32),
             np.repeat(np.array([both, 0], np.int32), [len(left), len(right)]), np.zeros(0, np.int32),
             self._candidates.groups if label is None else label, self._candidates.codes,
-            self._blocking.keys, np.append(columns, columns[-1]),
+            self._blocking.keys, np.append(columns, columns[-1]) if label is None else columns[:1],
         )  # fmt: skip
         mine = np.array_split(np.arange(len(left)), self._ranks.size)[self._ranks.rank]
         tally = self._compare(self.scratch(), rows, *_run(mine), 1, label is not None, nothing())
         return self._together([(tally.patterns, tally.counts)])
 
-    def by_rule(self, sample: int, repeats: bool) -> list[Patterns]:
-        """For each rule the patterns of about `sample` of the pairs that it makes; with `repeats` those of earlier rules among them."""
+    def by_rule(self, sample: int) -> list[tuple[Patterns, Patterns]]:
+        """For each rule the patterns of about `sample` of the pairs that it makes, and of those of them that no earlier rule makes."""
         if self._blocking.listed is not None:
             listed, every = self._blocking.listed, 1
             while len(listed.left) > sample * every:
                 every *= 2
             part = Listed(listed.left[::every], listed.right[::every])
-            return [self._together([(each.patterns, each.counts * every) for each in self._listed(part, nothing())])]
-        return [self._sampled(rule, sample, repeats) for rule in range(len(self._blocking.rules))]
+            return [self._scaled(self._listed(part, nothing()), float(every))]
+        return [self._sampled(rule, sample) for rule in range(len(self._blocking.rules))]
 
-    def _sampled(self, rule: int, sample: int, repeats: bool) -> Patterns:
+    def _sampled(self, rule: int, sample: int) -> tuple[Patterns, Patterns]:
         """Patterns of a rule's pairs, from the blocks that come first: blocks stand in the order of a hash, so these are any."""
         blocked = self._blocking.rules[rule]
-        room = np.cumsum(np.maximum(blocked.ends.astype(np.int64) - blocked.begins, 0))
+        room = np.cumsum(blocked.room())
         if not len(room) or not room[-1]:
-            return Patterns.merged([])
+            return Patterns.merged([]), Patterns.merged([])
         rows = min(int(np.searchsorted(room, _SPREAD * sample)) + 1, len(room))
         seen, every = int(room[rows - 1]), 1
         while seen > sample * every:
             every *= 2
-        tallies = self._stream(rule, every, repeats, nothing(), rows)
-        scale = every * float(room[-1]) / seen
-        return self._together([(each.patterns, np.rint(each.counts * scale).astype(np.int64)) for each in tallies])
+        return self._scaled(self._stream(rule, every, True, nothing(), rows), every * float(room[-1]) / seen)
+
+    def _scaled(self, tallies: Sequence[Tally], scale: float) -> tuple[Patterns, Patterns]:
+        """All pairs of a sample, and the new ones, as so many times more."""
+        pairs = [(each.patterns, np.rint(each.counts * scale).astype(np.int64)) for each in tallies]
+        new = [(each.patterns[each.new > 0], np.rint(each.new[each.new > 0] * scale).astype(np.int64)) for each in tallies]
+        return self._together(pairs), self._together(new)
 
     def of_rows(self, records: np.ndarray, ends: np.ndarray) -> Patterns:
         """Patterns of the pairs of each record with those after it up to its end. `records`, `ends`: int32 (m,)."""
         n = len(self._candidates.codes)
         rows = Rows(
-            records, np.arange(1, len(records) + 1, dtype=np.int32), ends, np.zeros(0, np.int32), self._candidates.groups,
+            records, np.zeros(0, np.int32), ends, np.zeros(0, np.int32), self._candidates.groups,
             self._candidates.codes,
             np.zeros((n, 0), np.int32), np.zeros(1, np.int32),
         )  # fmt: skip
-        scratch, step = self.scratch(), _ROWS
+        memory, step = self.scratch(), _ROWS
         tallies = [
-            self._compare(scratch, rows, begin, min(begin + step, len(records)), 1, True, nothing())
+            self._compare(memory, rows, begin, min(begin + step, len(records)), 1, True, nothing())
             for begin in range(0, len(records), step)
         ]
         return Patterns.merged([(each.patterns, each.counts) for each in tallies])

@@ -53,19 +53,20 @@ class Resolver:
         weights = model.of_pairs(pairs, self._codes)
         likely = self._turn[weights[self._turn] > self._threshold * SCALE]
         likely = likely[np.argsort(-weights[likely], kind="stable")]
-        left, right = self._left[likely], self._right[likely]
+        left, right, patterns = self._left[likely], self._right[likely], pairs.patterns[likely]
         sure = 0
         if self._sure is not None:
             sure = len(self._sure[0])
             left, right = np.concatenate([self._sure[0], left]), np.concatenate([self._sure[1], right])
+            patterns = np.concatenate([np.full(sure, -1, np.int64), patterns])
         evidence = evidence_of(model)
         label, stirred = np.arange(n, dtype=np.int32), np.zeros(n, bool)
         given = (self._values, self._plan, self._scratch, self._room, evidence, self._bars)
-        agglomerate(*given, left, right, sure, self._threshold, label, stirred)
+        agglomerate(*given, left, right, patterns, sure, self._threshold, label, stirred)
         begins, others = neighbours(left, right, n)
         for _ in range(_SWEEPS):
             moves = rearrange(*given, begins, others, self._threshold, label, stirred)
-            joins = agglomerate(*given, left, right, sure, self._threshold, label, stirred)
+            joins = agglomerate(*given, left, right, patterns, sure, self._threshold, label, stirred)
             if not moves and not joins:  # each component is as it would be alone
                 break
         named = np.empty(n, np.int32)

@@ -29,7 +29,8 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Blocked:
-    """One rule. `name`: its keys in words. `records`: int32 (m,), row by row, block by block; `ends`: int32 (m,). `pairs`: at most so
+    """One rule. `name`: its keys in words. `records`: int32 (m,), row by row, block by block; `begins`, `ends`: int32 (m,), the rows with
+    which each row pairs, `begins` empty where all pair with those after them. `pairs`: at most so
     many; `block`: int32, the block of each row, where a record has several keys; `largest`: rows of the largest blocks; `divided`: blocks
     that were too large and were divided; `left_out`: their rows that lack the dividing keys, and are compared by other rules alone."""
 
@@ -44,6 +45,12 @@ class Blocked:
     divided: int
     left_out: int
 
+    def room(self, first: int | None = None) -> np.ndarray:
+        """int64: pairs that each row makes, of all rows or the `first`."""
+        ends = self.ends[:first].astype(np.int64)
+        begins = self.begins[:first] if len(self.begins) else np.arange(1, len(ends) + 1)
+        return np.maximum(ends - begins, 0)
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -56,7 +63,7 @@ class Listed:
 @dataclass(frozen=True)
 class Blocking:
     """All rules, or, where there is none, the pairs that combinations of keys make. `keys`: int32 (n, columns), the block of each record
-    by each key of each rule, negative and different for those in none; `columns`: int32 (rules + 1,), where each rule's columns begin."""
+    by each key of each rule, -1 for those in none; `columns`: int32 (rules + 1,), where each rule's columns begin."""
 
     rules: list[Blocked]
     keys: np.ndarray
@@ -93,9 +100,7 @@ def block(deriver: Deriver, rules: Sequence[Sequence[Key]], candidates: Candidat
         found.append(blocked)
         columns += ids
         edges.append(len(columns))
-    keys = np.stack(columns, 1)
-    np.copyto(keys, -1 - np.arange(len(keys), dtype=np.int32)[:, None], where=keys < 0)
-    return Blocking(found, keys, np.array(edges, np.int32))
+    return Blocking(found, np.stack(columns, 1), np.array(edges, np.int32))
 
 
 def _block(
@@ -135,9 +140,9 @@ def _block(
             f"a block makes {int(np.add.reduceat(pairs, begins).max()):,} pairs, more than largest_block ({largest:,})",
             "add a key to the rule, name keys under divide_by, or raise largest_block",
         )
-    begins = np.arange(1, len(rows) + 1, dtype=np.int32)
+    begins = np.zeros(0, np.int32)
     if seekers is not None:
-        begins[~seekers[rows % n]] = np.iinfo(np.int32).max
+        begins = np.where(seekers[rows % n], np.arange(1, len(rows) + 1), np.iinfo(np.int32).max).astype(np.int32)
     several = len(per_key) > 1
     sizes = np.diff(np.unique(ends), prepend=0) if len(ends) else np.empty(0, np.int64)
     blocked = Blocked(
@@ -165,7 +170,7 @@ def _heavy(rows: np.ndarray, ends: np.ndarray, pairs: np.ndarray, largest: int) 
 
 def chunks(blocked: Blocked, pairs: int, rows: int, first: int | None = None) -> Iterator[tuple[int, int]]:
     """Runs of a rule's rows, or of its `first` rows, with about so many `pairs` or `rows`; a heavy block is cut like any other."""
-    room = np.maximum(blocked.ends[:first].astype(np.int64) - blocked.begins[:first], 0)
+    room = blocked.room(first)
     total = np.cumsum(room / pairs + 1 / rows)
     cuts = np.searchsorted(total, np.arange(1, np.ceil(total[-1]))) + 1 if len(total) else np.empty(0, np.int64)
     yield from ((int(begin), int(end)) for begin, end in pairwise(np.unique([0, *cuts, len(room)])))

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler, Levenshtein
 
-from kernels.comparisons import BITS, LEVELS, TEXT, Plan, Scratch, add_levels
+from kernels.comparisons import BITS, LEVELS, Plan, Scratch, add_levels, scratch
 from kernels.strings import fold, sounds
 from pipelines import tables
 from pipelines.linkage.encode import Encoded, encode_columns
@@ -199,22 +199,15 @@ def encoded(fields: Mapping[str, Field], records: Sequence[Record]) -> Encoded:
     return encode_columns(fields, columns, np.array([0, len(records)], np.int64))
 
 
-def scratch(values: Encoded, fields: int, memo: int = 10) -> Scratch:
-    size = max(values.values.alphabet, 1)
-    return Scratch(
-        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << memo), np.uint64)
-    )
+ROOM = 1 << 14  # pairs
 
 
 def patterns(how: Plan, rows: Encoded, pairs: Iterable[tuple[int, int]], room: Scratch) -> np.ndarray:
     """The pattern of each pair, computed in one batch."""
     codes = np.ascontiguousarray(rows.matrix().T)
-    signs = np.zeros(codes.shape, np.uint64)
-    for field in np.flatnonzero(how.kinds == TEXT):
-        signs[field] = np.append(rows.values.signatures, np.uint64(0))[codes[field]]
     left, right = (np.array(side, np.int32) for side in zip(*pairs, strict=True))
     out = np.full(len(left), -1, np.int64)
-    add_levels(rows.values, how, room, codes, signs, left, right, len(left), np.empty(len(left), np.int32), out)
+    add_levels(rows.values, how, room, codes, left, right, len(left), out)
     assert not room.masks.any()
     assert not room.last.any()
     return out
@@ -233,9 +226,9 @@ def planned(kind: str, words_of_levels: tuple[str, ...]) -> tuple[dict[str, Fiel
 def agree(fields: Mapping[str, Field], how: Plan, records: Sequence[Record]) -> None:
     """Every pair, both ways round, with a memory of few pairs and of many, shows what the words say."""
     rows, pairs = encoded(fields, records), list(product(range(len(records)), repeat=2))
-    small = patterns(how, rows, pairs, scratch(rows, len(fields), 4))
+    small = patterns(how, rows, pairs, scratch(rows.values, how, 4, ROOM))
     assert levels(small, len(fields)) == [slow_pattern(fields, records[i], records[j]) for i, j in pairs]
-    large = scratch(rows, len(fields), 16)
+    large = scratch(rows.values, how, 16, ROOM)
     assert (patterns(how, rows, pairs, large) == small).all()
     assert (patterns(how, rows, pairs[::-1], large)[::-1] == small).all()
     assert (small.reshape(len(records), -1) == small.reshape(len(records), -1).T).all()
@@ -345,9 +338,9 @@ def test_a_memory_of_few_pairs_forgets_and_never_confuses() -> None:
     fields, how = planned("text", TEXT_LEVELS[3])
     records = [{"field": "".join(random.choice(list("ab"), random.integers(3, 8)))} for _ in range(60)]
     rows, pairs = encoded(fields, records), [(int(i), int(j)) for i, j in random.integers(0, 60, (1500, 2))]
-    found = [patterns(how, rows, pairs, scratch(rows, 1, memo)) for memo in (4, 6, 16)]
+    found = [patterns(how, rows, pairs, scratch(rows.values, how, memo, ROOM)) for memo in (4, 6, 16)]
     assert (found[0] == found[1]).all()
     assert (found[0] == found[2]).all()
-    room = scratch(rows, 1, 4)
+    room = scratch(rows.values, how, 4, ROOM)
     alone = [int(patterns(how, rows, [pair], room)[0]) for pair in pairs[:300]]
     assert alone == found[0][:300].tolist()

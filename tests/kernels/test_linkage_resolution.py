@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kernels.clusters import MOST_RECORDS, Bars, Evidence, Weigher, agglomerate, rearrange, weigher
-from kernels.comparisons import BITS, LEVELS, TEXT, Plan, Scratch, add_levels
+from kernels.comparisons import BITS, LEVELS, Plan, Values, add_levels, scratch
 from pipelines import tables
 from pipelines.linkage.encode import Encoded, encode_columns
 from pipelines.linkage.fields import Field, plan
@@ -114,7 +114,7 @@ def made(seed: int, n: int, barred: str = "", few: bool = False) -> Problem:
     bars = some_bars(random, n) if barred == "all" else no_bars(n)
     if barred == "sources":
         bars = bars._replace(single=random.integers(-1, 4, n).astype(np.int8))
-    return Problem(rows, rows.matrix(), evidence, bars, compared(rows))
+    return Problem(rows, rows.matrix(), evidence, bars, compared(rows.values, rows.matrix()))
 
 
 def some_bars(random: np.random.Generator, n: int) -> Bars:
@@ -134,23 +134,13 @@ def no_bars(n: int) -> Bars:
     return Bars(np.full(n, -1, np.int8), none, none, none, none, none, np.zeros(0, np.int64))
 
 
-def compared(rows: Encoded) -> np.ndarray:
+def compared(values: Values, codes: np.ndarray) -> np.ndarray:
     """int64 (n, n): the pattern of any two records."""
-    codes, n = np.ascontiguousarray(rows.matrix().T), len(rows)
-    signs = np.zeros(codes.shape, np.uint64)
-    for field in np.flatnonzero(planned().kinds == TEXT):
-        signs[field] = np.append(rows.values.signatures, np.uint64(0))[codes[field]]
+    n = len(codes)
     left, right = np.repeat(np.arange(n), n).astype(np.int32), np.tile(np.arange(n), n).astype(np.int32)
     out = np.empty(n * n, np.int64)
-    add_levels(rows.values, planned(), scratch(rows), codes, signs, left, right, n * n, np.empty(n * n, np.int32), out)
+    add_levels(values, planned(), scratch(values, planned(), 8, n * n), np.ascontiguousarray(codes.T), left, right, n * n, out)
     return out.reshape(n, n)
-
-
-def scratch(rows: Encoded) -> Scratch:
-    size = max(rows.values.alphabet, 1)
-    return Scratch(
-        np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((len(FIELDS), 1 << 8), np.uint64)
-    )
 
 
 class Run:
@@ -161,12 +151,15 @@ class Run:
         self.label = np.arange(n, dtype=np.int32) if label is None else np.array(label, np.int32)
         self.stirred = np.zeros(n, bool)
         self._left, self._right = (np.array([pair[side] for pair in pairs], np.int32) for side in (0, 1))
+        self._patterns = compared(problem.rows.values, problem.codes)[self._left, self._right] if len(pairs) else np.zeros(0, np.int64)
+        self._patterns[::3] = -1  # of some it is not known
         self._threshold = threshold
         room: Weigher = weigher(problem.codes)
-        self._given = (problem.rows.values, planned(), scratch(problem.rows), room, problem.evidence, problem.bars)
+        self._given = (problem.rows.values, planned(), scratch(problem.rows.values, planned(), 8), room, problem.evidence, problem.bars)
 
     def join(self, sure: int = 0) -> int:
-        return int(agglomerate(*self._given, self._left, self._right, sure, self._threshold, self.label, self.stirred))
+        pairs = self._left, self._right, self._patterns
+        return int(agglomerate(*self._given, *pairs, sure, self._threshold, self.label, self.stirred))
 
     def move(self) -> int:
         return int(

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler, Levenshtein
 
-from kernels.signatures import CLASSES, LONG, common_bound, least_common, length_of, may_agree, prefix_bound, signatures
+from kernels.signatures import CLASSES, LONG, common_bound, least_common, length_of, prefix_bound, signatures, those_alike
 
 # Uninterpreted, numpy warns of the overflow that the sum of bits is made of.
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
@@ -57,6 +57,13 @@ def marks(a: str, b: str, seed: int) -> tuple[np.uint64, np.uint64]:
 @cache
 def least(near: float, edits: int, prefix: int) -> np.ndarray:
     return least_common(near, edits, prefix)
+
+
+def may_agree(a: np.uint64, b: np.uint64, table: np.ndarray) -> bool:
+    room = np.empty(2, np.int32)
+    found = those_alike(np.array([a, b]), np.array([b, a]), table.ravel(), room, room.copy(), np.arange(2, dtype=np.int32))
+    assert found in (0, 2)  # both ways alike
+    return found == 2
 
 
 def slow_prefix(a: str, b: str, most: int) -> int:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.comparisons import BITS, LEVELS, TEXT, Plan, Scratch, add_levels
+from kernels.comparisons import BITS, LEVELS, Plan, Scratch, add_levels, scratch
 from kernels.streams import Tally, Weights, most_weight, stream, stream_pairs
 from pipelines import tables
 from pipelines.compute import Ranks
@@ -80,7 +80,7 @@ class Case:
         return Comparer(self.rows.values, planned(), self.candidates, self.blocking, ranks or Ranks(), threads)
 
     def stream(self, rule: int, cuts: Sequence[int], every: int = 1, repeats: bool = False) -> list[Tally]:
-        rows, room = self.blocking.rows(rule, self.candidates), scratch(self.rows)
+        rows, room = self.blocking.rows(rule, self.candidates), room_for(self.rows)
         edges = sorted({0, len(rows.records), *(cut % (len(rows.records) + 1) for cut in cuts)})
         given, how = (self.rows.values, planned(), room, rows), (every, repeats, everything())
         return [stream(*given, begin, end, *how) for begin, end in pairwise(edges)]
@@ -91,9 +91,8 @@ def planned() -> Plan:
     return plan(FIELDS)
 
 
-def scratch(rows: Encoded, fields: int = len(FIELDS)) -> Scratch:
-    size = max(rows.values.alphabet, 1)
-    return Scratch(np.zeros(size, np.uint64), np.zeros(size, np.int32), np.empty((66, 66), np.int32), np.zeros((fields, 1 << 8), np.uint64))
+def room_for(rows: Encoded, how: Plan | None = None) -> Scratch:
+    return scratch(rows.values, how or planned(), 8)
 
 
 def everything() -> Weights:
@@ -140,14 +139,11 @@ def made(seed: int, n: int, rules: int, most: int, with_seekers: bool, keys: int
 def slow_patterns(rows: Encoded, how: Plan, pairs: Sequence[tuple[int, int]], fields: int = len(FIELDS)) -> list[int]:
     """The pattern of each pair, compared by itself."""
     codes = np.ascontiguousarray(rows.matrix().T)
-    signs = np.zeros(codes.shape, np.uint64)
-    for field in np.flatnonzero(how.kinds == TEXT):
-        signs[field] = np.append(rows.values.signatures, np.uint64(0))[codes[field]]
     left, right = (
         (np.array(side, np.int32) for side in zip(*pairs, strict=True)) if pairs else (np.empty(0, np.int32), np.empty(0, np.int32))
     )
     out = np.empty(len(left), np.int64)
-    add_levels(rows.values, how, scratch(rows, fields), codes, signs, left, right, len(left), np.empty(len(left), np.int32), out)
+    add_levels(rows.values, how, scratch(rows.values, how, 8, len(left)), codes, left, right, len(left), out)
     return out.tolist()
 
 
@@ -293,7 +289,8 @@ def test_more_patterns_and_pairs_than_there_was_room_for(cuts: list[int]) -> Non
     rows = encoded({name: random.choice(np.array(["0", "1", "2", "3", "9", None], object), n).tolist() for name in fields}, fields)
     candidates = Candidates(rows.matrix(), np.full(n, -1, np.int32))
     blocking = block(Keys(), [[Key([np.ones(n, np.uint64)])]], candidates, 1 << 40, [])  # type: ignore[arg-type,list-item]
-    how, room, edges = plan(fields), scratch(rows, len(fields)), [0, *cuts, n]
+    how, edges = plan(fields), [0, *cuts, n]
+    room = room_for(rows, how)
     tallies = [stream(rows.values, how, room, blocking.rows(0, candidates), a, b, 1, False, everything()) for a, b in pairwise(edges)]
     pairs = list(combinations(range(n), 2))
     patterns = slow_patterns(rows, how, pairs, len(fields))
@@ -311,7 +308,7 @@ def test_more_patterns_and_pairs_than_there_was_room_for(cuts: list[int]) -> Non
 def test_listed_pairs_are_compared_like_those_of_a_rule(case: Case, seed: int, floor: int) -> None:
     weights, wanted = some(case, seed, floor), sorted(case.wanted())
     left, right = (np.array([pair[side] for pair in wanted], np.int32) for side in (0, 1))
-    listed = stream_pairs(case.rows.values, planned(), scratch(case.rows), case.candidates.codes, left, right, weights)
+    listed = stream_pairs(case.rows.values, planned(), room_for(case.rows), case.candidates.codes, left, right, weights)
     found, _, pairs, _ = case.comparer().all(weights, lambda _: None)
     assert pairs is not None
     assert counted([listed]) == dict(zip(found.patterns.tolist(), found.counts.tolist(), strict=True))
