@@ -362,6 +362,21 @@ def _silent(_line: str) -> None:
     return None
 
 
+@app.command("linkage-error")
+def linkage_error(
+    permit: Annotated[Path, typer.Argument(help="the permit's file in a site; it has been run")],
+    draws: Annotated[int, typer.Option(min=10, max=10_000, help="how many times the linkage is drawn")] = 100,
+) -> None:
+    """Count a permit's tables again under draws of the linkage: how much do they hang on links that are not certain?
+
+    Example: uttag linkage-error demo-site/permits/diabetes.yaml --draws 100
+    """
+    from workflows import linkage_error as errors
+
+    for line in errors.run(_site_of(permit), permit.stem, draws):
+        print(line)
+
+
 @app.command("audit")
 def audit_log(site: SitePath, head: Annotated[str | None, typer.Option(help="a head that you noted earlier")] = None) -> None:
     """Check that nobody rewrote the site's log, and print its head for you to keep.
