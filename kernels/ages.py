@@ -31,3 +31,13 @@ def year_month_day(day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
         [days.astype("datetime64[Y]").astype(np.int64) + 1970, months.astype(np.int64) % 12 + 1, (days - months).astype(np.int64) + 1], 1
     )
     return np.where((day != unknown_day)[:, None], parts, 0)
+
+
+def birthdays(birth_day: np.ndarray, years: int) -> np.ndarray:
+    """int64 (n,): the day on which each age in completed years is reached; who is born on 29 February reaches it on 1 March in other years.
+
+    `birth_day`: int64 (n,), days since 1970-01-01, known.
+    """
+    days = birth_day.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    return ((months + 12 * years).astype("datetime64[D]") + (days - months)).astype(np.int64)

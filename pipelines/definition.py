@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from pipelines import storage
+from pipelines.design import Controls
 from pipelines.errors import SettingsError
 from pipelines.schemas import KINDS, SETTINGS
 from pipelines.site import Strict, load_yaml
@@ -240,6 +241,7 @@ class Definition(Strict):
     while_exposed: Era | None = None
     censor: tuple[Events, ...] = ()  # events that end follow-up
     join: int = Field(0, ge=0)  # stays of a person with at most so many days between are one
+    controls: Controls | None = None
 
     @field_validator("codes", mode="before")
     @classmethod
@@ -258,6 +260,8 @@ class Definition(Strict):
             raise ValueError("repeat is said, but a person enters once: say which: all, or leave repeat out")
         if self.follow_up is not None and self.while_exposed is not None:
             raise ValueError("follow_up and while_exposed both say when follow-up ends: leave one out")
+        if self.controls is not None and self.index.which == "all":
+            raise ValueError("controls are for persons who enter once: say which: first, last, any or a number, or leave controls out")
         return self
 
     def _events(self) -> list[Events]:
@@ -273,8 +277,8 @@ class Definition(Strict):
 
     @property
     def meaning(self) -> str:
-        """Hash of what the definition says; its titles are no part of it."""
-        return storage.digest("cohort", self.model_dump(mode="json", exclude={"title"}))
+        """Hash of who is in and for how long; titles and controls are no part of it."""
+        return storage.digest("cohort", self.model_dump(mode="json", exclude={"title", "controls"}))
 
     def sentences(self) -> tuple[str, ...]:
         """The definition in plain words, one sentence for each step, in the order in which people leave."""
@@ -294,7 +298,11 @@ class Definition(Strict):
         said.append(f"Follow-up runs to {', '.join(self._ends())}, whichever comes first.")
         if self.join:
             said.append(f"Stays of a person with at most {self.join} days between them are one.")
-        return tuple(said)
+        return (*said, *self.beside())
+
+    def beside(self) -> tuple[str, ...]:
+        """What is asked beside who is in, a sentence each."""
+        return tuple(self.controls.sentences(self.prior_observation, bool(self.age or self.sex))) if self.controls else ()
 
     def _entry(self) -> str:
         which, event = self.index.which, f"event of {self._named(self.index)}"

@@ -159,3 +159,11 @@ SHARD_CODES: Final[Schema] = {  # ascending: what codes the shard has, and how m
 
 # projects zone, written by cohort: who is in, and for how long.
 MEMBERS: Final[Schema] = {"person": "int64", "start": "day", "end": "day"}  # ascending; end is exclusive
+
+# projects zone, written by cohort: controls of its members, where the definition asks for them.
+CONTROLS: Final[Schema] = {  # ascending by (case, person)
+    "person": "int64",
+    "start": "day",  # the case's index day
+    "end": "day",  # exclusive
+    "case": "int64",  # the member that it is the control of
+}

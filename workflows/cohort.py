@@ -11,6 +11,7 @@ from pipelines.cdm import Cdm
 from pipelines.cohort import alone
 from pipelines.cohort.explain import sentences
 from pipelines.cohort.query import Cohort
+from pipelines.definition import Definition
 from pipelines.errors import PermitError, SettingsError, UttagError
 from pipelines.site import Site
 from pipelines.snapshot import Snapshot
@@ -83,10 +84,12 @@ def explained(paths: Sequence[Path]) -> Iterator[str]:
     for path in found:
         if len(found) > 1:
             yield f"{path.name}"
-        yield from sentences(_either(path))
+        cohort, design = _either(path)
+        yield from sentences(cohort)
+        yield from design.beside() if design else ()
 
 
-def _either(path: Path) -> Cohort:
+def _either(path: Path) -> tuple[Cohort, Definition | None]:
     """The definition as a CDM or a snapshot would take it, whichever it is for."""
     if path.suffix == ".json":
         return alone.read(path, cdm=True)

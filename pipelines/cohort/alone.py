@@ -13,6 +13,7 @@ import numpy as np
 from pipelines import definition, duck, storage, tables
 from pipelines.cdm import Cdm
 from pipelines.cohort import circe, engine, oracle, sql
+from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.concept_sets import unknown
 from pipelines.cohort.domains import STORED
@@ -21,6 +22,7 @@ from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.steps import steps
+from pipelines.definition import Definition
 from pipelines.errors import SettingsError, UttagError
 from pipelines.snapshot import Snapshot
 
@@ -34,11 +36,12 @@ _LONGEST_NUMBER = 18  # digits that 64 bits hold whatever they are
 
 @dataclass(frozen=True)
 class Asked:
-    """A definition, and the number that its rows carry."""
+    """A definition, and the number that its rows carry. `design`: what it asks beside, where it is YAML."""
 
     id: int
     path: Path
     cohort: Cohort
+    design: Definition | None = None
 
 
 def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagError]]:
@@ -47,22 +50,25 @@ def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagE
     found, faults = [], []
     for path in files(paths):
         try:
-            found.append((path, read(path, isinstance(where, Cdm))))
+            found.append((path, *read(path, isinstance(where, Cdm))))
         except UttagError as fault:
             faults.append(fault)
-    numbers = _numbers([path for path, _ in found])
-    return sorted((Asked(numbers[path], path, cohort) for path, cohort in found), key=lambda each: each.id), faults
+    numbers = _numbers([path for path, *_ in found])
+    return sorted((Asked(numbers[path], path, cohort, design) for path, cohort, design in found), key=lambda each: each.id), faults
 
 
-def read(path: Path, cdm: bool) -> Cohort:
-    """One definition, Circe JSON or YAML, for a CDM or a snapshot."""
+def read(path: Path, cdm: bool) -> tuple[Cohort, Definition | None]:
+    """One definition, Circe JSON or YAML, for a CDM or a snapshot; and as it stands in YAML."""
     if path.suffix not in _SUFFIXES:
         raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
-    cohort = circe.load(path) if path.suffix == ".json" else lower(definition.load(path), cdm)
+    design = None if path.suffix == ".json" else definition.load(path)
+    if cdm and design is not None and design.controls:
+        raise SettingsError(path, "asks for controls, which --cdm does not give", "leave them out, or run it with --snapshot")
+    cohort = circe.load(path) if design is None else lower(design, cdm)
     foreign = sorted(cohort.domains() - set(STORED))
     if foreign and not cdm:
         raise SettingsError(path, f"asks for {foreign[0]} of OMOP, which a snapshot does not have", "run it with --cdm")
-    return cohort
+    return cohort, design
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
@@ -94,16 +100,19 @@ def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
 
 
 def run(definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say) -> list[dict[str, Any]]:
-    """Run every definition and write OHDSI's five tables and `definitions.json` into `out`. Returns what `definitions.json` holds: for each
-    its number, file, rows, persons, attrition, and how many concepts the vocabulary does not know."""
-    results, told = {}, []
+    """Run every definition and write OHDSI's five tables and `definitions.json` into `out`, and what else definitions ask for. Returns what
+    `definitions.json` holds: for each its number, file, rows, persons, attrition, how many concepts the vocabulary does not know, and what
+    is told of its controls."""
+    results, told, beside = {}, [], Beside()
     with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):
             found = results[each.id] = run_one(each.cohort)
-            about = _about(each, found, where)
+            about = {**_about(each, found, where), **(beside.found(each.id, each.design, where, found) if each.design else {})}
             told.append(about)
             say(f"{number}/{len(definitions)} {each.path.name}: {about['persons']:,} persons, {about['rows']:,} rows{_note(about)}")
     write(results, out)
+    for name, columns in beside.tables().items():
+        tables.write(columns, out / f"{name}.parquet")
     storage.write_json(told, out / "definitions.json")
     return told
 

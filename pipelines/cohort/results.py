@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.storage import Frame
+
 ALL_EVENTS, BEST_EVENT = 0, 1  # mode_id
 
 
@@ -27,6 +29,10 @@ class Results:
     lost: int | None
     rules: int
     attrition: tuple[int, ...]
+
+    def members(self) -> Frame:
+        """The stays as schema MEMBERS has them."""
+        return {"person": self.subject, "start": self.start.astype(np.int32), "end": (self.end + 1).astype(np.int32)}
 
     def tables(self) -> dict[str, dict[str, np.ndarray]]:
         """OHDSI's result tables by name, without `cohort_definition_id`; whole numbers, days since 1970-01-01."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from pipelines import storage
 from pipelines.cohort import engine, oracle
+from pipelines.cohort.controls import find_controls
 from pipelines.cohort.lower import lower
 from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import Shard as Readable
@@ -18,7 +17,7 @@ from pipelines.cohort.steps import steps
 from pipelines.compute import Workers
 from pipelines.definition import Definition
 from pipelines.project import Project
-from pipelines.schemas import MEMBERS
+from pipelines.schemas import CONTROLS, MEMBERS
 from pipelines.sealing import Zone
 from pipelines.snapshot import Shard
 from pipelines.storage import Frame
@@ -56,13 +55,19 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     ]
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
     workers.map(_select_shard, missing)
-    return {
+    receipt = {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
         "attrition": _merged([storage.read_json(_attrition_file(task.out)) for task in tasks]),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
+    if project.definition.controls is not None:
+        members = storage.concat([storage.read(task.out, MEMBERS, project.zone) for task in tasks], MEMBERS)
+        matching = find_controls(project.snapshot.shards, project.permit.sources, project.definition, members)
+        storage.write(matching.controls, project.folder / "controls.parquet", CONTROLS, project.zone)
+        receipt["controls"] = matching.receipt
+    return receipt
 
 
 def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba") -> Selection:
@@ -70,11 +75,8 @@ def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definit
     cohort = lower(definition)
     source = ShardSource(shard, sources)
     results: Results = _ENGINES[engine](cohort, source)
-    members: Frame = {
-        "person": results.subject, "start": results.start.astype(np.int32), "end": (results.end + 1).astype(np.int32),
-    }  # fmt: skip
     everyone = (("are in the snapshot", len(source.persons)), ("have not opted out", int(source.free.sum())))
-    return Selection(members, (*everyone, *zip(steps(cohort), results.attrition, strict=True)))
+    return Selection(results.members(), (*everyone, *zip(steps(cohort), results.attrition, strict=True)))
 
 
 def _select_shard(task: _Task) -> None:

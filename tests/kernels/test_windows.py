@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernels.ages import completed_years, year_month_day
+from kernels.ages import birthdays, completed_years, year_month_day
 from kernels.lexis import cut_follow_up, year_of
 from kernels.postings import in_order, row_starts
 from kernels.windows import interval_at
@@ -52,6 +52,15 @@ def test_completed_years_and_calendar(birth: int, later: int) -> None:
     assert completed_years(np.array([birth], np.int32), np.array([birth + later], np.int32)).tolist() == [expected]
     assert year_month_day(np.array([birth], np.int32)).tolist() == [[born.year, born.month, born.day]]
     assert year_of(birth) == born.year
+
+
+@given(st.lists(days, max_size=5), st.integers(0, 120))
+@example([-36_466 + 59], 1)  # 29 February
+def test_a_birthday_is_the_first_day_of_an_age(births: list[int], years: int) -> None:
+    birth = np.array(births, np.int64)
+    reached = birthdays(birth, years)
+    assert completed_years(birth, reached).tolist() == [years] * len(births)
+    assert completed_years(birth, reached - 1).tolist() == [years - 1] * len(births)
 
 
 @given(days, st.integers(1, 2000), days.filter(lambda day: day < 20_000), st.integers(1, 20), st.booleans())

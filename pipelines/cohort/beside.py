@@ -1,0 +1,41 @@
+"""What `uttag cohort` writes beside OHDSI's tables, where a definition asks for it: controls of its members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipelines.cdm import Cdm
+from pipelines.cohort.controls import find_controls
+from pipelines.cohort.results import Results
+from pipelines.definition import Definition
+from pipelines.snapshot import Snapshot
+
+
+class Beside:
+    """Gathers the rows of all definitions."""
+
+    def __init__(self) -> None:
+        self._controls: list[dict[str, np.ndarray]] = []
+
+    def found(self, id: int, asked: Definition, where: Cdm | Snapshot, results: Results) -> dict[str, Any]:
+        """What is told of a definition in `definitions.json`."""
+        told: dict[str, Any] = {}
+        if asked.controls is not None and isinstance(where, Snapshot):
+            matching = find_controls(where.shards, None, asked, results.members())
+            person, start, end, case = (np.asarray(matching.controls[name]) for name in ("person", "start", "end", "case"))
+            self._controls.append({
+                "cohort_definition_id": np.full(len(person), id, np.int64), "subject_id": person,
+                "cohort_start_date": start.astype("M8[D]"), "cohort_end_date": (end - 1).astype("M8[D]"), "case_id": case,
+            })  # fmt: skip
+            told["controls"] = matching.receipt
+        return told
+
+    def tables(self) -> dict[str, dict[str, object]]:
+        """Columns by table, of those that some definition asks for."""
+        return {"controls": _stacked(self._controls)} if self._controls else {}
+
+
+def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, object]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

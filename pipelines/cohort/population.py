@@ -1,0 +1,143 @@
+"""Everybody of a snapshot, as far as matching needs them: 100 bytes for each person, all shards in memory at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from kernels.ages import birthdays
+from kernels.postings import row_starts
+from pipelines.cdm import MISSING
+from pipelines.cohort.groups import Evaluator
+from pipelines.cohort.query import Cohort
+from pipelines.cohort.shard_source import Shard, ShardSource
+from pipelines.definition import Definition
+from pipelines.schemas import SEX_MAN, SEX_WOMAN
+from pipelines.storage import Category, array
+
+FAR = 2**40  # days beyond every day
+_SEX = {"man": SEX_MAN, "woman": SEX_WOMAN}
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Spans of days of each person. `offsets`: int64 (persons + 1,), into `start`, `end`: int64, both days in, and `place`: int64."""
+
+    offsets: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    place: np.ndarray
+
+    def of(self, rows: np.ndarray) -> Spans:
+        """Those of the persons at `rows`, in their order."""
+        count = self.offsets[rows + 1] - self.offsets[rows]
+        offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        at = np.repeat(self.offsets[rows] - offsets[:-1], count) + np.arange(offsets[-1])
+        return Spans(offsets, self.start[at], self.end[at], self.place[at])
+
+    @staticmethod
+    def together(parts: Sequence[Spans]) -> Spans:
+        """Those of several shards."""
+        begins = np.cumsum([0, *(part.offsets[-1] for part in parts)])
+        offsets = [part.offsets[:-1] + begin for part, begin in zip(parts, begins[:-1], strict=True)]
+        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("start", "end", "place"))
+        return Spans(np.concatenate([*offsets, begins[-1:]]).astype(np.int64), *columns)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Persons of one shard or several, those who opted out without a period.
+
+    `person`: int64 (n,); `sex`: int8 (n,); `birth`: int64 (n,), `cdm.MISSING` if unknown. `opens`, `closes`: int64 (n,), the days between
+    which each may be a control as far as age, sex and index events go, both in. `event`: int64 (n,), the first day of an event as that of
+    the index, `FAR` if none. `homes`: with the number of the municipality as place.
+    """
+
+    person: np.ndarray
+    sex: np.ndarray
+    birth: np.ndarray
+    opens: np.ndarray
+    closes: np.ndarray
+    event: np.ndarray
+    periods: Spans
+    homes: Spans
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """int64 (n,): positions by ascending person."""
+        return np.argsort(self.person, kind="stable")
+
+    def places(self, person: np.ndarray) -> np.ndarray:
+        """int64: where persons stand who are there."""
+        return self.rows[np.searchsorted(self.person, person, sorter=self.rows)]
+
+    @staticmethod
+    def together(parts: Sequence[Population]) -> Population:
+        """Those of several shards, in the order of the parts."""
+        columns = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("person", "sex", "birth", "opens", "closes", "event")
+        )
+        spans = (Spans.together([getattr(part, name) for part in parts]) for name in ("periods", "homes"))
+        return Population(*columns, *spans)  # type: ignore[arg-type]
+
+
+def evaluators(shards: Sequence[Shard], sources: tuple[str, ...] | None, cohort: Cohort) -> list[Evaluator]:
+    """One for each shard."""
+    return [Evaluator(ShardSource(shard, sources), cohort.sets) for shard in shards]
+
+
+def population(shards: Sequence[Shard], found: Sequence[Evaluator], cohort: Cohort, asked: Definition) -> Population:
+    """Everybody of the shards. `found`: an evaluator for each."""
+    municipality: dict[str, int] = {}
+    parts = [_of_shard(shard, each, cohort, asked, municipality) for shard, each in zip(shards, found, strict=True)]
+    return Population.together(parts)
+
+
+def _of_shard(shard: Shard, evaluator: Evaluator, cohort: Cohort, asked: Definition, municipality: dict[str, int]) -> Population:
+    source, count = evaluator.source, len(evaluator.source.persons)
+    sex, birth = array(shard.read("persons", ("sex",)), "sex"), source.birth_days(np.arange(count))
+    event = _first_events(evaluator, cohort, count)
+    opens, closes = _risk(asked, sex, birth, event)
+    periods = source.periods
+    return Population(
+        source.persons, sex, birth, opens, closes, event,
+        Spans(periods.offsets, periods.start, periods.end, np.zeros(len(periods.start), np.int64)), _homes(shard, count, municipality),
+    )  # fmt: skip
+
+
+def _first_events(evaluator: Evaluator, cohort: Cohort, count: int) -> np.ndarray:
+    """int64 (n,): the first day of an event as that of the index, in or out of the study, `FAR` if none."""
+    events = evaluator.events(replace(cohort.entry[0], nth=0, filters=()))
+    first = np.append(True, events.person[1:] != events.person[:-1])[: len(events)]
+    days = np.full(count, FAR)
+    days[events.person[first]] = events.start[first]
+    return days
+
+
+def _risk(asked: Definition, sex: np.ndarray, birth: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last day on which each is of the age and sex asked for, and has had no index event; the last before the first for never."""
+    opens, closes = np.full(len(sex), -FAR), event - 1
+    if asked.controls is not None and asked.controls.never_cases:
+        closes = np.where(event < FAR, -FAR - 1, closes)
+    if asked.age is not None:
+        known = birth != MISSING
+        born = np.where(known, birth, 0)
+        opens = birthdays(born, asked.age.first)
+        closes = np.where(known, np.minimum(closes, birthdays(born, asked.age.last + 1) - 1), -FAR - 1)
+    if asked.sex is not None:
+        closes = np.where(sex == _SEX[asked.sex], closes, -FAR - 1)
+    return opens, closes
+
+
+def _homes(shard: Shard, count: int, municipality: dict[str, int]) -> Spans:
+    frame = shard.read("residences")
+    column = frame["municipality"]
+    labels = column.labels if isinstance(column, Category) else ()
+    numbers = np.array([municipality.setdefault(label, len(municipality)) for label in labels] + [-1], np.int64)
+    offsets = row_starts(array(frame, "person"), count)
+    return Spans(
+        offsets, array(frame, "start").astype(np.int64), array(frame, "end").astype(np.int64), numbers[array(frame, "municipality")]
+    )
