@@ -48,14 +48,24 @@ def schemas() -> str:
     """The columns of every file that stages share, with the comment that stands beside each."""
     from pipelines import schemas as module
 
-    source = (ROOT / "pipelines" / "schemas.py").read_text(encoding="utf-8")
-    comments = {line.split('"')[1]: line.partition("# ")[2] for line in source.splitlines() if line.startswith('    "') and "# " in line}
+    comments = _comments((ROOT / "pipelines" / "schemas.py").read_text(encoding="utf-8"))
     pages = ["# Files between stages\n", (module.__doc__ or "").strip().partition("\n\n")[2] + "\n"]
     for name, schema in vars(module).items():
         if isinstance(schema, dict) and name.isupper() and all(isinstance(kind, str) for kind in schema.values()):
-            rows = [f"| `{column}` | {kind} | {comments.get(column, '')} |" for column, kind in schema.items()]
+            rows = [f"| `{column}` | {kind} | {comments.get((name, column), '')} |" for column, kind in schema.items()]
             pages.append("\n".join([f"## {name}\n", "| column | type | meaning |", "| --- | --- | --- |", *rows]) + "\n")
     return "\n".join(pages)
+
+
+def _comments(source: str) -> dict[tuple[str, str], str]:
+    """What stands behind a column, by schema and column."""
+    found, schema = {}, ""
+    for line in source.splitlines():
+        if line[:1].isupper():
+            schema = line.partition(":")[0]
+        elif line.startswith('    "') and "# " in line:
+            found[schema, line.split('"')[1]] = line.partition("# ")[2]
+    return found
 
 
 def rules() -> str:
