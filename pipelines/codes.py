@@ -249,3 +249,27 @@ def icd_revision(code: str) -> int:
     if nine and ten:
         return 10 if code[1] in "01234567" else 9 if code[1] == "9" else 0
     return 9 if nine else 10 if ten else 0
+
+
+# ---- standard populations ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A standard population. `first_ages`: where each age group begins, ascending, the last one open; `weights`: people in each."""
+
+    title: str
+    first_ages: tuple[int, ...]
+    weights: tuple[int, ...]
+
+    def between(self, low: int, high: int | None) -> int:
+        """People whose ages in years are at least `low` and less than `high`, both of them ends of groups; None for no end."""
+        return sum(weight for age, weight in zip(self.first_ages, self.weights, strict=True) if low <= age and (high is None or age < high))
+
+
+@cache
+def standard(name: str) -> Standard:
+    """A standard population by name. esp2013: Eurostat, Revision of the European Standard Population, 2013 edition, 21 age groups."""
+    titles = {"esp2013": "European Standard Population (Eurostat, 2013 revision)"}
+    rows = _rows(name)
+    return Standard(titles[name], tuple(int(row["first_age"]) for row in rows), tuple(int(row["weight"]) for row in rows))

@@ -100,5 +100,5 @@ def _description(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dimension(about: dict[str, Any]) -> Dimension:
-    listed = {name: tuple(about[name]) for name in ("codes", "labels", "parents", "levels")}
-    return Dimension(name=about["name"], title=about["title"], **listed)
+    listed = {name: tuple(about[name]) for name in ("codes", "labels", "parents", "levels", "values")}
+    return Dimension(name=about["name"], title=about["title"], role=about["role"], about=about["about"], **listed)

@@ -14,6 +14,14 @@ import numpy as np
 from pipelines.errors import DataError
 
 TOTAL = "Total"
+ROLES = (
+    "",  # a classification and no more
+    "standard",  # groups with the weight of each in a standard population, 0 for margins
+    "week", "month",  # periods, with the days of each that lie in the study, 0 for margins
+    "follow_up",  # bands of days since entry, with the first day after each, 0 for the total and for the last band, which is open
+    "outcome",  # how a member's time ended: the event, perhaps what competes with it, and last neither
+    "care_unit",  # units of care to be compared
+)  # fmt: skip
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
 
 
@@ -28,6 +36,8 @@ class Dimension:
 
     `codes`, `labels`: str, one for each position. `parents`: int, position of each parent, -1 for the total.
     `levels`: str, name of each depth from the total down, e.g. ("Total", "county", "municipality").
+    `role`: what measures make of it, one of `ROLES`. `values`: int, one for each position, or none; what they are, the role says.
+    `about`: more of it in words.
     """
 
     name: str
@@ -36,12 +46,17 @@ class Dimension:
     labels: tuple[str, ...]
     parents: tuple[int, ...]
     levels: tuple[str, ...] = ()
+    role: str = ""
+    values: tuple[int, ...] = ()
+    about: str = ""
 
     def __post_init__(self) -> None:
         if not self.labels or self.labels[0] != TOTAL or self.parents[0] != -1:
             raise DataError(f"dimension {self.name}", "its first position is not the total", "mend the code that builds it")
         if not len(self.codes) == len(self.labels) == len(self.parents):
             raise DataError(f"dimension {self.name}", "codes, labels and parents differ in number", "mend the code that builds it")
+        if self.role not in ROLES or len(self.values) not in (0, len(self.labels)):
+            raise DataError(f"dimension {self.name}", "its role or its values are none", "mend the code that builds it")
         if any(not 0 <= parent < child for child, parent in enumerate(self.parents) if child):
             raise DataError(f"dimension {self.name}", "a parent does not stand before its child", "mend the code that builds it")
 

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipelines import signing, storage
 from pipelines.errors import PermitError, SettingsError
 from pipelines.policy import Policy
 from pipelines.site import Site, Strict, load_yaml
+from pipelines.specification import NAME, Table, together
 
-_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
-
-
-class Table(Strict):
-    """One table asked for. `count`: `members` at their index day, or `events` of the follow-up."""
-
-    table: str
-    title: str
-    count: str = Field(pattern="^(members|events)$")
-    dimensions: tuple[str, ...] = Field(min_length=1, max_length=5)
-    measures: tuple[str, ...] = ("persons",)
-    codes: tuple[str, ...] = ()  # events with one of these prefixes; all where empty
-    kind: str | None = None
-    age_width: int = Field(5, ge=1, le=100)
-    age_top: int = Field(90, ge=1, le=120)
-
-    @field_validator("table")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        if not _NAME.match(name):
-            raise ValueError("is not a name of lower-case letters, digits and hyphens")
-        return name
+__all__ = ["Permit", "Table", "require", "sign", "signed_by"]
 
 
 class Permit(Strict):
@@ -58,9 +37,15 @@ class Permit(Strict):
     @field_validator("permit")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not _NAME.match(name):
+        if not NAME.match(name):
             raise ValueError("is not a name of lower-case letters, digits and hyphens")
         return name
+
+    @model_validator(mode="after")
+    def _together(self) -> Permit:
+        for fault in together(self.tables):
+            raise ValueError(fault)
+        return self
 
     @staticmethod
     def load(site: Site, name: str) -> Permit:

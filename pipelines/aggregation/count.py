@@ -13,17 +13,19 @@ from kernels.ages import year_month_day
 from kernels.cells import add_up, count_distinct, spread
 from kernels.lexis import cut_follow_up
 from kernels.postings import row_starts
+from pipelines.aggregation import survival
 from pipelines.aggregation.dimensions import Classification, People, Rows, classification
-from pipelines.concepts import with_prefix
+from pipelines.aggregation.periods import months, weeks
+from pipelines.cubes import Dimension
 from pipelines.definition import Study
 from pipelines.errors import SettingsError
 from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN, KIND, KINDS, SETTING
+from pipelines.schemas import DAY_UNKNOWN, KINDS, SETTING
 from pipelines.storage import Category, Frame, take
 
 EVENT_MEASURES = ("persons", "events", "admissions")
 TIME_MEASURES = ("at_risk", "person_days")
-_COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter")
+_COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter", "care_unit")
 
 
 class Shard(Protocol):
@@ -36,21 +38,26 @@ class Shard(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """A table's classifications and what their margins add up to."""
+    """A table's classifications and what their margins add up to. `grid`: of survival, the dimensions that stand before them."""
 
     table: Table
     classifications: tuple[Classification, ...]
+    grid: tuple[Dimension, ...] = ()
 
     @staticmethod
     def of(table: Table, study: Study) -> Layout:
         """Raises `SettingsError` for a dimension or measure that does not go with what the table counts."""
-        layout = Layout(table, tuple(classification(name, table, study) for name in table.dimensions))
-        allowed = ("persons",) if table.count == "members" else (*EVENT_MEASURES, "person_days")
+        classifications = [classification(name, table, study) for name in table.dimensions]
+        if table.count in ("weekly", "monthly"):
+            classifications = [weeks(study) if table.count == "weekly" else months(study), *classifications]
+        layout = Layout(table, tuple(classifications), survival.grid(table) if table.count == "survival" else ())
+        allowed = (*EVENT_MEASURES, "person_days") if table.counts_events else ("persons",)
         where = f"table {table.table}: measures"
         if unknown := [name for name in table.measures if name not in allowed]:
             raise SettingsError(where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}")
-        if "person_days" in table.measures and not all(each.per_day for each in layout.classifications):
-            raise SettingsError(where, "days at risk have no diagnosis", "leave out person_days, or the diagnosis dimension")
+        if "person_days" in table.measures and (whole := [each for each in layout.classifications if not (each.at_risk and each.per_day)]):
+            name = whole[0].dimension.name
+            raise SettingsError(where, f"days at risk are not counted by {name}", f"leave out person_days, or count without {name}")
         if table.kind is not None and table.kind not in KINDS:
             raise SettingsError(f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}")
         return layout
@@ -65,17 +72,22 @@ class Layout:
         """What is counted of follow-up, where days at risk are asked for."""
         return TIME_MEASURES if "person_days" in self.table.measures else ()
 
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """Of the cube, in order."""
+        return (*self.grid, *(each.dimension for each in self.classifications))
+
     @cached_property
     def spread(self) -> tuple[np.ndarray, np.ndarray]:
-        return spread([each.dimension.parents for each in self.classifications])
+        return spread([each.parents for each in self.dimensions])
 
     @property
     def cells(self) -> int:
-        return int(np.prod([len(each.dimension) for each in self.classifications]))
+        return int(np.prod([len(each) for each in self.dimensions]))
 
-    def positions(self, people: People, rows: Rows) -> np.ndarray:
-        """int32 (n, dimensions): where each row falls."""
-        located = [each.locate(people, rows) for each in self.classifications]
+    def positions(self, people: People, rows: Rows, *before: np.ndarray) -> np.ndarray:
+        """int32 (n, dimensions): where each row falls. `before`: int32 (n,), its positions in each dimension of `grid`."""
+        located = [*before, *(each.locate(people, rows) for each in self.classifications)]
         return np.ascontiguousarray(np.stack(located, axis=1), np.int32)
 
 
@@ -89,7 +101,15 @@ class Counter:
 
     @cached_property
     def people(self) -> People:
-        return People(self.shard.read("persons"), self.shard.read("residences"))
+        return People(self.shard.read("persons"), self.shard.read("residences"), lambda: self._contacts)
+
+    @cached_property
+    def _contacts(self) -> Frame:
+        """Events of members on their index day."""
+        begin = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
+        begin[self._member] = np.asarray(self.members["start"])
+        day = np.asarray(self._allowed["start"])
+        return take(self._allowed, np.flatnonzero((day == begin[np.asarray(self._allowed["person"])]) & (day != DAY_UNKNOWN)))
 
     @cached_property
     def _member(self) -> np.ndarray:
@@ -127,10 +147,26 @@ class Counter:
         if layout.table.count == "members":
             rows = Rows(self._member, np.asarray(self.members["start"]))
             return {"persons": self._sum(layout, rows, np.ones(len(rows.person), np.int64))}
-        counts = self._count_events(layout, _matching(self._events, layout.table))
+        if layout.table.count == "survival":
+            return {"persons": self._times(layout)}
+        counts = self._count_events(layout, self._wanted(layout.table))
         if layout.time_measures:
             counts |= self._days_at_risk(layout)
         return {name: counts[name] for name in (*layout.measures, *layout.time_measures)}
+
+    def _wanted(self, table: Table) -> Frame:
+        """The events that the table counts."""
+        events = survival.matching(self._events, table.codes, table.kind)
+        if not table.first:
+            return events
+        return take(events, np.flatnonzero(np.diff(np.asarray(events["person"]), prepend=-1) != 0))
+
+    def _times(self, layout: Layout) -> np.ndarray:
+        """Members by the time to the event and what it was, classified on their index day."""
+        rows = Rows(self._member, np.asarray(self.members["start"]))
+        before = survival.places(layout.table, self.members, self._member, self.people.persons, self._allowed)
+        positions = layout.positions(self.people, rows, *before)
+        return add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells)
 
     def _sum(self, layout: Layout, rows: Rows, amount: np.ndarray) -> np.ndarray:
         return add_up(layout.positions(self.people, rows), amount, *layout.spread, layout.cells)
@@ -189,12 +225,3 @@ class Counter:
 def _rows(events: Frame) -> Rows:
     concept = events["concept"]
     return Rows(np.asarray(events["person"]), np.asarray(events["start"]), concept if isinstance(concept, Category) else None)
-
-
-def _matching(events: Frame, table: Table) -> Frame:
-    keep = np.ones(len(events["person"]), bool)
-    if table.codes and isinstance(concept := events["concept"], Category):
-        keep &= with_prefix(concept, table.codes)
-    if table.kind is not None:
-        keep &= np.asarray(events["kind"]) == KIND[table.kind]
-    return take(events, np.flatnonzero(keep))

@@ -6,7 +6,7 @@ A dimension depends on the permit alone, never on the data: an empty group is a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,12 +33,17 @@ class Rows:
     concept: Category | None = None
 
 
+def _nobody() -> Frame:
+    return {"person": np.empty(0, np.int32), "care_unit": Category((), np.empty(0, np.int32))}
+
+
 @dataclass(frozen=True)
 class People:
-    """Facts on the persons of a shard."""
+    """Facts on the persons of a shard. `contacts`: person and care unit of what happened to members on their index day."""
 
     persons: Frame
     residences: Frame
+    contacts: Callable[[], Frame] = _nobody
 
 
 Locate = Callable[[People, Rows], np.ndarray]
@@ -48,13 +53,15 @@ Locate = Callable[[People, Rows], np.ndarray]
 class Classification:
     """A dimension, and where rows fall in it: int32 (n,), never the total.
 
-    `per_person`: a person always stands at the same place. `per_day`: a day at risk has a place.
+    `per_person`: a person always stands at the same place. `per_day`: all that happens to a person on a day stands at one place.
+    `at_risk`: follow-up is cut where its place changes.
     """
 
     dimension: Dimension
     locate: Locate
     per_person: bool = False
     per_day: bool = True
+    at_risk: bool = True
 
 
 def classification(name: str, table: Table, study: Study) -> Classification:
@@ -79,13 +86,28 @@ def _sex(table: Table, study: Study) -> Classification:
 def _age_group(table: Table, study: Study) -> Classification:
     width, top = table.age_width, table.age_top - table.age_top % table.age_width
     labels = [f"{low}-{low + width - 1}" if width > 1 else str(low) for low in range(0, top, width)] + [f"{top}+", UNKNOWN]
-    dimension = _flat("age_group", "Age", [*labels[:-1], "unknown"], labels)
+    dimension = _standardised(_flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)])
 
     def locate(people: People, rows: Rows) -> np.ndarray:
         age = completed_years(np.asarray(people.persons["birth_day"])[rows.person], rows.day)
         return np.where(age < 0, len(labels), np.minimum(age, top) // width + 1).astype(np.int32)
 
     return Classification(dimension, locate)
+
+
+def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> Dimension:
+    """The dimension with the weight of each group in the standard that the table names, if it names one. `first_ages`: of each group but
+    the unknown, which has no weight."""
+    asked = table.standardise
+    if asked is None:
+        return dimension
+    standard = codes.standard(asked.to)
+    ends = [*first_ages[1:], None]
+    weights = [standard.between(low, high) if low >= asked.ages_from else 0 for low, high in zip(first_ages, ends, strict=True)]
+    groups = ", ".join(label for label, weight in zip(dimension.labels[1:], weights, strict=False) if weight)
+    ages = f"ages {asked.ages_from} and over" if asked.ages_from else "all ages"
+    about = f"{standard.title}, {ages}, its age groups put together as {groups}"
+    return replace(dimension, role="standard", values=(0, *weights, 0), about=about)
 
 
 def _municipality(table: Table, study: Study) -> Classification:
@@ -188,7 +210,32 @@ def _of_labels(rows: Rows, target: np.ndarray) -> np.ndarray:
     return target.astype(np.int32)[index]
 
 
+def _care_unit(table: Table, study: Study) -> Classification:
+    """Groups of care units, by prefix of the unit's name: where the person was on the index day; of several the first that is named."""
+    names = list(table.care_units)
+    flat = _flat("care_unit", "Care unit on the index day", [*names, "other"], [*names, "Other"])
+    if len(set(flat.codes)) < len(flat) or TOTAL in names:
+        raise SettingsError(f"table {table.table}: care_units", "uses a name that stands for another group", "name it otherwise")
+
+    def place(unit: str) -> int:
+        """The group with the longest of the unit's prefixes."""
+        found = [(len(p), -n) for n, name in enumerate(names) for p in table.care_units[name] if unit.startswith(p)]
+        return 1 - max(found)[1] if found else len(names) + 1
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        contacts = people.contacts()
+        units = contacts["care_unit"]
+        out = np.full(len(people.persons["person"]), len(names) + 1, np.int32)
+        if isinstance(units, Category):
+            target = np.array([place(label) for label in units.labels] + [len(names) + 1], np.int32)
+            np.minimum.at(out, np.asarray(contacts["person"]), target[units.index])
+        return out[rows.person]
+
+    return Classification(replace(flat, role="care_unit"), locate, per_person=True)
+
+
 _MAKERS = {
+    "care_unit": _care_unit,
     "sex": _sex,
     "age_group": _age_group,
     "municipality": _municipality,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipelines import storage
+from pipelines.aggregation import survival
 from pipelines.aggregation.count import Counter, Layout
 from pipelines.compute import Workers
 from pipelines.cube_files import write_cube
@@ -88,9 +89,8 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
         for name, values in storage.read(_counts_file(project, shard, layout.table), _schema(layout), project.zone).items():
             total[name] += np.asarray(values)
     table = layout.table
-    counted = [table.codes, table.kind] if table.count == "events" else []
     measures = {name: total[name] for name in layout.measures}
-    cubes = [_cube(project, layout, table.table, table.title, [table.count, counted], measures)]
+    cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
     if layout.time_measures:
         measures = {"persons": total["at_risk"], "person_days": total["person_days"]}
         cubes.append(_cube(project, layout, time_table(table.table), f"Time at risk. {table.title}", ["time"], measures))
@@ -102,7 +102,7 @@ def _cube(project: Project, layout: Layout, name: str, title: str, counted: list
         table=name,
         title=title,
         population=storage.digest(project.definition.meaning, project.permit.sources, *counted),
-        dimensions=tuple(each.dimension for each in layout.classifications),
+        dimensions=layout.dimensions,
         measures=measures,
         additive={measure: additive(layout, measure) for measure in measures},
         at_least=tuple((name, "persons") for name in ("events", "person_days") if name in measures),
@@ -113,11 +113,12 @@ def _cube(project: Project, layout: Layout, name: str, title: str, counted: list
 def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     """For each dimension: do the children of a cell add up to it?
 
-    Members stand in one cell each. A person with several events may stand in several, but always has one sex; a stay has one day, but may
-    have several diagnoses.
+    Members stand in one cell each, and so do persons of whom the first event alone counts. A person with several events may stand in
+    several cells, but always has one sex; a stay has one day, but may have several diagnoses.
     """
-    if layout.table.count == "members" or measure in ("events", "person_days"):
-        return (True,) * len(layout.classifications)
+    table = layout.table
+    if not table.counts_events or table.first or measure in ("events", "person_days"):
+        return (True,) * len(layout.dimensions)
     if measure == "admissions":
         return tuple(each.per_day for each in layout.classifications)
     return tuple(each.per_person for each in layout.classifications)
@@ -125,14 +126,17 @@ def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
 
 def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
     """What each measure counts, in words."""
+    table = layout.table
     persons = "members with at least one such event in their follow-up, each counted once in a cell"
-    if layout.table.count == "members":
+    if table.count == "survival":
+        persons = f"members of the cohort, each counted once, by the time to the {survival.words(table)}; classified on their index day"
+    elif table.count == "members":
         persons = "members of the cohort, each counted once, classified on their index day"
     elif "person_days" in measures:
         persons = "members with at least one day of follow-up in the cell"
     words = {
         "persons": persons,
-        "events": "such events in the follow-up of members, classified on the day they began",
+        "events": f"{'first ' if table.first else ''}such events in the follow-up of members, classified on the day they began",
         "admissions": "inpatient stays with such an event, classified on the day of the first",
         "person_days": "days of follow-up, classified day by day",
     }

@@ -86,7 +86,7 @@ def test_a_source_that_is_not_there_is_named(site: Site) -> None:
         ("count: members", "count: everything", "tables.0.count"),
         ("minimum: 5", "minimum: 1", "policy.minimum"),
         ("holder:", "keeper:", "holder"),
-        ("dimensions: [sex, age_group]", "dimensions: []", "tables.0.dimensions"),
+        ("dimensions: [sex, age_group]", "dimensions: []", "has no dimensions"),
         ("valid_to: 2099-12-31", "valid_to: some day", "valid_to"),
     ],
 )

@@ -1,0 +1,103 @@
+"""What a permit may ask of its tables, and what may not stand together."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipelines import codes
+from pipelines.aggregation.count import Layout
+from pipelines.cubes import Dimension
+from pipelines.definition import Study
+from pipelines.errors import SettingsError
+from pipelines.permit import Table
+from pipelines.specification import together
+
+STUDY = Study(**{"from": date(2020, 1, 1), "to": date(2021, 3, 1)})
+RATE = {"count": "events", "measures": ["persons", "events", "person_days"]}
+
+
+def table(name: str = "t", **more: Any) -> Table:
+    return Table(table=name, title="t", **{"count": "events", **more})
+
+
+def axis(asked: Table, role: str) -> Dimension:
+    return next(each for each in Layout.of(asked, STUDY).dimensions if each.role == role)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"count": "survival", "codes": ["A"]}, "needs step and until"),
+        ({"count": "survival", "codes": ["A"], "step": 30, "until": 100}, "not a multiple of step"),
+        ({"count": "survival", "step": 30, "until": 90}, "does not say what event"),
+        ({"count": "survival", "step": 30, "until": 90, "or_death": True, "competing": "death"}, "has death both as the event"),
+        ({"count": "weekly", "step": 30}, "counts no survival"),
+        ({"count": "members", "dimensions": ["sex"], "first": True}, "counts no events"),
+        ({**RATE, "dimensions": ["sex"], "first": True}, "leave out one of the two"),
+        ({"dimensions": ["care_unit"]}, "needs both care_units and"),
+        ({"dimensions": ["sex", "sex"]}, "names a dimension twice"),
+        ({**RATE, "dimensions": ["sex"], "standardise": {"to": "esp2013"}}, "not among its dimensions"),
+        ({**RATE, "dimensions": ["age_group"], "age_width": 7, "standardise": {"to": "esp2013"}}, "not unions of the standard's"),
+        ({"dimensions": ["age_group"], "standardise": {"to": "esp2013"}}, "only with count: events"),
+        ({**RATE, "dimensions": ["age_group"], "standardise": {"to": "who"}}, "esp2013"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        table(**asked)
+
+
+def test_what_is_counted_says_which_measures_there_are() -> None:
+    asked = table(count="survival", codes=["A"], step=30, until=90, measures=["events"])
+    with pytest.raises(SettingsError, match="events cannot be counted by survival"):
+        Layout.of(asked, STUDY)
+    with pytest.raises(SettingsError, match="days at risk are not counted by week"):
+        Layout.of(table(count="weekly", measures=["person_days"]), STUDY)
+
+
+def test_the_same_people_are_not_parted_in_ways_that_do_not_nest() -> None:
+    """Tables that part the same people by other age groups, periods or units are refused: their differences are in no table."""
+    tens, fives = table("a", dimensions=["age_group"], age_width=10), table("b", dimensions=["age_group"], age_width=5)
+    assert any("age groups" in text for text in together([tens, fives]))
+    assert not list(together([tens, table("b", dimensions=["age_group"], age_width=5, kind="drug")]))
+    assert any("periods" in text for text in together([table("a", count="weekly"), table("b", count="monthly")]))
+    one, other = (table(name, dimensions=["care_unit"], care_units={"x": [name]}) for name in ("a", "b"))
+    assert any("care_units" in text for text in together([one, other]))
+    times = [table(name, count="survival", codes=["A"], step=step, until=90) for name, step in (("a", 30), ("b", 45))]
+    assert any("the same event" in text for text in together(times))
+    assert any("called a" in text for text in together([tens, tens]))
+
+
+def test_age_groups_have_the_weight_of_all_of_the_standards_groups_in_them() -> None:
+    asked = table(**RATE, dimensions=["age_group"], age_width=20, age_top=80, standardise={"to": "esp2013", "ages_from": 20})
+    age = axis(asked, "standard")
+    assert dict(zip(age.labels, age.values, strict=True)) == {
+        "Total": 0, "0-19": 0, "20-39": 25500, "40-59": 27500, "60-79": 20500, "80+": 5000, "Unknown": 0,
+    }  # fmt: skip
+    assert "Eurostat" in age.about and "ages 20 and over" in age.about and "60-79" in age.about
+    whole = axis(table(**RATE, dimensions=["age_group"], age_width=5, age_top=95, standardise={"to": "esp2013"}), "standard")
+    assert sum(whole.values) == sum(codes.standard("esp2013").weights) == 100_000
+
+
+def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_studied() -> None:
+    week = axis(table(count="weekly"), "week")
+    days = dict(zip(week.codes, week.values, strict=True))
+    assert week.codes[:3] == ("", "ISO year 2020", "2020-W01")
+    assert (days["2020-W01"], days["2020-W02"], days["2020-W53"], days["2021-W09"]) == (5, 7, 7, 1)
+    assert week.parents[week.codes.index("2020-W53")] == week.codes.index("ISO year 2020")
+    month = axis(table(count="monthly"), "month")
+    assert dict(zip(month.codes, month.values, strict=True))["2020-02"] == 29
+    assert month.values[-1] == 1
+
+
+def test_a_zero_is_there_for_every_band_and_outcome() -> None:
+    asked = table("to-heart", count="survival", codes=["A"], competing="death", step=30, until=90)
+    bands, outcomes = axis(asked, "follow_up"), axis(asked, "outcome")
+    assert bands.codes == ("", "0-29", "30-59", "60-89", "90+")
+    assert bands.values == (0, 30, 60, 90, 0)
+    assert outcomes.codes == ("", "event", "competing", "censored")
+    assert bands.name == "days_to_heart"
