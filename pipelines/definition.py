@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from pipelines import storage
-from pipelines.design import Controls
+from pipelines.design import Controls, Stratum, distinct, words
 from pipelines.errors import SettingsError
 from pipelines.schemas import KINDS, SETTINGS
 from pipelines.site import Strict, load_yaml
@@ -242,6 +242,9 @@ class Definition(Strict):
     censor: tuple[Events, ...] = ()  # events that end follow-up
     join: int = Field(0, ge=0)  # stays of a person with at most so many days between are one
     controls: Controls | None = None
+    strata: tuple[Stratum, ...] = ()
+
+    _each_once = field_validator("strata")(distinct)
 
     @field_validator("codes", mode="before")
     @classmethod
@@ -277,8 +280,8 @@ class Definition(Strict):
 
     @property
     def meaning(self) -> str:
-        """Hash of who is in and for how long; titles and controls are no part of it."""
-        return storage.digest("cohort", self.model_dump(mode="json", exclude={"title", "controls"}))
+        """Hash of who is in and for how long; titles, controls and strata are no part of it."""
+        return storage.digest("cohort", self.model_dump(mode="json", exclude={"title", "controls", "strata"}))
 
     def sentences(self) -> tuple[str, ...]:
         """The definition in plain words, one sentence for each step, in the order in which people leave."""
@@ -302,7 +305,8 @@ class Definition(Strict):
 
     def beside(self) -> tuple[str, ...]:
         """What is asked beside who is in, a sentence each."""
-        return tuple(self.controls.sentences(self.prior_observation, bool(self.age or self.sex))) if self.controls else ()
+        of_controls = self.controls.sentences(self.prior_observation, bool(self.age or self.sex)) if self.controls else ()
+        return (*of_controls, *((words(self.strata),) if self.strata else ()))
 
     def _entry(self) -> str:
         which, event = self.index.which, f"event of {self._named(self.index)}"

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from pipelines.site import Strict
+
+
+class Ages(Strict):
+    """Groups of completed years on the index day, by the first year of each but the youngest."""
+
+    age: tuple[Annotated[int, Field(ge=1, le=120)], ...] = Field(min_length=1)
+
+    @field_validator("age")
+    @classmethod
+    def _ascending(cls, years: tuple[int, ...]) -> tuple[int, ...]:
+        if sorted(set(years)) != list(years):
+            raise ValueError("are not in ascending order, each once")
+        return years
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of each group, the youngest first."""
+        between = [f"{first}-{beyond - 1}" for first, beyond in pairwise(self.age)]
+        return (f"0-{self.age[0] - 1}", *between, f"{self.age[-1]}+")
+
+
+Stratum = Literal["sex", "year", "municipality"] | Ages
+
+
+def distinct(strata: tuple[Stratum, ...]) -> tuple[Stratum, ...]:
+    """The same. Raises ValueError if one stands there twice."""
+    kinds = [type(each) if isinstance(each, Ages) else each for each in strata]
+    if len(set(kinds)) < len(kinds):
+        raise ValueError("names something twice")
+    return strata
+
+
+def words(strata: tuple[Stratum, ...]) -> str:
+    """The strata in a sentence."""
+    named = [f"age ({', '.join(each.labels)})" if isinstance(each, Ages) else each for each in strata]
+    return f"Members are counted by {', '.join(named)}, as of the day on which they enter."
 
 
 class Nearest(Strict):

@@ -62,8 +62,9 @@ def read(path: Path, cdm: bool) -> tuple[Cohort, Definition | None]:
     if path.suffix not in _SUFFIXES:
         raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
     design = None if path.suffix == ".json" else definition.load(path)
-    if cdm and design is not None and design.controls:
-        raise SettingsError(path, "asks for controls, which --cdm does not give", "leave them out, or run it with --snapshot")
+    if cdm and design is not None and (design.controls or design.strata):
+        what = "controls" if design.controls else "strata"
+        raise SettingsError(path, f"asks for {what}, which --cdm does not give", "leave them out, or run it with --snapshot")
     cohort = circe.load(path) if design is None else lower(design, cdm)
     foreign = sorted(cohort.domains() - set(STORED))
     if foreign and not cdm:
@@ -102,7 +103,7 @@ def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
 def run(definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say) -> list[dict[str, Any]]:
     """Run every definition and write OHDSI's five tables and `definitions.json` into `out`, and what else definitions ask for. Returns what
     `definitions.json` holds: for each its number, file, rows, persons, attrition, how many concepts the vocabulary does not know, and what
-    is told of its controls."""
+    is told of its controls and strata."""
     results, told, beside = {}, [], Beside()
     with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):

@@ -1,4 +1,4 @@
-"""What `uttag cohort` writes beside OHDSI's tables, where a definition asks for it: controls of its members."""
+"""What `uttag cohort` writes beside OHDSI's tables, where a definition asks for it: controls of its members, and counts by strata."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.cdm import Cdm
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.results import Results
+from pipelines.cohort.strata import NAMES, count_strata
 from pipelines.definition import Definition
 from pipelines.snapshot import Snapshot
 
@@ -18,6 +19,7 @@ class Beside:
 
     def __init__(self) -> None:
         self._controls: list[dict[str, np.ndarray]] = []
+        self._strata: list[dict[str, Any]] = []
 
     def found(self, id: int, asked: Definition, where: Cdm | Snapshot, results: Results) -> dict[str, Any]:
         """What is told of a definition in `definitions.json`."""
@@ -30,11 +32,21 @@ class Beside:
                 "cohort_start_date": start.astype("M8[D]"), "cohort_end_date": (end - 1).astype("M8[D]"), "case_id": case,
             })  # fmt: skip
             told["controls"] = matching.receipt
+        if asked.strata and isinstance(where, Snapshot):
+            told["strata"] = count_strata(where.shards, asked.strata, results.members())
+            self._strata += [{"cohort_definition_id": id, **row} for row in told["strata"]]
         return told
 
     def tables(self) -> dict[str, dict[str, object]]:
         """Columns by table, of those that some definition asks for."""
-        return {"controls": _stacked(self._controls)} if self._controls else {}
+        found: dict[str, dict[str, object]] = {}
+        if self._controls:
+            found["controls"] = _stacked(self._controls)
+        if self._strata:
+            texts = {name: np.array([row.get(name, "") for row in self._strata], object) for name in NAMES}
+            numbers = {name: np.array([row[name] for row in self._strata], np.int64) for name in ("cohort_definition_id", "members")}
+            found["strata"] = {"cohort_definition_id": numbers["cohort_definition_id"], **texts, "members": numbers["members"]}
+        return found
 
 
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, object]:

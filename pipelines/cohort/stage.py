@@ -14,6 +14,7 @@ from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import Shard as Readable
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.steps import steps
+from pipelines.cohort.strata import count_strata
 from pipelines.compute import Workers
 from pipelines.definition import Definition
 from pipelines.project import Project
@@ -62,12 +63,22 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
         "attrition": _merged([storage.read_json(_attrition_file(task.out)) for task in tasks]),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
-    if project.definition.controls is not None:
-        members = storage.concat([storage.read(task.out, MEMBERS, project.zone) for task in tasks], MEMBERS)
-        matching = find_controls(project.snapshot.shards, project.permit.sources, project.definition, members)
+    return {**receipt, **_beside(project, [task.out for task in tasks])}
+
+
+def _beside(project: Project, files: list[Path]) -> dict[str, Any]:
+    """What the receipt says of controls and strata, where the definition asks for them. `files`: the members."""
+    asked, shards, told = project.definition, project.snapshot.shards, dict[str, Any]()
+    if not asked.controls and not asked.strata:
+        return told
+    members = storage.concat([storage.read(path, MEMBERS, project.zone) for path in files], MEMBERS)
+    if asked.strata:
+        told["strata"] = count_strata(shards, asked.strata, members)
+    if asked.controls:
+        matching = find_controls(shards, project.permit.sources, asked, members)
         storage.write(matching.controls, project.folder / "controls.parquet", CONTROLS, project.zone)
-        receipt["controls"] = matching.receipt
-    return receipt
+        told["controls"] = matching.receipt
+    return told
 
 
 def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba") -> Selection:

@@ -16,10 +16,10 @@ from pipelines.site import Site
 from tests import sites
 from tests.whole.test_commands import PERMIT
 
-ASKED = "\ncontrols: {ratio: 3, exact: [sex, birth_year, municipality]}\n"
+ASKED = "\ncontrols: {ratio: 3, exact: [sex, birth_year, municipality]}\nstrata: [sex, {age: [45, 65]}, year]\n"
 
 
-def test_controls_are_a_table_of_the_command_and_a_sealed_file_of_the_run(first_night: Path, tmp_path: Path) -> None:
+def test_controls_and_strata_are_tables_of_the_command_and_part_of_the_run(first_night: Path, tmp_path: Path) -> None:
     root = sites.copy_of(first_night, tmp_path / "site")
     definition, permit = root / "definitions" / "type-2-diabetes.yaml", root / "permits" / f"{PERMIT}.yaml"
     definition.write_text(definition.read_text(encoding="utf-8") + ASKED, encoding="utf-8")
@@ -35,6 +35,10 @@ def test_controls_are_a_table_of_the_command_and_a_sealed_file_of_the_run(first_
     np.testing.assert_array_equal(table["subject_id"].to_numpy(), kept["person"])
     assert told[0]["controls"] == receipt["controls"]
     assert receipt["controls"]["controls"] == table.num_rows > 0
+    strata = pq.read_table(tmp_path / "out" / "strata.parquet")
+    assert strata.column_names == ["cohort_definition_id", "sex", "age", "year", "municipality", "members"]
+    assert sum(strata["members"].to_pylist()) == sum(each["members"] for each in receipt["strata"]) == told[0]["rows"]
+    assert receipt["strata"] == told[0]["strata"]
     assert "at most 3 controls of the same sex" in sites.uttag("explain", definition).stdout
 
 
