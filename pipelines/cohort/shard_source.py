@@ -71,6 +71,12 @@ class ShardSource:
         """bool (persons,): who has not opted out."""
         return array(self.people, "opt_out_day") == DAY_UNKNOWN
 
+    def with_events(self) -> int:
+        """How many persons who have not opted out have an event that may be seen. Reads some columns of all events."""
+        frame = self.shard.read("events", ("person", "start", *(["source"] if self._sources is not None else [])))
+        person = array(frame, "person")[self.visible(frame)]
+        return int(np.count_nonzero(np.append(True, person[1:] != person[:-1])[: len(person)]))
+
     @property
     def persons(self) -> np.ndarray:
         """See `Source`."""

@@ -86,8 +86,13 @@ def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definit
     cohort = lower(definition)
     source = ShardSource(shard, sources)
     results: Results = _ENGINES[engine](cohort, source)
+    return Selection(results.members(), (*_everyone(source, sources), *zip(steps(cohort), results.attrition, strict=True)))
+
+
+def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
+    """Who is left before the definition is looked at. Of sources that the permit does not name, nothing is counted."""
     everyone = (("are in the snapshot", len(source.persons)), ("have not opted out", int(source.free.sum())))
-    return Selection(results.members(), (*everyone, *zip(steps(cohort), results.attrition, strict=True)))
+    return everyone if sources is None else (*everyone, ("have events of sources that the permit names", source.with_events()))
 
 
 def _select_shard(task: _Task) -> None:

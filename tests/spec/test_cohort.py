@@ -80,6 +80,15 @@ def test_who_has_opted_out_is_not_looked_at() -> None:
     assert entry(person([("2019-03-04", "A1")], opted_out=True), definition()) is None
 
 
+def test_opt_outs_and_sources_that_the_permit_does_not_name_leave_before_anything_else_and_are_counted() -> None:
+    for more, sources, left in (({}, ("a",), (1, 1, 1, 1)), ({}, ("b",), (1, 1, 0, 0)), ({"opted_out": True}, ("a",), (1, 0, 0, 0))):
+        steps = select(person([("2019-03-04", "A1")], **more), sources, definition()).attrition
+        assert [step for step, _ in steps[:3]] == [
+            "are in the snapshot", "have not opted out", "have events of sources that the permit names",
+        ]  # fmt: skip
+        assert tuple(count for _, count in steps[:4]) == left
+
+
 def test_a_code_is_matched_by_its_prefix_and_no_other_code_is() -> None:
     assert entry(person([("2019-03-04", "B1")]), definition()) is None
 
