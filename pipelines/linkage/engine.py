@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels.clusters import Bars
 from pipelines.compute import Ranks
+from pipelines.linkage.bars import bars
 from pipelines.linkage.combine import list_pairs
 from pipelines.linkage.encode import Encoded, encode
 from pipelines.linkage.evidence import Evidence, alike_pairs, equal_pairs
@@ -98,7 +98,7 @@ def link_tables(
         del counts
         names = names_of(settings.data, paths, encoded.sources)
         must, cannot = decisions(decided, settings, encoded, names)
-        barred = bars(settings, encoded)._replace(apart=cannot)
+        barred = bars(settings, encoded, encoded.values)._replace(apart=cannot)
         resolver = Resolver(
             encoded.values, plan(settings.fields), comparer.scratch(), candidates.codes, barred, pairs, must, settings.threshold,
             names.order
@@ -183,18 +183,6 @@ def possible(group: np.ndarray, n: int) -> float:
 def counted(codes: np.ndarray) -> np.ndarray:
     """int64 (values,): records that hold each value."""
     return np.bincount(codes[codes >= 0]).astype(np.int32)
-
-
-def bars(settings: LinkSettings, encoded: Encoded) -> Bars:
-    """What forbids that two records are one person."""
-    n = len(encoded)
-    single = np.array([table.duplicate_free for table in settings.data])
-    unlike = np.stack([encoded.codes[name] for name in settings.conflicts], 1) if settings.conflicts else np.zeros((n, 0), np.int32)
-    always = np.zeros(unlike.shape, np.int32)
-    none = np.zeros((n, 0), np.int32)
-    return Bars(
-        np.where(single[encoded.sources], encoded.sources, -1).astype(np.int8), unlike, always, always, none, none, np.zeros(0, np.int64)
-    )
 
 
 def numbered(label: np.ndarray) -> np.ndarray:

@@ -25,12 +25,36 @@ class Table(Strict):
     duplicate_free: bool = False
 
 
+class Conflict(Strict):
+    """What nobody has: two different values of `field`, at least not at once where `since` and `until` name the dates between which each
+    holds; or a date `earlier` that lies after a date `later`, in whichever of the records they stand."""
+
+    field: str | None = None
+    since: str | None = None
+    until: str | None = None
+    earlier: str | None = None
+    later: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        of_value = self.field is not None and self.earlier is None and self.later is None
+        in_order = self.field is None and self.since is None and self.until is None and None not in (self.earlier, self.later)
+        if not (of_value or in_order):
+            raise ValueError("say a field, with since and until where its values hold for a time, or earlier and later")
+        return self
+
+    def dates(self) -> list[str]:
+        """The date fields that it names."""
+        return [name for name in (self.since, self.until, self.earlier, self.later) if name is not None]
+
+
 class LinkSettings(Strict):
     """How records are linked.
 
     `link`: records of one table (`within`), of different tables (`between`), or `both`. `blocking`: rules, each a list of keys on which two
     records must agree to be compared at all; or in its place `combine`: keys of which two records must share one that is rare or two, as
-    far as `pairs_a_record` allows. `conflicts`: fields of which nobody has two different values. `threshold`: match weight in bits, the
+    far as `pairs_a_record` allows. `conflicts`: what nobody has, a field of which nobody has two values
+    or a `Conflict`. `threshold`: match weight in bits, the
     prior included, from which two records are linked; 0 is even odds. `largest_block`: pairs of one block, beyond which it is divided by
     `divide_by`, key after key, and refused if that does not help. `sample`: pairs from which the model learns, for each rule and at
     random. `prior_strength`: how many matches the beliefs about levels weigh against what the data say. `training`: does the model begin
@@ -45,7 +69,7 @@ class LinkSettings(Strict):
     blocking: tuple[tuple[str, ...], ...] = Setting((), max_length=24)
     combine: tuple[str, ...] = Setting((), max_length=40)
     pairs_a_record: int = Setting(200, ge=1)
-    conflicts: tuple[str, ...] = ()
+    conflicts: tuple[str | Conflict, ...] = ()
     threshold: float = 0.0
     largest_block: int = Setting(50_000_000, ge=1)
     divide_by: tuple[str, ...] = ()
@@ -75,9 +99,12 @@ class LinkSettings(Strict):
                 raise ValueError(f"field {name}: values are swapped or shared among names, texts and codes alone")
         if bool(self.blocking) == bool(self.combine):
             raise ValueError("name either rules under blocking, or keys under combine")
-        unknown = set(self.conflicts) - set(self.fields)
-        if unknown:
-            raise ValueError(f"conflicts: {sorted(unknown)[0]} is not a field")
+        for conflict in self.barred:
+            for name in [*conflict.dates(), *([conflict.field] if conflict.field else [])]:
+                if name not in self.fields:
+                    raise ValueError(f"conflicts: {name} is not a field")
+                if name in conflict.dates() and self.fields[name].kind != "date":
+                    raise ValueError(f"conflicts: {name} is no date")
         _ = self.rules, self.divisors, self.combined
         return self
 
@@ -85,6 +112,11 @@ class LinkSettings(Strict):
     def rules(self) -> list[tuple[Key, ...]]:
         """The blocking rules, read."""
         return [parse_rule(rule, self.fields) for rule in self.blocking]
+
+    @property
+    def barred(self) -> list[Conflict]:
+        """The conflicts, each in full."""
+        return [Conflict(field=each) if isinstance(each, str) else each for each in self.conflicts]
 
     @property
     def combined(self) -> list[Key]:

@@ -16,8 +16,9 @@ from kernels.comparisons import Scratch, Values, scratch
 from kernels.streams import stream_pairs
 from pipelines import storage, tables
 from pipelines.errors import SettingsError
+from pipelines.linkage.bars import bars
 from pipelines.linkage.encode import Encoded
-from pipelines.linkage.engine import MARGIN, Linked, bars, groups, margin, numbered
+from pipelines.linkage.engine import MARGIN, Linked, groups, margin, numbered
 from pipelines.linkage.fields import plan
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living_blocks import Candidates, save_blocks
@@ -214,7 +215,7 @@ def _update(store: Store, settings: LinkSettings, changes: Sequence[Change], say
     pairs = pairs.take(np.lexsort((pairs.right, pairs.left)))
     some = cast(Encoded, _Some(sources[touched], codes[touched], list(settings.fields)))
     matrix = np.ascontiguousarray(codes[touched])
-    resolver = Resolver(values, plan(settings.fields), memory, matrix, bars(settings, some), pairs, None, settings.threshold)
+    resolver = Resolver(values, plan(settings.fields), memory, matrix, bars(settings, some, values), pairs, None, settings.threshold)
     label, weights = resolver.clusters(model)
     before = np.concatenate([persons, np.zeros(k, np.int32)]).astype(np.int64)
     corrected = np.flatnonzero(delta.old >= 0)

@@ -136,6 +136,27 @@ def test_hard_evidence_keeps_two_records_apart(tmp_path: Path) -> None:
     assert found["people 1"] != found["people 2"] and found["people 3"] == found["people 4"]
 
 
+def test_two_values_at_different_times_are_no_evidence_but_two_at_once_are(tmp_path: Path) -> None:
+    held = [("X1", "2001-01-01", "2005-12-31"), ("X2", "2006-01-01", ""), ("Y1", "2001-01-01", ""), ("Y2", "2004-01-01", "")]
+    table(tmp_path, [(*row, *times) for row, times in zip(PEOPLE[:4], held, strict=True)], (*COLUMNS, "token", "since", "until"))
+    fields = "  token: {column: token, kind: code, compare: false}\n"
+    fields += "".join(f"  {name}: {{column: {name}, kind: date, compare: false}}\n" for name in ("since", "until"))
+    conflict = "conflicts: [{field: token, since: since, until: until}]\nblocking:"
+    found = linked(tmp_path, SETTINGS.replace("blocking:", fields + conflict))
+    assert found["people 1"] == found["people 2"]
+    assert found["people 3"] != found["people 4"]
+
+
+def test_nobody_dies_before_a_birth(tmp_path: Path) -> None:
+    rows = [(*row, "") for row in PEOPLE]
+    rows[1] = (*PEOPLE[1], "1900-01-01")
+    table(tmp_path, rows, (*COLUMNS, "death"))
+    settings = SETTINGS.replace("blocking:", "  death: {column: death, kind: date, compare: false}\nBARS\nblocking:")
+    assert (found := linked(tmp_path, settings.replace("BARS\n", "")))["people 1"] == found["people 2"]
+    found = linked(tmp_path, settings.replace("BARS", "conflicts: [{earlier: birth, later: death}]"))
+    assert found["people 1"] != found["people 2"] and found["people 3"] == found["people 4"]
+
+
 def test_people_decide_and_their_decisions_hold(tmp_path: Path) -> None:
     table(tmp_path)
     (tmp_path / "link.yaml").write_text(SETTINGS)
