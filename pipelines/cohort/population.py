@@ -1,4 +1,4 @@
-"""Everybody of a snapshot, as far as matching needs them: 100 bytes for each person, all shards in memory at once."""
+"""Everybody of a snapshot, as far as matching needs them: all shards in memory at once, with matching about 330 bytes for each person."""
 
 from __future__ import annotations
 

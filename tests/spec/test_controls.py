@@ -123,4 +123,6 @@ def test_the_words_of_a_definition_say_who_its_controls_are() -> None:
     assert (
         "at most 4 controls of the same sex, born at most 365 days apart, the nearest first; a person is the control of one alone." in said
     )
-    assert "observed on that day and for 90 days before, and has no such event until then or on that day." in said
+    assert (
+        "observed on that day and for 90 days before, and has no event like that by which people enter until then or on that day." in said
+    )
