@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.stage import select
 from pipelines.definition import Definition
-from pipelines.schemas import MEMBERS
+from pipelines.schemas import DAY_UNKNOWN, MEMBERS
 from pipelines.storage import Category, concat
 from tests.people import MadeShard
 from tests.spec.test_cohort import day, definition, person
@@ -85,6 +85,13 @@ def test_a_control_has_the_same_sex_birth_year_and_municipality_where_these_are_
     assert len(chosen(asking(ratio=9), case, *others, same)) == 5
     unknown = [someone(1, CASE, sex=0), someone(2, [], sex=0)]
     assert chosen(asking(exact=["sex"]), *unknown) == []
+    unborn = [someone(1, CASE), someone(2, [])]
+    for each in unborn:
+        each.frames["persons"]["birth_day"] = np.array([DAY_UNKNOWN], np.int32)
+    assert chosen(asking(), *unborn) == [(1, 2)]
+    for more in ({"exact": ["birth_year"]}, {"nearest": {"birth_day": 9000}}):
+        assert chosen(asking(**more), *unborn) == []
+        assert chosen(asking(**more), someone(3, CASE, born="1970-01-01"), *unborn[1:]) == []
 
 
 def test_controls_are_of_the_ages_and_the_sex_that_the_definition_asks_for() -> None:
