@@ -101,29 +101,31 @@ def _barred(bars: Bars, i: int, j: int) -> bool:
 
 
 class Weigher(NamedTuple):
-    """What weighing needs: `codes` int32 (n, fields), and memory: `batch_codes` int32 (fields, 2 * MOST_RECORDS), `left`, `right` int32
-    (MOST_RECORDS ** 2,), `patterns` int64."""
+    """What weighing needs: `codes` int32 (n, fields); `order` int32 (n,), where each record stands in them; and memory: `batch_codes` int32
+    (fields, 2 * MOST_RECORDS), `left`, `right` int32 (MOST_RECORDS ** 2,), `patterns` int64."""
 
     codes: np.ndarray
+    order: np.ndarray
     batch_codes: np.ndarray
     left: np.ndarray
     right: np.ndarray
     patterns: np.ndarray
 
 
-def weigher(codes: np.ndarray) -> Weigher:
-    """Memory to weigh clusters of the records of `codes`: int32 (n, fields)."""
-    fields = codes.shape[1]
+def weigher(codes: np.ndarray, order: np.ndarray | None = None) -> Weigher:
+    """Memory to weigh clusters of the records of `codes`: int32 (n, fields), as they stand or in some `order`."""
+    order = np.arange(len(codes)) if order is None else order
     return Weigher(
-        codes, np.zeros((fields, 2 * MOST_RECORDS), np.int32), np.zeros(_MOST_PAIRS, np.int32), np.zeros(_MOST_PAIRS, np.int32),
-        np.zeros(_MOST_PAIRS, np.int64),
+        codes, order.astype(np.int32), np.zeros((codes.shape[1], 2 * MOST_RECORDS), np.int32), np.zeros(_MOST_PAIRS, np.int32),
+        np.zeros(_MOST_PAIRS, np.int32), np.zeros(_MOST_PAIRS, np.int64),
     )  # fmt: skip
 
 
 @compiled
 def _take(room: Weigher, record: int, place: int) -> None:
+    row = room.order[record]
     for field in range(room.codes.shape[1]):
-        room.batch_codes[field, place] = room.codes[record, field]
+        room.batch_codes[field, place] = room.codes[row, field]
 
 
 @inlined

@@ -24,6 +24,7 @@ with without("pandas"):  # of which Arrow would ask for each value whether it is
     pa.scalar(0)
 
 _PARQUET = (".parquet", ".pq")
+_ROWS = 1 << 16  # of a batch
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def length(path: Path) -> int:
         return _read(path, names[:1]).num_rows
 
 
-def read_text(path: Path, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
-    """Columns as text, whatever they hold; a list column stays a list of texts."""
+def read_text(path: Path, names: Sequence[str], repeated: bool = True) -> dict[str, pa.ChunkedArray]:
+    """Columns as text, whatever they hold; a list column stays a list of texts. `repeated`: does a text come more than once?"""
     known, read = columns(path), {}
     for name in names:
         if name not in known:
@@ -65,7 +66,7 @@ def read_text(path: Path, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
         if known.count(name) > 1:
             raise DataError(path, f"has several columns {name}", "name each column differently")
     with _reading(path):
-        table = _read(path, list(dict.fromkeys(names)))
+        table = _read(path, list(dict.fromkeys(names)), repeated)
     for name in names:
         try:
             read[name] = _as_text(table[name])
@@ -81,8 +82,28 @@ def column_texts(path: Path, name: str) -> list[str | None]:
 
 def texts_at(path: Path, name: str, rows: Sequence[int]) -> list[str | None]:
     """A column's texts at some rows, as they stand in the table."""
-    found: list[str | None] = read_text(path, [name])[name].take(pa.array(list(rows), pa.int64())).to_pylist()
-    return [text.strip() or None if text is not None else None for text in found]
+    column = _picked(path, name, np.array(rows, np.int64)) if _holds_texts(path, name) else None
+    if column is None:
+        column = read_text(path, [name])[name].take(pa.array(np.array(rows, np.int64)))
+    return [text.strip() or None if text is not None else None for text in column.to_pylist()]
+
+
+def _holds_texts(path: Path, name: str) -> bool:
+    """Are a Parquet file's texts there as they are to be shown?"""
+    if path.suffix not in _PARQUET or columns(path).count(name) != 1:
+        return False
+    return pa.types.is_string(pq.read_schema(path).field(name).type)
+
+
+def _picked(path: Path, name: str, rows: np.ndarray) -> pa.ChunkedArray:
+    """The texts at `rows`, of which no more than a batch is in memory at a time."""
+    order, begin, parts = np.argsort(rows, kind="stable"), 0, []
+    with _reading(path):
+        for batch in pq.ParquetFile(path).iter_batches(_ROWS, columns=[name], use_threads=False):
+            first, last = np.searchsorted(rows[order], [begin, begin + len(batch)])
+            parts.append(batch[name].take(pa.array(rows[order[first:last]] - begin)))
+            begin += len(batch)
+    return pa.chunked_array(parts, pa.string()).take(pa.array(np.argsort(order)))
 
 
 def code(parts: Sequence[pa.ChunkedArray], normalise: Callable[[pa.Array], pa.Array] | None = None) -> Coded:
@@ -190,19 +211,24 @@ def _span(values: pa.Array) -> slice:
     return slice(int(offsets[0]), int(offsets[-1]))
 
 
-def identifiers(columns: Sequence[tuple[Path, str | None]], begins: Sequence[int] | None = None) -> pa.Array:
+def release() -> None:
+    """Give memory back to the system that nothing uses any more."""
+    pa.default_memory_pool().release_unused()
+
+
+def identifiers(columns: Sequence[tuple[Path, str | None]], begins: Sequence[int] | None = None, looked_at: bool = False) -> pa.Array:
     """Names of the records of all tables, one after the other; the row number, from 1 or after `begins`, where a table has no column for
-    them."""
+    them. `looked_at`: is it known that no table has a name twice?"""
     parts = []
     for (path, name), begin in zip(columns, begins or [0] * len(columns), strict=True):
         if name is None:
             parts.append(pa.array(np.arange(begin + 1, begin + length(path) + 1)).cast(pa.string()))
             continue
-        column = read_text(path, [name])[name]
+        column = read_text(path, [name], repeated=False)[name]
         column = column.cast(pa.string()) if not pa.types.is_string(column.type) else column
         if column.null_count:
             raise DataError(path, f"{column.null_count} records have no {name}", "name another id column, or none")
-        repeated = len(column) - pc.count_distinct(column).as_py()
+        repeated = 0 if looked_at else len(column) - pc.count_distinct(column).as_py()
         if repeated:
             raise DataError(
                 path, f"{repeated} values of {name} are there more than once", "an id names one record: name another id column, or none"
@@ -232,10 +258,11 @@ def write(frame: dict[str, object], path: Path) -> None:
         pq.write_table(pa.table(frame), beside, compression="zstd", compression_level=1, store_schema=False)
 
 
-def _read(path: Path, names: list[str]) -> pa.Table:
+def _read(path: Path, names: list[str], repeated: bool = True) -> pa.Table:
     if path.suffix in _PARQUET:
         schema = pq.read_schema(path)
-        texts = [name for name in names if pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)]
+        kinds = {name: schema.field(name).type for name in names if repeated}
+        texts = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
         return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)
     kinds = dict.fromkeys(names, pa.string())
     convert = pa_csv.ConvertOptions(include_columns=names, column_types=kinds, strings_can_be_null=True, null_values=[""])

@@ -37,12 +37,13 @@ class Given:
 @dataclass(frozen=True)
 class Encoded:
     """`sources`: int16 (n,), place of each record's table in the settings; `edges`: int64 (tables + 1,), where its records begin.
-    `codes`: {field: int32 (n,)}, -1 if unknown. `shown`: the columns' texts, to be
+    `table`: int32 (n, fields), the value that each record holds in each of the `names`, -1 if unknown. `shown`: the columns' texts, to be
     shown. `given`: how the values are written down."""
 
     sources: np.ndarray
     edges: np.ndarray
-    codes: dict[str, np.ndarray]
+    names: tuple[str, ...]
+    table: np.ndarray
     values: Values
     deriver: Deriver
     shown: Mapping[str, Coded]
@@ -53,7 +54,17 @@ class Encoded:
 
     def matrix(self) -> np.ndarray:
         """int32 (n, fields): codes of all fields, record by record."""
-        return np.stack(list(self.codes.values()), 1)
+        return self.table
+
+    @property
+    def codes(self) -> dict[str, np.ndarray]:
+        """{field: int32 (n,)}, -1 if unknown."""
+        return columns_of(self.names, self.table)
+
+
+def columns_of(names: Sequence[str], table: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of a table by name."""
+    return {name: table[:, place] for place, name in enumerate(names)}
 
 
 def encode(settings: LinkSettings, paths: Sequence[Path], data: Sequence[Table] | None = None, given: Given | None = None) -> Encoded:
@@ -110,11 +121,11 @@ def encode_columns(fields: Mapping[str, Field], coded: Mapping[str, Coded], edge
         words, bits_set,
         len(alphabet),
     )  # fmt: skip
-    codes = {name: codes[name] for name in fields}
-    deriver = Deriver(values, alphabet, codes)
+    table = np.stack([codes[name] for name in fields], 1)
+    deriver = Deriver(values, alphabet, columns_of(tuple(fields), table))
     values = values._replace(derived=_derived(fields, deriver, pools, len(starts) - 1))
     sources = np.repeat(np.arange(len(edges) - 1, dtype=np.int16), np.diff(edges))
-    return Encoded(sources, edges, codes, values, deriver, dict(coded), Given(alphabet, classes, month_first, known))
+    return Encoded(sources, edges, tuple(fields), table, values, deriver, dict(coded), Given(alphabet, classes, month_first, known))
 
 
 def text_groups(fields: Mapping[str, Field]) -> dict[str, str]:

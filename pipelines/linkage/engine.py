@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines import tables
 from pipelines.compute import Ranks
 from pipelines.linkage.bars import bars
 from pipelines.linkage.combine import list_pairs
@@ -51,9 +52,10 @@ class Clock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time one phase."""
+        """Time one phase, after which memory that it needs no more goes back to the system."""
         begun = time.process_time()
         yield
+        tables.release()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.process_time() - begun, 3)
 
 
@@ -87,6 +89,7 @@ def link_tables(
     with clock.phase("score"):
         patterns, new, pairs, _ = comparer.all(model.most(settings.threshold - margin(settings)), say)
         screens: tuple[Model, ...] = (model,)
+        comparer, blocking = comparer.alone(), blocking.counts()
     if pairs is None:
         return None
     with clock.phase("resolve"):
@@ -104,7 +107,7 @@ def link_tables(
             names.order
         )  # fmt: skip
         if evidence is not None:
-            resolution = resolve(resolver, comparer.alone(), settings, candidates.codes, model, evidence)
+            resolution = resolve(resolver, comparer, settings, candidates.codes, model, evidence)
         else:
             label, weights = resolver.clusters(model)
             resolution = Resolution(label, model, weights)

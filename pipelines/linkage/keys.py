@@ -124,7 +124,7 @@ class Deriver:
             elif _HOW[key.how][1] == "field":
                 combine(base, np.arange(n, dtype=np.int32), self._of_two(key))
             else:
-                combine(base, self._codes[key.field], self.values_key(key))
+                combine(base, np.ascontiguousarray(self._codes[key.field]), self.values_key(key))
         if several is None:
             return [base]
         columns = []
@@ -133,6 +133,10 @@ class Deriver:
             combine(keys, np.arange(n, dtype=np.int32), column)
             columns.append(keys)
         return [column for column in columns if column.any()] or [np.zeros(n, np.uint64)]
+
+    def forget(self) -> None:
+        """Derive keys anew when they are asked for again."""
+        self._known.clear()
 
     def several(self, key: Key) -> list[np.ndarray]:
         """int64 (n,) for each key that a record may have by `key`, -1 for none; one where it has but one."""

@@ -26,9 +26,13 @@ class Names(NamedTuple):
 
 def names_of(data: Sequence[Table], paths: Sequence[Path], sources: np.ndarray) -> Names:
     """The names of all records. `sources`: int (n,), place of each record's table."""
-    ids = tables.identifiers([(path, table.id) for path, table in zip(paths, data, strict=True)])
+    columns = [(path, table.id) for path, table in zip(paths, data, strict=True)]
+    ids = tables.identifiers(columns, looked_at=True)
     keys = record_keys(ids, sources)
-    return Names(ids, keys, np.argsort(keys, kind="stable"))
+    order = np.argsort(keys, kind="stable")
+    if (keys[order[1:]] == keys[order[:-1]]).any():
+        tables.identifiers(columns)  # which are there twice?
+    return Names(ids, keys, order)
 
 
 def record_keys(ids: Any, sources: np.ndarray) -> np.ndarray:

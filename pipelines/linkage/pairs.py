@@ -68,8 +68,8 @@ class Comparer:
         self._memo = 16 if blocking.pairs() > 1 << 22 else 12
 
     def alone(self) -> Comparer:
-        """The same on this rank without the others, who have gone on."""
-        return Comparer(self._values, self._plan, self._candidates, self._blocking, Ranks(), self._threads)
+        """The same on this rank without the others, who have gone on, and without the rules' pairs, which have been compared."""
+        return Comparer(self._values, self._plan, self._candidates, self._blocking.counts(), Ranks(), self._threads)
 
     def scratch(self) -> Scratch:
         """Memory for one thread."""

@@ -45,7 +45,7 @@ class Resolver:
         self._turn = np.argsort(self._left.astype(np.int64) << 32 | self._right) if order is not None else np.arange(len(pairs))
         self._sure = None if sure is None else _both(place, sure)
         self._bars = Bars(*(each[self._order] for each in bars[:-1]), _apart(place, bars.apart))  # type: ignore[call-arg]
-        self._room: Weigher = weigher(codes if order is None else codes[order])
+        self._room: Weigher = weigher(codes, order)
 
     def clusters(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
         """The cluster of each record, int32 (n,), and the weight of each pair, int64."""

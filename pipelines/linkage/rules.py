@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -75,6 +75,12 @@ class Blocking:
         """Pairs at most, over all rules."""
         return len(self.listed.left) if self.listed is not None else sum(rule.pairs for rule in self.rules)
 
+    def counts(self) -> Blocking:
+        """What is known of the rules, without their rows and pairs."""
+        none = np.zeros(0, np.int32)
+        rules = [replace(rule, records=none, begins=none, ends=none, block=none) for rule in self.rules]
+        return Blocking(rules, self.keys[:0], self.columns, None, self.combined)
+
     def rows(self, rule: int, candidates: Candidates) -> Rows:
         """One rule's rows as the kernels take them."""
         blocked = self.rules[rule]
@@ -100,6 +106,7 @@ def block(deriver: Deriver, rules: Sequence[Sequence[Key]], candidates: Candidat
         found.append(blocked)
         columns += ids
         edges.append(len(columns))
+        deriver.forget()
     return Blocking(found, np.stack(columns, 1), np.array(edges, np.int32))
 
 
@@ -144,7 +151,7 @@ def _block(
     if seekers is not None:
         begins = np.where(seekers[rows % n], np.arange(1, len(rows) + 1), np.iinfo(np.int32).max).astype(np.int32)
     several = len(per_key) > 1
-    sizes = np.diff(np.unique(ends), prepend=0) if len(ends) else np.empty(0, np.int64)
+    sizes = np.diff(np.append(np.flatnonzero(np.append(True, ends[1:] != ends[:-1])[: len(ends)]), len(ends)))
     blocked = Blocked(
         name, (rows % n).astype(np.int32) if several else rows, begins, ends, ids[rows] if several else np.empty(0, np.int32),
         int(pairs.sum()), len(sizes),

@@ -46,6 +46,9 @@ class Keys:
     def rule(self, rule: Sequence[Key]) -> list[np.ndarray]:
         return [column.copy() for column in rule[0].columns]
 
+    def forget(self) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class Key:
