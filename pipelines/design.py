@@ -84,10 +84,7 @@ class Controls(Strict):
         when = "at any time" if self.never_cases else "until then or on that day"
         of_age = ", is of the ages and sex asked for" if narrowed else ""
         said = [f"{who}; a person {again}."]
-        said.append(
-            f"A control is observed on that day and for {prior} days before{of_age}, and has no event like that by which people enter {when}."
-        )
-        said.append(
-            "Controls are followed as members are, exposed or not, and to the day before an event like that of their own at the latest."
-        )
+        like = "event like that by which people enter"
+        said.append(f"A control is observed on that day and for {prior} days before{of_age}, and has no {like} {when}.")
+        said.append(f"Controls are followed as members are, exposed or not, and to the day before an {like} of their own at the latest.")
         return said
