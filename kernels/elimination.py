@@ -14,7 +14,8 @@ PRIME = 2**31 - 1
 
 
 @compiled
-def _inverse(a: int) -> int:
+def inverse(a: int) -> int:
+    """The number that makes 1 of `a` modulo the prime; 0 for 0."""
     result, base, power = 1, a % PRIME, PRIME - 2
     while power > 0:
         if power & 1:
@@ -54,7 +55,7 @@ def _reduce(block: np.ndarray) -> np.ndarray:
                 if column < 0 or height[j] < height[column]:
                     column = j
         pivot[best] = column
-        scale = _inverse(block[best, column])
+        scale = inverse(block[best, column])
         for k in range(count):
             block[best, places[k]] = block[best, places[k]] * scale % PRIME
         for i in range(rows):

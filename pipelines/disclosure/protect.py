@@ -12,8 +12,10 @@ from scipy.sparse.csgraph import connected_components
 
 from kernels.elimination import determined
 from pipelines.cubes import Cube, ProtectedCube
+from pipelines.disclosure.attackers import Attackers
 from pipelines.disclosure.moves import Move
 from pipelines.disclosure.search import Search
+from pipelines.disclosure.singles import Guard
 from pipelines.disclosure.system import System, build
 from pipelines.errors import DisclosureError
 from pipelines.policy import Policy
@@ -23,14 +25,9 @@ from pipelines.storage import Frame
 # A move as it is kept for the gate: `change` is added to each measure of `cell` of the table at position `table`, by name.
 CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}
 
-ATTACKERS: Final = (
-    "one who solves the published sums exactly, over all tables of the permit at once",
-    "one who also knows that counts are whole and never negative, and the rule by which cells are hidden",
-    "one person who is alone in a cell and so knows that cell, too",
-)
-
+DEFAULT: Final = Attackers()
 _ATTEMPTS = 8
-_BLOCK = 200_000_000  # entries of the largest block that is eliminated exactly; beyond it the moves alone are the proof
+_BLOCK = 2_000_000  # entries of the largest block that is eliminated exactly, too; beyond it the moves alone are the proof
 
 
 @dataclass(frozen=True)
@@ -43,60 +40,77 @@ class Protection:
     counts: list[dict[str, Any]]
 
 
-def protect(cubes: Sequence[Cube], policy: Policy, progress: Callable[[str], None] | None = None) -> Protection:
+def protect(
+    cubes: Sequence[Cube], policy: Policy, progress: Callable[[str], None] | None = None, attackers: Attackers = DEFAULT
+) -> Protection:
     """Hide the small cells of `cubes` and those that would give them away. Raises `DisclosureError` unless every hidden cell is certified.
 
     The cubes are one system: what two tables share gets one status. Every hidden cell has a move that changes it in every measure, so the
-    tables with and without that move look the same to all `ATTACKERS`.
+    tables with and without that move look the same to all `attackers`.
     """
     say = progress or (lambda _text: None)
     cubes = sorted(cubes, key=lambda cube: cube.table)
     system = build(cubes, policy)
     say(f"{int(system.primary.sum()):,} of {system.size:,} cells are small")
-    search = _found(system, say)
-    _audit(system, search)
+    search = found(system, say, attackers)
     say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
     hidden = [search.hidden[variables] for variables in system.cells]
     return Protection(
         cubes=tuple(_protected(cube, mask) for cube, mask in zip(cubes, hidden, strict=True)),
-        proof=_proof(cubes, hidden, policy),
+        proof=_proof(cubes, hidden, policy, attackers),
         certificate=_certificate(search.moves, system),
         counts=[_counts(cube, mask, system.primary[own]) for cube, mask, own in zip(cubes, hidden, system.cells, strict=True)],
     )
 
 
-def _found(system: System, say: Callable[[str], None]) -> Search:
-    """The first search that certifies every hidden cell. The order in which cells are sought is drawn, and some end in a dead end."""
+def found(system: System, say: Callable[[str], None], attackers: Attackers = DEFAULT) -> Search:
+    """The first search that certifies every hidden cell, audited. The order in which cells are sought is drawn, and some end in a dead
+    end."""
     for attempt in range(_ATTEMPTS):
-        search = Search(system, attempt)
+        search = Search(system, attempt, attackers)
         try:
             search.cover()
             search.prune()
-            search.guard_singletons()
+            say(f"{int((search.hidden & ~system.secret).sum()):,} cells hidden, {len(search.moves):,} moves")
+            if attackers.singletons:
+                Guard(search).run()
         except DisclosureError as fault:
             say(f"attempt {attempt + 1} of {_ATTEMPTS}: {fault.what}")
             last = fault
         else:
+            _audit(system, search)
             return search
     raise last
 
 
 def _audit(system: System, search: Search) -> None:
-    """No sum fixes a hidden cell, and a move changes each. The verifier repeats this from the numbers alone before anything is released."""
-    moved = np.zeros(system.size, bool)
-    for move in search.moves:
-        moved[move.variables] = True
-    if not np.array_equal(moved, search.hidden) or _fixed_by_sums(system, search.hidden).any():
+    """Every move keeps every relation and bound, one changes each hidden cell, and no sum fixes any. The verifier repeats this from the
+    numbers alone before anything is released."""
+    changes = _matrix(search.moves, system)
+    sums = (system.matrix @ changes).tocoo()
+    within = (sums.data >= system.lowest[sums.row]).all() and (sums.data <= system.highest[sums.row]).all()
+    cells = changes.tocoo()
+    within = within and (cells.data >= search.reach.lower[cells.row]).all() and (cells.data <= search.reach.upper[cells.row]).all()
+    moved = np.diff(changes.tocsr().indptr) > 0
+    hidden = search.hidden & ~system.secret
+    if not within or not np.array_equal(moved & ~system.secret, hidden) or _fixed_by_sums(system, search.hidden).any():
         raise DisclosureError(
             "disclosure", "the audit found a hidden cell that can be worked out", "report this; nothing has been released"
         )
 
 
+def _matrix(moves: Sequence[Move], system: System) -> sparse.csc_matrix:
+    """The moves as columns, int64 (n, moves)."""
+    begin = np.cumsum([0, *(len(move.variables) for move in moves)])
+    cells = np.concatenate([np.empty(0, np.int64), *(move.variables for move in moves)])
+    changes = np.concatenate([np.empty(0, np.int64), *(move.changes for move in moves)])
+    return sparse.csc_matrix((changes, cells, begin), (system.size, len(moves)))
+
+
 def _fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
     """Hidden variables that the sums determine, exactly, bool (hidden,). Groups that no relation ties together are taken one by one."""
     sums = (system.lowest == 0) & (system.highest == 0)
-    matrix = sparse.csr_matrix((system.signs, (system.rows, system.columns)), (system.relations, system.size), dtype=np.int64)
-    matrix = matrix[sums][:, np.flatnonzero(hidden)].tocsr()
+    matrix = system.matrix.tocsr()[sums][:, np.flatnonzero(hidden)].tocsr()
     matrix = matrix[np.diff(matrix.indptr) > 0]
     tied = abs(matrix)
     count, group = connected_components(tied.T @ tied, directed=False)
@@ -131,11 +145,11 @@ def _certificate(moves: Sequence[Move], system: System) -> Frame:
     return {name: values.astype(np.int32) for name, values in zip(CERTIFICATE, stacked, strict=True)}
 
 
-def _proof(cubes: Sequence[Cube], hidden: Sequence[np.ndarray], policy: Policy) -> dict[str, Any]:
+def _proof(cubes: Sequence[Cube], hidden: Sequence[np.ndarray], policy: Policy, attackers: Attackers) -> dict[str, Any]:
     """What may be said in public: nothing that tells small cells from the others that are hidden."""
     return {
         "policy": policy.model_dump(mode="json"),
-        "withstands": list(ATTACKERS),
+        "withstands": attackers.names(),
         "certified": "every hidden cell, in every measure, by another set of tables that agrees with all that is shown",
         "tables": [{"table": cube.table, "cells": cube.cells, "hidden": int(mask.sum())} for cube, mask in zip(cubes, hidden, strict=True)],
     }

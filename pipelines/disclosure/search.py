@@ -1,7 +1,8 @@
 """Which cells to hide: the primaries, and the cells that the chosen moves change.
 
 A cell is hidden for a reason: either it is small, or some move that keeps a small cell uncertain passes through it. So the moves that
-choose the pattern are at the same time its proof.
+choose the pattern are at the same time its proof. Where there is a proposal, moves are sought among the cells that it hides, in one part of
+the tables after another; only what finds none there hides more.
 """
 
 from __future__ import annotations
@@ -10,63 +11,115 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipelines.disclosure.attackers import Attackers
+from pipelines.disclosure.blocks import blocks
 from pipelines.disclosure.moves import Move, Mover
+from pipelines.disclosure.proposal import Wanted, propose
 from pipelines.disclosure.system import Bounds, System
 from pipelines.errors import DisclosureError
 
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short
-_NEEDED = 1e5  # what a cell that is sought pays for its move
+_NEEDED = 1e6  # what a cell that is sought pays for its move
+_DEAREST = 1e4  # what a cell costs at most
 _FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how many groups at most
-_ROUNDS = 12
-_RUNGS_NARROW = 2
+_TIGHT = ((700, 16), (2500, 8), (9000, 4))  # hidden cells of a part, and cells sought at a time at last
+_PART = 5000  # cells of a part in which more is hidden
 _SEED = 20_260
 
 
 class Search:
     """The pattern as it grows. `hidden`, `moves`: what is hidden so far, and why."""
 
-    def __init__(self, system: System, attempt: int = 0) -> None:
-        self.system = system
-        self.hidden = system.primary.copy()
+    def __init__(self, system: System, attempt: int = 0, attackers: Attackers | None = None) -> None:
+        self.system, self.attackers, self.attempt = system, attackers or Attackers(), attempt
+        self.hidden = system.primary | system.secret
         self.moves: list[Move] = []
-        self._bare = system.primary.copy()  # hidden cells that no move changes yet
-        self._loss = 1.0 + np.sqrt(system.persons.astype(float))
-        self._random = np.random.default_rng(_SEED + attempt)
+        self.reach = self.attackers.reach(system)
+        self.bare = system.primary.copy()  # hidden cells that no move changes yet
+        self.random = np.random.default_rng(_SEED + attempt)
+        self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
+        self._proposed = False
 
     # ---- a move for each cell -----------------------------------------------------------------------------------------------
 
     def cover(self) -> None:
-        """Hide more until each hidden cell has a move: first the moves that withstand the stronger attacker, then the others."""
-        for bounds in self._ladder():
-            if not self._bare.any():
+        """Hide more until each small cell has a move."""
+        wanted = Wanted(self.reach, self.attackers.singletons)
+        proposal = propose(self.system, wanted, self.system.persons, self.attempt)
+        self._proposed = proposal is not None
+        if proposal is not None:
+            self.hidden |= proposal.hidden
+            for move in proposal.moves(self.reach):
+                self.take(move)
+            for size, together in _TIGHT:
+                self._among_hidden(size, together)
+        for bounds in self.ladder():
+            if not self.bare.any():
                 return
-            mover = Mover(self.system, bounds)
-            for together in (max(_FEW, int(self._bare.sum()) // _MANY), 1):
-                self._cover(mover, together)
-        if self._bare.any():
+            for size in (_PART, self.system.size) if self.system.size > 2 * _PART else (self.system.size,):
+                for part in self.parts(size, bounds.lower < bounds.upper):
+                    self._hiding_more(Mover(self.system, bounds, part))
+        if self.bare.any():
             raise DisclosureError("disclosure", "the audit could not certify every hidden cell", "coarsen the tables or raise the minimum")
 
-    def _cover(self, mover: Mover, together: int) -> None:
-        """Seek a move for each bare cell, so many cells at a time."""
-        queue = self._random.permutation(np.flatnonzero(self._bare))
+    def parts(self, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
+        """Parts of the tables with about `size` active cells each, of those that hold a bare cell; int64, ascending."""
+        for part in blocks(self.system, size, active):
+            if self.bare[part].any():
+                yield part
+
+    def _among_hidden(self, size: int, together: int) -> None:
+        """Moves that hide nothing more: for all bare cells of a part at once, in drawn directions, then for a few at a time."""
+        for part in self.parts(size, self.hidden):
+            for bounds, rounds, group in ((self.reach.by(1, 1), 1, 0), (self.reach.by(2, 2), 2, 0), (self.reach.by(1, 1), 1, together),
+                                          (self.reach.by(1, 8), 1, 1 if together < _FEW else together)):  # fmt: skip
+                if not self.bare[part].any():
+                    break
+                mover = Mover(self.system, bounds, part)
+                for _ in range(rounds):
+                    self._sweep(mover, group)
+
+    def _sweep(self, mover: Mover, together: int) -> None:
+        """Seek a move for each bare cell of the mover, so many at a time (0: all), each in one drawn direction that it has."""
+        cells, ways = mover.active, (mover.lower < 0) * 1 + (mover.upper > 0) * 2
+        way = np.zeros(self.system.size, np.int64)
+        way[cells] = ways
+        queue = self.random.permutation(cells[self.bare[cells]])
+        costs = np.full(self.system.size, _FREE)
         while len(queue):
-            sought, queue = queue[:together], queue[together:]
-            for move in self._cheapest(mover, sought):
-                self._take(move)
-            queue = queue[self._bare[queue]]
+            sought, queue = (queue[:together], queue[together:]) if together else (queue, queue[:0])
+            rewards = np.zeros(self.system.size)
+            drawn = self.random.choice([-1.0, 1.0], len(sought))
+            rewards[sought] = np.select([way[sought] == 1, way[sought] == 2], [-1.0, 1.0], drawn)
+            for move in mover.find(costs, rewards):
+                self.take(move)
+            queue = queue[self.bare[queue]]
 
-    def _ladder(self) -> Iterator[Bounds]:
-        """Bounds for moves, in the order in which they are tried: short moves first, and first those that leave small cells small.
+    def _hiding_more(self, mover: Mover) -> None:
+        """Seek a move for each bare cell of the mover, so many cells at a time, then one at a time."""
+        for together in (max(_FEW, int(self.bare[mover.active].sum()) // _MANY), 1):
+            queue = self.random.permutation(mover.active[self.bare[mover.active]])
+            while len(queue):
+                sought, queue = queue[:together], queue[together:]
+                for move in self.cheapest(mover, sought):
+                    self.take(move)
+                queue = queue[self.bare[queue]]
 
-        For some cells there is none of these, whatever is hidden: four cells of one person under a total of four. Then a move may make a
-        small cell large, which an attacker who knows the rule alone, and not which hidden cells are small, cannot exclude.
+    def ladder(self) -> Iterator[Bounds]:
+        """Bounds for moves, in the order in which they are tried: short moves first.
+
+        Without a proposal first those that leave small cells small. For some cells there is none of these, whatever is hidden: four cells
+        of one person under a total of four. Then a move may make a small cell large, which an attacker who knows the rule alone, and not
+        which hidden cells are small, cannot exclude.
         """
-        yield from (self.system.narrow.within(box) for box in (1, 2))
-        yield from (self.system.wide.within(box) for box in (1, 3, 16))
+        if not self._proposed:
+            yield from (self.system.narrow.within(box) for box in (1, 2))
+        yield from (self.reach.within(1), self.reach.within(3), self.reach.by(2, 8), self.reach.within(16))
 
-    def _cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
+    def cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
         """Moves through the cells `sought`: of two solutions with opposite signs, the one that covers more of them for less."""
-        costs, signs = self._costs(), self._random.choice([-1.0, 1.0], len(sought))
+        costs, signs = np.where(self.hidden, _FREE, self._loss), self.random.choice([-1.0, 1.0], len(sought))
+        costs[mover.active] *= self.random.uniform(1.0, 1.2, len(mover.active))  # so that no two solutions are equally good
         best: tuple[float, list[Move]] = (0.0, [])
         for direction in (1.0, -1.0):
             rewards = np.zeros(self.system.size)
@@ -76,17 +129,16 @@ class Search:
             best = min(best, (score, moves), key=lambda each: each[0])
         return best[1]
 
-    def _costs(self) -> np.ndarray:
-        return np.where(self.hidden, _FREE, self._loss)
+    def take(self, move: Move) -> None:
+        """Keep a move that changes a bare cell."""
+        if self.bare[move.variables].any():
+            self.keep(move)
 
-    def _take(self, move: Move) -> None:
-        if self._bare[move.variables].any():
-            self._keep(move)
-
-    def _keep(self, move: Move) -> None:
+    def keep(self, move: Move) -> None:
+        """Hide what a move changes."""
         self.moves.append(move)
         self.hidden[move.variables] = True
-        self._bare[move.variables] = False
+        self.bare[move.variables] = False
 
     # ---- no more than is needed ---------------------------------------------------------------------------------------------
 
@@ -95,7 +147,7 @@ class Search:
         primary, times = self.system.primary, np.zeros(self.system.size, np.int64)
         for move in self.moves:
             times[move.variables] += 1
-        loss = np.where(primary, 0.0, self._loss)
+        loss = np.where(primary | self.system.secret, 0.0, self._loss)
         order = sorted(range(len(self.moves)), key=lambda k: (-float(loss[self.moves[k].variables].sum()), k))
         kept = set(order)
         for k in order:
@@ -105,65 +157,3 @@ class Search:
                 times[self.moves[k].variables] -= 1
         self.moves = [self.moves[k] for k in sorted(kept)]
         self.hidden = primary | (times > 0)
-
-    # ---- those who know their own cell --------------------------------------------------------------------------------------
-
-    def guard_singletons(self) -> None:
-        """A person alone in a cell knows it. Each other small cell gets a move that leaves that cell as it is."""
-        for rung, bounds in enumerate(self._ladder()):
-            if not self._exposed():
-                return
-            self._guard_many(Mover(self.system, bounds.where(self.hidden)))
-            mover = Mover(self.system, bounds)
-            self._guard(mover, 1)
-            if rung > _RUNGS_NARROW:
-                self._guard_apart(mover)
-        if self._exposed():
-            raise DisclosureError("disclosure", "someone alone in a cell could work out another", "coarsen the tables or raise the minimum")
-
-    def _guard_many(self, mover: Mover) -> None:
-        """Moves that leave alone a random half of those who are part of all moves of some exposed cell, for all these cells."""
-        for _ in range(_ROUNDS):
-            exposed = self._exposed()
-            if len(exposed) < _FEW:
-                return
-            everyone = sorted(set().union(*exposed.values()))
-            spared = {single for single in everyone if self._random.random() < 0.5}
-            sought = [each for each, singles in exposed.items() if singles & spared and int(self.system.same[each]) not in spared]
-            for group in np.array_split(self._random.permutation(sought), len(sought) // 64 + 1):
-                self._avoid(mover, group.astype(np.int64), spared)
-
-    def _guard(self, mover: Mover, together: int) -> None:
-        """Moves through exposed cells that leave all alone who are part of their other moves, so many cells at a time."""
-        exposed = self._exposed()
-        queue = self._random.permutation(np.array(list(exposed), np.int64))
-        for start in range(0, len(queue), together):
-            sought, frozen = list[int](), set[int]()
-            for variable in queue[start : start + together].tolist():
-                own = {int(self.system.same[other]) for other in [*sought, variable]}
-                if not own & (frozen | exposed[variable]):
-                    sought.append(variable)
-                    frozen |= exposed[variable]
-            self._avoid(mover, np.array(sought, np.int64), frozen)
-
-    def _guard_apart(self, mover: Mover) -> None:
-        """A move for each exposed cell and each person alone."""
-        for variable, singles in self._exposed().items():
-            for single in sorted(singles) if len(singles) > 1 else ():
-                self._avoid(mover, np.array([variable]), {single})
-
-    def _avoid(self, mover: Mover, sought: np.ndarray, singles: set[int]) -> None:
-        mover.freeze(np.flatnonzero(np.isin(self.system.same, sorted(singles))))
-        for move in self._cheapest(mover, sought):
-            self._keep(move)
-
-    def _exposed(self) -> dict[int, set[int]]:
-        """Small cells, each with the persons alone in another cell who are part of every move that it has."""
-        same, common = self.system.same, dict[int, set[int]]()
-        others = self.system.primary & (self.system.persons > 0)
-        for move in self.moves:
-            singles = set(np.unique(same[move.variables]).tolist()) - {-1}
-            for variable in move.variables[others[move.variables]].tolist():
-                common[variable] = common[variable] & singles if variable in common else set(singles)
-        left = {variable: singles - {int(same[variable])} for variable, singles in sorted(common.items())}
-        return {variable: singles for variable, singles in left.items() if singles}

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+import scipy.sparse as sparse
 
-from pipelines.cubes import PERSON_COUNTS, Cube
+from pipelines.cubes import PERSON_COUNTS, Cube, Dimension
 from pipelines.errors import DataError
 from pipelines.policy import Policy
 
@@ -32,6 +34,11 @@ class Bounds:
         """The same, and no change beyond `box` either way."""
         return Bounds(np.maximum(self.lower, -box), np.minimum(self.upper, box))
 
+    def by(self, step: int, box: int) -> Bounds:
+        """The same, each a multiple of `step` and at most `box`: programmes with such bounds more often have whole solutions."""
+        near = self.within(box)
+        return Bounds(-(-near.lower // step * step), near.upper // step * step)
+
     def where(self, free: np.ndarray) -> Bounds:
         """The same where `free` (bool (n,)), and no change elsewhere."""
         return Bounds(np.where(free, self.lower, 0), np.where(free, self.upper, 0))
@@ -46,7 +53,9 @@ class System:
     knows the rule alone. Both allow nothing where a zero must be shown.
     `rows`, `columns`, `signs`: int64 (entries,): relation, variable and coefficient of each entry. `lowest`, `highest`: int64 (relations,):
     bounds of each relation's sum over a move, both 0 where children add up. `cells`: for each cube the variable of each cell.
-    `same`: int64 (n,), variables that are known to count the one same person share a number; -1 for all others.
+    `same`: int64 (n,), variables that are known to count the one same person share a number; -1 for all others. `parents`: of each
+    dimension's positions, where the variables are the cells of one cube in order. `unpublished`: bool (n,), variables that stand in no
+    table.
     """
 
     persons: np.ndarray
@@ -60,6 +69,24 @@ class System:
     highest: np.ndarray
     cells: tuple[np.ndarray, ...]
     same: np.ndarray
+    parents: tuple[tuple[int, ...], ...] | None = None
+    unpublished: np.ndarray | None = None
+
+    @cached_property
+    def matrix(self) -> sparse.csc_matrix:
+        """The relations, int64 (relations, n)."""
+        entries = (self.signs, (self.rows, self.columns))
+        return sparse.csc_matrix(entries, (self.relations, self.size), dtype=np.int64)
+
+    @cached_property
+    def adds_up(self) -> bool:
+        """Is every relation an equation?"""
+        return not self.lowest.any() and not self.highest.any()
+
+    @property
+    def secret(self) -> np.ndarray:
+        """Variables that stand in no table, bool (n,)."""
+        return np.zeros(self.size, bool) if self.unpublished is None else self.unpublished
 
     @property
     def size(self) -> int:
@@ -84,7 +111,9 @@ def build(cubes: Sequence[Cube], policy: Policy) -> System:
     for cube, variables in zip(cubes, cells, strict=True):
         _relate(cube, variables, relations)
     same = _same_person(counts, relations.families)
-    return System(np.maximum.reduce(counts), primary, narrow, wide, *relations.arrays(), tuple(cells), same)
+    whole = len(cubes) == 1 and size == cubes[0].cells
+    parents = tuple(dimension.parents for dimension in cubes[0].dimensions) if whole else None
+    return System(np.maximum.reduce(counts), primary, narrow, wide, *relations.arrays(), tuple(cells), same, parents)
 
 
 # ---- variables --------------------------------------------------------------------------------------------------------------
@@ -92,6 +121,10 @@ def build(cubes: Sequence[Cube], policy: Policy) -> System:
 
 def _variables(cubes: Sequence[Cube]) -> tuple[list[np.ndarray], int]:
     """The variable of each cell of each cube, and how many there are."""
+    if len(cubes) == 1:
+        for dimension in cubes[0].dimensions:
+            _check_codes(dimension)
+        return [np.arange(cubes[0].cells)], cubes[0].cells
     names = sorted({dimension.name for cube in cubes for dimension in cube.dimensions})
     populations = sorted({cube.population for cube in cubes})
     codes: dict[str, dict[str, int]] = {name: {} for name in names}
@@ -101,8 +134,7 @@ def _variables(cubes: Sequence[Cube]) -> tuple[list[np.ndarray], int]:
         key[:, 0] = populations.index(cube.population)
         coordinates = cube.coordinates()
         for axis, dimension in enumerate(cube.dimensions):
-            if len(set(dimension.codes[1:])) != len(dimension) - 1:
-                raise DataError(f"dimension {dimension.name}", "a code stands twice", "give each position a code of its own")
+            _check_codes(dimension)
             known = codes[dimension.name]
             place = [0] + [known.setdefault(code, len(known) + 1) for code in dimension.codes[1:]]
             key[:, 1 + names.index(dimension.name)] = np.array(place, np.int64)[coordinates[:, axis]]
@@ -110,6 +142,11 @@ def _variables(cubes: Sequence[Cube]) -> tuple[list[np.ndarray], int]:
     distinct, inverse = np.unique(np.concatenate(keys), axis=0, return_inverse=True)
     starts = np.cumsum([0] + [len(key) for key in keys])
     return [inverse.ravel()[a:b] for a, b in pairwise(starts)], len(distinct)
+
+
+def _check_codes(dimension: Dimension) -> None:
+    if len(set(dimension.codes[1:])) != len(dimension) - 1:
+        raise DataError(f"dimension {dimension.name}", "a code stands twice", "give each position a code of its own")
 
 
 def _merged(cubes: Sequence[Cube], cells: Sequence[np.ndarray], size: int, measure: str) -> np.ndarray:

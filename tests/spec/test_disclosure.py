@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.cubes import Cube, ProtectedCube
+from pipelines.disclosure.attackers import Attackers
 from pipelines.disclosure.protect import Protection, protect
 from pipelines.disclosure.search import Search
 from pipelines.disclosure.system import System
@@ -114,6 +115,7 @@ def test_numbers_that_do_not_add_up_are_refused() -> None:
 
 def test_an_audit_that_does_not_certify_stops_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.disclosure.moves.Mover.find", lambda *_: [])
+    monkeypatch.setattr("pipelines.disclosure.proposal.Proposal.moves", lambda *_: [])
     with pytest.raises(DisclosureError, match="could not certify"):
         protect([table(*TOWNS)], Policy())
 
@@ -122,8 +124,8 @@ def test_a_search_that_ends_in_a_dead_end_is_tried_in_another_order(monkeypatch:
     orders: list[int] = []
 
     class Stuck(Search):
-        def __init__(self, system: System, attempt: int = 0) -> None:
-            super().__init__(system, attempt)
+        def __init__(self, system: System, attempt: int, attackers: Attackers) -> None:
+            super().__init__(system, attempt, attackers)
             orders.append(attempt)
 
         def cover(self) -> None:
