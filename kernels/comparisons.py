@@ -378,29 +378,35 @@ def _text_levels(
     for each in range(count):
         k = waiting[each]
         first[each], second[each] = signatures[codes[field, left[k]]], signatures[codes[field, right[k]]]
-    alike = those_alike(first[:count], second[:count], plan.least[field], scratch.common, scratch.places, waiting)
-    new = _recall(memo, codes, field, left, right, waiting, alike, patterns)
-    if new > 0:
-        _compare_texts(values, plan, scratch, codes, field, left, right, new)
-        _remember(memo, codes, field, left, right, waiting, new, scratch.levels, patterns)
+    count = those_alike(first[:count], second[:count], plan.least[field], scratch.common, scratch.places, waiting)
+    while count > 0:
+        new, count = _recall(memo, codes, field, left, right, waiting, count, scratch.common, patterns)
+        if new > 0:
+            _compare_texts(values, plan, scratch, codes, field, left, right, new)
+            _remember(memo, codes, field, left, right, waiting, new, scratch.levels, patterns)
+        waiting[:count] = scratch.common[:count]
 
 
 @compiled
 def _recall(
     memo: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
-    patterns: np.ndarray,
-) -> int:  # fmt: skip
-    """Levels of pairs of values that were met before; returns how many were not, and lists them."""
-    mask, new = np.uint64(memo.shape[1] - 1), 0
+    again: np.ndarray, patterns: np.ndarray,
+) -> tuple[int, int]:  # fmt: skip
+    """Levels of pairs of values that were met before. Returns how many were not, which it lists in `waiting`, and how many were only just
+    met among these, which it lists in `again`."""
+    mask, new, echoes = np.uint64(memo.shape[1] - 1), 0, 0
     for each in range(count):
         k = waiting[each]
         key = _of_both(codes[field, left[k]], codes[field, right[k]])
-        known = memo[field, _slot(key) & mask]
-        met = known >> np.uint64(4) == key
-        patterns[k] += np.int64(met) * (np.int64(known & np.uint64(15)) - np.int64(1)) << (BITS * field)
-        waiting[new] = k
+        slot = _slot(key) & mask
+        known = memo[field, slot]
+        met, level = known >> np.uint64(4) == key, np.int64(known & np.uint64(15))
+        memo[field, slot] = known if met else key << np.uint64(4)  # level 0: to be looked at
+        patterns[k] += np.int64(met & (level > 0)) * (level - np.int64(1)) << (BITS * field)
+        waiting[new], again[echoes] = k, k
         new += not met
-    return new
+        echoes += met & (level == 0)
+    return new, echoes
 
 
 @compiled
