@@ -42,17 +42,15 @@ def main() -> None:
         raise SystemExit("cohort: the answers differ")
     hundred = measured("uttag", folder, 100)
     built = json.loads((folder / "built.json").read_text(encoding="utf-8"))
-    print(
-        f"{given.events:,} events; {platform.machine()}, Python {platform.python_version()}, DuckDB {duckdb.__version__}, {time.strftime('%F')}\n"
-    )
+    versions = f"Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+    print(f"{given.events:,} events; {platform.machine()}, {versions}, {time.strftime('%F')}\n")
     print("| one question | CPU s | ratio | wall s | MiB |\n| --- | ---: | ---: | ---: | ---: |")
     for side, each in results.items():
         print(f"| {side} | {each['cpu']:.3f} | {each['cpu'] / results['uttag']['cpu']:.1f} | {each['wall']:.2f} | {each['peak_mib']:.0f} |")
     saved = min(results["duckdb person"]["cpu"], results["duckdb code"]["cpu"]) - results["uttag"]["cpu"]
-    print(
-        f"\nA hundred questions: {hundred['cpu']:.2f} CPU s. Building and sealing the postings: {built['postings_cpu_s']} CPU s,", end=" "
-    )
-    print(f"which pays after {built['postings_cpu_s'] / max(saved, 1e-9):,.0f} questions against the better peer.")
+    pays = built["postings_cpu_s"] / max(saved, 1e-9)
+    print(f"\nA hundred questions: {hundred['cpu']:.2f} CPU s.")
+    print(f"Building and sealing the postings: {built['postings_cpu_s']} CPU s, which pays after {pays:,.0f} questions beside the better peer.")
 
 
 if __name__ == "__main__":
