@@ -50,7 +50,7 @@ def main() -> None:
     saved = min(results["duckdb person"]["cpu"], results["duckdb code"]["cpu"]) - results["uttag"]["cpu"]
     pays = built["postings_cpu_s"] / max(saved, 1e-9)
     print(f"\nA hundred questions: {hundred['cpu']:.2f} CPU s.")
-    print(f"Building and sealing the postings: {built['postings_cpu_s']} CPU s, which pays after {pays:,.0f} questions beside the better peer.")
+    print(f"Building and sealing the postings: {built['postings_cpu_s']} CPU s, which pays after {pays:,.0f} questions.")
 
 
 if __name__ == "__main__":
