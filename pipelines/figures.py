@@ -27,12 +27,15 @@ class Plot:
 
 @dataclass(frozen=True)
 class Figures:
-    """`columns`: one text for each cell of the table, in its order; `meanings`: what each column says."""
+    """`columns`: one text for each cell of the table, in its order; `meanings`: what each column says; `shown`: columns that stand
+    beside the counts on a page; `notes`: how they were made, in words."""
 
     table: str
     columns: Columns
     meanings: dict[str, str]
     plot: Plot
+    shown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def write_figures(figures: Figures, folder: Path, zone: Zone) -> None:
@@ -41,7 +44,10 @@ def write_figures(figures: Figures, folder: Path, zone: Zone) -> None:
     parts: dict[str, Columns] = {"figures": figures.columns, "data": plot.data, "svg": {"svg": (plot.svg,)}}
     for kind, columns in parts.items():
         storage.write(_frame(columns), folder / f"{figures.table}.{kind}.parquet", dict.fromkeys(columns, "category"), zone)
-    about = {"columns": list(figures.columns), "meanings": figures.meanings, "title": plot.title, "alt": plot.alt, "data": list(plot.data)}
+    about = {
+        "columns": list(figures.columns), "meanings": figures.meanings, "title": plot.title, "alt": plot.alt, "data": list(plot.data),
+        "shown": list(figures.shown), "notes": list(figures.notes),
+    }  # fmt: skip
     storage.write_json(about, folder / f"{figures.table}.json")
 
 
@@ -54,7 +60,8 @@ def read_figures(folder: Path, table: str, zone: Zone) -> Figures:
         return {name: tuple(text or "" for text in column.decoded()) for name, column in frame.items() if isinstance(column, Category)}
 
     plot = Plot(about["title"], about["alt"], read("svg", ["svg"])["svg"][0], read("data", about["data"]))
-    return Figures(table, read("figures", about["columns"]), about["meanings"], plot)
+    columns = read("figures", about["columns"])
+    return Figures(table, columns, about["meanings"], plot, tuple(about["shown"]), tuple(about["notes"]))
 
 
 def _frame(columns: Columns) -> Frame:

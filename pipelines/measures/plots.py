@@ -1,25 +1,18 @@
-"""One plot for each table, chosen by its dimensions: an age pyramid, a curve over years, or bars.
-
-The same numbers give the same bytes: no date, fixed identifiers, text as paths of the font that matplotlib brings.
-"""
+"""One plot for each table, chosen by its dimensions: an age pyramid, a curve over years, or bars."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from html import escape
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from pipelines.cubes import Dimension, ProtectedCube
 from pipelines.figures import Plot
+from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, numbers, short, thousands
 from pipelines.measures.rates import rates
 
-_COLOURS = ("#1f5a7a", "#c2571a", "#5b8c3a", "#7a4a8c")
 _MOST_BARS = 30
 
 Outcome = tuple[str, np.ndarray]  # what is drawn, in words, and float64 (cells,), NaN where hidden
@@ -43,17 +36,17 @@ def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
 def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) -> Plot:
     along, groups = _first_level(cube.dimensions[year]), _groups(cube, sex)
     unit, values = outcome
-    figure, axes = _canvas(4.2)
+    figure, axes = canvas(4.2)
     lines = {label: _line(cube, values, year, along, sex, place) for label, place in groups}
     labels = [cube.dimensions[year].labels[place] for place in along]
-    for (label, line), colour in zip(lines.items(), _COLOURS, strict=False):
+    for (label, line), colour in zip(lines.items(), COLOURS, strict=False):
         axes.plot(range(len(along)), line, color=colour, marker="o", markersize=4, linewidth=1.6, label=label)
         _mark_hidden(axes, line, range(len(along)))
     axes.set_xticks(range(len(along)), labels, rotation=45 if len(along) > 8 else 0, fontsize=9)
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:,.0f}")
+    axes.yaxis.set_major_formatter(thousands)
     axes.set_ylabel(unit)
-    _legend(figure, axes)
+    legend(figure, axes)
     title = f"{unit} by year" + (" and sex" if sex is not None else "")
     return _finished(figure, cube, title, labels, lines)
 
@@ -62,14 +55,14 @@ def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
     along = _first_level(cube.dimensions[age])
     groups = _groups(cube, sex)[:2]
     unit, values = outcome
-    figure, axes = _canvas(1.6 + 0.26 * len(along))
+    figure, axes = canvas(1.6 + 0.26 * len(along))
     lines = {label: _line(cube, values, age, along, sex, place) for label, place in groups}
     labels = [cube.dimensions[age].labels[place] for place in along]
-    for (label, line), colour, side in zip(lines.items(), _COLOURS, (-1, 1), strict=False):
+    for (label, line), colour, side in zip(lines.items(), COLOURS, (-1, 1), strict=False):
         axes.barh(range(len(along)), side * np.nan_to_num(line), color=colour, height=0.8, label=label)
         for place in np.flatnonzero(np.isnan(line)).tolist():
             axes.text(
-                0, place, " hidden " if side > 0 else "hidden ", ha="left" if side > 0 else "right", va="center", fontsize=7, color="#666"
+                0, place, " hidden " if side > 0 else "hidden ", ha="left" if side > 0 else "right", va="center", fontsize=7, color=GREY
             )
     axes.set_yticks(range(len(along)), labels, fontsize=9)
     axes.axvline(0, color="black", linewidth=0.8)
@@ -77,7 +70,7 @@ def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
     axes.set_xlim(-1.12 * reach, 1.12 * reach)
     axes.xaxis.set_major_formatter(lambda value, _place: f"{abs(value):,.0f}")
     axes.set_xlabel(unit)
-    _legend(figure, axes)
+    legend(figure, axes)
     return _finished(figure, cube, f"{unit} by age and sex", labels, lines)
 
 
@@ -87,15 +80,15 @@ def _bars(cube: ProtectedCube, outcome: Outcome, axis: int) -> Plot:
     leaves = dimension.leaves if dimension.name == "municipality" else _first_level(dimension)
     line = _line(cube, values, axis, leaves, None, 0)
     order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]), place))[:_MOST_BARS]
-    figure, axes = _canvas(1.2 + 0.24 * len(order))
+    figure, axes = canvas(1.2 + 0.24 * len(order))
     labels, shown = [dimension.labels[leaves[place]] for place in order], line[order]
-    axes.barh(range(len(order)), np.nan_to_num(shown), color=_COLOURS[0], height=0.75)
+    axes.barh(range(len(order)), np.nan_to_num(shown), color=COLOURS[0], height=0.75)
     for place in np.flatnonzero(np.isnan(shown)).tolist():
-        axes.text(0, place, " hidden", va="center", fontsize=7, color="#666")
-    axes.set_yticks(range(len(order)), [_short(label) for label in labels], fontsize=9)
+        axes.text(0, place, " hidden", va="center", fontsize=7, color=GREY)
+    axes.set_yticks(range(len(order)), [short(label) for label in labels], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(lambda value, _place: f"{value:,.0f}")
+    axes.xaxis.set_major_formatter(thousands)
     axes.set_xlabel(unit)
     return _finished(figure, cube, f"{unit} by {dimension.title.lower()}", labels, {unit: shown})
 
@@ -140,47 +133,11 @@ def _groups(cube: ProtectedCube, axis: int | None) -> list[tuple[str, int]]:
 
 def _mark_hidden(axes: Axes, line: np.ndarray, places: Sequence[int]) -> None:
     gone = [place for place, value in zip(places, line, strict=True) if np.isnan(value)]
-    axes.plot(gone, [0] * len(gone), linestyle="", marker="x", color="#666", markersize=5)
-
-
-def _canvas(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    axes = figure.add_subplot()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    """Above the picture, where it covers nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
+    axes.plot(gone, [0] * len(gone), linestyle="", marker="x", color=GREY, markersize=5)
 
 
 def _finished(figure: Figure, cube: ProtectedCube, title: str, labels: Sequence[str], lines: dict[str, np.ndarray]) -> Plot:
     hidden = sum(int(np.isnan(line).sum()) for line in lines.values())
     gaps = f", {hidden} values hidden or undefined" if hidden else ""
-    alt = f"{cube.title}: {title}. {len(labels)} groups{gaps}; the numbers stand beside it."
-    out = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "uttag", "svg.fonttype": "path"}):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    svg = _described(out.getvalue(), f"{cube.title}: {title}", alt)
-    data = {"group": tuple(labels)} | {label: tuple(_number(value) for value in line) for label, line in lines.items()}
-    return Plot(title, alt, svg, data)
-
-
-def _described(svg: str, title: str, alt: str) -> str:
-    """The picture with a name and a description for those who hear it."""
-    start = svg.index("<svg ")
-    end = svg.index(">", start) + 1
-    words = f'\n <title id="t">{escape(title)}</title>\n <desc id="d">{escape(alt)}</desc>'
-    return svg[: end - 1] + ' role="img" aria-labelledby="t d">' + words + svg[end:]
-
-
-def _number(value: float) -> str:
-    return "" if np.isnan(value) else (f"{value:.0f}" if value == round(value) else f"{value:.2f}")
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= 42 else label[:41] + "…"
+    data = {"group": tuple(labels)} | {label: numbers(line) for label, line in lines.items()}
+    return finished(figure, cube.title, title, f"{len(labels)} groups{gaps}", data)

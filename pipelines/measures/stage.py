@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.cube_files import read_protected
 from pipelines.cubes import ProtectedCube, time_table
 from pipelines.figures import Figures, write_figures
+from pipelines.measures import pictures, series, standardised, survival_figures, units
+from pipelines.measures.curves import Axes, follow
+from pipelines.measures.parts import with_role
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
 from pipelines.sealing import Zone
@@ -23,6 +28,52 @@ def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
 
 
 def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
-    """Figures and plot of one protected cube. `time`: the cube of its time at risk, of the same cells, if that was counted."""
+    """Figures and plot of one protected cube, of the kind that its dimensions' roles tell. `time`: the cube of its time at risk, of the
+    same cells, if that was counted."""
+    if with_role(cube, "outcome") is not None:
+        return _survival(cube)
+    for role in series.PERIODS:
+        if (axis := with_role(cube, role)) is not None:
+            return _series(cube, axis, role)
+    if time is not None and "events" in cube.measures:
+        if (axis := with_role(cube, "standard")) is not None:
+            return _standardised(cube, time, axis)
+        if (axis := with_role(cube, "care_unit")) is not None:
+            return _units(cube, time, axis)
     columns = figures(cube, time)
-    return Figures(cube.table, columns, {name: MEANINGS[name] for name in columns}, plot(cube, time))
+    rated = ("rate", "rate_low", "rate_high") if "rate" in columns else ()
+    return Figures(cube.table, columns, {name: MEANINGS[name] for name in columns}, plot(cube, time), rated)
+
+
+def _survival(cube: ProtectedCube) -> Figures:
+    axes = Axes.of(cube)
+    curves = follow(cube, axes)
+    columns = survival_figures.figures(cube, axes, curves)
+    picture = pictures.survival(cube, axes, curves)
+    return Figures(cube.table, columns, survival_figures.MEANINGS, picture, survival_figures.SHOWN, survival_figures.NOTES)
+
+
+def _series(cube: ProtectedCube, axis: int, role: str) -> Figures:
+    found = series.series(cube, axis)
+    ahead = series.outlook(found, role)
+    picture = pictures.forecast(cube, found, ahead, role)
+    return Figures(cube.table, series.figures(cube, axis), series.MEANINGS, picture, series.SHOWN, tuple(series.said(ahead, role)))
+
+
+def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
+    rates = standardised.standardise(cube, time, axis)
+    columns = standardised.with_standardised(figures(cube, time), rates)
+    meanings = {**MEANINGS, **standardised.meanings(about := cube.dimensions[axis].about)}
+    crude = np.array([float(text or "nan") for text in columns["rate"]])
+    picture = pictures.points(cube, axis, rates, crude)
+    notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)",)
+    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, standardised.SHOWN, notes)
+
+
+def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
+    found = figures(cube, time)
+    columns = {**{name: texts for name, texts in found.items() if name != "why_empty"}, **units.figures(cube, time, axis)}
+    columns["why_empty"] = found["why_empty"]
+    meanings = {**MEANINGS, **units.MEANINGS}
+    picture = pictures.funnel(cube, time, axis)
+    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, units.SHOWN, units.NOTES)

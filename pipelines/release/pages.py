@@ -46,7 +46,7 @@ def index_page(site: str, cases: Sequence[dict[str, Any]]) -> str:
 
 def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInfo) -> dict[str, Any]:
     width = 2 * len(cube.dimensions)
-    derived = [name for name in ("rate", "rate_low", "rate_high") if name in figures.columns]
+    derived = figures.shown
     filters = [
         {
             "title": each.title,
@@ -64,13 +64,19 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
     return {
         "name": cube.table, "title": cube.title, "filters": filters, "dimensions": [each.title for each in cube.dimensions],
         "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived],
-        "rows": body, "cells": cube.cells, "hidden": int(cube.hidden.sum()), "notes": notes_of(cube, case.policy),
+        "rows": body, "cells": cube.cells, "hidden": int(cube.hidden.sum()), "notes": [*notes_of(cube, case.policy), *figures.notes],
         "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
     }  # fmt: skip
 
 
 def _title(name: str) -> str:
-    words = {"rate": "rate per 100,000 person-years", "rate_low": "lower limit", "rate_high": "upper limit"}
+    words = {
+        "rate": "rate per 100,000 person-years", "rate_low": "lower limit", "rate_high": "upper limit",
+        "standardised_rate": "standardised rate", "standardised_low": "lower limit", "standardised_high": "upper limit",
+        "share_low": "lower limit", "share_high": "upper limit", "median_days": "median, days", "per_day": "each day",
+        "percent_of_at_risk": "% of those at risk", "limit_low_95": "95 % from", "limit_high_95": "to", "limit_low_998": "99.8 % from",
+        "limit_high_998": "to",
+    }  # fmt: skip
     return words.get(name, name.replace("_", " "))
 
 

@@ -1,0 +1,67 @@
+"""Directly standardised rates of a protected cube, in the rows of all ages. One needs every age group that has a weight in the standard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.cubes import ProtectedCube
+from pipelines.figures import Columns
+from pipelines.measures.drawing import numbers
+from pipelines.measures.parts import at_totals, shown, strata
+from pipelines.measures.rates import DAYS_PER_YEAR
+from pipelines.measures.standard import direct, fay_feuer
+
+SHOWN = ("rate", "rate_low", "rate_high", "standardised_rate", "standardised_low", "standardised_high")
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """All (cells,): float64 `rate`, `low` and `high` per 100,000 person-years, NaN where there is none; str `why` in rows of all ages, ""
+    elsewhere and where there is a rate."""
+
+    rate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    why: np.ndarray
+
+
+def meanings(about: str) -> dict[str, str]:
+    """What the columns say. `about`: the standard, in words."""
+    return {
+        "standardised_rate": f"events per 100,000 person-years, directly standardised to the {about}",
+        "standardised_low": "lower 95 % limit of the standardised rate (Fay and Feuer 1997)",
+        "standardised_high": "upper 95 % limit of the standardised rate (Fay and Feuer 1997)",
+    }
+
+
+def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standardised:
+    """`time`: the cube of the time at risk, of the same cells. `axis`: of the ages."""
+    weights = np.array(cube.dimensions[axis].values)
+    ages = np.flatnonzero(weights)
+    events, days = (np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days")))
+    found = {name: np.full(cube.shape, np.nan) for name in ("rate", "low", "high")}
+    why = np.full(cube.shape, "", object)
+    for index in strata(cube, axis):
+        others = tuple(place for place in index if isinstance(place, int))
+        here = at_totals(index)
+        n, d = events[others][ages], days[others][ages]
+        if np.isnan(n).any() or np.isnan(d).any():
+            why[here] = "no standardised rate: an age group that it needs is hidden"
+        elif (d == 0).any():
+            why[here] = "no standardised rate: nobody is at risk in an age group that it needs"
+        else:
+            rate = direct(n.astype(np.int64), d / DAYS_PER_YEAR, weights[ages])
+            found["rate"][here] = rate.rate
+            found["low"][here], found["high"][here] = fay_feuer(rate)
+    return Standardised(found["rate"].ravel(), found["low"].ravel(), found["high"].ravel(), why.ravel())
+
+
+def with_standardised(columns: Columns, rates: Standardised) -> Columns:
+    """The figures of a rate table with the standardised rates, and why there is none beside why there is nothing else."""
+    out = {name: texts for name, texts in columns.items() if name != "why_empty"}
+    for name, values in (("rate", rates.rate), ("low", rates.low), ("high", rates.high)):
+        out[f"standardised_{name}"] = numbers(values, 2)
+    both = zip(columns["why_empty"], rates.why, strict=True)
+    return {**out, "why_empty": tuple("; ".join(text for text in pair if text) for pair in both)}
