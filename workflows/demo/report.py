@@ -10,6 +10,7 @@ import jinja2
 
 from pipelines import storage
 from pipelines.cubes import time_table
+from pipelines.figures import read_figures
 from pipelines.project import Project
 from pipelines.release.publish import latest
 from pipelines.site import Site
@@ -67,8 +68,12 @@ def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, An
     for table in project.permit.tables:
         parts = [counted[name] for name in (table.table, time_table(table.table)) if name in counted]
         plot = _href(site, bundle / "plots" / f"{table.table}.svg")
-        below = project.permit.policy.minimum - 1
-        yield {"title": table.title, "plot": plot, "below": below, "parts": [_part(site, bundle, each) for each in parts]}
+        made = read_figures(project.folder / "measures", table.table, project.zone)
+        yield {
+            "title": table.title, "plot": plot, "alt": made.plot.alt, "caption": made.plot.title, "notes": made.notes,
+            "figures": _href(site, bundle / "figures" / f"{table.table}.csv"), "numbers": plot.removesuffix("svg") + "csv",
+            "below": project.permit.policy.minimum - 1, "parts": [_part(site, bundle, each) for each in parts],
+        }  # fmt: skip
 
 
 def _part(site: Site, bundle: Path, counts: dict[str, Any]) -> dict[str, str]:
