@@ -39,6 +39,25 @@ def select_cohorts(
 
 
 @commands.command()
+def protect(
+    specification: Annotated[Path, typer.Argument(help="a YAML file: the table, its dimensions, the policy")],
+    out: Annotated[Path | None, typer.Option(help="the folder to write into")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say how many cells are small, and protect none")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hide small cells of any table, and what would give them away, with a proof.
+
+    Writes table.csv and table.parquet, proof.json, and for yourself report.html and the certificate. Protects persons counted in cells.
+
+    Example: uttag protect table.yaml --out protected
+    """
+    from workflows import protect as steps
+
+    told = steps.run(specification, out, dry_run, _silent if as_json else _plain)
+    print(json.dumps(told, indent=2) if as_json else steps.said(told, out))
+
+
+@commands.command()
 def explain(definitions: Definitions) -> None:
     """Print definitions back as plain numbered sentences.
 

@@ -7,15 +7,16 @@ from typing import Any
 
 from pipelines import signing
 from pipelines.errors import VerificationError
-from pipelines.verifier import verify_bundle
+from pipelines.verifier import verify_bundle, verify_protected
 
 
 def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list[dict[str, Any]]:
     """Print each claim and whether it holds; raise `VerificationError` unless all do."""
     bundle = _newest(bundle)
-    if not (bundle / "manifest.json").exists():
-        raise VerificationError(bundle, "is no bundle: manifest.json is missing", "name the folder of a bundle, or pull it again")
-    claims = verify_bundle(bundle, signing.load_public(key) if key else None)
+    protected = (bundle / "proof.json").exists() and not (bundle / "manifest.json").exists()
+    if not protected and not (bundle / "manifest.json").exists():
+        raise VerificationError(bundle, "is no bundle: manifest.json is missing", "name the folder of a bundle, or of uttag protect")
+    claims = verify_protected(bundle) if protected else verify_bundle(bundle, signing.load_public(key) if key else None)
     if not quiet:
         for claim in claims:
             print(f"{'holds' if claim.holds else 'FAILS'}  {claim.text}")

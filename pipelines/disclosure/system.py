@@ -39,6 +39,10 @@ class Bounds:
         near = self.within(box)
         return Bounds(-(-near.lower // step * step), near.upper // step * step)
 
+    def also(self, others: np.ndarray, lower: np.ndarray, upper: int) -> Bounds:
+        """The same, but `lower` and `upper` for `others` (bool (n,))."""
+        return Bounds(np.where(others, lower, self.lower), np.where(others, upper, self.upper))
+
     def where(self, free: np.ndarray) -> Bounds:
         """The same where `free` (bool (n,)), and no change elsewhere."""
         return Bounds(np.where(free, self.lower, 0), np.where(free, self.upper, 0))
@@ -114,6 +118,32 @@ def build(cubes: Sequence[Cube], policy: Policy) -> System:
     whole = len(cubes) == 1 and size == cubes[0].cells
     parents = tuple(dimension.parents for dimension in cubes[0].dimensions) if whole else None
     return System(np.maximum.reduce(counts), primary, narrow, wide, *relations.arrays(), tuple(cells), same, parents)
+
+
+def assemble(
+    cubes: Sequence[Cube],
+    cells: Sequence[np.ndarray],
+    persons: np.ndarray,
+    unpublished: np.ndarray,
+    sums: Sequence[tuple[np.ndarray, int]],
+    policy: Policy,
+) -> System:
+    """The system of cubes of persons whose variables are known. `cells`: for each cube the variable of each cell. `persons`: int64 (n,).
+    `unpublished`: bool (n,), in no cube. `sums`: what adds up besides, as variables of the parts and of the whole."""
+    someone = 1 if policy.zeros == "open" else 0
+    primary = (persons >= someone) & (persons < policy.minimum) & ~unpublished
+    narrow, wide = _reach([persons], primary, persons, policy)
+    narrow, wide = (each.also(unpublished, -persons, UNBOUNDED) for each in (narrow, wide))
+    relations = _Relations()
+    for cube, variables in zip(cubes, cells, strict=True):
+        _relate(cube, variables, relations)
+    zero = np.zeros(1, np.int64)
+    for parts, whole in sums:
+        line = np.array([[*parts, whole]], np.int64)
+        relations.families.append(line)
+        relations.add(line, np.array([1] * len(parts) + [-1], np.int64), zero, zero)
+    same = _same_person([persons], relations.families)
+    return System(persons, primary, narrow, wide, *relations.arrays(), tuple(cells), same, None, unpublished)
 
 
 # ---- variables --------------------------------------------------------------------------------------------------------------

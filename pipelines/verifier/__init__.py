@@ -1,11 +1,12 @@
 """The verifier: what a stranger trusts. It shares no code with what it verifies, and can be read in one sitting.
 
 `verify_bundle` checks a published bundle with nothing but the bundle; `audit` checks, before anything is published, the certificates that
-the disclosure stage left in the project zone.
+the disclosure stage left in the project zone; `verify_protected` checks what `uttag protect` wrote.
 """
 
 from pipelines.verifier.audit import audit
 from pipelines.verifier.bundle import verify_bundle
+from pipelines.verifier.protected import verify_protected
 from pipelines.verifier.tables import Claim
 
-__all__ = ["Claim", "audit", "verify_bundle"]
+__all__ = ["Claim", "audit", "verify_bundle", "verify_protected"]

@@ -30,7 +30,7 @@ def audit(tables: Sequence[Table], moves: Moves, minimum: int, zeros_shown: bool
         Claim("cells of nobody are shown", not (hidden & ~small & (np.maximum.reduce(people) == 0)).any() or not zeros_shown),
         Claim("every move keeps every relation, and changes hidden cells alone", _moves_hold(tables, numbers, moves, zeros_shown)),
         Claim("every hidden cell has a move", bool((moved.any(axis=0) >= hidden).all())),
-        Claim("nobody who is alone in a cell can work out another small cell", _singletons_kept_out(tables, numbers, people, small, moved)),
+        Claim("nobody who is alone in a cell can work out another small cell", singletons_kept_out(tables, numbers, people, small, moved)),
     ]
 
 
@@ -92,7 +92,7 @@ def _adds_up(table: Table, axis: int, family: np.ndarray, new: dict[str, np.ndar
     return True
 
 
-def _singletons_kept_out(
+def singletons_kept_out(
     tables: Sequence[Table], numbers: Sequence[np.ndarray], people: Sequence[np.ndarray], small: np.ndarray, moved: np.ndarray
 ) -> bool:
     """Whoever is alone in a cell knows it. For every other small cell there is a move that leaves all of theirs as they are."""

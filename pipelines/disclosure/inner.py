@@ -1,0 +1,168 @@
+"""Inner cells: what a table counts at its finest, read from CSV or Parquet, and the cubes that add them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from kernels.cells import add_up, spread
+from pipelines import tables
+from pipelines.cubes import TOTAL, Cube, Dimension
+from pipelines.disclosure.specification import Layout, Levels, Specification
+from pipelines.errors import DataError, SettingsError
+
+_MOST_CELLS = 20_000_000
+_MOST_PERSONS = 1 << 40
+
+
+@dataclass(frozen=True)
+class Inner:
+    """`names`: of each level column its codes, ascending. `codes`: int32 (cells,) by column, places in `names`. `count`: int64 (cells,)."""
+
+    path: Path
+    names: dict[str, list[str]]
+    codes: dict[str, np.ndarray]
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A cube, and the position of each inner cell on each of its dimensions: int32 (inner cells, dimensions)."""
+
+    cube: Cube
+    places: np.ndarray
+
+
+def read(path: Path, specification: Specification) -> Inner:
+    """The distinct inner cells of a table. Raises `DataError`, without any value, where it is empty or holds no counts."""
+    columns = specification.columns()
+    wanted = [*columns, *([specification.count] if specification.count else [])]
+    if specification.count in columns:
+        raise SettingsError("specification: count", "is a level of a dimension, too", "name the column of counts")
+    texts = tables.read_text(path, wanted)
+    names, codes = {}, {}
+    for column in columns:
+        coded = tables.code([texts.pop(column)], tables.trimmed)
+        if (coded.codes < 0).any():
+            missing = int((coded.codes < 0).sum())
+            raise DataError(path, f"{missing:,} rows have no {column}", "give them a code, such as unknown, or leave them out")
+        order = sorted(range(len(coded.values)), key=coded.texts().__getitem__)
+        names[column] = [coded.texts()[place] for place in order]
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        codes[column] = rank[coded.codes]
+        if TOTAL in names[column]:
+            raise DataError(
+                path, f"{column} holds the code {TOTAL}, which names the margins", "leave margins out, or name the code differently"
+            )
+    rows = len(next(iter(codes.values())))
+    if not rows:
+        raise DataError(path, "has no rows", "name a table with inner cells or persons")
+    count = _counts(path, specification.count, texts) if specification.count else np.ones(rows, np.int64)
+    return _distinct(path, names, codes, count, bool(specification.count))
+
+
+def _counts(path: Path, name: str, texts: dict[str, object]) -> np.ndarray:
+    coded = tables.code([texts[name]], tables.trimmed)  # type: ignore[list-item]
+    known, bad, negative = np.zeros(len(coded.values) + 1, np.int64), [len(coded.values)], list[int]()
+    for place, text in enumerate(coded.texts()):
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if number != round(number) if np.isfinite(number) else True:
+            bad.append(place)
+        elif number < 0:
+            negative.append(place)
+        elif number >= _MOST_PERSONS:
+            bad.append(place)
+        else:
+            known[place] = int(number)
+    rows = np.where(coded.codes < 0, len(coded.values), coded.codes)
+    for places, what in ((negative, "negative"), (bad, "no whole number")):
+        if wrong := int(np.isin(rows, places).sum()):
+            raise DataError(
+                path, f"{wrong:,} of {len(rows):,} rows have a {name} that is {what}", "counts are whole and at least 0; mend the table"
+            )
+    return known[rows]
+
+
+def _distinct(path: Path, names: dict[str, list[str]], codes: dict[str, np.ndarray], count: np.ndarray, counted: bool) -> Inner:
+    key = np.zeros(len(count), np.int64)
+    for column, values in codes.items():
+        if prod([len(names[column]), int(key.max(initial=0)) + 1]) > 2**62:
+            key = np.unique(key, return_inverse=True)[1]
+        key = key * len(names[column]) + values
+    distinct, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    if counted and len(distinct) < len(key):
+        raise DataError(
+            path,
+            f"{len(key) - len(distinct):,} rows repeat an inner cell that stands elsewhere",
+            "sum them, or name all columns that tell them apart",
+        )
+    total = np.bincount(inverse, count, len(distinct)).astype(np.int64)
+    return Inner(path, names, {column: values[first] for column, values in codes.items()}, total)
+
+
+def place(inner: Inner, table: str, layout: Layout) -> Placed:
+    """The cube of one table over the inner cells. Raises `DataError` where a hierarchy is no tree, or the cube would be too large."""
+    found = [_dimension(inner, name, each) for name, each in layout.dimensions.items()]
+    dimensions = tuple(dimension for dimension, _ in found)
+    if (cells := prod(len(each) for each in dimensions)) > _MOST_CELLS:
+        raise DataError(
+            inner.path, f"table {table} would have {cells:,} cells, of {_MOST_CELLS:,} at most", "leave out a dimension or its finest level"
+        )
+    places = np.stack([places for _, places in found], axis=1).astype(np.int32)
+    steps, depth = spread([each.parents for each in dimensions])
+    persons = add_up(places, inner.count, steps, depth, cells)
+    additive = {"persons": (True,) * len(dimensions)}
+    return Placed(Cube(table, table, "all", dimensions, {"persons": persons}, additive), places)
+
+
+def _dimension(inner: Inner, name: str, levels: Levels) -> tuple[Dimension, np.ndarray]:
+    """A dimension, parents before children and codes in order, and the position of each inner cell's finest code."""
+    codes, parents, position = [""], [-1], np.zeros(1, np.int64)
+    above = np.zeros(len(inner.count), np.int64)  # of each inner cell, its position one level up
+    for level, column in enumerate(levels.levels):
+        here, size = inner.codes[column].astype(np.int64), len(inner.names[column])
+        pairs = np.unique(here * len(codes) + above)
+        code, parent = pairs // len(codes), pairs % len(codes)
+        if len(code) > size:
+            split = int((np.bincount(code) > 1).sum())
+            coarse = levels.levels[level - 1]
+            raise DataError(
+                inner.path, f"dimension {name} is no tree: {split:,} codes of {column} stand under several of {coarse}",
+                f"give them codes of their own, or leave {coarse} out of the levels",
+            )  # fmt: skip
+        only = np.bincount(parent, minlength=len(codes))[parent] == 1
+        texts = [inner.names[column][each] for each in code]
+        same = np.array([single and codes[each] == text for single, each, text in zip(only, parent, texts, strict=True)])
+        position = np.empty(size, np.int64)
+        position[code] = np.where(same, parent, len(codes) + np.cumsum(~same) - 1)
+        codes += [text for text, known in zip(texts, same, strict=True) if not known]
+        parents += parent[~same].tolist()
+        above = position[here]
+    if len(set(codes)) < len(codes):
+        repeated = len(codes) - len(set(codes))
+        raise DataError(inner.path, f"dimension {name} has {repeated:,} codes that stand at two levels", "give each level codes of its own")
+    order = _preorder(parents)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    ordered = [codes[each] for each in order]
+    up = tuple(-1 if parents[each] < 0 else int(rank[parents[each]]) for each in order)
+    return Dimension(name, name, tuple(ordered), (TOTAL, *ordered[1:]), up, (TOTAL, *levels.levels)), rank[above]
+
+
+def _preorder(parents: list[int]) -> list[int]:
+    """Positions with each parent before its children and all below it beside it."""
+    children: list[list[int]] = [[] for _ in parents]
+    for child, parent in enumerate(parents[1:], start=1):
+        children[parent].append(child)
+    order, stack = [], [0]
+    while stack:
+        order.append(stack.pop())
+        stack.extend(reversed(children[order[-1]]))
+    return order

@@ -1,0 +1,106 @@
+"""The report of a protection, for whoever checks it before it leaves: what is hidden and why, and what that loses. It stays in the project
+zone, for it tells small cells from the others; it needs no file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+
+from pipelines import storage
+from pipelines.cubes import Cube
+
+_MOST_BARS: Final = 40
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Protection report</title>
+<style>
+:root{color-scheme:light dark;--line:#8886;--kept:#2f7f86;--gone:#c8763a}
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
+h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid var(--line)}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.warn{border-left:4px solid var(--gone);padding:.2rem .8rem}
+.bar{display:grid;grid-template-columns:11rem 1fr 8rem;gap:.6rem;align-items:center;font-size:.85rem}
+.bar span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.bar div{display:flex;height:.8rem;background:#8882}
+.bar i{display:block;background:var(--kept)}.bar i+i{background:var(--gone)}
+.key i{display:inline-block;width:.8rem;height:.8rem;background:var(--kept);margin:0 .3rem 0 1rem}.key i.g{background:var(--gone)}
+</style></head><body>
+<h1>Protection report</h1>
+<p class="warn">For the project zone alone: this page tells small cells from those that protect them.</p>
+<h2>Withstood</h2>
+<ul>{% for each in withstands %}<li>{{ each }}</li>{% endfor %}</ul>
+<p>{{ "{:,}".format(moves) }} moves certify every hidden cell.</p>
+{% for table in tables %}
+<h2>{{ table.table }}</h2>
+<table>
+<tr><th>cells</th><th class="n">number</th><th class="n">share</th><th class="n">persons in them</th><th class="n">share</th></tr>
+{% for row in table.rows %}
+<tr><td>{{ row.what }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td><td class="n">{{ "%.1f %%"|format(row.share) }}</td>
+<td class="n">{{ "{:,}".format(row.value) }}</td><td class="n">{{ "%.1f %%"|format(row.value_share) }}</td></tr>
+{% endfor %}
+</table>
+<p class="key">Before and after, persons in the finest cells by code: <i></i>shown<i class="g"></i>hidden</p>
+{% for dimension in table.dimensions %}
+<h3>{{ dimension.name }}</h3>
+{% for bar in dimension.bars %}
+<div class="bar"><span title="{{ bar.code }}">{{ bar.code }}</span>
+<div><i style="width:{{ bar.shown }}%"></i><i style="width:{{ bar.hidden }}%"></i></div>
+<span>{{ "%.0f %%"|format(bar.lost) }} hidden</span></div>
+{% endfor %}
+{% if dimension.more %}<p>… and {{ "{:,}".format(dimension.more) }} more codes.</p>{% endif %}
+{% endfor %}
+{% endfor %}
+</body></html>
+"""
+
+
+def write_report(
+    path: Path, cubes: Sequence[Cube], hidden: Sequence[np.ndarray], primary: Sequence[np.ndarray], told: dict[str, Any]
+) -> None:
+    """One page. `hidden`, `primary`: bool (cells,) for each cube. `told`: counts, as `uttag protect --json` prints them."""
+    tables = [
+        {
+            "table": cube.table, "rows": _rows(cube, gone, small),
+            "dimensions": [_bars(cube, gone, axis) for axis in range(len(cube.dimensions))],
+        }
+        for cube, gone, small in zip(cubes, hidden, primary, strict=True)
+    ]  # fmt: skip
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    text = environment.from_string(_PAGE).render(tables=tables, withstands=told["withstands"], moves=told["moves"])
+    with storage.atomic(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def _rows(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> list[dict[str, Any]]:
+    persons = cube.measures["persons"]
+    kinds = (("shown", ~hidden), ("hidden: small", hidden & primary), ("hidden: protects small ones", hidden & ~primary))
+    everyone = max(1, int(persons.sum()))
+    return [
+        {
+            "what": what, "cells": int(mask.sum()), "share": 100 * mask.sum() / len(mask), "value": int(persons[mask].sum()),
+            "value_share": 100 * persons[mask].sum() / everyone,
+        }
+        for what, mask in kinds
+    ]  # fmt: skip
+
+
+def _bars(cube: Cube, hidden: np.ndarray, axis: int) -> dict[str, Any]:
+    """For each finest code, how many persons stand in finest cells that are shown and that are hidden."""
+    leaves = [np.array(each.leaves) for each in cube.dimensions]
+    grid, others = np.ix_(*leaves), tuple(place for place in range(len(leaves)) if place != axis)
+    persons, gone = (values.reshape(cube.shape)[grid] for values in (cube.measures["persons"], hidden))
+    lost, whole = (persons * gone).sum(axis=others), persons.sum(axis=others)
+    most = max(1, int(whole.max()))
+    codes = [cube.dimensions[axis].codes[place] for place in leaves[axis]]
+    bars = [
+        {"code": code, "shown": 100 * (every - out) / most, "hidden": 100 * out / most, "lost": 100 * out / max(1, every)}
+        for code, every, out in zip(codes, whole.tolist(), lost.tolist(), strict=True)
+    ]
+    return {"name": cube.dimensions[axis].name, "bars": bars[:_MOST_BARS], "more": max(0, len(bars) - _MOST_BARS)}

@@ -1,0 +1,110 @@
+"""The specification of `uttag protect`: which table, its dimensions and hierarchies, and what it must withstand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipelines.disclosure.attackers import Attackers, Interval, Knows
+from pipelines.errors import SettingsError
+from pipelines.policy import Policy
+from pipelines.site import Strict, load_yaml
+
+TAKEN = ("value", "status")  # columns of a protected table besides its dimensions
+SINGLE = "table"  # the name of a table that is alone
+
+
+class Levels(Strict):
+    """A dimension. `levels`: columns from coarse to fine; each fine code belongs to one coarse code."""
+
+    levels: list[str] = Field(min_length=1, max_length=8)
+
+    @field_validator("levels")
+    @classmethod
+    def _differ(cls, levels: list[str]) -> list[str]:
+        if len(set(levels)) < len(levels):
+            raise ValueError("a column stands twice")
+        return levels
+
+
+class Layout(Strict):
+    """A table's dimensions, by name."""
+
+    dimensions: dict[str, Levels] = Field(min_length=1, max_length=8)
+
+    @field_validator("dimensions")
+    @classmethod
+    def _names(cls, dimensions: dict[str, Levels]) -> dict[str, Levels]:
+        if taken := [name for name in dimensions if name in TAKEN]:
+            raise ValueError(f"no dimension can be called {taken[0]}")
+        return dimensions
+
+
+class TablePolicy(Policy):
+    """The rule on persons, and whom the tables must withstand.
+
+    `attacker`: the strongest; `sums` solves the published sums, `nonnegative` knows that counts are whole and at least 0, `rule` knows the
+    minimum, too, and `marks` even which hidden cells are small. `singletons`: a contributor who is alone in a cell knows that cell.
+    `interval`: `point`, a small cell must have more than one possible value; `whole`, every value from 1 to the minimum less 1.
+    """
+
+    attacker: Knows = "rule"
+    singletons: bool = True
+    interval: Interval = "point"
+
+    def attackers(self) -> Attackers:
+        """The same, as the engine takes it."""
+        return Attackers(self.attacker, self.singletons, self.interval)
+
+
+class Specification(Strict):
+    """What `uttag protect` reads.
+
+    `table`: CSV or Parquet of inner cells, or of persons, one a row, where `count` is absent; relative to the specification. `dimensions`:
+    of the one table that is made; or `tables`: several over the same inner cells, protected together, each with dimensions of its own.
+    """
+
+    table: Path
+    count: str | None = None
+    dimensions: dict[str, Levels] = Field({}, max_length=8)
+    tables: dict[str, Layout] = Field({}, max_length=50)
+    policy: TablePolicy = TablePolicy()
+    method: Literal["suppression"] = "suppression"
+
+    @field_validator("tables")
+    @classmethod
+    def _file_names(cls, tables: dict[str, Layout]) -> dict[str, Layout]:
+        if bad := [name for name in tables if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60]:
+            raise ValueError(f"table {bad[0]} needs a name of letters, digits, - and _")
+        return tables
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> Specification:
+        if bool(self.dimensions) == bool(self.tables):
+            raise ValueError("say either dimensions, or tables with dimensions of their own")
+        if self.dimensions:
+            Layout(dimensions=self.dimensions)
+        return self
+
+    @staticmethod
+    def load(path: Path) -> Specification:
+        """Read a YAML file. Raises `SettingsError` that says where and what, never a value that stands in the table."""
+        if path.is_dir():
+            raise SettingsError(path, "is a folder", "name the YAML file of a specification")
+        return load_yaml(path, Specification)
+
+    def layouts(self) -> dict[str, Layout]:
+        """The tables to make, by name."""
+        return dict(self.tables) or {SINGLE: Layout(dimensions=self.dimensions)}
+
+    def columns(self) -> list[str]:
+        """Every column that is a level, once."""
+        return list(
+            dict.fromkeys(column for layout in self.layouts().values() for each in layout.dimensions.values() for column in each.levels)
+        )
+
+    def public(self) -> dict[str, Any]:
+        """The policy as the proof states it."""
+        return self.policy.model_dump(mode="json")
