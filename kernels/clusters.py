@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from kernels.blocks import mix
-from kernels.comparisons import BITS, LEVELS, Plan, Scratch, Values, add_levels
+from kernels.comparisons import BITS, LEVELS, Plan, Scratch, Values
 from kernels.jit import compiled, inlined
+from kernels.patterns import add_levels
 
 MOST_RECORDS: Final = 20  # of each of two clusters are weighed against each other
 _MOST_PAIRS: Final = MOST_RECORDS * MOST_RECORDS

@@ -8,20 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.jit import compiled
+from kernels.searching import lower_bound
 
 NONE = -1
 _FAR = 2**62
-
-
-@compiled
-def _first_at_least(values: np.ndarray, low: int, high: int, wanted: int) -> int:
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @compiled
@@ -92,7 +82,7 @@ def match_controls(
         if stratum[i] < 0:
             continue
         low, high, found = offsets[stratum[i]], offsets[stratum[i] + 1], 0
-        right = _first_at_least(values, low, high, value[i])
+        right = lower_bound(values, low, high, value[i])
         left = right
         while found < ratio and (left > low or right < high):
             below = value[i] - values[left - 1] if left > low else _FAR
@@ -101,13 +91,13 @@ def match_controls(
             if near > caliper:
                 break
             # Both sides at this distance: runs by hash, each read around the ring from the case's turn.
-            first[0] = _first_at_least(values, low, left, values[left - 1]) if below == near else left
+            first[0] = lower_bound(values, low, left, values[left - 1]) if below == near else left
             first[1] = right
-            end = _first_at_least(values, right, high, values[right] + 1) if above == near else right
+            end = lower_bound(values, right, high, values[right] + 1) if above == near else right
             size[0], size[1] = left - first[0], end - right
             left, right = first[0], end
             for k in range(2):
-                begin[k], taken[k] = _first_at_least(hash, first[k], first[k] + size[k], turn[i]), 0
+                begin[k], taken[k] = lower_bound(hash, first[k], first[k] + size[k], turn[i]), 0
             while found < ratio:
                 a, ahead = _heads(0, first, size, begin, taken, hash, turn[i])
                 b, behind = _heads(1, first, size, begin, taken, hash, turn[i])

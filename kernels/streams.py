@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.blocks import mix
-from kernels.comparisons import BATCH, BITS, LEVELS, Plan, Scratch, Values, add_levels
+from kernels.comparisons import BATCH, BITS, LEVELS, Plan, Scratch, Values
 from kernels.jit import compiled
+from kernels.patterns import add_levels
 
 _EMPTY = -1
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.jit import compiled
+from kernels.searching import lower_bound
 
 MISSING = -(2**63)
-
-
-@compiled
-def _lower_bound(days: np.ndarray, low: int, high: int, day: int) -> int:
-    while low < high:
-        middle = (low + high) // 2
-        if days[middle] < day:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @compiled
@@ -30,7 +20,7 @@ def interval_at(person: np.ndarray, day: np.ndarray, offsets: np.ndarray, start:
     out = np.empty(len(person), np.int64)
     for i in range(len(person)):
         low = offsets[person[i]]
-        row = _lower_bound(start, low, offsets[person[i] + 1], np.int64(day[i]) + 1) - 1
+        row = lower_bound(start, low, offsets[person[i] + 1], np.int64(day[i]) + 1) - 1
         while row >= low and end[row] < day[i]:
             row -= 1
         out[i] = row if row >= low else -1
@@ -81,7 +71,7 @@ def _in_both(
 
 @compiled
 def _first_in(point: np.ndarray, low: int, high: int, day: int, ascending: bool) -> int:
-    return _lower_bound(point, low, high, day) if ascending else low
+    return lower_bound(point, low, high, day) if ascending else low
 
 
 @compiled

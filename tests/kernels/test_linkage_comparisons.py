@@ -15,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler, Levenshtein
 
-from kernels.comparisons import BITS, LEVELS, Plan, Scratch, add_levels, scratch
+from kernels.comparisons import BITS, LEVELS, Plan, Scratch, scratch
+from kernels.patterns import add_levels
 from kernels.strings import fold, sounds
 from pipelines import tables
 from pipelines.linkage.encode import Encoded, encode_columns

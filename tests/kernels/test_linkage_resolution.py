@@ -15,7 +15,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kernels.clusters import MOST_RECORDS, Bars, Evidence, Weigher, agglomerate, rearrange, weigher
-from kernels.comparisons import BITS, LEVELS, Plan, Values, add_levels, scratch
+from kernels.comparisons import BITS, LEVELS, Plan, Values, scratch
+from kernels.patterns import add_levels
 from pipelines import tables
 from pipelines.linkage.encode import Encoded, encode_columns
 from pipelines.linkage.fields import Field, plan

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.comparisons import BITS, LEVELS, Plan, Scratch, add_levels, scratch
+from kernels.comparisons import BITS, LEVELS, Plan, Scratch, scratch
+from kernels.patterns import add_levels
 from kernels.streams import Tally, Weights, most_weight, stream, stream_pairs
 from pipelines import tables
 from pipelines.compute import Ranks
