@@ -12,12 +12,12 @@ import numpy as np
 from pipelines import plain, storage, tables
 from pipelines.cubes import TOTAL, Cube
 from pipelines.disclosure.inner import Inner, Placed, place, read
-from pipelines.disclosure.linked import joined
-from pipelines.disclosure.protect import found
 from pipelines.disclosure.report import write_report
-from pipelines.disclosure.search import Search
 from pipelines.disclosure.specification import Specification
-from pipelines.disclosure.system import System, build
+from pipelines.disclosure.suppression.linked import joined
+from pipelines.disclosure.suppression.protect import found
+from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
 
 Say = Callable[[str], None]

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipelines.disclosure.attackers import Attackers, Interval, Knows
+from pipelines.disclosure.policies import TablePolicy
 from pipelines.errors import SettingsError
-from pipelines.policy import Policy
 from pipelines.site import Strict, load_yaml
 
 TAKEN = ("value", "status")  # columns of a protected table besides its dimensions
@@ -40,23 +39,6 @@ class Layout(Strict):
         if taken := [name for name in dimensions if name in TAKEN]:
             raise ValueError(f"no dimension can be called {taken[0]}")
         return dimensions
-
-
-class TablePolicy(Policy):
-    """The rule on persons, and whom the tables must withstand.
-
-    `attacker`: the strongest; `sums` solves the published sums, `nonnegative` knows that counts are whole and at least 0, `rule` knows the
-    minimum, too, and `marks` even which hidden cells are small. `singletons`: a contributor who is alone in a cell knows that cell.
-    `interval`: `point`, a small cell must have more than one possible value; `whole`, every value from 1 to the minimum less 1.
-    """
-
-    attacker: Knows = "rule"
-    singletons: bool = True
-    interval: Interval = "point"
-
-    def attackers(self) -> Attackers:
-        """The same, as the engine takes it."""
-        return Attackers(self.attacker, self.singletons, self.interval)
 
 
 class Specification(Strict):

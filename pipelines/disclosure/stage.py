@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines import storage
 from pipelines.cube_files import read_cubes, write_protected
-from pipelines.disclosure.protect import CERTIFICATE, protect
+from pipelines.disclosure.suppression.protect import CERTIFICATE, protect
 from pipelines.policy import Policy
 from pipelines.project import Project
 from pipelines.sealing import Zone

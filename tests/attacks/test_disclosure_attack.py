@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import linprog
 
 from pipelines.cubes import Cube, Dimension, ProtectedCube
-from pipelines.disclosure.protect import Protection, protect
+from pipelines.disclosure.suppression.protect import Protection, protect
 from pipelines.policy import Policy
 from tests.made_cubes import cell, counts_only, dimension, flat, from_frequencies, random_cubes
 

@@ -13,8 +13,8 @@ import pytest
 from pipelines import signing, storage
 from pipelines.cube_files import read_protected, write_cube, write_protected
 from pipelines.cubes import ProtectedCube
-from pipelines.disclosure.protect import CERTIFICATE
 from pipelines.disclosure.stage import disclose_files
+from pipelines.disclosure.suppression.protect import CERTIFICATE
 from pipelines.errors import DisclosureError, SettingsError, VerificationError
 from pipelines.measures.stage import measure
 from pipelines.policy import Policy
@@ -166,7 +166,7 @@ def test_a_failing_audit_stops_the_stage_and_leaves_nothing(tmp_path: Path, monk
     place = Place(tmp_path / "site")
     for cube in random_cubes(5):
         write_cube(cube, place.run / "raw", place.zone)
-    monkeypatch.setattr("pipelines.disclosure.moves.Mover.find", lambda *_: [])
+    monkeypatch.setattr("pipelines.disclosure.suppression.moves.Mover.find", lambda *_: [])
     with pytest.raises(DisclosureError):
         disclose_files(place.run / "raw", place.run, Policy(), place.zone)
     assert [path.name for path in place.run.iterdir()] == ["raw"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.cubes import Cube, ProtectedCube
-from pipelines.disclosure.protect import protect
+from pipelines.disclosure.suppression.protect import protect
 from pipelines.measures.rates import garwood, rates
 from pipelines.measures.stage import derive
 from pipelines.policy import Policy

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipelines.cubes import Cube, ProtectedCube
-from pipelines.disclosure.attackers import Attackers
-from pipelines.disclosure.protect import Protection, protect
-from pipelines.disclosure.search import Search
-from pipelines.disclosure.system import System
+from pipelines.disclosure.suppression.attackers import Attackers
+from pipelines.disclosure.suppression.protect import Protection, protect
+from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.system import System
 from pipelines.errors import DataError, DisclosureError
 from pipelines.policy import Policy
 from tests.made_cubes import cell, count, dimension, flat, from_frequencies
@@ -114,8 +114,8 @@ def test_numbers_that_do_not_add_up_are_refused() -> None:
 
 
 def test_an_audit_that_does_not_certify_stops_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.disclosure.moves.Mover.find", lambda *_: [])
-    monkeypatch.setattr("pipelines.disclosure.proposal.Proposal.moves", lambda *_: [])
+    monkeypatch.setattr("pipelines.disclosure.suppression.moves.Mover.find", lambda *_: [])
+    monkeypatch.setattr("pipelines.disclosure.suppression.proposal.Proposal.moves", lambda *_: [])
     with pytest.raises(DisclosureError, match="could not certify"):
         protect([table(*TOWNS)], Policy())
 
@@ -133,7 +133,7 @@ def test_a_search_that_ends_in_a_dead_end_is_tried_in_another_order(monkeypatch:
                 raise DisclosureError("disclosure", "a dead end", "try again")
             super().cover()
 
-    monkeypatch.setattr("pipelines.disclosure.protect.Search", Stuck)
+    monkeypatch.setattr("pipelines.disclosure.suppression.protect.Search", Stuck)
     result = protected(table(*TOWNS))
     assert orders == [0, 1, 2]
     assert result.hidden.any()

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipelines.disclosure.attackers import Attackers
-from pipelines.disclosure.blocks import blocks
-from pipelines.disclosure.moves import Move, Mover
-from pipelines.disclosure.proposal import Wanted, propose
-from pipelines.disclosure.system import Bounds, System
+from pipelines.disclosure.suppression.attackers import Attackers
+from pipelines.disclosure.suppression.blocks import blocks
+from pipelines.disclosure.suppression.moves import Move, Mover
+from pipelines.disclosure.suppression.proposal import Wanted, propose
+from pipelines.disclosure.suppression.system import Bounds, System
 from pipelines.errors import DisclosureError
 
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short

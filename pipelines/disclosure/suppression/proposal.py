@@ -18,9 +18,9 @@ import scipy.sparse as sparse
 
 from kernels.circuits import Basis, basis, show
 from kernels.differences import differences
-from pipelines.disclosure.moves import Move
-from pipelines.disclosure.programme import INFINITE, Programme
-from pipelines.disclosure.system import Bounds, System
+from pipelines.disclosure.suppression.moves import Move
+from pipelines.disclosure.suppression.programme import INFINITE, Programme
+from pipelines.disclosure.suppression.system import Bounds, System
 
 _LONGEST, _LARGEST = 4000, 1 << 20
 _WORTH = 16  # of one person hidden, where one cell more is worth 4

@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.csgraph import connected_components
 
-from pipelines.disclosure.programme import Programme
-from pipelines.disclosure.system import Bounds, System
+from pipelines.disclosure.suppression.programme import Programme
+from pipelines.disclosure.suppression.system import Bounds, System
 
 _ROUND = 1e-6
 

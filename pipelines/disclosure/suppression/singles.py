@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.disclosure.blocks import blocks
-from pipelines.disclosure.moves import Move, Mover
-from pipelines.disclosure.search import Search
+from pipelines.disclosure.suppression.blocks import blocks
+from pipelines.disclosure.suppression.moves import Move, Mover
+from pipelines.disclosure.suppression.search import Search
 from pipelines.errors import DisclosureError
 
 _ROUNDS = 12

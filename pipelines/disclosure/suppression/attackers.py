@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from pipelines.disclosure.system import Bounds, System
+from pipelines.disclosure.suppression.system import Bounds, System
 
 Knows = Literal["sums", "nonnegative", "rule", "marks"]
 Interval = Literal["point", "whole"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipelines.disclosure.system import System
+from pipelines.disclosure.suppression.system import System
 
 
 def blocks(system: System, size: int, active: np.ndarray) -> Iterator[np.ndarray]:

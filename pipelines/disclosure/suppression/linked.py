@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.disclosure.inner import Inner, Placed
-from pipelines.disclosure.system import System, assemble
+from pipelines.disclosure.suppression.system import System, assemble
 from pipelines.policy import Policy
 
 

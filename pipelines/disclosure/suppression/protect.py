@@ -12,11 +12,11 @@ from scipy.sparse.csgraph import connected_components
 
 from kernels.elimination import determined
 from pipelines.cubes import Cube, ProtectedCube
-from pipelines.disclosure.attackers import Attackers
-from pipelines.disclosure.moves import Move
-from pipelines.disclosure.search import Search
-from pipelines.disclosure.singles import Guard
-from pipelines.disclosure.system import System, build
+from pipelines.disclosure.suppression.attackers import Attackers
+from pipelines.disclosure.suppression.moves import Move
+from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.singles import Guard
+from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
 from pipelines.policy import Policy
 from pipelines.schemas import Schema
