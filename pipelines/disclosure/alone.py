@@ -13,10 +13,12 @@ from pipelines import plain, storage, tables
 from pipelines.cubes import TOTAL, Cube
 from pipelines.disclosure.inner import Inner, Placed, place, read
 from pipelines.disclosure.report import write_report
+from pipelines.disclosure.rules import rules
 from pipelines.disclosure.specification import Specification
 from pipelines.disclosure.suppression.linked import joined
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
 
@@ -27,13 +29,14 @@ CERTIFICATE = "certificate"  # the folder that never leaves: true numbers and mo
 @dataclass(frozen=True)
 class Case:
     """What is to be protected. `atoms`: int64 (inner rows,), the variable that stands for each row of the certificate; `places`: for each
-    table the position of each of these rows on its dimensions, int32 (inner rows, dimensions)."""
+    table the position of each of these rows on its dimensions, int32 (inner rows, dimensions). `rules`: what is sensitive in each table."""
 
     specification: Specification
     cubes: tuple[Cube, ...]
     system: System
     atoms: np.ndarray
     places: tuple[np.ndarray, ...]
+    rules: list[Sensitive]
 
 
 def prepare(path: Path, specification: Specification) -> Case:
@@ -41,11 +44,12 @@ def prepare(path: Path, specification: Specification) -> Case:
     inner = read(path.parent / specification.table, specification)
     placed = [place(inner, name, layout) for name, layout in specification.layouts().items()]
     cubes = tuple(each.cube for each in placed)
+    sensitive = rules(inner, placed, specification.policy)
     if len(placed) == 1:
         atoms, places = _leaves(placed[0])
-        case = Case(specification, cubes, build(cubes, specification.policy), atoms, (places,))
+        case = Case(specification, cubes, build(cubes, specification.policy, sensitive), atoms, (places,), sensitive)
     else:
-        case = _linked(specification, inner, placed, cubes)
+        case = _linked(specification, inner, placed, cubes, sensitive)
     if int(inner.count.sum()) < specification.policy.minimum:
         raise DisclosureError(inner.path, "counts fewer people than the minimum: every cell would be hidden", "release nothing of it")
     return case
@@ -58,10 +62,12 @@ def _leaves(placed: Placed) -> tuple[np.ndarray, np.ndarray]:
     return np.ravel_multi_index(tuple(places.T), placed.cube.shape), places
 
 
-def _linked(specification: Specification, inner: Inner, placed: Sequence[Placed], cubes: tuple[Cube, ...]) -> Case:
-    system, variables, atom_of = joined(inner, placed, specification.policy)
+def _linked(
+    specification: Specification, inner: Inner, placed: Sequence[Placed], cubes: tuple[Cube, ...], sensitive: list[Sensitive]
+) -> Case:
+    system, variables, atom_of = joined(inner, placed, specification.policy, sensitive)
     first = np.unique(atom_of, return_index=True)[1]
-    return Case(specification, cubes, system, variables, tuple(each.places[first] for each in placed))
+    return Case(specification, cubes, system, variables, tuple(each.places[first] for each in placed), sensitive)
 
 
 def counted(case: Case) -> dict[str, Any]:
@@ -167,9 +173,11 @@ def _certify(case: Case, search: Search, hidden: Sequence[np.ndarray], folder: P
 def _counts(case: Case, search: Search) -> dict[str, Any]:
     """Why cells are hidden, and what that loses: for the project zone alone."""
     system, told = case.system, []
-    for cube, own in zip(case.cubes, system.cells, strict=True):
+    for cube, own, rule in zip(case.cubes, system.cells, case.rules, strict=True):
         hidden, primary, persons = search.hidden[own], system.primary[own], system.persons[own]
+        few = (persons < rule.minimum) & ((persons > 0) | (case.specification.policy.zeros == "protected"))
         told.append({
+            "reasons": {"few persons": int(few.sum()), **{reason: int(mask.sum()) for reason, mask in rule.reasons.items()}},
             "table": cube.table, "cells": cube.cells, "hidden": int(hidden.sum()), "small": int(primary.sum()),
             "to_protect_small": int((hidden & ~primary).sum()), "nobody": int((persons == 0).sum()),
             "value_small": int(persons[primary].sum()), "value_to_protect": int(persons[hidden & ~primary].sum()),

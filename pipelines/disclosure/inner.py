@@ -19,13 +19,24 @@ _MOST_PERSONS = 1 << 40
 
 
 @dataclass(frozen=True)
+class Contributing:
+    """`names`: of contributors, ascending. `cell`, `who`: int64 (pairs,), each inner cell with each who contributes to it."""
+
+    names: list[str]
+    cell: np.ndarray
+    who: np.ndarray
+
+
+@dataclass(frozen=True)
 class Inner:
-    """`names`: of each level column its codes, ascending. `codes`: int32 (cells,) by column, places in `names`. `count`: int64 (cells,)."""
+    """`names`: of each level column its codes, ascending. `codes`: int32 (cells,) by column, places in `names`. `count`: int64 (cells,).
+    `contributors`: by column, who stands behind the cells."""
 
     path: Path
     names: dict[str, list[str]]
     codes: dict[str, np.ndarray]
     count: np.ndarray
+    contributors: dict[str, Contributing]
 
 
 @dataclass(frozen=True)
@@ -38,14 +49,13 @@ class Placed:
 
 def read(path: Path, specification: Specification) -> Inner:
     """The distinct inner cells of a table. Raises `DataError`, without any value, where it is empty or holds no counts."""
-    columns = specification.columns()
-    wanted = [*columns, *([specification.count] if specification.count else [])]
-    if specification.count in columns:
-        raise SettingsError("specification: count", "is a level of a dimension, too", "name the column of counts")
-    texts = tables.read_text(path, wanted)
+    columns, behind = specification.columns(), specification.policy.contributing()
+    if specification.count in [*columns, *behind]:
+        raise SettingsError("specification: count", "is a level of a dimension, or a contributor, too", "name the column of counts")
+    texts = tables.read_text(path, list(dict.fromkeys([*columns, *behind, *([specification.count] if specification.count else [])])))
     names, codes = {}, {}
-    for column in columns:
-        coded = tables.code([texts.pop(column)], tables.trimmed)
+    for column in dict.fromkeys([*columns, *behind]):
+        coded = tables.code([texts[column]], tables.trimmed)
         if (coded.codes < 0).any():
             missing = int((coded.codes < 0).sum())
             raise DataError(path, f"{missing:,} rows have no {column}", "give them a code, such as unknown, or leave them out")
@@ -54,7 +64,7 @@ def read(path: Path, specification: Specification) -> Inner:
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         codes[column] = rank[coded.codes]
-        if TOTAL in names[column]:
+        if column in columns and TOTAL in names[column]:
             raise DataError(
                 path, f"{column} holds the code {TOTAL}, which names the margins", "leave margins out, or name the code differently"
             )
@@ -62,7 +72,20 @@ def read(path: Path, specification: Specification) -> Inner:
     if not rows:
         raise DataError(path, "has no rows", "name a table with inner cells or persons")
     count = _counts(path, specification.count, texts) if specification.count else np.ones(rows, np.int64)
-    return _distinct(path, names, codes, count, bool(specification.count))
+    key = _key({column: codes[column] for column in columns}, names)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    distinct = len(np.unique(_key(codes, names))) if behind else len(first)
+    if specification.count and distinct < rows:
+        again = f"{rows - distinct:,} rows repeat an inner cell that stands elsewhere"
+        raise DataError(path, again, "sum them, or name all columns that tell them apart")
+    total = np.bincount(inverse, count, len(first)).astype(np.int64)
+    standing = {column: _contributing(names[column], inverse, codes[column], count) for column in behind}
+    return Inner(path, {each: names[each] for each in columns}, {each: codes[each][first] for each in columns}, total, standing)
+
+
+def _contributing(names: list[str], cell: np.ndarray, who: np.ndarray, count: np.ndarray) -> Contributing:
+    pairs = np.unique(np.column_stack([cell, who])[count > 0].astype(np.int64), axis=0)
+    return Contributing(names, pairs[:, 0], pairs[:, 1])
 
 
 def _counts(path: Path, name: str, texts: dict[str, object]) -> np.ndarray:
@@ -90,21 +113,14 @@ def _counts(path: Path, name: str, texts: dict[str, object]) -> np.ndarray:
     return known[rows]
 
 
-def _distinct(path: Path, names: dict[str, list[str]], codes: dict[str, np.ndarray], count: np.ndarray, counted: bool) -> Inner:
-    key = np.zeros(len(count), np.int64)
+def _key(codes: dict[str, np.ndarray], names: dict[str, list[str]]) -> np.ndarray:
+    """A number for each row, the same where all `codes` are: int64 (rows,)."""
+    key = np.zeros(len(next(iter(codes.values()))), np.int64)
     for column, values in codes.items():
         if prod([len(names[column]), int(key.max(initial=0)) + 1]) > 2**62:
             key = np.unique(key, return_inverse=True)[1]
         key = key * len(names[column]) + values
-    distinct, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    if counted and len(distinct) < len(key):
-        raise DataError(
-            path,
-            f"{len(key) - len(distinct):,} rows repeat an inner cell that stands elsewhere",
-            "sum them, or name all columns that tell them apart",
-        )
-    total = np.bincount(inverse, count, len(distinct)).astype(np.int64)
-    return Inner(path, names, {column: values[first] for column, values in codes.items()}, total)
+    return key
 
 
 def place(inner: Inner, table: str, layout: Layout) -> Placed:

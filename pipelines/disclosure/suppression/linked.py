@@ -12,11 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.disclosure.inner import Inner, Placed
+from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.system import System, assemble
 from pipelines.policy import Policy
 
 
-def joined(inner: Inner, placed: Sequence[Placed], policy: Policy) -> tuple[System, np.ndarray, np.ndarray]:
+def joined(
+    inner: Inner, placed: Sequence[Placed], policy: Policy, rules: Sequence[Sensitive] = ()
+) -> tuple[System, np.ndarray, np.ndarray]:
     """The system, the variable of each atom (int64 (atoms,)), and the atom of each inner cell (int64 (inner cells,))."""
     columns = _independent(inner)
     atoms, first, atom_of = _atoms(inner, columns)
@@ -38,7 +41,7 @@ def joined(inner: Inner, placed: Sequence[Placed], policy: Policy) -> tuple[Syst
         persons[own_cells] = each.cube.measures["persons"]
         unpublished[own_cells] = False
         sums += _of_atoms(each, own_cells, variables, atom_of)
-    system = assemble([each.cube for each in placed], cells, persons, unpublished, sums, policy)
+    system = assemble([each.cube for each in placed], cells, persons, unpublished, sums, policy, rules)
     return system, variables, atom_of
 
 

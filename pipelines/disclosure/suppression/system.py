@@ -17,6 +17,7 @@ import numpy as np
 import scipy.sparse as sparse
 
 from pipelines.cubes import PERSON_COUNTS, Cube, Dimension
+from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.errors import DataError
 from pipelines.policy import Policy
 
@@ -103,14 +104,42 @@ class System:
         return len(self.lowest)
 
 
-def build(cubes: Sequence[Cube], policy: Policy) -> System:
-    """The system of cubes of one permit. Raises DataError where their numbers contradict each other."""
+@dataclass(frozen=True)
+class Limits:
+    """What a policy asks of each variable. `least`: int64 (n,), fewest persons that may be shown. `someone`: 1 where a cell of nobody is
+    shown, else 0. `unsafe`: bool (n,), sensitive for another reason. `zeros`: bool (n,), of nobody, and may yet be hidden."""
+
+    least: np.ndarray
+    someone: int
+    unsafe: np.ndarray
+    zeros: np.ndarray
+
+    @staticmethod
+    def of(policy: Policy, size: int, cells: Sequence[np.ndarray], rules: Sequence[Sensitive]) -> Limits:
+        """Of the policy, and of what its rules say of each cube; where two cubes share a cell, the strictest."""
+        limits = Limits(
+            np.full(size, policy.minimum, np.int64), 1 if policy.zeros == "open" else 0, np.zeros(size, bool), np.zeros(size, bool)
+        )
+        for own, rule in zip(cells, rules, strict=False):
+            np.maximum.at(limits.least, own, rule.minimum)
+            limits.unsafe[own] |= rule.unsafe
+            if rule.zeros is not None:
+                limits.zeros[own] |= rule.zeros
+        return limits
+
+    def small(self, count: np.ndarray) -> np.ndarray:
+        """Counts that may not be shown, bool (n,)."""
+        return (count >= self.someone) & (count < self.least)
+
+
+def build(cubes: Sequence[Cube], policy: Policy, rules: Sequence[Sensitive] = ()) -> System:
+    """The system of cubes of one permit. `rules`: what else is sensitive, for each cube, or nothing. Raises DataError where their numbers
+    contradict each other."""
     cells, size = _variables(cubes)
     counts = [_merged(cubes, cells, size, measure) for measure in PERSON_COUNTS]
-    primary = np.zeros(size, bool)
-    for count in counts:
-        primary |= (count >= (1 if policy.zeros == "open" else 0)) & (count < policy.minimum)
-    narrow, wide = _reach(counts, primary, _other_measures(cubes, cells, counts[0]), policy)
+    limits = Limits.of(policy, size, cells, rules)
+    primary = np.logical_or.reduce([limits.unsafe, *(limits.small(count) for count in counts)])
+    narrow, wide = _reach(counts, primary, _other_measures(cubes, cells, counts[0]), limits)
     relations = _Relations()
     for cube, variables in zip(cubes, cells, strict=True):
         _relate(cube, variables, relations)
@@ -127,12 +156,14 @@ def assemble(
     unpublished: np.ndarray,
     sums: Sequence[tuple[np.ndarray, int]],
     policy: Policy,
+    rules: Sequence[Sensitive] = (),
 ) -> System:
     """The system of cubes of persons whose variables are known. `cells`: for each cube the variable of each cell. `persons`: int64 (n,).
-    `unpublished`: bool (n,), in no cube. `sums`: what adds up besides, as variables of the parts and of the whole."""
-    someone = 1 if policy.zeros == "open" else 0
-    primary = (persons >= someone) & (persons < policy.minimum) & ~unpublished
-    narrow, wide = _reach([persons], primary, persons, policy)
+    `unpublished`: bool (n,), in no cube. `sums`: what adds up besides, as variables of the parts and of the whole. `rules`: as in `build`.
+    """
+    limits = Limits.of(policy, len(persons), cells, rules)
+    primary = (limits.small(persons) | limits.unsafe) & ~unpublished
+    narrow, wide = _reach([persons], primary, persons, limits)
     narrow, wide = (each.also(unpublished, -persons, UNBOUNDED) for each in (narrow, wide))
     relations = _Relations()
     for cube, variables in zip(cubes, cells, strict=True):
@@ -211,18 +242,18 @@ def _other_measures(cubes: Sequence[Cube], cells: Sequence[np.ndarray], persons:
     return room
 
 
-def _reach(counts: Sequence[np.ndarray], primary: np.ndarray, room: np.ndarray, policy: Policy) -> tuple[Bounds, Bounds]:
+def _reach(counts: Sequence[np.ndarray], primary: np.ndarray, room: np.ndarray, limits: Limits) -> tuple[Bounds, Bounds]:
     """How far each variable may move and still be what the rule makes of it: `narrow` and `wide` of `System`."""
-    someone = 1 if policy.zeros == "open" else 0
+    someone = limits.someone
     lowest = np.maximum(-room, np.minimum(0, someone - np.maximum.reduce(list(counts))))
     highest = np.full(len(room), UNBOUNDED, np.int64)
     lower, upper = lowest, highest
     for count in counts:
-        small = (count >= 0) & (count < policy.minimum)
-        bottom = np.where(small, np.minimum(count, someone), policy.minimum)
+        small = (count >= 0) & (count < limits.least)
+        bottom = np.where(small, np.minimum(count, someone), limits.least)
         lower = np.where(count >= 0, np.maximum(lower, bottom - count), lower)
-        upper = np.where(small, np.minimum(upper, policy.minimum - 1 - count), upper)
-    free = primary | (np.maximum.reduce(list(counts)) > 0)  # a cell of nobody stays shown
+        upper = np.where(small, np.minimum(upper, limits.least - 1 - count), upper)
+    free = primary | (np.maximum.reduce(list(counts)) > 0) | limits.zeros  # any other cell of nobody stays shown
     return Bounds(lower, upper).where(free), Bounds(lowest, highest).where(free)
 
 
