@@ -12,6 +12,7 @@ import numpy as np
 from pipelines import plain, storage, tables
 from pipelines.cubes import TOTAL, Cube
 from pipelines.disclosure.inner import Inner, Placed, place, read
+from pipelines.disclosure.policies import TablePolicy
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.rules import rules
 from pipelines.disclosure.specification import Specification
@@ -28,8 +29,12 @@ CERTIFICATE = "certificate"  # the folder that never leaves: true numbers and mo
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be protected. `atoms`: int64 (inner rows,), the variable that stands for each row of the certificate; `places`: for each
-    table the position of each of these rows on its dimensions, int32 (inner rows, dimensions). `rules`: what is sensitive in each table."""
+    """What is to be protected.
+
+    `atoms`: int64 (inner rows,), the variable that stands for each row of the certificate; `places`: for each table the position of each of
+    these rows on its dimensions, int32 (inner rows, dimensions). `rules`: what is sensitive in each table. `behind`: for each of `units`
+    and `owners` that the policy asks for, who contributes to which of these rows.
+    """
 
     specification: Specification
     cubes: tuple[Cube, ...]
@@ -37,19 +42,25 @@ class Case:
     atoms: np.ndarray
     places: tuple[np.ndarray, ...]
     rules: list[Sensitive]
+    behind: dict[str, dict[str, Any]]
 
 
 def prepare(path: Path, specification: Specification) -> Case:
     """Read the inner cells that a specification names, relative to its own place, and set up what ties its tables together."""
     inner = read(path.parent / specification.table, specification)
     placed = [place(inner, name, layout) for name, layout in specification.layouts().items()]
-    cubes = tuple(each.cube for each in placed)
-    sensitive = rules(inner, placed, specification.policy)
+    cubes, policy = tuple(each.cube for each in placed), specification.policy
+    sensitive = rules(inner, placed, policy)
     if len(placed) == 1:
         atoms, places = _leaves(placed[0])
-        case = Case(specification, cubes, build(cubes, specification.policy, sensitive), atoms, (places,), sensitive)
+        system = build(cubes, policy, sensitive)
+        every: tuple[np.ndarray, ...] = (places,)
+        of_inner = np.searchsorted(atoms, np.ravel_multi_index(tuple(placed[0].places.T), cubes[0].shape))
     else:
-        case = _linked(specification, inner, placed, cubes, sensitive)
+        system, atoms, of_inner = joined(inner, placed, policy, sensitive)
+        first = np.unique(of_inner, return_index=True)[1]
+        every = tuple(each.places[first] for each in placed)
+    case = Case(specification, cubes, system, atoms, every, sensitive, _behind(inner, policy, of_inner))
     if int(inner.count.sum()) < specification.policy.minimum:
         raise DisclosureError(inner.path, "counts fewer people than the minimum: every cell would be hidden", "release nothing of it")
     return case
@@ -62,12 +73,13 @@ def _leaves(placed: Placed) -> tuple[np.ndarray, np.ndarray]:
     return np.ravel_multi_index(tuple(places.T), placed.cube.shape), places
 
 
-def _linked(
-    specification: Specification, inner: Inner, placed: Sequence[Placed], cubes: tuple[Cube, ...], sensitive: list[Sensitive]
-) -> Case:
-    system, variables, atom_of = joined(inner, placed, specification.policy, sensitive)
-    first = np.unique(atom_of, return_index=True)[1]
-    return Case(specification, cubes, system, variables, tuple(each.places[first] for each in placed), sensitive)
+def _behind(inner: Inner, policy: TablePolicy, of_inner: np.ndarray) -> dict[str, dict[str, Any]]:
+    found = {}
+    for kind, rule in (("units", policy.units), ("owners", policy.owners)):
+        if rule:
+            pairs = inner.contributors[rule.column]
+            found[kind] = {"inner": of_inner[pairs.cell], "who": [pairs.names[who] for who in pairs.who.tolist()]}
+    return found
 
 
 def counted(case: Case) -> dict[str, Any]:
@@ -165,6 +177,10 @@ def _certify(case: Case, search: Search, hidden: Sequence[np.ndarray], folder: P
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     frames: dict[str, dict[str, object]] = {"inner": inner, "moves": {**moves}}
+    place_of = np.full(len(case.atoms), -1, np.int64)
+    place_of[rows] = np.arange(len(rows))
+    for kind, pairs in case.behind.items():
+        frames[kind] = {"inner": place_of[pairs["inner"]], "who": pairs["who"]}
     for name, frame in frames.items():
         tables.write(frame, folder / f"{name}.parquet")
         (folder / f"{name}.parquet").chmod(0o600)

@@ -60,6 +60,13 @@ def pinned(tables: Sequence[Table], zeros_shown: bool) -> int:
     return -1 if free is None else int((~free).sum())
 
 
+def fixed_by_sums(tables: Sequence[Table]) -> int:
+    """How many hidden cells the published sums settle, whatever the values may be; -1 if the attack itself failed."""
+    relations = _relations(tables, False)
+    free = _free(relations.matrix(True)[0])
+    return -1 if free is None else int((~free).sum())
+
+
 def _relations(tables: Sequence[Table], zeros_shown: bool) -> Relations:
     """One unknown for each hidden cell and measure, and all that is known of them."""
     numbers, size = number_cells(tables)

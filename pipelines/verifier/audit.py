@@ -96,7 +96,7 @@ def singletons_kept_out(
     tables: Sequence[Table], numbers: Sequence[np.ndarray], people: Sequence[np.ndarray], small: np.ndarray, moved: np.ndarray
 ) -> bool:
     """Whoever is alone in a cell knows it. For every other small cell there is a move that leaves all of theirs as they are."""
-    person = _alone(tables, numbers, people)
+    person = alone(tables, numbers, people)
     persons = np.unique(person[person >= 0])
     disturbed = (
         np.stack([moved[:, person == each].any(axis=1) for each in persons], axis=1) if len(persons) else np.empty((len(moved), 0), bool)
@@ -109,7 +109,7 @@ def singletons_kept_out(
     return True
 
 
-def _alone(tables: Sequence[Table], numbers: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> np.ndarray:
+def alone(tables: Sequence[Table], numbers: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> np.ndarray:
     """A number for each person known to be alone, in each cell where that is so; -1 elsewhere. Child and parent of 1 are one person."""
     alone = np.logical_or.reduce([count == 1 for count in people])
     person = np.where(alone, np.arange(len(alone)), -1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from pipelines.disclosure.alone import Case, prepare
+from pipelines.disclosure.alone import Case, prepare, protect_into
 from pipelines.disclosure.specification import Specification
 from pipelines.disclosure.suppression.protect import found
 from pipelines.errors import SettingsError
+from pipelines.verifier import verify_protected
 
 ROWS = [
     (town, care, unit, owner)
@@ -96,3 +99,30 @@ def test_the_preset_for_open_data_is_stricter_and_can_be_overruled(tmp_path: Pat
 def test_a_policy_that_names_what_is_not_there_is_refused(tmp_path: Path, policy: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         case(tmp_path, **policy)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"units": {"column": "unit", "minimum": 3}, "owners": {"column": "owner", "persons": {"x": 23, "y": 31}}}, {"outside": 63},
+        {"special": {"care": [{"codes": ["ward"], "minimum": 35}]}}, {"all_in_one": ["care"]}, {"attacker": "sums", "all_in_one": ["care"]},
+        {"zeros": "protected", "attacker": "nonnegative"},
+    ],
+    ids=["contributors", "outside", "special", "all in one", "all in one, sums", "zeros"],
+)  # fmt: skip
+def test_the_verifier_finds_every_rule_kept_and_says_so_where_one_is_not(tmp_path: Path, policy: dict[str, Any]) -> None:
+    out = tmp_path / "out"
+    protect_into(case(tmp_path, **policy), out, lambda _text: None)
+    assert [claim.text for claim in verify_protected(out) if not claim.holds] == []
+    proof = json.loads((out / "proof.json").read_text())
+    lax = case(tmp_path, minimum=3)
+    protect_into(lax, tmp_path / "lax", lambda _text: None)
+    of_lax = json.loads((tmp_path / "lax" / "proof.json").read_text())
+    (tmp_path / "lax" / "proof.json").write_text(json.dumps({**of_lax, "policy": proof["policy"]}))
+    for kind in ("units", "owners"):
+        if (out / "certificate" / f"{kind}.parquet").exists():
+            shutil.copy(out / "certificate" / f"{kind}.parquet", tmp_path / "lax" / "certificate")
+    shutil.copy(out / "certificate" / "inner.parquet", tmp_path / "lax" / "certificate")
+    assert "every cell that a rule makes sensitive is hidden" in [
+        claim.text for claim in verify_protected(tmp_path / "lax") if not claim.holds
+    ]

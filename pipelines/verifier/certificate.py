@@ -1,0 +1,82 @@
+"""What the project keeps of a protection: true inner counts, and moves, which lead to other inner counts that agree with all that is shown.
+
+Moves are changes of inner counts, so whatever they make of a table adds up; that is all that is taken for granted. Whole numbers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import scipy.sparse as sparse
+
+from pipelines.verifier.tables import Axis, Table
+
+CONTRIBUTORS = ("units", "owners")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """`true`: for each table int64 (cells,). `changes`: for each table int64 (cells, moves). `behind`: for each of `CONTRIBUTORS` that the
+    policy asks for, and each table, bool (cells, contributors); `names` of these."""
+
+    true: list[np.ndarray]
+    changes: list[sparse.csr_matrix]
+    behind: dict[str, list[sparse.csr_matrix]]
+    names: dict[str, list[str]]
+
+
+def read(folder: Path, tables: Sequence[Table], policy: dict[str, Any]) -> Certificate:
+    """Raises in one way or another where it is broken."""
+    inner, moves = (pq.read_table(folder / f"{name}.parquet") for name in ("inner", "moves"))
+    count = inner["count"].to_numpy().astype(np.int64)
+    if (count < 0).any():
+        raise ValueError("a count is negative")
+    above = [
+        _above(table, np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64))
+        for table in tables
+    ]
+    move, row, change = (moves[name].to_numpy().astype(np.int64) for name in ("move", "inner", "change"))
+    changes = sparse.csc_matrix((change, (row, move)), (len(count), int(move.max(initial=-1)) + 1), dtype=np.int64)
+    behind, names = {}, {}
+    for kind in CONTRIBUTORS:
+        if policy.get(kind):
+            read_pairs = pq.read_table(folder / f"{kind}.parquet")
+            names[kind] = sorted(set(read_pairs["who"].to_pylist()))
+            who = np.array([names[kind].index(each) for each in read_pairs["who"].to_pylist()], np.int64)
+            pairs = sparse.csr_matrix((np.ones(len(who), np.int64), (read_pairs["inner"].to_numpy(), who)), (len(count), len(names[kind])))
+            behind[kind] = [(each @ pairs) > 0 for each in above]
+    return Certificate([each @ count for each in above], [_no_zeros(each @ changes) for each in above], behind, names)
+
+
+def _no_zeros(matrix: sparse.spmatrix) -> sparse.csr_matrix:
+    made = matrix.tocsr()
+    made.eliminate_zeros()
+    return made
+
+
+def _above(table: Table, places: np.ndarray) -> sparse.csr_matrix:
+    """Which inner counts each cell of a table adds up, int64 (cells, inner). `places`: int64 (inner, axes)."""
+    shape = [len(axis.codes) for axis in table.axes]
+    if (places < 0).any() or (places >= np.array(shape)).any():
+        raise ValueError("a place is none of the table")
+    cells, inner = np.zeros(len(places), np.int64), np.arange(len(places))
+    for number, axis in enumerate(table.axes):
+        chains = [_chain(axis, place) for place in range(len(axis.codes))]
+        lengths = np.array([len(chain) for chain in chains])[places[inner, number]]
+        ups = np.concatenate([np.empty(0, np.int64), *(chains[place] for place in places[inner, number].tolist())])
+        cells, inner = np.repeat(cells, lengths) * len(axis.codes) + ups, np.repeat(inner, lengths)
+    return sparse.csr_matrix((np.ones(len(cells), np.int64), (cells, inner)), (prod(shape), len(places)))
+
+
+def _chain(axis: Axis, place: int) -> np.ndarray:
+    """A position and all above it."""
+    chain = [place]
+    while axis.parents[chain[-1]] >= 0:
+        chain.append(axis.parents[chain[-1]])
+    return np.array(chain, np.int64)
