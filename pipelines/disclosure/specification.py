@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.disclosure.methods import Method, Purpose, Suppression
 from pipelines.disclosure.policies import TablePolicy
 from pipelines.errors import SettingsError
 from pipelines.site import Strict, load_yaml
@@ -46,14 +47,25 @@ class Specification(Strict):
 
     `table`: CSV or Parquet of inner cells, or of persons, one a row, where `count` is absent; relative to the specification. `dimensions`:
     of the one table that is made; or `tables`: several over the same inner cells, protected together, each with dimensions of its own.
+    `person`: column that names who it is, where the table has persons one a row. `memory`: folder that remembers releases of these people,
+    so that each is proved together with all before it; made where it is not there.
+    `method`: its name, or its name as `kind` and its settings. `purpose`: what the tables are for, which `--suggest` weighs.
     """
 
     table: Path
     count: str | None = None
+    person: str | None = None
+    memory: Path | None = None
     dimensions: dict[str, Levels] = Field({}, max_length=8)
     tables: dict[str, Layout] = Field({}, max_length=50)
     policy: TablePolicy = TablePolicy()
-    method: Literal["suppression"] = "suppression"
+    method: Method = Suppression()
+    purpose: Purpose = "publication"
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _named(cls, method: Any) -> Any:
+        return {"kind": method} if isinstance(method, str) else method
 
     @field_validator("tables")
     @classmethod
@@ -66,6 +78,8 @@ class Specification(Strict):
     def _one_or_many(self) -> Specification:
         if bool(self.dimensions) == bool(self.tables):
             raise ValueError("say either dimensions, or tables with dimensions of their own")
+        if self.memory and (not self.person or self.count):
+            raise ValueError("a memory needs persons, one a row without count, and the column that names them: person")
         if self.dimensions:
             Layout(dimensions=self.dimensions)
         return self

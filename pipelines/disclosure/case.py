@@ -1,0 +1,115 @@
+"""What is to be protected: the inner cells, the tables over them, and what a policy makes sensitive in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.cubes import Cube
+from pipelines.disclosure.inner import Inner, Placed, place, read
+from pipelines.disclosure.policies import TablePolicy
+from pipelines.disclosure.rules import rules
+from pipelines.disclosure.specification import Specification
+from pipelines.disclosure.suppression.linked import joined
+from pipelines.disclosure.suppression.sensitive import Sensitive
+from pipelines.disclosure.suppression.system import Limits, System, build
+from pipelines.errors import DisclosureError
+
+
+@dataclass(frozen=True)
+class Tied:
+    """What ties the tables together, as suppression needs it.
+
+    `atoms`: int64 (inner rows,), the variable of `system` that stands for each row of the certificate; `places`: for each table the
+    position of each of these rows on its dimensions, int32 (inner rows, dimensions). `behind`: for each of `units` and `owners` that the
+    policy asks for, who contributes to which of these rows.
+    """
+
+    system: System
+    atoms: np.ndarray
+    places: tuple[np.ndarray, ...]
+    behind: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`folder`: of the specification, which its files are relative to. `placed`: each table with the place of each inner cell. `rules`:
+    what is sensitive in each table."""
+
+    specification: Specification
+    folder: Path
+    inner: Inner
+    placed: list[Placed]
+    rules: list[Sensitive]
+
+    @property
+    def cubes(self) -> tuple[Cube, ...]:
+        """The tables."""
+        return tuple(each.cube for each in self.placed)
+
+    @cached_property
+    def tied(self) -> Tied:
+        """Built when it is first asked for: only suppression needs it."""
+        inner, placed, policy = self.inner, self.placed, self.specification.policy
+        if len(placed) == 1:
+            atoms, places = _leaves(placed[0])
+            system = build(self.cubes, policy, self.rules)
+            every: tuple[np.ndarray, ...] = (places,)
+            of_inner = np.searchsorted(atoms, np.ravel_multi_index(tuple(placed[0].places.T), placed[0].cube.shape))
+        else:
+            system, atoms, of_inner = joined(inner, placed, policy, self.rules)
+            first = np.unique(of_inner, return_index=True)[1]
+            every = tuple(each.places[first] for each in placed)
+        return Tied(system, atoms, every, _behind(inner, policy, of_inner))
+
+    @property
+    def system(self) -> System:
+        """The variables and relations of all tables."""
+        return self.tied.system
+
+    def small(self) -> list[np.ndarray]:
+        """For each table the cells that may not be shown as they are, bool (cells,)."""
+        return [
+            Limits.of(self.specification.policy, cube.cells, [np.arange(cube.cells)], [rule]).small(cube.measures["persons"]) | rule.unsafe
+            for cube, rule in zip(self.cubes, self.rules, strict=True)
+        ]
+
+
+def prepare(path: Path, specification: Specification) -> Case:
+    """Read the inner cells that a specification names, relative to its own place, and place them in its tables."""
+    inner = read(path.parent / specification.table, specification)
+    placed = [place(inner, name, layout) for name, layout in specification.layouts().items()]
+    case = Case(specification, path.parent, inner, placed, rules(inner, placed, specification.policy))
+    if int(inner.count.sum()) < specification.policy.minimum:
+        raise DisclosureError(inner.path, "counts fewer people than the minimum: every cell would be hidden", "release nothing of it")
+    return case
+
+
+def counted(case: Case) -> dict[str, Any]:
+    """How many cells, and how many of them small."""
+    return {
+        "tables": [
+            {"table": cube.table, "cells": cube.cells, "small": int(small.sum()), "nobody": int((cube.measures["persons"] == 0).sum())}
+            for cube, small in zip(case.cubes, case.small(), strict=True)
+        ],
+    }
+
+
+def _leaves(placed: Placed) -> tuple[np.ndarray, np.ndarray]:
+    """Every finest cell of a cube, whether anybody stands in it or not."""
+    grids = np.meshgrid(*[np.array(each.leaves) for each in placed.cube.dimensions], indexing="ij")
+    places = np.stack([each.ravel() for each in grids], axis=1).astype(np.int32)
+    return np.ravel_multi_index(tuple(places.T), placed.cube.shape), places
+
+
+def _behind(inner: Inner, policy: TablePolicy, of_inner: np.ndarray) -> dict[str, dict[str, Any]]:
+    found = {}
+    for kind, rule in (("units", policy.units), ("owners", policy.owners)):
+        if rule:
+            pairs = inner.contributors[rule.column]
+            found[kind] = {"inner": of_inner[pairs.cell], "who": [pairs.names[who] for who in pairs.who.tolist()]}
+    return found

@@ -1,0 +1,61 @@
+"""The files of a folder that `uttag protect` writes, whatever the method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines import plain, storage, tables
+from pipelines.cubes import TOTAL, Cube
+
+CERTIFICATE: Final = "certificate"  # the folder that never leaves: true numbers, and what proves the rest
+
+
+def begin(out: Path) -> None:
+    """A folder without `proof.json` is none that holds, until all is written."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "proof.json").unlink(missing_ok=True)
+
+
+def columns(cube: Cube, values: np.ndarray, hidden: np.ndarray, status: str = "shown") -> plain.Columns:
+    """Columns of plain values, None where hidden, so that nothing can lie beneath. `status`: of every cell that is not hidden."""
+    coordinates = cube.coordinates()
+    made: plain.Columns = {}
+    for axis, dimension in enumerate(cube.dimensions):
+        names = np.array([TOTAL, *dimension.codes[1:]], object)
+        made[dimension.name] = names[coordinates[:, axis]].tolist()
+    masked = hidden.tolist()
+    made["value"] = [None if gone else value for value, gone in zip(values.tolist(), masked, strict=True)]
+    made["status"] = ["hidden" if gone else status for gone in masked]
+    return made
+
+
+def write_tables(out: Path, made: Sequence[plain.Columns], cubes: Sequence[Cube]) -> dict[str, str]:
+    """Each table as CSV and Parquet; the digest of each file by its name."""
+    files = {}
+    for cube, each in zip(cubes, made, strict=True):
+        for write, kind in ((plain.write_csv, "csv"), (plain.write_parquet, "parquet")):
+            path = out / f"{cube.table}.{kind}"
+            write(each, path)
+            files[path.name] = storage.file_digest(path)
+    return files
+
+
+def announced(cube: Cube, hidden: np.ndarray) -> dict[str, Any]:
+    """A table as the proof announces it."""
+    return {
+        "table": cube.table, "cells": cube.cells, "hidden": int(hidden.sum()),
+        "dimensions": [{"name": each.name, "codes": [TOTAL, *each.codes[1:]], "parents": list(each.parents)} for each in cube.dimensions],
+    }  # fmt: skip
+
+
+def write_secret(frames: Mapping[str, dict[str, object]], folder: Path) -> None:
+    """Parquet files that only their owner may read, in a folder that only their owner may enter."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    for name, frame in frames.items():
+        tables.write(frame, folder / f"{name}.parquet")
+        (folder / f"{name}.parquet").chmod(0o600)
