@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels.days import civil
+from kernels.jit import compiled
+
 UNKNOWN = -1
 
 
+@compiled
+def _completed(birth_day: np.ndarray, day: np.ndarray, unknown_day: int) -> np.ndarray:
+    out = np.empty(len(day), np.int64)
+    for i in range(len(day)):
+        if birth_day[i] == unknown_day:
+            out[i] = UNKNOWN
+            continue
+        born, born_month, born_day = civil(birth_day[i])
+        year, month, of_month = civil(day[i])
+        out[i] = year - born - (1 if 32 * month + of_month < 32 * born_month + born_day else 0)
+    return out
+
+
 def completed_years(birth_day: np.ndarray, day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
-    """Birthdays reached by `day`: int64 (n,), -1 if the birth day is unknown. A birthday on 29 February is reached on 1 March."""
-    known = birth_day != unknown_day
-    birth_year, birth_rest = _year_and_rest(np.where(known, birth_day, 0))
-    year, rest = _year_and_rest(day)
-    return np.where(known, year - birth_year - (rest < birth_rest), UNKNOWN)
+    """Birthdays reached by `day`: int64 (n,), -1 if the birth day is unknown. A birthday on 29 February is reached on 1 March.
+
+    `birth_day`, `day`: integers (n,). Raises ValueError if they differ in length.
+    """
+    if birth_day.shape != day.shape or day.ndim != 1:
+        raise ValueError("there is not one birth day for each day")
+    return _completed(birth_day, day, unknown_day)
 
 
-def _year_and_rest(day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Calendar year, and month and day as one number that orders them."""
-    days = day.astype("datetime64[D]")
-    months = days.astype("datetime64[M]")
-    year = days.astype("datetime64[Y]").astype(np.int64) + 1970
-    return year, months.astype(np.int64) % 12 * 32 + (days - months).astype(np.int64)
+@compiled
+def _parts(day: np.ndarray, unknown_day: int) -> np.ndarray:
+    out = np.zeros((len(day), 3), np.int64)
+    for i in range(len(day)):
+        if day[i] != unknown_day:
+            out[i, 0], out[i, 1], out[i, 2] = civil(day[i])
+    return out
 
 
 def year_month_day(day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
-    """Calendar year, month and day of each day number: int64 (n, 3), all 0 if the day is unknown."""
-    days = day.astype("datetime64[D]")
-    months = days.astype("datetime64[M]")
-    parts = np.stack(
-        [days.astype("datetime64[Y]").astype(np.int64) + 1970, months.astype(np.int64) % 12 + 1, (days - months).astype(np.int64) + 1], 1
-    )
-    return np.where((day != unknown_day)[:, None], parts, 0)
+    """Calendar year, month and day of each day number: int64 (n, 3), all 0 if the day is unknown. `day`: integers (n,)."""
+    return _parts(day, unknown_day)
 
 
 def birthdays(birth_day: np.ndarray, years: int) -> np.ndarray:

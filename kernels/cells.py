@@ -54,16 +54,33 @@ def _cells_of(position: np.ndarray, steps: np.ndarray, depth: np.ndarray, into: 
 
 
 @compiled
+def _roll_up(out: np.ndarray, steps: np.ndarray, depth: np.ndarray) -> None:
+    """Add each cell to its parents, one dimension after the other, children before parents (Gray and others 1997)."""
+    for d in range(steps.shape[0]):
+        size = np.sum(depth[d] > 0)
+        if size < 2:
+            continue
+        stride = steps[d, 1, 0]
+        for block in range(0, len(out), size * stride):
+            for position in range(size - 1, 0, -1):
+                child, parent = block + position * stride, block + steps[d, position, 1]
+                for inner in range(stride):
+                    out[parent + inner] += out[child + inner]
+
+
+@compiled
 def add_up(positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int) -> np.ndarray:
-    """Sum of `amount` in every cell.
+    """Sum of `amount` in every cell: of each row's own cell first, which are then added to the margins.
 
     `positions`: int32 (n, dimensions). `amount`: int64 (n,). `steps`, `depth`: as `spread` gives them. Returns int64 (cells,).
     """
     out = np.zeros(cells, np.int64)
-    into = np.empty(steps.shape[2] ** steps.shape[0], np.int64)
     for i in range(len(positions)):
-        for j in range(_cells_of(positions[i], steps, depth, into)):
-            out[into[j]] += amount[i]
+        cell = 0
+        for d in range(positions.shape[1]):
+            cell += steps[d, positions[i, d], 0]
+        out[cell] += amount[i]
+    _roll_up(out, steps, depth)
     return out
 
 
@@ -77,6 +94,11 @@ def count_distinct(group: np.ndarray, positions: np.ndarray, steps: np.ndarray, 
     last = np.full(cells, -1, np.int64)
     into = np.empty(steps.shape[2] ** steps.shape[0], np.int64)
     for i in range(len(positions)):
+        own = 0
+        for d in range(positions.shape[1]):
+            own += steps[d, positions[i, d], 0]
+        if last[own] == group[i]:  # then so are all of its margins
+            continue
         for j in range(_cells_of(positions[i], steps, depth, into)):
             if last[into[j]] != group[i]:
                 last[into[j]] = group[i]

@@ -34,6 +34,20 @@ def day_number(year: int, month: int, day: int) -> int:
 
 
 @compiled
+def civil(day: int) -> tuple[int, int, int]:
+    """Calendar year, month and day of the month of a day number (Hinnant, as above)."""
+    z = np.int64(day) + 719468
+    era = z // 146097
+    of_era = np.uint64(z - era * 146097)
+    years = (of_era - of_era // np.uint64(1460) + of_era // np.uint64(36524) - of_era // np.uint64(146096)) // np.uint64(365)
+    of_year = of_era - (np.uint64(365) * years + years // np.uint64(4) - years // np.uint64(100))
+    shifted = (np.uint64(5) * of_year + np.uint64(2)) // np.uint64(153)  # months from March
+    of_month = np.int64(of_year - (np.uint64(153) * shifted + np.uint64(2)) // np.uint64(5)) + 1
+    month = np.int64(shifted) + (3 if shifted < np.uint64(10) else -9)
+    return np.int64(years) + era * 400 + (1 if month <= 2 else 0), month, of_month
+
+
+@compiled
 def days_of_parts(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Days since 1970-01-01 of dates in parts: 1 July where there is no such month, the 15th where the month has no such day.
 

@@ -1,10 +1,11 @@
-"""Follow-up cut at birthdays, new years and moves (Lexis 1875; Carstensen 2007), in exact days."""
+"""Follow-up cut at birthdays, new years, moves and times since entry (Lexis 1875; Carstensen 2007), in exact days; and what a washout
+leaves of it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kernels.days import day_number
+from kernels.days import civil, day_number, is_leap
 from kernels.jit import compiled
 
 _FAR = 2**31 - 1
@@ -13,34 +14,26 @@ _FAR = 2**31 - 1
 @compiled
 def year_of(day: int) -> int:
     """Calendar year of a day number."""
-    year = 1970 + min(day // 365, day // 366)  # never too late, on either side of 1970
-    while day_number(year + 1, 1, 1) <= day:
-        year += 1
-    return year
+    return civil(day)[0]
 
 
 @compiled
-def _next_birthday(birth: np.ndarray, day: int, width: int, top: int) -> int:
-    """The next day after `day` on which the age reaches a multiple of `width` not above `top`."""
-    year, month, of_month = birth[0], birth[1], birth[2]
-    age = width * max(0, (year_of(day) - year - 1) // width)
-    while age <= top:
-        reached = day_number(year + age, month, of_month)
-        if reached > day:
-            return reached
-        age += width
-    return _FAR
+def _band_on(day: int, birth: np.ndarray, width: int, top: int) -> int:
+    """Age group on a day: -1 before birth."""
+    year, month, of_month = civil(day)
+    age = year - birth[0] - (1 if 32 * month + of_month < 32 * birth[1] + birth[2] else 0)
+    return -1 if age < 0 else min(age, top) // width
 
 
 @compiled
-def _next_cut(
-    day: int, end: int, by_year: bool, birth: np.ndarray, width: int, top: int, low: int, high: int, starts: np.ndarray, ends: np.ndarray
-) -> int:
-    cut = end
-    if by_year:
-        cut = min(cut, day_number(year_of(day) + 1, 1, 1))
-    if width > 0:
-        cut = min(cut, _next_birthday(birth, day, width, top))
+def _begin(band: int, birth: np.ndarray, width: int, top: int) -> int:
+    """First day of an age group, a day that never comes if there is none such."""
+    return _FAR if band * width > top else day_number(birth[0] + band * width, birth[1], birth[2])
+
+
+@compiled
+def _next_move(day: int, low: int, high: int, starts: np.ndarray, ends: np.ndarray) -> int:
+    cut = np.int64(_FAR)
     for row in range(low, high):
         if starts[row] > day:
             cut = min(cut, np.int64(starts[row]))
@@ -50,32 +43,88 @@ def _next_cut(
 
 
 @compiled
+def _most_pieces(start: np.ndarray, end: np.ndarray, by_year: bool, width: int, offsets: np.ndarray, breaks: int) -> int:
+    """No fewer pieces than there can be."""
+    most = 2 * (offsets[-1] - offsets[0]) + (1 + breaks) * len(start)
+    for i in range(len(start)):
+        years = max(np.int64(0), np.int64(end[i]) - start[i]) // 365 + 1
+        most += (years if by_year else 0) + (years // width + 1 if width > 0 else 0)
+    return most
+
+
+@compiled
 def cut_follow_up(
     start: np.ndarray, end: np.ndarray, by_year: bool, birth: np.ndarray, width: int, top: int,
-    offsets: np.ndarray, starts: np.ndarray, ends: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Pieces of follow-up within which age group, calendar year and residence do not change.
+    offsets: np.ndarray, starts: np.ndarray, ends: np.ndarray, entry: np.ndarray, breaks: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Pieces of follow-up within which age group, calendar year, residence and band of time since entry do not change.
 
-    `start`, `end`: int32 (n,), end exclusive, start < end. `birth`: int64 (n, 3), year, month and day of birth (year 0: unknown, no cuts at
-    birthdays). `width`, `top`: years in an age group and where the last begins; width 0 for no cuts. `offsets`: int64 (n + 1,) into the
-    residences `starts`, `ends`: int32, both days in; all empty for no cuts. Returns row int64, first day int32, days int64 of each piece,
-    in order.
+    `start`, `end`: int32 (n,), end exclusive; no piece where start >= end. `birth`: int64 (n, 3), year, month and day of birth (year 0:
+    unknown, no cuts at birthdays). `width`, `top`: years in an age group and where the last begins; width 0 for no cuts. `offsets`: int64
+    (n + 1,) into the residences `starts`, `ends`: int32, both days in; all empty for no cuts. `breaks`: int64 (k,), ascending days since
+    `entry`, int32 (n,), on which a band begins.
+    Returns row int64, first day int32, days int64, age group int32 (-1 where unknown or before birth) and calendar year int32 (0 if not
+    `by_year`) of each piece, in order.
     """
-    n = len(start)
-    total = 0
-    row, first, days = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64)
-    for fill in range(2):
-        if fill:
-            row, first, days = np.empty(total, np.int64), np.empty(total, np.int32), np.empty(total, np.int64)
-        piece = 0
-        for i in range(n):
-            own = width if birth[i, 0] != 0 else 0
-            day = np.int64(start[i])
-            while day < end[i]:
-                cut = _next_cut(day, np.int64(end[i]), by_year, birth[i], own, top, offsets[i], offsets[i + 1], starts, ends)
-                if fill:
-                    row[piece], first[piece], days[piece] = i, day, cut - day
+    most = _most_pieces(start, end, by_year, width, offsets, len(breaks))
+    row, first, days = np.empty(most, np.int64), np.empty(most, np.int32), np.empty(most, np.int64)
+    bands, years = np.empty(most, np.int32), np.empty(most, np.int32)
+    piece = 0
+    for i in range(len(start)):
+        day, last = np.int64(start[i]), np.int64(end[i])
+        if day >= last:
+            continue
+        year, new_year = np.int64(0), np.int64(_FAR)
+        if by_year:
+            year = np.int64(year_of(day))
+            new_year = np.int64(day_number(year + 1, 1, 1))
+        band, birthday = np.int64(-1), np.int64(_FAR)
+        if width > 0 and birth[i, 0] != 0:
+            band = np.int64(_band_on(day, birth[i], width, top))
+            birthday = np.int64(_begin(band + 1, birth[i], width, top))
+        reached = np.searchsorted(breaks, day - np.int64(entry[i]), "right")
+        while day < last:
+            cut = min(last, min(new_year, birthday))
+            if reached < len(breaks):
+                cut = min(cut, np.int64(entry[i]) + breaks[reached])
+            if offsets[i] < offsets[i + 1]:
+                cut = min(cut, _next_move(day, offsets[i], offsets[i + 1], starts, ends))
+            row[piece], first[piece], days[piece], bands[piece], years[piece] = i, day, cut - day, band, year
+            piece += 1
+            day = cut
+            if day == new_year:
+                year += 1
+                new_year += 366 if is_leap(year) else 365
+            if day == birthday:
+                band += 1
+                birthday = np.int64(_begin(band + 1, birth[i], width, top))
+            if reached < len(breaks) and day == np.int64(entry[i]) + breaks[reached]:
+                reached += 1
+    return row[:piece], first[:piece], days[:piece], bands[:piece], years[:piece]
+
+
+@compiled
+def after_washout(
+    start: np.ndarray, end: np.ndarray, offsets: np.ndarray, day: np.ndarray, washout: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Follow-up without the days on which an event of the `washout` days before still counts.
+
+    `start`, `end`: int32 (n,), end exclusive. `offsets`: int64 (n + 1,) into `day`: int32, days of each row's events, ascending, those
+    before follow-up among them. Returns row int64, start int32 and end int32 of what is left, in order.
+    """
+    most = len(start) + offsets[-1] - offsets[0]
+    row, first, last = np.empty(most, np.int64), np.empty(most, np.int32), np.empty(most, np.int32)
+    piece = 0
+    for i in range(len(start)):
+        free = np.int64(start[i])  # the first day that no event yet seen covers
+        for k in range(offsets[i], offsets[i + 1]):
+            if day[k] >= end[i]:
+                break
+            if np.int64(day[k]) + 1 > free:
+                row[piece], first[piece], last[piece] = i, free, day[k] + 1
                 piece += 1
-                day = cut
-        total = piece
-    return row, first, days
+            free = max(free, np.int64(day[k]) + washout + 1)
+        if free < end[i]:
+            row[piece], first[piece], last[piece] = i, free, end[i]
+            piece += 1
+    return row[:piece], first[:piece], last[:piece]

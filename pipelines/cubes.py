@@ -21,6 +21,8 @@ ROLES = (
     "follow_up",  # bands of days since entry, with the first day after each, 0 for the total and for the last band, which is open
     "outcome",  # how a member's time ended: the event, perhaps what competes with it, and last neither
     "care_unit",  # units of care to be compared
+    "classes",  # of values, with the upper end of each in ten-thousandths, that of the total the lower end of the first; 0: not usable
+    "state",  # of which one leads to another
 )  # fmt: skip
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines import storage
-from pipelines.aggregation.count import Counter, Layout
+from pipelines.aggregation.count import Counter
+from pipelines.aggregation.layout import Layout
 from pipelines.cohort.stage import select
 from pipelines.cube_files import read_cubes
 from pipelines.cubes import Cube, time_table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,7 +15,13 @@ NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _MOST_BANDS = 400
 _ONE_YEAR = 5  # width of the standard's age groups
 
-Count = Literal["members", "events", "survival", "weekly", "monthly"]
+Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions"]
+
+_OF_EVENTS: Final = ("persons", "events", "admissions", "person_days")
+MEASURES: Final[dict[str, tuple[str, ...]]] = {
+    "members": ("persons",), "survival": ("persons",), "events": _OF_EVENTS, "weekly": _OF_EVENTS, "monthly": _OF_EVENTS,
+    "values": ("persons", "values", "sum", "squares"), "transitions": ("persons", "transitions"),
+}  # fmt: skip
 
 
 class Standardise(Strict):
@@ -27,28 +33,43 @@ class Standardise(Strict):
 
 
 class Table(Strict):
-    """One table asked for.
+    """One table asked for."""
 
-    `count`: `members` at their index day; `events` of the follow-up, by `weekly` and `monthly` by period, too; `survival`: members by the
-    time to their first event and what it was. `codes`: events with one of these prefixes, all where empty; `kind`: events of this kind.
-    """
-
-    table: str
-    title: str
-    count: Count
-    dimensions: tuple[str, ...] = Field((), max_length=5)
-    measures: tuple[str, ...] = ("persons",)
-    codes: tuple[str, ...] = ()
-    kind: str | None = None
-    first: bool = False  # only the first such event of each person's follow-up
-    step: int | None = Field(None, ge=1, le=3660)  # survival: days in a band
-    until: int | None = Field(None, ge=1, le=36_600)  # survival: days that are looked at, a multiple of `step`
-    or_death: bool = False  # survival: death is such an event, too
-    competing: Literal["death"] | tuple[str, ...] | None = None  # survival: what ends the chance of such an event
-    care_units: dict[str, tuple[str, ...]] = Field(default={}, max_length=500)  # groups and the prefixes of their units
-    standardise: Standardise | None = None
-    age_width: int = Field(5, ge=1, le=100)
-    age_top: int = Field(90, ge=1, le=120)
+    table: str = Field(description="its name: lower-case letters, digits and hyphens")
+    title: str = Field(description="what it shows, for readers")
+    count: Count = Field(
+        description="members, each once, at their index day; events of the follow-up; weekly or monthly: events by period; survival: "
+        "members by the time to their first event and what it was; values that were measured; transitions between states"
+    )
+    dimensions: tuple[str, ...] = Field((), max_length=5, description="by what")
+    measures: tuple[str, ...] = Field(("persons",), description="what is counted; persons always are")
+    codes: tuple[str, ...] = Field((), description="events with one of these prefixes; all where empty")
+    kind: str | None = Field(None, description="events of this kind; all where empty")
+    first: bool = Field(False, description="only the first such event of each person's follow-up")
+    washout: int | None = Field(
+        None,
+        ge=1,
+        le=36_600,
+        description="an event counts, and a day is at risk, only if the person had no such event in so many days before",
+    )
+    follow_up: tuple[int, ...] = Field(
+        (), max_length=50, description="days since the index day on which a band begins, the first at day 0; with the dimension follow_up"
+    )
+    step: int | None = Field(None, ge=1, le=3660, description="survival: days in a band")
+    until: int | None = Field(None, ge=1, le=36_600, description="survival: days that are looked at, a multiple of step")
+    or_death: bool = Field(False, description="survival: death is such an event, too")
+    competing: Literal["death"] | tuple[str, ...] | None = Field(None, description="survival: what ends the chance of such an event")
+    states: Literal["care_level"] | dict[str, tuple[str, ...]] | None = Field(
+        None, description="transitions: between what; levels of care, or states by name, each with the prefixes of its events"
+    )
+    unit: str | None = Field(None, description="values: the unit that they must have")
+    range: tuple[float, float] | None = Field(None, description="values: the lowest and the highest that is believed, not below 0")
+    classes: tuple[float, ...] = Field((), max_length=200, description="values: where a class of the histogram begins, within the range")
+    decimals: int = Field(1, ge=0, le=4, description="values: decimals that they are rounded to before they are added up")
+    care_units: dict[str, tuple[str, ...]] = Field(default={}, max_length=500, description="groups and the prefixes of their units")
+    standardise: Standardise | None = Field(None, description="rates as if every population had the ages of a standard")
+    age_width: int = Field(5, ge=1, le=100, description="years in an age group")
+    age_top: int = Field(90, ge=1, le=120, description="age at which the last group begins")
 
     @field_validator("table")
     @classmethod
@@ -59,24 +80,35 @@ class Table(Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Table:
-        for fault in (*_of_count(self), *_of_survival(self), *_of_standard(self)):
-            raise ValueError(fault)
+        for check in (_of_count, _of_survival, _of_standard, _of_time, _of_transitions, _of_values):
+            for fault in check(self):
+                raise ValueError(fault)
         return self
 
     @property
     def counts_events(self) -> bool:
         """Does a person have a row for each event?"""
-        return self.count in ("events", "weekly", "monthly")
+        return self.count not in ("members", "survival")
 
     @property
     def events(self) -> tuple[object, ...]:
         """Which events: two tables with the same count the same ones."""
-        return (self.codes, self.kind, *(("first",) if self.first else ()))
+        return (self.codes, self.kind, *(("first",) if self.first else ()), *((f"washout {self.washout}",) if self.washout else ()))
 
     @property
     def counted(self) -> list[object]:
         """What is counted, beside the cohort and its sources: cells of two tables with the same are the same where their places are."""
+        if self.count == "values":
+            return ["values", list(self.events), self.unit, list(self.range or ()), list(self.classes), self.decimals]
+        if self.count == "transitions":
+            states = self.states if not isinstance(self.states, dict) else [[name, list(codes)] for name, codes in self.states.items()]
+            return ["transitions", list(self.events), states]
         return ["events", list(self.events)] if self.counts_events else ["members", []]
+
+    @property
+    def time(self) -> list[object]:
+        """What makes a day one at risk, as `counted`."""
+        return ["time", *([list(self.events)] if self.washout else [])]
 
     @property
     def outcome(self) -> tuple[object, ...]:
@@ -85,9 +117,9 @@ class Table(Strict):
 
 
 def _of_count(table: Table) -> Iterable[str]:
-    if table.count in ("members", "events") and not table.dimensions:
+    if (table.count in ("members", "events") or (table.count == "values" and not table.classes)) and not table.dimensions:
         yield "has no dimensions: name one"
-    if table.first and not table.counts_events:
+    if table.first and table.count in ("members", "survival", "transitions"):
         yield "says first, but counts no events"
     if table.first and "person_days" in table.measures:
         yield "asks for first events and for person_days, which go on after the first: leave out one of the two"
@@ -112,6 +144,44 @@ def _of_survival(table: Table) -> Iterable[str]:
         yield "has death both as the event and as what competes with it"
 
 
+def _of_time(table: Table) -> Iterable[str]:
+    if table.washout and (table.first or table.count not in ("events", "weekly", "monthly")):
+        yield "says washout, which goes with count: events, weekly or monthly, and not with first"
+    if bool(table.follow_up) != ("follow_up" in table.dimensions):
+        yield "needs both follow_up and the dimension follow_up, or neither"
+    if table.follow_up and not _ascending((0, *table.follow_up)):
+        yield "has follow_up days that do not ascend from above 0"
+
+
+def _of_transitions(table: Table) -> Iterable[str]:
+    if (table.count == "transitions") != (table.states is not None):
+        yield "needs both count: transitions and states, or neither"
+    if isinstance(table.states, dict) and (len(table.states) < 2 or not all(table.states.values())):
+        yield "has fewer than two states, or one without a prefix"
+
+
+def _of_values(table: Table) -> Iterable[str]:
+    if table.count != "values":
+        if table.unit or table.range or table.classes:
+            yield "says unit, range or classes, but counts no values"
+        return
+    if table.unit is None or table.range is None:
+        yield "needs unit and range: values of another unit, or beyond what is believed, are not added to the others"
+        return
+    if table.range[0] < 0 or not _ascending((table.range[0], *table.classes, table.range[1])):
+        yield "has a range below 0, or classes that do not ascend within it"
+    if any(round(each * 10_000) != each * 10_000 for each in (*table.range, *table.classes)):
+        yield "has a range or classes of more than four decimals"
+    if table.classes and {"sum", "squares"} & set(table.measures):
+        yield "asks for sums and for classes, of which the sums would tell more than is shown: make the choice"
+    if "squares" in table.measures and "sum" not in table.measures:
+        yield "asks for squares without the sum"
+
+
+def _ascending(numbers: Iterable[float]) -> bool:
+    return all(low < high for low, high in pairwise(numbers))
+
+
 def _of_standard(table: Table) -> Iterable[str]:
     if table.standardise is None:
         return
@@ -133,14 +203,28 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
             yield f"two tables are called {one.table}"
         if one.count == other.count == "survival" and one.outcome == other.outcome:
             yield f"{names} count time to the same event: make them one"
+        if one.count == other.count and (one.codes, one.kind) == (other.codes, other.kind) and one.counts_events:
+            yield from _same_events(one, other, names)
         if not _same_people(one, other):
             continue
         if one.counts_events and one.count != other.count and _parts(one) and _parts(other) and _parts(one) != _parts(other):
             yield f"{names} part the same events by periods that do not nest: leave one out"
         if _ages(one) and _ages(other) and _ages(one) != _ages(other):
             yield f"{names} part the same people by different age groups: give them the same age_width and age_top"
+        if one.follow_up and other.follow_up and one.follow_up != other.follow_up:
+            yield f"{names} part the same people by different bands of follow_up: give them the same"
         if one.care_units and other.care_units and one.care_units != other.care_units:
             yield f"{names} part the same people by different care_units: give them the same"
+
+
+def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
+    """Why two tables of one kind cannot stand together, whose events have the same codes and kind."""
+    if one.washout != other.washout:
+        yield f"{names} count the same events with another washout: give them the same"
+    if one.count == "values" and one.counted != other.counted:
+        yield f"{names} count the same values by other classes, range, unit or decimals: give them the same"
+    if one.count == "transitions" and one.states != other.states:
+        yield f"{names} count transitions of the same events between other states: give them the same"
 
 
 def _same_people(one: Table, other: Table) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines import definition
-from pipelines.aggregation.count import Layout
+from pipelines.aggregation.layout import Layout
 from pipelines.errors import SettingsError
 from pipelines.intake.contract import Contract
 from pipelines.permit import Permit, signed_by

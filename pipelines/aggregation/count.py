@@ -10,22 +10,17 @@ from typing import Protocol
 import numpy as np
 
 from kernels.ages import year_month_day
-from kernels.cells import add_up, count_distinct, spread
-from kernels.lexis import cut_follow_up
+from kernels.cells import add_up, count_distinct
+from kernels.lexis import after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import survival
-from pipelines.aggregation.dimensions import Classification, People, Rows, classification
-from pipelines.aggregation.periods import months, weeks
-from pipelines.cubes import Dimension
-from pipelines.definition import Study
-from pipelines.errors import SettingsError
+from pipelines.aggregation import survival, transitions, values
+from pipelines.aggregation.dimensions import People, Rows
+from pipelines.aggregation.layout import Layout
 from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN, KINDS, SETTING
+from pipelines.schemas import DAY_UNKNOWN, SETTING
 from pipelines.storage import Category, Frame, take
 
-EVENT_MEASURES = ("persons", "events", "admissions")
-TIME_MEASURES = ("at_risk", "person_days")
-_COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter", "care_unit")
+_COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter", "care_unit", "value", "unit")
 
 
 class Shard(Protocol):
@@ -34,61 +29,6 @@ class Shard(Protocol):
     def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
         """`name`: persons, residences or events."""
         ...
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A table's classifications and what their margins add up to. `grid`: of survival, the dimensions that stand before them."""
-
-    table: Table
-    classifications: tuple[Classification, ...]
-    grid: tuple[Dimension, ...] = ()
-
-    @staticmethod
-    def of(table: Table, study: Study) -> Layout:
-        """Raises `SettingsError` for a dimension or measure that does not go with what the table counts."""
-        classifications = [classification(name, table, study) for name in table.dimensions]
-        if table.count in ("weekly", "monthly"):
-            classifications = [weeks(study) if table.count == "weekly" else months(study), *classifications]
-        layout = Layout(table, tuple(classifications), survival.grid(table) if table.count == "survival" else ())
-        allowed = (*EVENT_MEASURES, "person_days") if table.counts_events else ("persons",)
-        where = f"table {table.table}: measures"
-        if unknown := [name for name in table.measures if name not in allowed]:
-            raise SettingsError(where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}")
-        if "person_days" in table.measures and (whole := [each for each in layout.classifications if not (each.at_risk and each.per_day)]):
-            name = whole[0].dimension.name
-            raise SettingsError(where, f"days at risk are not counted by {name}", f"leave out person_days, or count without {name}")
-        if table.kind is not None and table.kind not in KINDS:
-            raise SettingsError(f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}")
-        return layout
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """What is counted of events: what is asked for, and the persons behind it, by whom the small cells are known."""
-        return tuple(name for name in EVENT_MEASURES if name in self.table.measures or name == "persons")
-
-    @property
-    def time_measures(self) -> tuple[str, ...]:
-        """What is counted of follow-up, where days at risk are asked for."""
-        return TIME_MEASURES if "person_days" in self.table.measures else ()
-
-    @property
-    def dimensions(self) -> tuple[Dimension, ...]:
-        """Of the cube, in order."""
-        return (*self.grid, *(each.dimension for each in self.classifications))
-
-    @cached_property
-    def spread(self) -> tuple[np.ndarray, np.ndarray]:
-        return spread([each.parents for each in self.dimensions])
-
-    @property
-    def cells(self) -> int:
-        return int(np.prod([len(each) for each in self.dimensions]))
-
-    def positions(self, people: People, rows: Rows, *before: np.ndarray) -> np.ndarray:
-        """int32 (n, dimensions): where each row falls. `before`: int32 (n,), its positions in each dimension of `grid`."""
-        located = [*before, *(each.locate(people, rows) for each in self.classifications)]
-        return np.ascontiguousarray(np.stack(located, axis=1), np.int32)
 
 
 @dataclass(frozen=True)
@@ -101,13 +41,19 @@ class Counter:
 
     @cached_property
     def people(self) -> People:
-        return People(self.shard.read("persons"), self.shard.read("residences"), lambda: self._contacts)
+        return People(self.shard.read("persons"), self.shard.read("residences"), lambda: self._contacts, lambda: self._begin)
+
+    @cached_property
+    def _begin(self) -> np.ndarray:
+        """Index day of each person of the shard, int32, `DAY_UNKNOWN` if no member."""
+        begin = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
+        begin[self._member] = np.asarray(self.members["start"])
+        return begin
 
     @cached_property
     def _contacts(self) -> Frame:
         """Events of members on their index day."""
-        begin = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
-        begin[self._member] = np.asarray(self.members["start"])
+        begin = self._begin
         day = np.asarray(self._allowed["start"])
         return take(self._allowed, np.flatnonzero((day == begin[np.asarray(self._allowed["person"])]) & (day != DAY_UNKNOWN)))
 
@@ -136,11 +82,14 @@ class Counter:
     @cached_property
     def _events(self) -> Frame:
         """Events in the follow-up of a member."""
-        events = self._allowed
-        begin, end = (np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32) for _ in range(2))
-        begin[self._member], end[self._member] = np.asarray(self.members["start"]), np.asarray(self.members["end"])
+        return self._followed(self._allowed)
+
+    def _followed(self, events: Frame) -> Frame:
+        """Those of some events that lie in the follow-up of a member."""
+        end = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
+        end[self._member] = np.asarray(self.members["end"])
         person, day = np.asarray(events["person"]), np.asarray(events["start"])
-        return take(events, np.flatnonzero((day >= begin[person]) & (day < end[person])))
+        return take(events, np.flatnonzero((day >= self._begin[person]) & (day < end[person])))
 
     def count(self, layout: Layout) -> dict[str, np.ndarray]:
         """Each measure of the layout, those of follow-up included: int64 (cells,)."""
@@ -149,6 +98,10 @@ class Counter:
             return {"persons": self._sum(layout, rows, np.ones(len(rows.person), np.int64))}
         if layout.table.count == "survival":
             return {"persons": self._times(layout)}
+        if layout.table.count == "transitions":
+            return self._transitions(layout)
+        if layout.table.count == "values":
+            return self._values(layout)
         counts = self._count_events(layout, self._wanted(layout.table))
         if layout.time_measures:
             counts |= self._days_at_risk(layout)
@@ -156,6 +109,9 @@ class Counter:
 
     def _wanted(self, table: Table) -> Frame:
         """The events that the table counts."""
+        if table.washout:
+            events = survival.matching(self._allowed, table.codes, table.kind)
+            return self._followed(take(events, np.flatnonzero(_new(events, table.washout))))
         events = survival.matching(self._events, table.codes, table.kind)
         if not table.first:
             return events
@@ -167,6 +123,25 @@ class Counter:
         before = survival.places(layout.table, self.members, self._member, self.people.persons, self._allowed)
         positions = layout.positions(self.people, rows, *before)
         return add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells)
+
+    def _transitions(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Changes from one state to the next, classified on the day of the next."""
+        person, day, before = transitions.changes(layout.table, self._wanted(layout.table))
+        positions = layout.positions(self.people, Rows(person, day), *before)
+        counts = {
+            "persons": count_distinct(person.astype(np.int64), positions, *layout.spread, layout.cells),
+            "transitions": add_up(positions, np.ones(len(person), np.int64), *layout.spread, layout.cells),
+        }
+        return {name: counts[name] for name in layout.measures}
+
+    def _values(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Measured values: how many, and their sums or classes."""
+        events = survival.matching(self._events, layout.table.codes, layout.table.kind)
+        found = values.of_events(layout.table, events)
+        positions = layout.positions(self.people, _rows(found.events), *found.before)
+        counts = {name: add_up(positions, each, *layout.spread, layout.cells) for name, each in found.amounts(layout.measures).items()}
+        counts["persons"] = count_distinct(np.asarray(found.events["person"], np.int64), positions, *layout.spread, layout.cells)
+        return {name: counts[name] for name in layout.measures}
 
     def _sum(self, layout: Layout, rows: Rows, amount: np.ndarray) -> np.ndarray:
         return add_up(layout.positions(self.people, rows), amount, *layout.spread, layout.cells)
@@ -200,26 +175,51 @@ class Counter:
     def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
         """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""
         start, end = np.asarray(self.members["start"]), np.asarray(self.members["end"])
-        names, table = layout.table.dimensions, layout.table
+        names, table, member = layout.table.dimensions, layout.table, np.arange(len(start))
+        if table.washout:
+            member, start, end = self._after_washout(table)
         width = table.age_width if "age_group" in names else 0
-        offsets, begins, ends = self._homes("municipality" in names)
-        birth = year_month_day(np.asarray(self.people.persons["birth_day"])[self._member])
+        birth = year_month_day(np.asarray(self.people.persons["birth_day"])[self._member])[member]
         top = table.age_top - table.age_top % table.age_width
-        row, first, days = cut_follow_up(start, end, "year" in names, birth, width, top, offsets, begins, ends)
-        rows = Rows(self._member[row], first)
-        return {"person_days": self._sum(layout, rows, days), "at_risk": self._distinct(layout, rows, row)}
+        by_year, breaks = "year" in names, np.array(table.follow_up if "follow_up" in names else (), np.int64)
+        entry = np.asarray(self.members["start"], np.int32)[member]
+        row, first, days, band, year = cut_follow_up(
+            start, end, by_year, birth, width, top, *self._homes(member, "municipality" in names), entry, breaks
+        )
+        rows = Rows(self._member[member[row]], first, band=band if width else None, year=year if by_year else None)
+        return {"person_days": self._sum(layout, rows, days), "at_risk": self._distinct(layout, rows, member[row])}
 
-    def _homes(self, wanted: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Residences of each member, one after the other."""
+    def _after_washout(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stretches of follow-up at risk: the member, the first day and the day after the last."""
+        events = survival.matching(self._allowed, table.codes, table.kind)
+        starts = row_starts(np.asarray(events["person"]), len(self.people.persons["person"]))
+        offsets, row = _gathered(starts, self._member)
+        start, end = np.asarray(self.members["start"], np.int32), np.asarray(self.members["end"], np.int32)
+        return after_washout(start, end, offsets, np.asarray(events["start"], np.int32)[row], table.washout or 0)
+
+    def _homes(self, member: np.ndarray, wanted: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Residences of some members, one after the other."""
         none = np.empty(0, np.int32)
         if not wanted:
-            return np.zeros(len(self._member) + 1, np.int64), none, none
+            return np.zeros(len(member) + 1, np.int64), none, none
         homes = self.people.residences
         starts = row_starts(np.asarray(homes["person"]), len(self.people.persons["person"]))
-        count = starts[self._member + 1] - starts[self._member]
-        offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-        row = np.repeat(starts[self._member] - offsets[:-1], count) + np.arange(offsets[-1])
+        offsets, row = _gathered(starts, self._member[member])
         return offsets, np.asarray(homes["start"])[row], np.asarray(homes["end"])[row]
+
+
+def _gathered(starts: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of some persons, one after the other: int64 (persons + 1,), where each begins, and the rows. `starts`: as `row_starts` says."""
+    count = starts[person + 1] - starts[person]
+    offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    return offsets, np.repeat(starts[person] - offsets[:-1], count) + np.arange(offsets[-1])
+
+
+def _new(events: Frame, washout: int) -> np.ndarray:
+    """Events of persons who had none in the `washout` days before, the first of its day; bool (n,). `events`: by person and start."""
+    person, day = np.asarray(events["person"]), np.asarray(events["start"], np.int64)
+    later = np.append(False, (np.diff(person) == 0) & (np.diff(day) <= washout))[: len(day)]
+    return ~later
 
 
 def _rows(events: Frame) -> Rows:

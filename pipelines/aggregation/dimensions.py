@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from kernels.ages import completed_years
+from kernels.ages import completed_years, year_month_day
 from kernels.postings import row_starts
 from kernels.windows import interval_at
 from pipelines import codes
@@ -26,24 +27,35 @@ UNKNOWN = "Unknown"
 
 @dataclass(frozen=True)
 class Rows:
-    """What is to be classified. `person`: int32 (n,), position in the shard; `day`: int32 (n,); `concept`: of events alone."""
+    """What is to be classified. `person`: int32 (n,), position in the shard; `day`: int32 (n,); `concept`: of events alone.
+
+    `band`, `year`: int32 (n,), age group (-1: unknown) and calendar year, where they are known already.
+    """
 
     person: np.ndarray
     day: np.ndarray
     concept: Category | None = None
+    band: np.ndarray | None = None
+    year: np.ndarray | None = None
 
 
 def _nobody() -> Frame:
     return {"person": np.empty(0, np.int32), "care_unit": Category((), np.empty(0, np.int32))}
 
 
+def _never() -> np.ndarray:
+    return np.empty(0, np.int32)
+
+
 @dataclass(frozen=True)
 class People:
-    """Facts on the persons of a shard. `contacts`: person and care unit of what happened to members on their index day."""
+    """Facts on the persons of a shard. `contacts`: person and care unit of what happened to members on their index day. `entry`: that day
+    of each person, int32, `DAY_UNKNOWN` if no member."""
 
     persons: Frame
     residences: Frame
     contacts: Callable[[], Frame] = _nobody
+    entry: Callable[[], np.ndarray] = _never
 
 
 Locate = Callable[[People, Rows], np.ndarray]
@@ -89,6 +101,8 @@ def _age_group(table: Table, study: Study) -> Classification:
     dimension = _standardised(_flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)])
 
     def locate(people: People, rows: Rows) -> np.ndarray:
+        if rows.band is not None:
+            return np.where(rows.band < 0, len(labels), rows.band + 1).astype(np.int32)
         age = completed_years(np.asarray(people.persons["birth_day"])[rows.person], rows.day)
         return np.where(age < 0, len(labels), np.minimum(age, top) // width + 1).astype(np.int32)
 
@@ -149,9 +163,22 @@ def _year(table: Table, study: Study) -> Classification:
     years = [str(year) for year in range(first, last + 1)]
 
     def locate(people: People, rows: Rows) -> np.ndarray:
-        return (rows.day.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int32) + 1970 - first + 1).astype(np.int32)
+        year = year_month_day(rows.day)[:, 0] if rows.year is None else rows.year
+        return (year - first + 1).astype(np.int32)
 
     return Classification(_flat("year", "Year", years, years), locate)
+
+
+def _follow_up(table: Table, study: Study) -> Classification:
+    """Bands of days since the index day."""
+    ends = [f"{low}-{high - 1}" for low, high in pairwise((0, *table.follow_up))] + [f"{table.follow_up[-1]}+"]
+    breaks = np.array(table.follow_up, np.int64)
+
+    def locate(people: People, rows: Rows) -> np.ndarray:
+        since = rows.day.astype(np.int64) - people.entry()[rows.person]
+        return (np.searchsorted(breaks, since, "right") + 1).astype(np.int32)
+
+    return Classification(_flat("follow_up", "Days since the index day", ends, [f"{span} days" for span in ends]), locate)
 
 
 def _chapter(table: Table, study: Study) -> Classification:
@@ -240,6 +267,7 @@ _MAKERS = {
     "age_group": _age_group,
     "municipality": _municipality,
     "year": _year,
+    "follow_up": _follow_up,
     "chapter": _chapter,
     "diagnosis": _diagnosis,
 }

@@ -11,11 +11,13 @@ import numpy as np
 
 from pipelines import storage
 from pipelines.aggregation import survival
-from pipelines.aggregation.count import Counter, Layout
+from pipelines.aggregation.count import Counter
+from pipelines.aggregation.layout import Layout
 from pipelines.compute import Workers
 from pipelines.cube_files import write_cube
 from pipelines.cubes import Cube, time_table
 from pipelines.definition import Study
+from pipelines.errors import DataError
 from pipelines.permit import Table
 from pipelines.project import Project
 from pipelines.schemas import MEMBERS, Schema
@@ -87,14 +89,22 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
     for shard in project.snapshot.shards:
         for name, values in storage.read(_counts_file(project, shard, layout.table), _schema(layout), project.zone).items():
-            total[name] += np.asarray(values)
+            total[name] = added(total[name], np.asarray(values), f"table {layout.table.table}: {name}")
     table = layout.table
     measures = {name: total[name] for name in layout.measures}
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
     if layout.time_measures:
         measures = {"persons": total["at_risk"], "person_days": total["person_days"]}
-        cubes.append(_cube(project, layout, time_table(table.table), f"Time at risk. {table.title}", ["time"], measures))
+        cubes.append(_cube(project, layout, time_table(table.table), f"Time at risk. {table.title}", table.time, measures))
     return cubes
+
+
+def added(one: np.ndarray, other: np.ndarray, where: str) -> np.ndarray:
+    """The sum of counts of two shards, int64 (n,), none below 0. Raises `DataError` where it would not fit."""
+    total = one + other
+    if (total < one).any():
+        raise DataError(where, "is a number too large to be held exactly", "ask for fewer decimals, or a narrower range")
+    return total
 
 
 def _cube(project: Project, layout: Layout, name: str, title: str, counted: list[object], measures: dict[str, np.ndarray]) -> Cube:
@@ -105,7 +115,7 @@ def _cube(project: Project, layout: Layout, name: str, title: str, counted: list
         dimensions=layout.dimensions,
         measures=measures,
         additive={measure: additive(layout, measure) for measure in measures},
-        at_least=tuple((name, "persons") for name in ("events", "person_days") if name in measures),
+        at_least=tuple((name, "persons") for name in ("events", "person_days", "transitions", "values") if name in measures),
         notes=notes(layout, measures),
     )
 
@@ -117,11 +127,12 @@ def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     several cells, but always has one sex; a stay has one day, but may have several diagnoses.
     """
     table = layout.table
-    if not table.counts_events or table.first or measure in ("events", "person_days"):
+    if not table.counts_events or table.first or measure not in ("persons", "at_risk", "admissions"):
         return (True,) * len(layout.dimensions)
+    grid = (False,) * len(layout.grid)
     if measure == "admissions":
-        return tuple(each.per_day for each in layout.classifications)
-    return tuple(each.per_person for each in layout.classifications)
+        return (*grid, *(each.per_day for each in layout.classifications))
+    return (*grid, *(each.per_person for each in layout.classifications))
 
 
 def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
@@ -132,12 +143,23 @@ def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
         persons = f"members of the cohort, each counted once, by the time to the {survival.words(table)}; classified on their index day"
     elif table.count == "members":
         persons = "members of the cohort, each counted once, classified on their index day"
+    elif table.count == "transitions":
+        persons = "members with at least one such step in their follow-up, each counted once in a cell"
+    elif table.count == "values":
+        persons = "members with at least one such value in their follow-up, each counted once in a cell"
     elif "person_days" in measures:
         persons = "members with at least one day of follow-up in the cell"
+    new = f"new (none in the {table.washout} days before) " if table.washout else "first " if table.first else ""
+    at_risk = f", without the {table.washout} after each such event" if table.washout else ""
+    scale = 10**table.decimals
     words = {
         "persons": persons,
-        "events": f"{'first ' if table.first else ''}such events in the follow-up of members, classified on the day they began",
+        "events": f"{new}such events in the follow-up of members, classified on the day they began",
         "admissions": "inpatient stays with such an event, classified on the day of the first",
-        "person_days": "days of follow-up, classified day by day",
+        "person_days": f"days of follow-up{at_risk}, classified day by day",
+        "transitions": "steps from the state of one day to that of the next with a state, the same or another, classified on the latter",
+        "values": f"{'first ' if table.first else ''}such values in the follow-up of members, classified on the day they were measured",
+        "sum": f"sum of the values, in {table.unit} times {scale:,}",
+        "squares": f"sum of the squares of the values, in {table.unit} squared times {scale**2:,}",
     }
     return {name: words[name] for name in measures}

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.ages import birthdays, completed_years, year_month_day
-from kernels.lexis import cut_follow_up, year_of
+from kernels.lexis import after_washout, cut_follow_up, year_of
 from kernels.postings import in_order, row_starts
 from kernels.windows import interval_at
 
@@ -63,24 +63,40 @@ def test_a_birthday_is_the_first_day_of_an_age(births: list[int], years: int) ->
     assert completed_years(birth, reached - 1).tolist() == [years - 1] * len(births)
 
 
-@given(days, st.integers(1, 2000), days.filter(lambda day: day < 20_000), st.integers(1, 20), st.booleans())
-def test_pieces_of_follow_up_do_not_cross_a_birthday_of_a_band_or_a_new_year(
-    start: int, size: int, birth: int, width: int, by_year: bool
+@given(
+    days, st.integers(0, 2000), days.filter(lambda day: day < 20_000), st.integers(1, 20), st.booleans(),
+    st.lists(st.integers(1, 3000), unique=True, max_size=4).map(sorted), st.integers(0, 900),
+)  # fmt: skip
+def test_pieces_of_follow_up_cross_no_birthday_of_a_band_no_new_year_and_no_break(
+    start: int, size: int, birth: int, width: int, by_year: bool, breaks: list[int], since: int
 ) -> None:
     top = width * 4
     born = year_month_day(np.array([birth], np.int32))
-    span = (np.array([start], np.int32), np.array([start + size], np.int32))
-    _, first, lengths = cut_follow_up(*span, by_year, born, width, top, *NO_HOMES)
+    span, entry = (np.array([start], np.int32), np.array([start + size], np.int32)), np.array([start - since], np.int32)
+    cut = cut_follow_up(*span, by_year, born, width, top, *NO_HOMES, entry, np.array(breaks, np.int64))
+    _, first, lengths, bands, years = (each.tolist() for each in cut)
 
-    def place(day: int) -> tuple[int, int]:
+    def place(day: int) -> tuple[int, int, int]:
         age = int(completed_years(np.array([birth], np.int32), np.array([day], np.int32))[0])
-        return min(max(age, -1), top) // width, (date(1970, 1, 1) + timedelta(days=day)).year if by_year else 0
+        year = (date(1970, 1, 1) + timedelta(days=day)).year if by_year else 0
+        return -1 if age < 0 else min(age, top) // width, year, sum(day - start + since >= each for each in breaks)
 
-    expected = [start]
-    for day in range(start + 1, start + size):
-        if place(day) != place(day - 1):
-            expected.append(day)
-    if birth <= start:
-        assert first.tolist() == expected
-    assert lengths.sum() == size
-    assert (first[1:] == (first + lengths)[:-1]).all()
+    pieces = [(day, *place(day)) for day in range(start, start + size) if day == start or place(day) != place(day - 1)]
+    assert list(zip(first, bands, years, strict=True)) == [piece[:3] for piece in pieces]
+    assert sum(lengths) == size
+    assert [day + length for day, length in zip(first, lengths, strict=True)][:-1] == first[1:]
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 30)), max_size=4), facts, st.integers(1, 15))
+def test_a_day_is_at_risk_if_no_event_lies_in_the_washout_before_it(
+    spans: list[tuple[int, int]], events: list[tuple[int, int]], washout: int
+) -> None:
+    person, day = columns(events, 2)
+    start, size = columns(spans, 2)
+    kept = person < len(spans)
+    found = after_washout(start, start + size, row_starts(person[kept], len(spans)), day[kept], washout)
+    days_found = [(int(row), each) for row, low, high in zip(*found, strict=True) for each in range(low, high)]
+    assert days_found == [
+        (row, each) for row, (low, length) in enumerate(spans) for each in range(low, low + length)
+        if not any((row, each - back) in events for back in range(1, washout + 1))
+    ]  # fmt: skip

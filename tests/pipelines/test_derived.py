@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.aggregation.count import Layout
+from pipelines.aggregation.layout import Layout
 from pipelines.cubes import Dimension, ProtectedCube
 from pipelines.definition import Study
 from pipelines.figures import Figures

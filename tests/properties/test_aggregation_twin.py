@@ -9,7 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pipelines.aggregation.count import Counter, Layout
+from pipelines.aggregation.count import Counter
+from pipelines.aggregation.layout import Layout
 from pipelines.aggregation.stage import additive
 from pipelines.cohort.stage import select
 from pipelines.definition import Definition, Study

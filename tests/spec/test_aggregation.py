@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines import codes
-from pipelines.aggregation.count import Layout
+from pipelines.aggregation.layout import Layout
 from pipelines.cubes import Dimension
 from pipelines.definition import Study
 from pipelines.errors import SettingsError
@@ -17,6 +17,7 @@ from pipelines.permit import Table
 from pipelines.specification import together
 
 STUDY = Study(**{"from": date(2020, 1, 1), "to": date(2021, 3, 1)})
+VALUES = {"count": "values", "unit": "mmol/mol", "range": [0, 100]}
 RATE = {"count": "events", "measures": ["persons", "events", "person_days"]}
 
 
@@ -38,6 +39,22 @@ def axis(asked: Table, role: str) -> Dimension:
         ({"count": "weekly", "step": 30}, "counts no survival"),
         ({"count": "members", "dimensions": ["sex"], "first": True}, "counts no events"),
         ({**RATE, "dimensions": ["sex"], "first": True}, "leave out one of the two"),
+        ({"dimensions": ["sex"], "first": True, "washout": 30}, "not with first"),
+        ({"count": "members", "dimensions": ["sex"], "washout": 30}, "says washout"),
+        ({"dimensions": ["follow_up"]}, "needs both follow_up and"),
+        ({"dimensions": ["follow_up"], "follow_up": [30, 30]}, "do not ascend"),
+        ({"count": "transitions"}, "needs both count: transitions and states"),
+        ({"count": "transitions", "states": {"one": ["A"]}}, "fewer than two states"),
+        ({"count": "transitions", "states": "care_level", "first": True}, "counts no events"),
+        ({**VALUES, "unit": None, "classes": [5]}, "needs unit and range"),
+        ({**VALUES, "range": [-1, 5], "classes": [2]}, "a range below 0"),
+        ({**VALUES, "classes": [5, 5]}, "do not ascend"),
+        ({**VALUES, "classes": [5, 200]}, "do not ascend"),
+        ({**VALUES, "classes": [5.00001]}, "more than four decimals"),
+        ({**VALUES, "classes": [5], "measures": ["sum"]}, "the sums would tell more"),
+        ({**VALUES, "dimensions": ["sex"], "measures": ["squares"]}, "squares without the sum"),
+        ({**VALUES}, "has no dimensions"),
+        ({"dimensions": ["sex"], "unit": "mmol"}, "counts no values"),
         ({"dimensions": ["care_unit"]}, "needs both care_units and"),
         ({"dimensions": ["sex", "sex"]}, "names a dimension twice"),
         ({**RATE, "dimensions": ["sex"], "standardise": {"to": "esp2013"}}, "not among its dimensions"),
@@ -57,6 +74,27 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
         Layout.of(asked, STUDY)
     with pytest.raises(SettingsError, match="days at risk are not counted by week"):
         Layout.of(table(count="weekly", measures=["person_days"]), STUDY)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        ({"dimensions": ["sex"], "washout": 30}, {"dimensions": ["sex"]}, "another washout"),
+        ({**VALUES, "classes": [5]}, {**VALUES, "classes": [6]}, "by other classes"),
+        ({**VALUES, "classes": [5]}, {**VALUES, "dimensions": ["sex"], "measures": ["sum"]}, "by other classes"),
+        (
+            {"count": "transitions", "states": "care_level"},
+            {"count": "transitions", "states": {"a": ["A"], "b": ["B"]}},
+            "between other states",
+        ),
+        ({"dimensions": ["follow_up"], "follow_up": [30]}, {"dimensions": ["follow_up"], "follow_up": [31]}, "bands of follow_up"),
+    ],
+)
+def test_the_same_events_are_not_counted_in_two_ways(one: dict[str, Any], other: dict[str, Any], says: str) -> None:
+    """Two tables that count the same events by another washout, other classes, states or bands are refused: their differences are in no
+    table. Of other events they may stand together."""
+    assert any(says in text for text in together([table("a", **one), table("b", **other)]))
+    assert not list(together([table("a", **one), table("b", **other, kind="measurement")]))
 
 
 def test_the_same_people_are_not_parted_in_ways_that_do_not_nest() -> None:
@@ -92,6 +130,13 @@ def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_s
     month = axis(table(count="monthly"), "month")
     assert dict(zip(month.codes, month.values, strict=True))["2020-02"] == 29
     assert month.values[-1] == 1
+
+
+def test_values_have_a_class_for_what_is_not_usable_and_the_ends_of_each() -> None:
+    classes = axis(table(**{**VALUES, "classes": [42.5, 48]}), "classes")
+    assert classes.codes == ("", "0-42.5", "42.5-48", "48-100", "unusable")
+    assert classes.labels[1:4] == ("0 to under 42.5", "42.5 to under 48", "48 to 100")
+    assert classes.values == (0, 425_000, 480_000, 1_000_000, 0)
 
 
 def test_a_zero_is_there_for_every_band_and_outcome() -> None:

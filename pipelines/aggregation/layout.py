@@ -1,0 +1,81 @@
+"""A table's cells: its dimensions, its measures, and where a row falls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kernels.cells import spread
+from pipelines.aggregation import survival, transitions, values
+from pipelines.aggregation.dimensions import Classification, People, Rows, classification
+from pipelines.aggregation.periods import months, weeks
+from pipelines.cubes import Dimension
+from pipelines.definition import Study
+from pipelines.errors import SettingsError
+from pipelines.permit import Table
+from pipelines.schemas import KINDS
+from pipelines.specification import MEASURES
+
+TIME_MEASURES = ("at_risk", "person_days")
+_GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
+    "survival": survival.grid, "transitions": transitions.grid, "values": values.grid,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table's classifications and what their margins add up to. `grid`: dimensions that stand before them, of what is counted itself."""
+
+    table: Table
+    classifications: tuple[Classification, ...]
+    grid: tuple[Dimension, ...] = ()
+
+    @staticmethod
+    def of(table: Table, study: Study) -> Layout:
+        """Raises `SettingsError` for a dimension or measure that does not go with what the table counts."""
+        classifications = [classification(name, table, study) for name in table.dimensions]
+        if table.count in ("weekly", "monthly"):
+            classifications = [weeks(study) if table.count == "weekly" else months(study), *classifications]
+        layout = Layout(table, tuple(classifications), _GRIDS[table.count](table) if table.count in _GRIDS else ())
+        allowed = MEASURES[table.count]
+        where = f"table {table.table}: measures"
+        if unknown := [name for name in table.measures if name not in allowed]:
+            raise SettingsError(where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}")
+        if "person_days" in table.measures and (whole := [each for each in layout.classifications if not (each.at_risk and each.per_day)]):
+            name = whole[0].dimension.name
+            raise SettingsError(where, f"days at risk are not counted by {name}", f"leave out person_days, or count without {name}")
+        if table.kind is not None and table.kind not in KINDS:
+            raise SettingsError(f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}")
+        return layout
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is counted of events: what is asked for, and the persons behind it, by whom the small cells are known."""
+        asked = ("persons", *self.table.measures, *(["values"] if self.table.count == "values" else []))
+        return tuple(name for name in MEASURES[self.table.count] if name in asked and name != "person_days")
+
+    @property
+    def time_measures(self) -> tuple[str, ...]:
+        """What is counted of follow-up, where days at risk are asked for."""
+        return TIME_MEASURES if "person_days" in self.table.measures else ()
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """Of the cube, in order."""
+        return (*self.grid, *(each.dimension for each in self.classifications))
+
+    @cached_property
+    def spread(self) -> tuple[np.ndarray, np.ndarray]:
+        return spread([each.parents for each in self.dimensions])
+
+    @property
+    def cells(self) -> int:
+        return int(np.prod([len(each) for each in self.dimensions]))
+
+    def positions(self, people: People, rows: Rows, *before: np.ndarray) -> np.ndarray:
+        """int32 (n, dimensions): where each row falls. `before`: int32 (n,), its positions in each dimension of `grid`."""
+        located = [*before, *(each.locate(people, rows) for each in self.classifications)]
+        return np.ascontiguousarray(np.stack(located, axis=1), np.int32)
