@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.cubes import Cube
 from pipelines.disclosure.inner import Inner, Placed, place, read
+from pipelines.disclosure.memory.joint import Earlier, Past, joint
 from pipelines.disclosure.policies import TablePolicy
 from pipelines.disclosure.rules import rules
 from pipelines.disclosure.specification import Specification
@@ -25,26 +26,28 @@ class Tied:
     """What ties the tables together, as suppression needs it.
 
     `atoms`: int64 (inner rows,), the variable of `system` that stands for each row of the certificate; `places`: for each table the
-    position of each of these rows on its dimensions, int32 (inner rows, dimensions). `behind`: for each of `units` and `owners` that the
-    policy asks for, who contributes to which of these rows.
+    position of each of these rows on its dimensions, int32 (inner rows, dimensions), -1 where it is not in it. `behind`: for each of
+    `units` and `owners` that the policy asks for, who contributes to which of these rows. `earlier`: tables released before.
     """
 
     system: System
     atoms: np.ndarray
     places: tuple[np.ndarray, ...]
     behind: dict[str, dict[str, Any]]
+    earlier: tuple[Earlier, ...] = ()
 
 
 @dataclass(frozen=True)
 class Case:
     """`folder`: of the specification, which its files are relative to. `placed`: each table with the place of each inner cell. `rules`:
-    what is sensitive in each table."""
+    what is sensitive in each table. `past`: releases that are remembered, and the new one's persons in their terms."""
 
     specification: Specification
     folder: Path
     inner: Inner
     placed: list[Placed]
     rules: list[Sensitive]
+    past: Past | None = None
 
     @property
     def cubes(self) -> tuple[Cube, ...]:
@@ -55,6 +58,10 @@ class Case:
     def tied(self) -> Tied:
         """Built when it is first asked for: only suppression needs it."""
         inner, placed, policy = self.inner, self.placed, self.specification.policy
+        if self.past is not None:
+            together = joint(self.cubes, self.past, policy, self.rules)
+            behind = _behind_persons(inner, policy, together.of_person)
+            return Tied(together.system, together.atoms, together.places, behind, together.earlier)
         if len(placed) == 1:
             atoms, places = _leaves(placed[0])
             system = build(self.cubes, policy, self.rules)
@@ -108,8 +115,16 @@ def _leaves(placed: Placed) -> tuple[np.ndarray, np.ndarray]:
 
 def _behind(inner: Inner, policy: TablePolicy, of_inner: np.ndarray) -> dict[str, dict[str, Any]]:
     found = {}
-    for kind, rule in (("units", policy.units), ("owners", policy.owners)):
-        if rule:
-            pairs = inner.contributors[rule.column]
-            found[kind] = {"inner": of_inner[pairs.cell], "who": [pairs.names[who] for who in pairs.who.tolist()]}
+    for kind, rule in policy.contributors().items():
+        pairs = inner.contributors[rule.column]
+        found[kind] = {"inner": of_inner[pairs.cell], "who": [pairs.names[who] for who in pairs.who.tolist()]}
+    return found
+
+
+def _behind_persons(inner: Inner, policy: TablePolicy, of_person: np.ndarray) -> dict[str, dict[str, Any]]:
+    found = {}
+    for kind, rule in policy.contributors().items():
+        names, who = inner.contributors[rule.column].names, inner.persons.who[rule.column] if inner.persons else of_person
+        pairs = np.unique(np.column_stack([of_person, who]), axis=0)
+        found[kind] = {"inner": pairs[:, 0], "who": [names[each] for each in pairs[:, 1].tolist()]}
     return found

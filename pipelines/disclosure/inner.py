@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +29,26 @@ class Contributing:
 
 
 @dataclass(frozen=True)
+class Persons:
+    """`names`: who each is, no two the same. `cell`: int64 (persons,), the inner cell of each. `who`: int64 (persons,) by column, who
+    contributed the row, a place in `Contributing.names`."""
+
+    names: list[str]
+    cell: np.ndarray
+    who: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Inner:
     """`names`: of each level column its codes, ascending. `codes`: int32 (cells,) by column, places in `names`. `count`: int64 (cells,).
-    `contributors`: by column, who stands behind the cells."""
+    `contributors`: by column, who stands behind the cells. `persons`: where the table has them one a row and names them."""
 
     path: Path
     names: dict[str, list[str]]
     codes: dict[str, np.ndarray]
     count: np.ndarray
     contributors: dict[str, Contributing]
+    persons: Persons | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,8 @@ def read(path: Path, specification: Specification) -> Inner:
     columns, behind = specification.columns(), specification.policy.contributing()
     if specification.count in [*columns, *behind]:
         raise SettingsError("specification: count", "is a level of a dimension, or a contributor, too", "name the column of counts")
-    texts = tables.read_text(path, list(dict.fromkeys([*columns, *behind, *([specification.count] if specification.count else [])])))
+    alone = [each for each in (specification.count, specification.person) if each]
+    texts = tables.read_text(path, list(dict.fromkeys([*columns, *behind, *alone])))
     names, codes = {}, {}
     for column in dict.fromkeys([*columns, *behind]):
         coded = tables.code([texts[column]], tables.trimmed)
@@ -79,8 +92,23 @@ def read(path: Path, specification: Specification) -> Inner:
         again = f"{rows - distinct:,} rows repeat an inner cell that stands elsewhere"
         raise DataError(path, again, "sum them, or name all columns that tell them apart")
     total = np.bincount(inverse, count, len(first)).astype(np.int64)
+    persons = (
+        _persons(path, specification.person, texts, inverse.ravel(), {each: codes[each] for each in behind})
+        if specification.person
+        else None
+    )
     standing = {column: _contributing(names[column], inverse, codes[column], count) for column in behind}
-    return Inner(path, {each: names[each] for each in columns}, {each: codes[each][first] for each in columns}, total, standing)
+    return Inner(path, {each: names[each] for each in columns}, {each: codes[each][first] for each in columns}, total, standing, persons)
+
+
+def _persons(path: Path, column: str, texts: dict[str, Any], cell: np.ndarray, who: dict[str, np.ndarray]) -> Persons:
+    coded = tables.code([texts[column]], tables.trimmed)
+    if nameless := int((coded.codes < 0).sum()):
+        raise DataError(path, f"{nameless:,} rows have no {column}", "name every person, or leave the rows out")
+    if again := len(coded.codes) - len(coded.values):
+        raise DataError(path, f"{again:,} rows are of a {column} that has one already", "give the table one row for each person")
+    names = coded.texts()
+    return Persons([names[each] for each in coded.codes.tolist()], cell.astype(np.int64), who)
 
 
 def _contributing(names: list[str], cell: np.ndarray, who: np.ndarray, count: np.ndarray) -> Contributing:
@@ -88,8 +116,8 @@ def _contributing(names: list[str], cell: np.ndarray, who: np.ndarray, count: np
     return Contributing(names, pairs[:, 0], pairs[:, 1])
 
 
-def _counts(path: Path, name: str, texts: dict[str, object]) -> np.ndarray:
-    coded = tables.code([texts[name]], tables.trimmed)  # type: ignore[list-item]
+def _counts(path: Path, name: str, texts: dict[str, Any]) -> np.ndarray:
+    coded = tables.code([texts[name]], tables.trimmed)
     known, bad, negative = np.zeros(len(coded.values) + 1, np.int64), [len(coded.values)], list[int]()
     for place, text in enumerate(coded.texts()):
         try:

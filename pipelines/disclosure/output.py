@@ -12,6 +12,7 @@ from pipelines import plain, storage, tables
 from pipelines.cubes import TOTAL, Cube
 
 CERTIFICATE: Final = "certificate"  # the folder that never leaves: true numbers, and what proves the rest
+EARLIER: Final = "earlier"  # in it: tables that were released before
 
 
 def begin(out: Path) -> None:

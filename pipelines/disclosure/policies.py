@@ -69,6 +69,10 @@ class TablePolicy(Policy):
         """The same, as the engine takes it."""
         return Attackers(self.attacker, self.singletons, self.interval)
 
+    def contributors(self) -> dict[str, Contributors]:
+        """The rules on who contributes, by kind."""
+        return {kind: rule for kind, rule in (("units", self.units), ("owners", self.owners)) if rule}
+
     def contributing(self) -> list[str]:
         """Columns that name who contributes."""
-        return [each.column for each in (self.units, self.owners) if each]
+        return [rule.column for rule in self.contributors().values()]

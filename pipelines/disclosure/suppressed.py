@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from pipelines import storage
+from pipelines.cubes import Cube
 from pipelines.disclosure import output
 from pipelines.disclosure.case import Case
+from pipelines.disclosure.memory import recall
+from pipelines.disclosure.memory.joint import Earlier
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
 from pipelines.errors import DisclosureError
 
 Say = Callable[[str], None]
+MEMORY: Final = "one who also holds every earlier release over the same people that the memory knows"
 
 
 def suppress(case: Case, out: Path, say: Say) -> dict[str, Any]:
-    """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified."""
+    """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified.
+
+    Where releases are remembered, this one is proved together with them, and is remembered before the first file is written.
+    """
+    if case.specification.memory is None:
+        return _write(case, _searched(case, say), out)
+    with recall.recalled(case.inner, case.placed, case.folder / case.specification.memory) as (past, remember):
+        known = replace(case, past=past)
+        try:
+            search = _searched(known, say)
+        except DisclosureError:
+            if past is None:
+                raise
+            say("looked for another pattern beside what was released before")
+            known = replace(case, past=replace(past, keep=False))
+            search = _held_or(known, say)
+        hidden = _masks(known, search)
+        remember(hidden, [known.system.primary[own] for own in known.system.cells])
+        return _write(known, search, out)
+
+
+def _searched(case: Case, say: Say) -> Search:
     system = case.system
     say(f"{int(system.primary.sum()):,} of {int((~system.secret).sum()):,} cells are small")
     search = found(system, say, case.specification.policy.attackers())
-    hidden = [search.hidden[own] for own in system.cells]
-    if not any((~mask & (cube.measures["persons"] > 0)).any() for cube, mask in zip(case.cubes, hidden, strict=True)):
+    if not any((~mask & (cube.measures["persons"] > 0)).any() for cube, mask in zip(case.cubes, _masks(case, search), strict=True)):
         raise DisclosureError("protect", "every cell with people in it would be hidden", "make the table coarser, or lower the minimum")
+    return search
+
+
+def _held_or(case: Case, say: Say) -> Search:
+    """What it found; or that the table is held, with the same words whatever the cause."""
+    try:
+        return _searched(case, say)
+    except DisclosureError:
+        what = "is held: beside what was released before it could not be shown safely"
+        raise DisclosureError(
+            "this release", what, "the last release stands; try again when more has changed, or with coarser tables"
+        ) from None
+
+
+def _masks(case: Case, search: Search) -> list[np.ndarray]:
+    return [search.hidden[own] for own in case.system.cells]
+
+
+def _write(case: Case, search: Search, out: Path) -> dict[str, Any]:
+    system, hidden = case.system, _masks(case, search)
     output.begin(out)
     files = output.write_tables(
         out, [output.columns(cube, cube.measures["persons"], mask) for cube, mask in zip(case.cubes, hidden, strict=True)], case.cubes
@@ -44,11 +90,15 @@ def _proof(case: Case, hidden: Sequence[np.ndarray], files: dict[str, str]) -> d
     specification = case.specification
     return {
         "kind": "uttag protect", "method": "suppression", "policy": specification.public(),
-        "withstands": specification.policy.attackers().names(),
+        "withstands": _withstands(case),
         "certified": "every hidden cell, by another table that agrees with all that is shown",
         "tables": [output.announced(cube, mask) for cube, mask in zip(case.cubes, hidden, strict=True)],
         "files": files,
     }  # fmt: skip
+
+
+def _withstands(case: Case) -> list[str]:
+    return [*case.specification.policy.attackers().names(), *([MEMORY] if case.specification.memory else [])]
 
 
 def _certify(case: Case, search: Search, hidden: Sequence[np.ndarray], folder: Path) -> None:
@@ -62,9 +112,10 @@ def _certify(case: Case, search: Search, hidden: Sequence[np.ndarray], folder: P
     rows = np.flatnonzero(needed[tied.atoms])
     row_of[tied.atoms[rows]] = np.arange(len(rows))
     inner: dict[str, object] = {"count": system.persons[tied.atoms[rows]]}
-    for cube, places in zip(case.cubes, tied.places, strict=True):
-        for axis, dimension in enumerate(cube.dimensions):
-            inner[f"{cube.table}/{dimension.name}"] = places[rows, axis].astype(np.int32)
+    placed = [(cube.table, cube.dimensions, places) for cube, places in zip(case.cubes, tied.places, strict=True)]
+    for table, dimensions, places in [*placed, *((each.name, each.dimensions, each.places) for each in tied.earlier)]:
+        for axis, dimension in enumerate(dimensions):
+            inner[f"{table}/{dimension.name}"] = places[rows, axis].astype(np.int32)
     changed = [(row_of[move.variables] >= 0, move) for move in search.moves]
     moves = {
         "move": np.repeat(np.arange(len(changed), dtype=np.int32), [int(kept.sum()) for kept, _ in changed]),
@@ -77,6 +128,22 @@ def _certify(case: Case, search: Search, hidden: Sequence[np.ndarray], folder: P
     for kind, pairs in tied.behind.items():
         frames[kind] = {"inner": place_of[pairs["inner"]], "who": pairs["who"]}
     output.write_secret(frames, folder)
+    _certify_earlier(tied.earlier, folder / output.EARLIER)
+
+
+def _certify_earlier(earlier: Sequence[Earlier], folder: Path) -> None:
+    """Each table that was released before, as it was, for the verifier."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not earlier:
+        return
+    cubes = [
+        Cube(each.name, "", "", each.dimensions, {"persons": each.values}, {"persons": (True,) * len(each.dimensions)}) for each in earlier
+    ]
+    made = [output.columns(cube, each.values, each.hidden) for cube, each in zip(cubes, earlier, strict=True)]
+    folder.mkdir(mode=0o700)
+    output.write_tables(folder, made, cubes)
+    tables = [output.announced(cube, each.hidden) for cube, each in zip(cubes, earlier, strict=True)]
+    storage.write_json({"tables": tables}, folder / "tables.json")
 
 
 def _counts(case: Case, search: Search) -> dict[str, Any]:
@@ -92,4 +159,4 @@ def _counts(case: Case, search: Search) -> dict[str, Any]:
             "value_small": int(persons[primary].sum()), "value_to_protect": int(persons[hidden & ~primary].sum()),
             "value": int(persons.sum()),
         })  # fmt: skip
-    return {"tables": told, "moves": len(search.moves), "withstands": case.specification.policy.attackers().names()}
+    return {"tables": told, "moves": len(search.moves), "withstands": _withstands(case)}

@@ -5,8 +5,9 @@ Moves are changes of inner counts, so whatever they make of a table adds up; tha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import scipy.sparse as sparse
 
+from pipelines.verifier.published import published
 from pipelines.verifier.tables import Axis, Table
 
 CONTRIBUTORS = ("units", "owners")
@@ -22,9 +24,13 @@ CONTRIBUTORS = ("units", "owners")
 
 @dataclass(frozen=True)
 class Certificate:
-    """`true`: for each table int64 (cells,). `changes`: for each table int64 (cells, moves). `behind`: for each of `CONTRIBUTORS` that the
+    """`count`: int64 (inner,). `moves`: int64 (inner, moves). `above`: for each table which inner counts each cell adds up, int64 (cells,
+    inner); with it `true`, int64 (cells,), and `changes`, int64 (cells, moves). `behind`: for each of `CONTRIBUTORS` that the
     policy asks for, and each table, bool (cells, contributors); `names` of these."""
 
+    count: np.ndarray
+    moves: sparse.csc_matrix
+    above: list[sparse.csr_matrix]
     true: list[np.ndarray]
     changes: list[sparse.csr_matrix]
     behind: dict[str, list[sparse.csr_matrix]]
@@ -51,7 +57,17 @@ def read(folder: Path, tables: Sequence[Table], policy: dict[str, Any]) -> Certi
             who = np.array([names[kind].index(each) for each in read_pairs["who"].to_pylist()], np.int64)
             pairs = sparse.csr_matrix((np.ones(len(who), np.int64), (read_pairs["inner"].to_numpy(), who)), (len(count), len(names[kind])))
             behind[kind] = [(each @ pairs) > 0 for each in above]
-    return Certificate([each @ count for each in above], [_no_zeros(each @ changes) for each in above], behind, names)
+    return Certificate(
+        count, changes, above, [each @ count for each in above], [_no_zeros(each @ changes) for each in above], behind, names
+    )
+
+
+def earlier(folder: Path) -> list[Table]:
+    """Tables that were released before, as they were; none where nothing is remembered. Each counts other people than any other."""
+    if not (folder / "earlier").is_dir():
+        return []
+    tables = json.loads((folder / "earlier" / "tables.json").read_text(encoding="utf-8"))["tables"]
+    return [replace(published(folder / "earlier", about), population=about["table"]) for about in tables]
 
 
 def _no_zeros(matrix: sparse.spmatrix) -> sparse.csr_matrix:
@@ -61,11 +77,12 @@ def _no_zeros(matrix: sparse.spmatrix) -> sparse.csr_matrix:
 
 
 def _above(table: Table, places: np.ndarray) -> sparse.csr_matrix:
-    """Which inner counts each cell of a table adds up, int64 (cells, inner). `places`: int64 (inner, axes)."""
+    """Which inner counts each cell of a table adds up, int64 (cells, inner). `places`: int64 (inner, axes), -1 where a count is in none."""
     shape = [len(axis.codes) for axis in table.axes]
-    if (places < 0).any() or (places >= np.array(shape)).any():
+    if ((places < 0).any(axis=1) != (places == -1).all(axis=1)).any() or (places >= np.array(shape)).any():
         raise ValueError("a place is none of the table")
-    cells, inner = np.zeros(len(places), np.int64), np.arange(len(places))
+    inner = np.flatnonzero(places[:, 0] >= 0)
+    cells = np.zeros(len(inner), np.int64)
     for number, axis in enumerate(table.axes):
         chains = [_chain(axis, place) for place in range(len(axis.codes))]
         lengths = np.array([len(chain) for chain in chains])[places[inner, number]]

@@ -42,7 +42,8 @@ def verify_protected(folder: Path) -> list[Claim]:
         checks.append((text, lambda: pinned(tables, someone) == 0))
     if (folder / "certificate").is_dir():
         try:
-            checks += _Audit(tables, policy, certificates.read(folder / "certificate", tables, policy)).checks()
+            every = [*tables, *certificates.earlier(folder / "certificate")]
+            checks += _Audit(every, len(tables), policy, certificates.read(folder / "certificate", every, policy)).checks()
         except Exception:  # noqa: BLE001 - what cannot be read does not hold
             checks.append(("the certificate can be read", lambda: False))
     return [Claim(text, _holds(check)) for text, check in checks]
@@ -56,10 +57,12 @@ def _holds(check: Callable[[], bool]) -> bool:
 
 
 class _Audit:
-    """The certificate against the tables. Cells that several tables share are one: `people`, `small`, `sensitive`: (cells of all,)."""
+    """The certificate against the tables, of which the first `new` are those in question, and the others were released before.
 
-    def __init__(self, tables: Sequence[Table], policy: dict[str, Any], held: Certificate) -> None:
-        self.tables, self.policy, self.held = tables, policy, held
+    Cells that several tables share are one: `people`, `small`, `sensitive`: (cells of all,)."""
+
+    def __init__(self, tables: Sequence[Table], new: int, policy: dict[str, Any], held: Certificate) -> None:
+        self.tables, self.new, self.policy, self.held = tables, new, policy, held
         self.someone = 1 if policy["zeros"] == "open" else 0
         self.least = [_strictest(table, policy, held, number) for number, table in enumerate(tables)]
         self.numbers, self.size = number_cells(tables)
@@ -68,7 +71,8 @@ class _Audit:
         for number, (table, own) in enumerate(zip(tables, self.numbers, strict=True)):
             self.people[own] = held.true[number]
             np.maximum.at(least, own, self.least[number])
-            self.sensitive[own] |= self._breaks_a_rule(number, table)
+            if number < new:
+                self.sensitive[own] |= self._breaks_a_rule(number, table)
         self.small = (self.people >= self.someone) & (self.people < least)
         self.sensitive |= self.small
 
@@ -84,6 +88,11 @@ class _Audit:
                 lambda: self._of_moves(self._possible),
             ),
         ]
+        if len(self.tables) > self.new:
+            checks += [
+                ("no few people can be told by what several releases show", self._no_few),
+                ("no difference of two releases that is few people has but one value", self._no_gap),
+            ]
         if self.policy["singletons"]:
             checks.append(("nobody who is alone in a cell can work out another sensitive cell", self._kept_out))
         if self.policy["interval"] == "whole":
@@ -99,7 +108,9 @@ class _Audit:
         )
 
     def _hides(self) -> bool:
-        return not any((self.sensitive[own] & ~table.hidden).any() for table, own in zip(self.tables, self.numbers, strict=True))
+        return not any(
+            (self.sensitive[own] & ~table.hidden).any() for table, own in zip(self.tables[: self.new], self.numbers, strict=False)
+        )
 
     def _breaks_a_rule(self, number: int, table: Table) -> np.ndarray:
         """Cells that break a rule on what is around them or on who contributes, bool (cells,)."""
@@ -117,8 +128,29 @@ class _Audit:
     def _changes_hidden_alone(self, _number: int, table: Table, changes: sparse.csr_matrix) -> bool:
         return bool((np.diff(changes.indptr)[~table.hidden] == 0).all())
 
-    def _changes_each_hidden(self, _number: int, table: Table, changes: sparse.csr_matrix) -> bool:
-        return bool((np.diff(changes.indptr)[table.hidden] > 0).all())
+    def _changes_each_hidden(self, number: int, table: Table, changes: sparse.csr_matrix) -> bool:
+        """Of a table released before only what is sensitive in it has to stay uncertain."""
+        needed = table.hidden if number < self.new else table.hidden & self.sensitive[self.numbers[number]]
+        return bool((np.diff(changes.indptr)[needed] > 0).all())
+
+    def _no_few(self) -> bool:
+        few = (self.held.count > 0) & (self.held.count < int(self.policy["minimum"]))
+        return bool((np.diff(self.held.moves.tocsr().indptr)[few] > 0).all())
+
+    def _no_gap(self) -> bool:
+        """Of two cells of which one holds the other and few more, some move changes how many more."""
+        minimum = int(self.policy["minimum"])
+        for one in range(self.new):
+            own = self.held.above[one]
+            weighted = sparse.csr_matrix((own.data * self.held.count[own.indices], own.indices, own.indptr), own.shape)
+            for two in range(one + 1, len(self.tables)):
+                both = (weighted @ self.held.above[two].T).tocoo()
+                a, b = self.held.true[one][both.row], self.held.true[two][both.col]
+                nested = (both.data == np.minimum(a, b)) & (a != b) & (abs(a - b) < minimum) & (np.maximum(a, b) >= minimum)
+                apart = self.held.changes[one][both.row[nested]] - self.held.changes[two][both.col[nested]]
+                if not all((abs(apart).sum(axis=1) > 0).ravel().tolist()):
+                    return False
+        return True
 
     def _possible(self, number: int, table: Table, changes: sparse.csr_matrix) -> bool:
         """Could the table be true as each move makes it? What a move leaves as it is needs no look."""

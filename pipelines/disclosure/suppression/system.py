@@ -149,6 +149,16 @@ def build(cubes: Sequence[Cube], policy: Policy, rules: Sequence[Sensitive] = ()
     return System(np.maximum.reduce(counts), primary, narrow, wide, *relations.arrays(), tuple(cells), same, parents)
 
 
+@dataclass(frozen=True)
+class Before:
+    """What is known of variables that stand in earlier releases, bool (n,) each: `shown`; `hidden`; `needed`, those that have to stay
+    uncertain whatever they are part of."""
+
+    shown: np.ndarray
+    hidden: np.ndarray
+    needed: np.ndarray
+
+
 def assemble(
     cubes: Sequence[Cube],
     cells: Sequence[np.ndarray],
@@ -157,14 +167,21 @@ def assemble(
     sums: Sequence[tuple[np.ndarray, int]],
     policy: Policy,
     rules: Sequence[Sensitive] = (),
+    before: Before | None = None,
 ) -> System:
     """The system of cubes of persons whose variables are known. `cells`: for each cube the variable of each cell. `persons`: int64 (n,).
-    `unpublished`: bool (n,), in no cube. `sums`: what adds up besides, as variables of the parts and of the whole. `rules`: as in `build`.
+    `unpublished`: bool (n,), in no cube that is to be released. `sums`: what adds up besides, as variables of the parts and of the whole.
+    `rules`: as in `build`, of the first cubes. `before`: where there are earlier releases.
     """
     limits = Limits.of(policy, len(persons), cells, rules)
     primary = (limits.small(persons) | limits.unsafe) & ~unpublished
+    unknown = unpublished
+    if before is not None:
+        primary, unknown = primary | before.needed, unpublished & ~before.shown & ~before.hidden
     narrow, wide = _reach([persons], primary, persons, limits)
-    narrow, wide = (each.also(unpublished, -persons, UNBOUNDED) for each in (narrow, wide))
+    narrow, wide = (each.also(unknown, -persons, UNBOUNDED) for each in (narrow, wide))
+    if before is not None:
+        narrow, wide, unpublished = narrow.where(~before.shown), wide.where(~before.shown), unpublished & ~before.shown
     relations = _Relations()
     for cube, variables in zip(cubes, cells, strict=True):
         _relate(cube, variables, relations)
