@@ -188,7 +188,8 @@ COUNTY = "01"
 @dataclass(frozen=True)
 class Municipality:
     """A municipality by its SCB code. `population`: rough, as weights. `postcodes`: first and last three-digit prefix. `part`: of the
-    county, a grouping of ours for reading and no official one.
+    county, a grouping of ours for reading and no official one. `tile`: row and column in a map of equal squares, ours too: neighbours
+    stand near each other.
     """
 
     code: str
@@ -196,6 +197,7 @@ class Municipality:
     population: int
     postcodes: tuple[int, int]
     part: str
+    tile: tuple[int, int]
 
 
 @cache
@@ -204,7 +206,8 @@ def municipalities() -> tuple[Municipality, ...]:
     found = []
     for row in _rows("municipalities"):
         first, last = _ends(row["postcodes"])
-        found.append(Municipality(row["code"], row["name"], int(row["population"]), (int(first), int(last or first)), row["part"]))
+        tile = (int(row["row"]), int(row["column"]))
+        found.append(Municipality(row["code"], row["name"], int(row["population"]), (int(first), int(last or first)), row["part"], tile))
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ ROLES = (
     "care_unit",  # units of care to be compared
     "classes",  # of values, with the upper end of each in ten-thousandths, that of the total the lower end of the first; 0: not usable
     "state",  # of which one leads to another
+    "places",  # with where each stands in a map of squares: 1 + 100 times its row + its column, 0 for margins and places unknown
 )  # fmt: skip
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
 
@@ -108,7 +109,7 @@ class Cube(Grid):
     the totals are the same number. `measures`: int64 (cells,) by name, "persons" always among them; `PERSON_COUNTS` say which cells are
     small. `additive`: for each measure one bool per dimension: do the children sum to their parent? Where they do not (a person may have
     several diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a is never below
-    measure b in any cell.
+    measure b in any cell. `notes`: what each measure counts, in words, and under `decimals` how many of them sums of values have.
     """
 
     table: str

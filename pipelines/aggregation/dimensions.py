@@ -126,14 +126,15 @@ def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> 
 
 def _municipality(table: Table, study: Study) -> Classification:
     """Parts of the county and their municipalities. Who lives elsewhere stands beside the parts, so that few such people hide no total."""
-    codes_, labels, parents = [""], [TOTAL], [-1]
+    codes_, labels, parents, tiles = [""], [TOTAL], [-1], [0]
     position: dict[str, int] = {}
     for part in dict.fromkeys(place.part for place in codes.municipalities()):
         parent = len(codes_)
-        codes_, labels, parents = [*codes_, part], [*labels, part], [*parents, 0]
+        codes_, labels, parents, tiles = [*codes_, part], [*labels, part], [*parents, 0], [*tiles, 0]
         for place in (place for place in codes.municipalities() if place.part == part):
             position[place.code] = len(codes_)
             codes_, labels, parents = [*codes_, place.code], [*labels, place.name], [*parents, parent]
+            tiles.append(1 + 100 * place.tile[0] + place.tile[1])
     unknown = len(codes_)
     dimension = Dimension(
         "municipality",
@@ -142,6 +143,8 @@ def _municipality(table: Table, study: Study) -> Classification:
         (*labels, UNKNOWN),
         (*parents, 0),
         (TOTAL, "part of the county", "municipality"),
+        role="places",
+        values=(*tiles, 0),
     )
 
     def locate(people: People, rows: Rows) -> np.ndarray:

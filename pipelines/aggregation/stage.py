@@ -162,4 +162,4 @@ def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
         "sum": f"sum of the values, in {table.unit} times {scale:,}",
         "squares": f"sum of the squares of the values, in {table.unit} squared times {scale**2:,}",
     }
-    return {name: words[name] for name in measures}
+    return {**{name: words[name] for name in measures}, **({"decimals": str(table.decimals)} if "sum" in measures else {})}

@@ -1,4 +1,4 @@
-"""One plot for each table, chosen by its dimensions: an age pyramid, a curve over years, or bars."""
+"""One plot for each table, chosen by its dimensions: an age pyramid, a curve over years, a map, or bars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from pipelines.cubes import Dimension, ProtectedCube
 from pipelines.figures import Plot
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, numbers, short, thousands
+from pipelines.measures.parts import with_role
 from pipelines.measures.rates import rates
+from pipelines.measures.tiles import tile_map
 
 _MOST_BARS = 30
 
@@ -26,7 +28,9 @@ def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
         return _curve(cube, outcome, names["year"], names.get("sex"))
     if {"sex", "age_group"} <= set(names):
         return _pyramid(cube, outcome, names["sex"], names["age_group"])
-    wanted = next((names[name] for name in ("municipality", "diagnosis", "chapter") if name in names), 0)
+    if (places := with_role(cube, "places")) is not None:
+        return tile_map(cube, places, *outcome)
+    wanted = next((names[name] for name in ("diagnosis", "chapter") if name in names), 0)
     return _bars(cube, outcome, wanted)
 
 
@@ -77,7 +81,7 @@ def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
 def _bars(cube: ProtectedCube, outcome: Outcome, axis: int) -> Plot:
     dimension = cube.dimensions[axis]
     unit, values = outcome
-    leaves = dimension.leaves if dimension.name == "municipality" else _first_level(dimension)
+    leaves = _first_level(dimension)
     line = _line(cube, values, axis, leaves, None, 0)
     order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]), place))[:_MOST_BARS]
     figure, axes = canvas(1.2 + 0.24 * len(order))

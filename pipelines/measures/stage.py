@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.cube_files import read_protected
 from pipelines.cubes import ProtectedCube, time_table
 from pipelines.figures import Figures, write_figures
-from pipelines.measures import pictures, series, standardised, survival_figures, units
+from pipelines.measures import pictures, series, standardised, survival_figures, transition_figures, units, value_figures
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.parts import with_role
 from pipelines.measures.plots import plot
@@ -35,6 +35,16 @@ def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     for role in series.PERIODS:
         if (axis := with_role(cube, role)) is not None:
             return _series(cube, axis, role)
+    if (axis := with_role(cube, "classes")) is not None:
+        picture = value_figures.histogram(cube, axis)
+        return Figures(
+            cube.table, value_figures.figures(cube, axis), value_figures.MEANINGS, picture, value_figures.SHOWN, value_figures.NOTES
+        )
+    if "sum" in cube.measures:
+        return _sums(cube)
+    if (axis := with_role(cube, "state")) is not None:
+        columns, picture = transition_figures.figures(cube, axis + 1), transition_figures.matrix(cube, axis, axis + 1)
+        return Figures(cube.table, columns, transition_figures.MEANINGS, picture, transition_figures.SHOWN, transition_figures.NOTES)
     if time is not None and "events" in cube.measures:
         if (axis := with_role(cube, "standard")) is not None:
             return _standardised(cube, time, axis)
@@ -51,6 +61,13 @@ def _survival(cube: ProtectedCube) -> Figures:
     columns = survival_figures.figures(cube, axes, curves)
     picture = pictures.survival(cube, axes, curves)
     return Figures(cube.table, columns, survival_figures.MEANINGS, picture, survival_figures.SHOWN, survival_figures.NOTES)
+
+
+def _sums(cube: ProtectedCube) -> Figures:
+    columns = value_figures.sum_figures(cube)
+    meanings = {name: value_figures.SUM_MEANINGS[name] for name in columns}
+    shown = tuple(name for name in value_figures.SUMS_SHOWN if name in columns)
+    return Figures(cube.table, columns, meanings, value_figures.mean_points(cube), shown)
 
 
 def _series(cube: ProtectedCube, axis: int, role: str) -> Figures:
