@@ -46,6 +46,7 @@ bench: setup .venv-bench/.ready
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.linkage
 	$(BIN)/python -m benchmarks.cohort
+	$(BIN)/python -m benchmarks.aggregation
 
 # After a change in pyproject.toml.
 lock: setup

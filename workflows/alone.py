@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 commands = typer.Typer()
+
+
+class Schemas(StrEnum):
+    """What there is a JSON Schema of."""
+
+    definition = "definition"
+    permit = "permit"
+    table = "table"
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
 Definitions = Annotated[list[Path], typer.Argument(help="Circe JSON or YAML files, or folders of them")]
@@ -59,9 +72,11 @@ def protect(
 
 @commands.command()
 def explain(definitions: Definitions) -> None:
-    """Print definitions back as plain numbered sentences.
+    """Print definitions, and the tables of permits, back as plain sentences.
 
     Example: uttag explain diabetes.json
+
+    uttag explain permits/diabetes.yaml
     """
     from workflows import cohort
 
@@ -69,14 +84,22 @@ def explain(definitions: Definitions) -> None:
 
 
 @commands.command()
-def schema() -> None:
-    """Print the JSON Schema of definitions in YAML, for editors that complete and check.
+def schema(what: Annotated[Schemas, typer.Argument(help="of what")] = Schemas.definition) -> None:
+    """Print the JSON Schema of definitions, permits or their tables in YAML, for editors that complete and check.
 
     Example: uttag schema > definition.schema.json
+
+    uttag schema permit > permit.schema.json
     """
     from pipelines.definition import Definition
+    from pipelines.permit import Permit, Table
 
-    print(json.dumps(Definition.model_json_schema(by_alias=True), indent=2))
+    models: dict[Schemas, type[BaseModel]] = {Schemas.definition: Definition, Schemas.permit: Permit, Schemas.table: Table}
+    found = models[what].model_json_schema(by_alias=True)
+    if what == Schemas.permit:  # where the file lies is not in it
+        del found["properties"]["file"]
+        found["required"].remove("file")
+    print(json.dumps(found, indent=2))
 
 
 def _plain(line: str) -> None:

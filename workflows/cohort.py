@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.aggregation import explain
 from pipelines.cdm import Cdm
 from pipelines.cohort import alone
 from pipelines.cohort.explain import sentences
 from pipelines.cohort.query import Cohort
 from pipelines.definition import Definition
 from pipelines.errors import PermitError, SettingsError, UttagError
-from pipelines.site import Site
+from pipelines.permit import Permit
+from pipelines.site import Site, load_yaml
 from pipelines.snapshot import Snapshot
 
 Say = Callable[[str], None]
@@ -79,14 +81,31 @@ def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str
 
 
 def explained(paths: Sequence[Path]) -> Iterator[str]:
-    """The sentences of each definition, under its name where there are several."""
+    """The sentences of each definition, or of each table of a permit, under its name where there are several."""
     found = list(alone.files(paths))
     for path in found:
         if len(found) > 1:
             yield f"{path.name}"
+        if is_permit(path):
+            yield from _tables(path)
+            continue
         cohort, design = _either(path)
         yield from sentences(cohort)
         yield from design.beside() if design else ()
+
+
+def is_permit(path: Path) -> bool:
+    """Does the file speak of tables, as a permit does?"""
+    return path.suffix in (".yaml", ".yml") and "\ntables:" in f"\n{path.read_text(encoding='utf-8', errors='replace')}"
+
+
+def _tables(path: Path) -> Iterator[str]:
+    permit = load_yaml(path, Permit, file=path)
+    yield f"{permit.permit}: {permit.title}, of the cohort {permit.cohort}, from {', '.join(permit.sources)}"
+    shown = "cells of nobody are shown" if permit.policy.zeros == "open" else "cells of nobody are hidden, too"
+    yield f"cells of fewer than {permit.policy.minimum} persons are hidden, and what would give them away; {shown}"
+    for table in permit.tables:
+        yield from explain.sentences(table)
 
 
 def _either(path: Path) -> tuple[Cohort, Definition | None]:

@@ -146,3 +146,7 @@ def test_explain_and_schema(tmp_path: Path) -> None:
     assert "condition occurrence" in said
     schema = json.loads(uttag("schema").stdout)
     assert {"cohort", "study", "codes", "index"} <= set(schema["required"])
+    permit = Path(__file__).parents[2] / "workflows" / "demo" / "site" / "permits" / "diabetes.yaml"
+    assert "heart-or-death: Time from the diabetes diagnosis" in uttag("explain", permit).stdout
+    assert "file" not in json.loads(uttag("schema", "permit").stdout)["properties"]
+    assert "washout" in json.loads(uttag("schema", "table").stdout)["properties"]

@@ -1,0 +1,173 @@
+"""One side: python -m benchmarks.aggregation.sides SIDE QUESTION FOLDER COUNT prints a digest of its answer and what it used.
+
+Questions: `events`, or `events and persons`, in a cube of five dimensions with all 32 kinds of margins; `lexis`, days at risk by age of
+five years and calendar year.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.aggregation import made
+
+Side = Callable[[Path, int], np.ndarray]
+NAMES = tuple(made.SIZES)
+SHAPE = tuple(size + 1 for size in made.SIZES.values())
+WHAT = {"events": ("events",), "events and persons": ("persons", "events")}
+_COLUMNS = ", ".join(NAMES)
+
+
+# ---- a cube -----------------------------------------------------------------------------------------------------------------
+
+
+def ours(question: str, folder: Path) -> np.ndarray:
+    """Part by part, added up."""
+    import pyarrow.parquet as pq
+
+    from kernels.cells import add_up, count_distinct, spread
+
+    steps, depth = spread([[-1, *[0] * size] for size in made.SIZES.values()])
+    cells = int(np.prod(SHAPE))
+    total = np.zeros((len(WHAT[question]), cells), np.int64)
+    for part in range(made.PARTS):
+        table = pq.read_table(folder / f"{part}.parquet", columns=[*NAMES, *(["person"] if "persons" in WHAT[question] else [])])
+        positions = np.empty((len(table), len(NAMES)), np.int32)
+        for axis, name in enumerate(NAMES):
+            np.add(table[name].to_numpy(), 1, out=positions[:, axis])
+        for place, what in enumerate(WHAT[question]):
+            if what == "persons":
+                total[place] += count_distinct(table["person"].to_numpy().astype(np.int64), positions, steps, depth, cells)
+            else:
+                total[place] += add_up(positions, np.ones(len(positions), np.int64), steps, depth, cells)
+    return total
+
+
+def duckdb(question: str, folder: Path, two_steps: bool = False) -> np.ndarray:
+    """GROUP BY CUBE over all parts; or own cells (and persons) first, and the CUBE over those."""
+    import duckdb as db
+
+    cells, source = ", ".join(f"coalesce({name} + 1, 0)" for name in NAMES), f"read_parquet('{folder}/*.parquet')"
+    person = ", person" if "persons" in WHAT[question] else ""
+    if two_steps:
+        source = f"(SELECT {_COLUMNS}{person}, count(*) AS n FROM {source} GROUP BY ALL)"
+    counts = {"persons": "count(DISTINCT person)", "events": "sum(n)" if two_steps else "count(*)"}
+    asked = ", ".join(f"{counts[what]}::BIGINT" for what in WHAT[question])
+    with db.connect(config={"threads": 1, "memory_limit": "4GB"}) as link:
+        found = link.execute(f"SELECT {cells}, {asked} FROM {source} GROUP BY CUBE ({_COLUMNS})").fetchnumpy()
+    return _placed(question, [np.asarray(column, np.int64) for column in found.values()])
+
+
+def polars(question: str, folder: Path) -> np.ndarray:
+    """A lazy grouping for each kind of margin, of own cells (and persons), collected together."""
+    import polars as pl
+
+    rows = pl.concat([pl.scan_parquet(folder / f"{part}.parquet") for part in range(made.PARTS)])
+    counts = {"persons": pl.col("person").n_unique(), "events": pl.col("n").sum()}
+    asked = [counts[what].cast(pl.Int64).alias(what) for what in WHAT[question]]
+    base = rows.group_by([*NAMES, *(["person"] if "persons" in WHAT[question] else [])]).len("n").collect().lazy()
+    kinds = [kept for size in range(len(NAMES) + 1) for kept in combinations(NAMES, size)]
+    out = np.zeros((len(asked), int(np.prod(SHAPE))), np.int64)
+    frames = pl.collect_all([base.group_by(kept).agg(asked) if kept else base.select(asked) for kept in kinds])
+    for kept, frame in zip(kinds, frames, strict=True):
+        place = [frame[name].to_numpy().astype(np.int64) + 1 if name in kept else np.zeros(len(frame), np.int64) for name in NAMES]
+        out += _placed(question, [*place, *(frame[what].to_numpy() for what in WHAT[question])])
+    return out
+
+
+def _placed(question: str, columns: list[np.ndarray]) -> np.ndarray:
+    """Counts of each cell by its number: int64 (what is counted, cells)."""
+    out = np.zeros((len(WHAT[question]), *SHAPE), np.int64)
+    for place in range(len(out)):
+        out[place][tuple(columns[: len(NAMES)])] = columns[len(NAMES) + place]
+    return out.reshape(len(out), -1)
+
+
+# ---- days at risk -----------------------------------------------------------------------------------------------------------
+
+
+def lexis(people: dict[str, np.ndarray]) -> np.ndarray:
+    """Pieces by the kernel, summed by age group and year: int64 (20, 10)."""
+    from kernels.ages import year_month_day
+    from kernels.lexis import cut_follow_up
+
+    none = np.empty(0, np.int32)
+    birth, start, end = (people[name] for name in ("birth", "start", "end"))
+    moves = (np.zeros(len(start) + 1, np.int64), none, none)
+    _, _, days, age, year = cut_follow_up(start, end, True, year_month_day(birth), 5, 95, *moves, start, np.empty(0, np.int64))
+    return np.bincount(age * 10 + year - 2010, days, 200).astype(np.int64).reshape(20, 10)
+
+
+def pandas_lexis(people: dict[str, np.ndarray]) -> np.ndarray:
+    """The same with whole columns: a row for each year, then one before and one from the birthday in it."""
+    import pandas as pd
+
+    frame = pd.DataFrame(people)
+    begin = frame["start"].to_numpy().astype("M8[D]").astype("M8[Y]")
+    last = (frame["end"].to_numpy() - 1).astype("M8[D]").astype("M8[Y]")
+    count = (last - begin).astype(int) + 1
+    rows = frame.loc[frame.index.repeat(count)].reset_index(drop=True)
+    rows["year"] = np.repeat(begin.astype(int), count) + np.concatenate([np.arange(n) for n in count])
+    opens = rows["year"].to_numpy().astype("M8[Y]").astype("M8[D]").astype(int)
+    closes = (rows["year"].to_numpy() + 1).astype("M8[Y]").astype("M8[D]").astype(int)
+    born = rows["birth"].to_numpy().astype("M8[D]")
+    month = born.astype("M8[M]")
+    reached = (
+        (rows["year"].to_numpy() * 12 + month.astype(int) % 12).astype("M8[M]").astype("M8[D]") + (born - month.astype("M8[D]"))
+    ).astype(int)
+    age = rows["year"].to_numpy() - month.astype("M8[Y]").astype(int)
+    low, high = np.maximum(rows["start"], opens), np.minimum(rows["end"], closes)
+    before, after = (np.minimum(high, reached) - low).clip(0), (high - np.maximum(low, reached)).clip(0)
+    pieces = pd.concat(
+        [
+            pd.DataFrame({"age": age - 1, "year": rows["year"], "days": before}),
+            pd.DataFrame({"age": age, "year": rows["year"], "days": after}),
+        ]
+    )
+    pieces = pieces[pieces["days"] > 0]
+    sums = pieces.groupby([pieces["age"].clip(upper=99) // 5, "year"])["days"].sum()
+    out = np.zeros((20, 10), np.int64)
+    out[sums.index.get_level_values(0), sums.index.get_level_values(1) - 40] = sums.to_numpy()
+    return out
+
+
+def _cube(question: str) -> dict[str, Side]:
+    return {
+        "uttag": lambda folder, _: ours(question, folder), "DuckDB CUBE": lambda folder, _: duckdb(question, folder),
+        "DuckDB, own cells first": lambda folder, _: duckdb(question, folder, True), "Polars": lambda folder, _: polars(question, folder),
+    }  # fmt: skip
+
+
+SIDES = {
+    **{question: _cube(question) for question in WHAT},
+    "lexis": {
+        "uttag": lambda _, count: lexis(made.follow_up(count)), "pandas": lambda _, count: pandas_lexis(made.follow_up(count)),
+    },
+}  # fmt: skip
+
+
+def main() -> None:
+    """Ask a small question first, so that what is compiled is compiled, then the one."""
+    side, question, folder, count = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
+    ask = SIDES[question][side]
+    ask(folder / "small", 100)
+    people = made.follow_up(count) if question == "lexis" else {}
+    before, wall = time.process_time(), time.perf_counter()
+    answer = (lexis if side == "uttag" else pandas_lexis)(people) if people else ask(folder, count)
+    used = {
+        "cpu": time.process_time() - before, "wall": time.perf_counter() - wall,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }  # fmt: skip
+    print(json.dumps({"answer": hashlib.sha256(np.ascontiguousarray(answer, np.int64).tobytes()).hexdigest(), **used}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""A table of a permit in sentences: nothing that decides what stands in a cell is left unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from pipelines.aggregation.survival import words
+from pipelines.permit import Table
+
+_COUNTS = {
+    "members": "members of the cohort, each once, as they are on their index day",
+    "events": "{events} in the follow-up of members",
+    "weekly": "{events} in the follow-up of members, by ISO week under its ISO year",
+    "monthly": "{events} in the follow-up of members, by calendar month under its year",
+    "survival": "members of the cohort, each once, by the time to the {outcome} and by how it ended",
+    "values": "values of {events} in the follow-up of members, in {unit}, between {low:g} and {high:g}; others are never added to them",
+    "transitions": "steps from the state of one day with {events} to that of the member's next such day, the same state or another",
+}
+_MEASURES = {
+    "persons": "persons, each once in a cell", "events": "events", "admissions": "inpatient stays with such an event",
+    "person_days": "days at risk, in a table of their own, of which rates are made", "values": "values", "sum": "their sum",
+    "squares": "the sum of their squares", "transitions": "steps",
+}  # fmt: skip
+_DIMENSIONS = {
+    "sex": "sex", "municipality": "the municipality where the person lived that day, under its part of the county", "year": "calendar year",
+    "chapter": "ICD chapter", "diagnosis": "ICD chapter and block",
+}  # fmt: skip
+
+
+def sentences(table: Table) -> Iterator[str]:
+    """The table's name and title, then a line for each thing that it says."""
+    yield f"{table.table}: {table.title}"
+    low, high = table.range or (0, 0)
+    said = _COUNTS[table.count].format(
+        events=_events(table), outcome=words(table) if table.count == "survival" else "", unit=table.unit, low=low, high=high
+    )
+    yield f"  counts {said}"
+    if table.washout:
+        yield f"  new events alone: the member had none in the {table.washout} days before, and days so near to one are not at risk"
+    if table.count == "survival":
+        yield f"  in bands of {table.step} days, up to {table.until}; who is followed longer stands in a last, open band"
+    if isinstance(table.states, dict):
+        yield f"  states, of several on a day the first: {_groups(table.states)}"
+    elif table.states:
+        yield "  states are levels of care, of several on a day the first: inpatient, emergency, outpatient, primary, not said"
+    if table.classes and table.range:
+        ends = (table.range[0], *table.classes, table.range[1])
+        spans = ", ".join(f"{begin:g} to {end:g}" for begin, end in pairwise(ends))
+        yield f"  in the classes {spans}, each without its end but the last, and one of what is not usable"
+    if "sum" in table.measures:
+        yield f"  values are rounded to {table.decimals} decimals before they are added up"
+    yield f"  measures {'; '.join(_MEASURES[name] for name in dict.fromkeys(('persons', *table.measures)))}"
+    for name in table.dimensions:
+        yield f"  by {_dimension(table, name)}"
+    yield "  with every margin"
+    if table.standardise:
+        ages = f"from {table.standardise.ages_from} years" if table.standardise.ages_from else "of all ages"
+        yield f"  rates also standardised over {table.standardise.over} to {table.standardise.to}, {ages}"
+
+
+def _events(table: Table) -> str:
+    kind = f"{table.kind} events" if table.kind else "events"
+    which = f"the first of the {kind}" if table.first else kind
+    return f"{which} with a code that begins with {_or(table.codes)}" if table.codes else which
+
+
+def _dimension(table: Table, name: str) -> str:
+    if name == "age_group":
+        return f"age that day, in groups of {table.age_width} years up to {table.age_top - table.age_top % table.age_width} and over"
+    if name == "follow_up":
+        return f"days since the index day, with a new band on day {', '.join(str(day) for day in table.follow_up)}"
+    if name == "care_unit":
+        return f"the care unit of the index day, of several the first: {_groups(table.care_units)}"
+    return _DIMENSIONS.get(name, name)
+
+
+def _groups(named: dict[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"{name} ({_or(prefixes)}…)" for name, prefixes in named.items())
+
+
+def _or(texts: Sequence[str]) -> str:
+    return " or ".join(texts)

@@ -1,0 +1,68 @@
+"""A table of a permit in sentences: nothing that decides what stands in a cell is left unsaid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.aggregation.explain import sentences
+from pipelines.permit import Table
+
+SURVIVAL = {"count": "survival", "codes": ["A"], "step": 30, "until": 90}
+VALUES = {"count": "values", "unit": "kg", "range": [0, 200], "classes": [80]}
+SUMS = {**VALUES, "classes": [], "dimensions": ["sex"], "measures": ["sum"]}
+EVENTS = {"count": "events", "dimensions": ["sex"]}
+AGES = {"count": "events", "dimensions": ["age_group"], "measures": ["events", "person_days"], "age_width": 10}
+STATES = {"count": "transitions", "states": "care_level"}
+UNITS = {"count": "members", "dimensions": ["care_unit"]}
+LAST = {"count": "events", "dimensions": ["follow_up"]}
+
+
+def said(asked: dict[str, Any]) -> list[str]:
+    return list(sentences(Table(table="t", title="A title", **asked)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (EVENTS, {**EVENTS, "codes": ["A"]}), ({**EVENTS, "codes": ["A"]}, {**EVENTS, "codes": ["A", "B"]}),
+        (EVENTS, {**EVENTS, "kind": "drug"}), (EVENTS, {**EVENTS, "first": True}), (EVENTS, {**EVENTS, "washout": 30}),
+        ({**EVENTS, "washout": 30}, {**EVENTS, "washout": 31}), (EVENTS, {**EVENTS, "dimensions": ["year"]}),
+        (EVENTS, {**EVENTS, "count": "members"}), (EVENTS, {**EVENTS, "count": "weekly"}),
+        ({**EVENTS, "count": "weekly"}, {**EVENTS, "count": "monthly"}), (EVENTS, {**EVENTS, "measures": ["admissions"]}),
+        (EVENTS, {**EVENTS, "measures": ["person_days"]}), (AGES, {**AGES, "age_width": 5}), (AGES, {**AGES, "age_top": 80}),
+        (AGES, {**AGES, "standardise": {"to": "esp2013"}}),
+        ({**AGES, "standardise": {"to": "esp2013"}}, {**AGES, "standardise": {"to": "esp2013", "ages_from": 40}}),
+        ({**LAST, "follow_up": [30]}, {**LAST, "follow_up": [30, 60]}),
+        (SURVIVAL, {**SURVIVAL, "step": 45}), (SURVIVAL, {**SURVIVAL, "until": 120}), (SURVIVAL, {**SURVIVAL, "or_death": True}),
+        (SURVIVAL, {**SURVIVAL, "competing": "death"}), (SURVIVAL, {**SURVIVAL, "competing": ["B"]}),
+        (SURVIVAL, {**SURVIVAL, "kind": "drug"}),
+        (VALUES, {**VALUES, "unit": "g"}), (VALUES, {**VALUES, "range": [1, 200]}), (VALUES, {**VALUES, "classes": [90]}),
+        (VALUES, {**VALUES, "first": True}), (VALUES, {**VALUES, "codes": ["A"]}), (SUMS, {**SUMS, "decimals": 2}),
+        (SUMS, {**SUMS, "measures": ["sum", "squares"]}), (STATES, {**STATES, "states": {"a": ["A"], "b": ["B"]}}),
+        ({**STATES, "states": {"a": ["A"], "b": ["B"]}}, {**STATES, "states": {"a": ["A"], "b": ["C"]}}),
+        ({**UNITS, "care_units": {"a": ["A"]}}, {**UNITS, "care_units": {"a": ["B"]}}),
+    ],
+)  # fmt: skip
+def test_what_changes_a_cell_changes_the_sentences(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert said(one) != said(other)
+
+
+def test_a_table_reads_as_one_would_say_it() -> None:
+    asked = {**AGES, "codes": ["ICD-10-SE/I"], "kind": "diagnosis", "measures": ["person_days"], "dimensions": ["sex", "age_group"]}
+    assert said({**asked, "washout": 90}) == [
+        "t: A title",
+        "  counts diagnosis events with a code that begins with ICD-10-SE/I in the follow-up of members",
+        "  new events alone: the member had none in the 90 days before, and days so near to one are not at risk",
+        "  measures persons, each once in a cell; days at risk, in a table of their own, of which rates are made",
+        "  by sex",
+        "  by age that day, in groups of 10 years up to 90 and over",
+        "  with every margin",
+    ]
+
+
+def test_every_key_of_a_table_is_in_its_schema_with_what_it_means() -> None:
+    properties = Table.model_json_schema()["properties"]
+    assert set(properties) == set(Table.model_fields)
+    assert all(each.get("description") for each in properties.values())
