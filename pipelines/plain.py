@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipelines import storage
 
-Columns = dict[str, list[Any]]  # texts, whole numbers and None
+Columns = dict[str, list[Any]]  # texts, numbers and None
 
 
 def write_parquet(columns: Columns, path: Path) -> None:
@@ -30,4 +30,6 @@ def write_csv(columns: Columns, path: Path) -> None:
 
 
 def _kind(values: list[Any]) -> pa.DataType:
+    if any(isinstance(value, float) for value in values):
+        return pa.float64()
     return pa.string() if any(isinstance(value, str) for value in values) else pa.int64()

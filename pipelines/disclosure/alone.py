@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.disclosure.case import Case, counted, prepare
+from pipelines.disclosure import case as cases
+from pipelines.disclosure.case import Case, prepare
+from pipelines.disclosure.summed import counted_sums, suppress_sums
 from pipelines.disclosure.suppressed import suppress
 
 __all__ = ["Case", "counted", "prepare", "protect_into"]
@@ -14,6 +16,11 @@ __all__ = ["Case", "counted", "prepare", "protect_into"]
 Say = Callable[[str], None]
 
 
+def counted(case: Case) -> dict[str, Any]:
+    """How many cells, and how many of them are small or give a contribution away."""
+    return cases.counted(case) if case.inner.amounts is None else counted_sums(case, case.inner.amounts)
+
+
 def protect_into(case: Case, out: Path, say: Say) -> dict[str, Any]:
     """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified."""
-    return suppress(case, out, say)
+    return (suppress if case.inner.amounts is None else suppress_sums)(case, out, say)

@@ -28,6 +28,7 @@ class Tied:
     `atoms`: int64 (inner rows,), the variable of `system` that stands for each row of the certificate; `places`: for each table the
     position of each of these rows on its dimensions, int32 (inner rows, dimensions), -1 where it is not in it. `behind`: for each of
     `units` and `owners` that the policy asks for, who contributes to which of these rows. `earlier`: tables released before.
+    `of_inner`: int64 (inner cells,), the row that each inner cell is part of, where nothing is remembered.
     """
 
     system: System
@@ -35,6 +36,7 @@ class Tied:
     places: tuple[np.ndarray, ...]
     behind: dict[str, dict[str, Any]]
     earlier: tuple[Earlier, ...] = ()
+    of_inner: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Case:
             system, atoms, of_inner = joined(inner, placed, policy, self.rules)
             first = np.unique(of_inner, return_index=True)[1]
             every = tuple(each.places[first] for each in placed)
-        return Tied(system, atoms, every, _behind(inner, policy, of_inner))
+        return Tied(system, atoms, every, _behind(inner, policy, of_inner), of_inner=of_inner)
 
     @property
     def system(self) -> System:

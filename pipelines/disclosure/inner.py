@@ -12,6 +12,7 @@ import numpy as np
 from kernels.cells import add_up, spread
 from pipelines import tables
 from pipelines.cubes import TOTAL, Cube, Dimension
+from pipelines.disclosure.magnitude.contributions import Contributions, contributions
 from pipelines.disclosure.specification import Layout, Levels, Specification
 from pipelines.errors import DataError, SettingsError
 
@@ -41,7 +42,8 @@ class Persons:
 @dataclass(frozen=True)
 class Inner:
     """`names`: of each level column its codes, ascending. `codes`: int32 (cells,) by column, places in `names`. `count`: int64 (cells,).
-    `contributors`: by column, who stands behind the cells. `persons`: where the table has them one a row and names them."""
+    `contributors`: by column, who stands behind the cells. `persons`: where the table has them one a row and names them.
+    `amounts`: where sums are to be published."""
 
     path: Path
     names: dict[str, list[str]]
@@ -49,6 +51,7 @@ class Inner:
     count: np.ndarray
     contributors: dict[str, Contributing]
     persons: Persons | None = None
+    amounts: Contributions | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def read(path: Path, specification: Specification) -> Inner:
     columns, behind = specification.columns(), specification.policy.contributing()
     if specification.count in [*columns, *behind]:
         raise SettingsError("specification: count", "is a level of a dimension, or a contributor, too", "name the column of counts")
-    alone = [each for each in (specification.count, specification.person) if each]
+    alone = [each for each in (specification.count, specification.person, specification.magnitude, specification.contributor) if each]
     texts = tables.read_text(path, list(dict.fromkeys([*columns, *behind, *alone])))
     names, codes = {}, {}
     for column in dict.fromkeys([*columns, *behind]):
@@ -97,8 +100,22 @@ def read(path: Path, specification: Specification) -> Inner:
         if specification.person
         else None
     )
+    amounts = _amounts(path, specification, texts, inverse.ravel()) if specification.magnitude else None
     standing = {column: _contributing(names[column], inverse, codes[column], count) for column in behind}
-    return Inner(path, {each: names[each] for each in columns}, {each: codes[each][first] for each in columns}, total, standing, persons)
+    return Inner(
+        path, {each: names[each] for each in columns}, {each: codes[each][first] for each in columns}, total, standing, persons, amounts
+    )
+
+
+def _amounts(path: Path, specification: Specification, texts: dict[str, Any], cell: np.ndarray) -> Contributions:
+    who = np.arange(len(cell))
+    if specification.contributor:
+        coded = tables.code([texts[specification.contributor]], tables.trimmed)
+        if nameless := int((coded.codes < 0).sum()):
+            raise DataError(path, f"{nameless:,} rows have no {specification.contributor}", "name every contributor")
+        who = coded.codes.astype(np.int64)
+    name = str(specification.magnitude)
+    return contributions(path, name, texts[name], cell.astype(np.int64), who)
 
 
 def _persons(path: Path, column: str, texts: dict[str, Any], cell: np.ndarray, who: dict[str, np.ndarray]) -> Persons:

@@ -21,7 +21,7 @@ def begin(out: Path) -> None:
     (out / "proof.json").unlink(missing_ok=True)
 
 
-def columns(cube: Cube, values: np.ndarray, hidden: np.ndarray, status: str = "shown") -> plain.Columns:
+def columns(cube: Cube, values: Sequence[int | float], hidden: np.ndarray, status: str = "shown") -> plain.Columns:
     """Columns of plain values, None where hidden, so that nothing can lie beneath. `status`: of every cell that is not hidden."""
     coordinates = cube.coordinates()
     made: plain.Columns = {}
@@ -29,7 +29,7 @@ def columns(cube: Cube, values: np.ndarray, hidden: np.ndarray, status: str = "s
         names = np.array([TOTAL, *dimension.codes[1:]], object)
         made[dimension.name] = names[coordinates[:, axis]].tolist()
     masked = hidden.tolist()
-    made["value"] = [None if gone else value for value, gone in zip(values.tolist(), masked, strict=True)]
+    made["value"] = [None if gone else value for value, gone in zip(values, masked, strict=True)]
     made["status"] = ["hidden" if gone else status for gone in masked]
     return made
 

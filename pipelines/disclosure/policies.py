@@ -37,6 +37,13 @@ class Owners(Contributors):
     persons: dict[str, int] = Field({}, description="by owner, fewest persons of a cell that it has a part in")
 
 
+class Dominance(Strict):
+    """(n,k): a sum is sensitive where its `n` largest contributions make up more than the share `k` of it."""
+
+    n: int = Field(2, ge=1, le=5)
+    k: float = Field(0.9, gt=0, lt=1)
+
+
 class TablePolicy(Policy):
     """The rule on persons, and whom the tables must withstand.
 
@@ -46,6 +53,8 @@ class TablePolicy(Policy):
     must have more than one possible value; `whole`, every value from 1 to the minimum less 1. `outside`: a cell is sensitive, too, if 1 to
     `outside` - 1 persons of its parent are not in it (0: never). `all_in_one`: dimensions along which a cell is sensitive, too, if it holds
     everybody of its parent. `special`: by dimension. `units`, `owners`: who contributes.
+    `dominance`, `p_percent`: of sums; where neither is named, a sum is sensitive if one contributor could come within 10 per cent of what
+    another gave, or if two make up 90 per cent of it.
     """
 
     preset: Literal["research", "open_data"] = "research"
@@ -57,6 +66,8 @@ class TablePolicy(Policy):
     special: dict[str, list[Special]] = Field({})
     units: Contributors | None = None
     owners: Owners | None = None
+    dominance: Dominance | None = None
+    p_percent: float | None = Field(None, gt=0, le=100)
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +75,10 @@ class TablePolicy(Policy):
         if isinstance(given, dict) and given.get("preset") in PRESETS:
             return {**PRESETS[given["preset"]], **given}
         return given
+
+    def of_sums(self) -> tuple[Dominance | None, float | None]:
+        """The rules on contributions; those that ACRO has by default where none is named."""
+        return (self.dominance, self.p_percent) if self.dominance or self.p_percent else (Dominance(), 10.0)
 
     def attackers(self) -> Attackers:
         """The same, as the engine takes it."""

@@ -47,6 +47,7 @@ class Specification(Strict):
 
     `table`: CSV or Parquet of inner cells, or of persons, one a row, where `count` is absent; relative to the specification. `dimensions`:
     of the one table that is made; or `tables`: several over the same inner cells, protected together, each with dimensions of its own.
+    `magnitude`: column whose sums are published in place of counts, each row a contribution of `contributor`, or of one of its own.
     `person`: column that names who it is, where the table has persons one a row. `memory`: folder that remembers releases of these people,
     so that each is proved together with all before it; made where it is not there.
     `method`: its name, or its name as `kind` and its settings. `purpose`: what the tables are for, which `--suggest` weighs.
@@ -54,6 +55,8 @@ class Specification(Strict):
 
     table: Path
     count: str | None = None
+    magnitude: str | None = None
+    contributor: str | None = None
     person: str | None = None
     memory: Path | None = None
     dimensions: dict[str, Levels] = Field({}, max_length=8)
@@ -78,6 +81,12 @@ class Specification(Strict):
     def _one_or_many(self) -> Specification:
         if bool(self.dimensions) == bool(self.tables):
             raise ValueError("say either dimensions, or tables with dimensions of their own")
+        if self.magnitude and (self.count or self.memory or self.method.kind != "suppression"):
+            raise ValueError(
+                "sums of a magnitude are of contributions, one a row without count; only suppression protects them, with no memory"
+            )
+        if not self.magnitude and (self.contributor or self.policy.dominance or self.policy.p_percent):
+            raise ValueError("contributor, dominance and p_percent are of sums: name the column of a magnitude")
         if self.memory and (not self.person or self.count):
             raise ValueError("a memory needs persons, one a row without count, and the column that names them: person")
         if self.dimensions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines import storage
-from pipelines.cubes import Cube
 from pipelines.disclosure import output
 from pipelines.disclosure.case import Case
+from pipelines.disclosure.certify import certify
 from pipelines.disclosure.memory import recall
-from pipelines.disclosure.memory.joint import Earlier
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
@@ -75,9 +73,11 @@ def _write(case: Case, search: Search, out: Path) -> dict[str, Any]:
     system, hidden = case.system, _masks(case, search)
     output.begin(out)
     files = output.write_tables(
-        out, [output.columns(cube, cube.measures["persons"], mask) for cube, mask in zip(case.cubes, hidden, strict=True)], case.cubes
+        out,
+        [output.columns(cube, cube.measures["persons"].tolist(), mask) for cube, mask in zip(case.cubes, hidden, strict=True)],
+        case.cubes,
     )
-    _certify(case, search, hidden, out / output.CERTIFICATE)
+    certify(case, search.moves, system.persons, out / output.CERTIFICATE)
     told = _counts(case, search)
     write_report(out / "report.html", case.cubes, hidden, [system.primary[own] for own in system.cells], told)
     (out / "report.html").chmod(0o600)
@@ -99,51 +99,6 @@ def _proof(case: Case, hidden: Sequence[np.ndarray], files: dict[str, str]) -> d
 
 def _withstands(case: Case) -> list[str]:
     return [*case.specification.policy.attackers().names(), *([MEMORY] if case.specification.memory else [])]
-
-
-def _certify(case: Case, search: Search, hidden: Sequence[np.ndarray], folder: Path) -> None:
-    """Inner cells that somebody stands in or a move changes, with their place in each table, and the moves as changes of these."""
-    system, tied = case.system, case.tied
-    row_of = np.full(system.size, -1, np.int64)
-    needed = np.zeros(system.size, bool)
-    needed[tied.atoms[system.persons[tied.atoms] > 0]] = True
-    for move in search.moves:
-        needed[move.variables] = True
-    rows = np.flatnonzero(needed[tied.atoms])
-    row_of[tied.atoms[rows]] = np.arange(len(rows))
-    inner: dict[str, object] = {"count": system.persons[tied.atoms[rows]]}
-    placed = [(cube.table, cube.dimensions, places) for cube, places in zip(case.cubes, tied.places, strict=True)]
-    for table, dimensions, places in [*placed, *((each.name, each.dimensions, each.places) for each in tied.earlier)]:
-        for axis, dimension in enumerate(dimensions):
-            inner[f"{table}/{dimension.name}"] = places[rows, axis].astype(np.int32)
-    changed = [(row_of[move.variables] >= 0, move) for move in search.moves]
-    moves = {
-        "move": np.repeat(np.arange(len(changed), dtype=np.int32), [int(kept.sum()) for kept, _ in changed]),
-        "inner": np.concatenate([np.empty(0, np.int32), *(row_of[move.variables[kept]].astype(np.int32) for kept, move in changed)]),
-        "change": np.concatenate([np.empty(0, np.int64), *(move.changes[kept] for kept, move in changed)]),
-    }  # fmt: skip
-    frames: dict[str, dict[str, object]] = {"inner": inner, "moves": {**moves}}
-    place_of = np.full(len(tied.atoms), -1, np.int64)
-    place_of[rows] = np.arange(len(rows))
-    for kind, pairs in tied.behind.items():
-        frames[kind] = {"inner": place_of[pairs["inner"]], "who": pairs["who"]}
-    output.write_secret(frames, folder)
-    _certify_earlier(tied.earlier, folder / output.EARLIER)
-
-
-def _certify_earlier(earlier: Sequence[Earlier], folder: Path) -> None:
-    """Each table that was released before, as it was, for the verifier."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if not earlier:
-        return
-    cubes = [
-        Cube(each.name, "", "", each.dimensions, {"persons": each.values}, {"persons": (True,) * len(each.dimensions)}) for each in earlier
-    ]
-    made = [output.columns(cube, each.values, each.hidden) for cube, each in zip(cubes, earlier, strict=True)]
-    folder.mkdir(mode=0o700)
-    output.write_tables(folder, made, cubes)
-    tables = [output.announced(cube, each.hidden) for cube, each in zip(cubes, earlier, strict=True)]
-    storage.write_json({"tables": tables}, folder / "tables.json")
 
 
 def _counts(case: Case, search: Search) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pyarrow.parquet as pq
 from pipelines.verifier.tables import Axis, Table
 
 
-def published(folder: Path, about: dict[str, Any]) -> Table:
-    """A table as its CSV has it; raises where its cells are not those announced, in their order."""
+def published(folder: Path, about: dict[str, Any], decimals: int = 0) -> Table:
+    """A table as its CSV has it, in units of its last decimal; raises where its cells are not those announced, in their order."""
     axes = tuple(Axis(each["name"], tuple(each["codes"]), tuple(each["parents"])) for each in about["dimensions"])
     with (folder / f"{about['table']}.csv").open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
@@ -25,8 +26,15 @@ def published(folder: Path, about: dict[str, Any]) -> Table:
     hidden = np.array([row["status"] == "hidden" for row in rows])
     if any((row["value"] == "") != gone or row["status"] not in ("hidden", "shown") for row, gone in zip(rows, hidden, strict=True)):
         raise ValueError("a status does not say whether there is a value")
-    values = np.array([int(row["value"] or 0) for row in rows], np.int64)
+    values = np.array([_whole(row["value"] or "0", decimals) for row in rows], np.int64)
     return Table(about["table"], "", axes, {"persons": values}, hidden, {"persons": (True,) * len(axes)}, ())
+
+
+def _whole(text: str, decimals: int) -> int:
+    number = Decimal(text).scaleb(decimals)
+    if number != number.to_integral_value():
+        raise ValueError("a value has more decimals than are announced")
+    return int(number)
 
 
 def whole(folder: Path, files: dict[str, str]) -> bool:
@@ -34,10 +42,11 @@ def whole(folder: Path, files: dict[str, str]) -> bool:
     return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items())
 
 
-def same(folder: Path, table: Table) -> bool:
+def same(folder: Path, table: Table, decimals: int = 0) -> bool:
     """Does the Parquet file hold what the CSV holds?"""
     stored, grid = pq.read_table(folder / f"{table.name}.parquet"), places(table.axes)
-    shown = [None if gone else value for value, gone in zip(table.measures["persons"].tolist(), table.hidden.tolist(), strict=True)]
+    values = [value / 10**decimals if decimals else value for value in table.measures["persons"].tolist()]
+    shown = [None if gone else value for value, gone in zip(values, table.hidden.tolist(), strict=True)]
     return stored["value"].to_pylist() == shown and all(
         stored[axis.name].to_pylist() == [axis.codes[place] for place in grid[:, number]] for number, axis in enumerate(table.axes)
     )

@@ -93,7 +93,7 @@ def _audit(system: System, search: Search) -> None:
     within = within and (cells.data >= search.reach.lower[cells.row]).all() and (cells.data <= search.reach.upper[cells.row]).all()
     moved = np.diff(changes.tocsr().indptr) > 0
     hidden = search.hidden & ~system.secret
-    if not within or not np.array_equal(moved & ~system.secret, hidden) or _fixed_by_sums(system, search.hidden).any():
+    if not within or not np.array_equal(moved & ~system.secret, hidden) or fixed_by_sums(system, search.hidden).any():
         raise DisclosureError(
             "disclosure", "the audit found a hidden cell that can be worked out", "report this; nothing has been released"
         )
@@ -107,7 +107,7 @@ def _matrix(moves: Sequence[Move], system: System) -> sparse.csc_matrix:
     return sparse.csc_matrix((changes, cells, begin), (system.size, len(moves)))
 
 
-def _fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
+def fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
     """Hidden variables that the sums determine, exactly, bool (hidden,). Groups that no relation ties together are taken one by one."""
     sums = (system.lowest == 0) & (system.highest == 0)
     matrix = system.matrix.tocsr()[sums][:, np.flatnonzero(hidden)].tocsr()
