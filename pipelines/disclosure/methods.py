@@ -69,11 +69,12 @@ class Midpoint(Kind):
 
 class Made(Strict):
     """A table of transitions to be made. `most`: by how much a count changes at most; `variance`: of the changes; `hidden`: counts from
-    1 to this one never come out."""
+    1 to this one never come out; `stay`: the probability that a count stays as it is, where that is asked for."""
 
     most: int = Field(5, ge=1, le=50)
     variance: float = Field(3.0, gt=0, le=1000)
     hidden: int = Field(2, ge=0, le=50)
+    stay: float | None = Field(None, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _fits(self) -> Made:

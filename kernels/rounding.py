@@ -1,0 +1,150 @@
+"""Loops that choose which counts are rounded up and which down, so that the sums that are published move least.
+
+Counts that are to be rounded are **parts**. Each lies `rest` above a multiple of the base, and either falls by that or rises to the next
+multiple. A sum moves by the whole of what its parts move. Arrays in compressed rows: what belongs to row i of `starts`, `entries` is
+entries[starts[i]:starts[i + 1]].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.jit import compiled
+
+
+@compiled
+def _flip(part: int, up: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, moved: np.ndarray) -> None:
+    """Round a part the other way."""
+    change = -base if up[part] else base
+    up[part] = not up[part]
+    for j in range(starts[part], starts[part + 1]):
+        moved[sums[j]] += change
+
+
+@compiled
+def _price(
+    part: int, up: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, moved: np.ndarray, weight: np.ndarray, cost: np.ndarray
+) -> int:
+    """What the cost grows by if a part is rounded the other way."""
+    change = -base if up[part] else base
+    price = 0
+    for j in range(starts[part], starts[part + 1]):
+        old = moved[sums[j]]
+        price += weight[sums[j]] * (_cost(old + change, cost) - _cost(old, cost))
+    return price
+
+
+@compiled
+def _cost(moved: int, cost: np.ndarray) -> int:
+    size = abs(moved)
+    last = len(cost) - 1
+    return cost[size] if size <= last else cost[last] + (size - last) * (cost[last] - cost[last - 1])
+
+
+@compiled
+def diffuse(
+    rest: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, size: int, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A first choice: each part in turn goes whichever way leaves the sums of those before it, and of itself, moved least.
+
+    `rest`: int64 (parts,), 1 to `base` - 1. `starts`, `sums`: which of `size` sums each part is in. `weight`: int64 (size,).
+    Returns `up`: bool (parts,), and `moved`: int64 (size,).
+    """
+    up, moved = np.zeros(len(rest), np.bool_), np.zeros(size, np.int64)
+    for part in range(len(rest)):
+        lower, upper = 0, 0
+        for j in range(starts[part], starts[part + 1]):
+            old = moved[sums[j]]
+            lower += weight[sums[j]] * (old - rest[part]) ** 2
+            upper += weight[sums[j]] * (old + base - rest[part]) ** 2
+        up[part] = upper < lower
+        change = base - rest[part] if up[part] else -rest[part]
+        for j in range(starts[part], starts[part + 1]):
+            moved[sums[j]] += change
+    return up, moved
+
+
+@compiled
+def settle(
+    up: np.ndarray, moved: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, part_starts: np.ndarray, parts: np.ndarray,
+    weight: np.ndarray, cost: np.ndarray, most: int, draws: np.ndarray,
+) -> int:  # fmt: skip
+    """Tries in turn what is drawn, and keeps what raises the cost by at most `most`: threshold accepting (Dueck and Scheuer 1990).
+
+    Half of what is tried rounds one part the other way; the rest rounds two the other way that are in one sum, one up and one down.
+    `up`, `moved`: as `diffuse` returns them, changed in place. `part_starts`, `parts`: the parts of each sum. `cost`: int64 (k,), of a sum
+    that moves by 0, 1, …, times its weight; beyond the last it grows by as much again for each. `draws`: float64 (tries, 3), 0 to below 1.
+    Returns what the cost has grown by.
+    """
+    grown = 0
+    for i in range(len(draws)):
+        part = int(draws[i, 0] * len(up))
+        if draws[i, 1] < 0.5:
+            price = _price(part, up, base, starts, sums, moved, weight, cost)
+            if price <= most:
+                _flip(part, up, base, starts, sums, moved)
+                grown += price
+            continue
+        span = starts[part + 1] - starts[part]
+        together = sums[starts[part] + int((2 * draws[i, 1] - 1) * span)]
+        first, members = part_starts[together], part_starts[together + 1] - part_starts[together]
+        begin = int(draws[i, 2] * members)
+        for step in range(min(members, 8)):
+            other = parts[first + (begin + step) % members]
+            if up[other] != up[part]:
+                price = _price(part, up, base, starts, sums, moved, weight, cost)
+                _flip(part, up, base, starts, sums, moved)
+                price += _price(other, up, base, starts, sums, moved, weight, cost)
+                if price <= most:
+                    _flip(other, up, base, starts, sums, moved)
+                    grown += price
+                else:
+                    _flip(part, up, base, starts, sums, moved)
+                break
+    return grown
+
+
+@compiled
+def of_sums(positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, starts: np.ndarray, first: np.ndarray, into: np.ndarray) -> None:
+    """Which cells of a cube each row is in, itself and all margins above it.
+
+    `positions`: int32 (n, dimensions). `steps`, `depth`: as `kernels.cells.spread` gives them. `first`: int64 (n,), where in `into` the
+    cells of each row begin. `starts`: int64 (1,), added to each cell's number.
+    """
+    for i in range(len(positions)):
+        into[first[i]] = starts[0]
+        size = 1
+        for d in range(positions.shape[1]):
+            levels = depth[d, positions[i, d]]
+            for level in range(levels - 1, -1, -1):
+                for k in range(size):
+                    into[first[i] + level * size + k] = into[first[i] + k] + steps[d, positions[i, d], level]
+            size *= levels
+
+
+@compiled
+def total(values: np.ndarray, starts: np.ndarray, sums: np.ndarray, size: int) -> np.ndarray:
+    """The sum of `values`, int64 (n,), in each of `size` sums, int64 (size,)."""
+    out = np.zeros(size, np.int64)
+    for i in range(len(values)):
+        for j in range(starts[i], starts[i + 1]):
+            out[sums[j]] += values[i]
+    return out
+
+
+@compiled
+def free_alone(below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Sums that stay possible if one count alone is one more or one less, bool (sums,).
+
+    `below`, `above`: int64 (sums,), how much less and how much more each may be for all that is published. `count`: int64 (n,), at least 0.
+    """
+    free = np.zeros(len(below), np.bool_)
+    for i in range(len(count)):
+        less, more = count[i] > 0, True
+        for j in range(starts[i], starts[i + 1]):
+            less = less and below[sums[j]] > 0
+            more = more and above[sums[j]] > 0
+        if less or more:
+            for j in range(starts[i], starts[i + 1]):
+                free[sums[j]] = True
+    return free

@@ -1,0 +1,71 @@
+"""The key of each record: what the table says, or what a secret makes of who it is; the same for ever, in whatever table it counts."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from kernels.cell_key import MODULUS
+from kernels.hashing import hash_rows
+from pipelines import tables
+from pipelines.disclosure.case import Case
+from pipelines.disclosure.methods import CellKey
+from pipelines.errors import DataError, KeyFileError
+
+_LEAST: Final = 32  # bytes of a key file
+
+
+def of_inner(case: Case, method: CellKey) -> tuple[np.ndarray, np.ndarray]:
+    """The inner cell and the key of each record, int64 (records,) both."""
+    path = case.folder / case.specification.table
+    column = method.record_keys or method.person or ""
+    texts = tables.read_text(path, list(dict.fromkeys([*case.inner.codes, column])))
+    rows = np.column_stack([_places(texts[name], case.inner.names[name]) for name in case.inner.codes])
+    own = np.column_stack(list(case.inner.codes.values()))
+    _, numbers = np.unique(np.concatenate([own, rows]), axis=0, return_inverse=True)
+    cell_of = np.full(int(numbers.max()) + 1, -1, np.int64)
+    cell_of[numbers.ravel()[: len(own)]] = np.arange(len(own))
+    values = texts[column].to_pylist()
+    keys = _given(path, column, values) if method.record_keys else _derived(path, column, values, case.folder / (method.key_file or ""))
+    return cell_of[numbers.ravel()[len(own) :]], keys
+
+
+def _places(column: object, names: list[str]) -> np.ndarray:
+    coded = tables.code([column], tables.trimmed)  # type: ignore[list-item]
+    place = {name: number for number, name in enumerate(names)}
+    return np.array([place[text] for text in coded.texts()], np.int64)[coded.codes]
+
+
+def _given(path: Path, column: str, values: list[str | None]) -> np.ndarray:
+    try:
+        keys = np.array([float(value or "nan") for value in values])
+    except ValueError:
+        keys = np.full(len(values), np.nan)
+    if wrong := int((~((keys >= 0) & (keys < 1))).sum()):
+        raise DataError(path, f"{wrong:,} of {len(keys):,} records have a {column} that is no number from 0 to below 1", "mend the keys")
+    return np.minimum(np.round(keys * MODULUS), MODULUS - 1).astype(np.int64)
+
+
+def _derived(path: Path, column: str, values: list[str | None], key_file: Path) -> np.ndarray:
+    if missing := sum(not (value or "").strip() for value in values):
+        raise DataError(path, f"{missing:,} records have no {column}", "say who each is, or leave them out")
+    names = np.array([(value or "").strip().encode() for value in values])
+    if again := len(names) - len(np.unique(names)):
+        raise DataError(path, f"{again:,} records are of a {column} who has another", "count each person once")
+    secret = hashlib.blake2b(_secret(key_file), digest_size=16, person=b"uttag cell keys").digest()
+    return hash_rows(names, secret) % MODULUS
+
+
+def _secret(path: Path) -> bytes:
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+    except OSError:
+        raise KeyFileError(path, "cannot be read", "name a file of 32 or more random bytes") from None
+    if mode & 0o077:
+        raise KeyFileError(path, "can be read by others", f"chmod 600 {path.name}")
+    if len(content) < _LEAST:
+        raise KeyFileError(path, f"holds fewer than {_LEAST} bytes", "make it with: head -c 32 /dev/urandom")
+    return content

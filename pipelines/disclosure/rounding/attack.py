@@ -1,0 +1,113 @@
+"""What an attacker makes of numbers that each say no more than between what the true count lies, when all true counts add up.
+
+The attacker solves for the least and the most that a cell can be. A cell is known if these are one, so another true table is sought in
+which the cell has another value, and which would have been published as the same: one count more or less where that alone changes nothing
+that is shown, else a linear programme.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import highspy
+import numpy as np
+
+from kernels.rounding import free_alone
+from pipelines.disclosure.atoms import Atoms
+from pipelines.disclosure.rounding.nearest import ANY
+from pipelines.errors import DisclosureError
+
+_EXACT: Final = 1e-6
+_IDLE: Final = 3  # rounds in which nothing is found, before cells are looked at one by one
+_SEED: Final = 20_261_125
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A cell that can be worked out, and the cells whose numbers do it, int64."""
+
+    cell: int
+    by: np.ndarray
+
+
+class Attack:
+    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published of it. `truth`: what it is."""
+
+    def __init__(self, atoms: Atoms, low: np.ndarray, high: np.ndarray) -> None:
+        self.atoms, self.truth = atoms, atoms.sums(atoms.count)
+        self.low, self.high = low.copy(), high.copy()
+        self._matrix = atoms.matrix()
+        self._highs: Any = None
+
+    def widen(self, cell: int) -> None:
+        """Nothing is published of a cell any more."""
+        self.low[cell], self.high[cell] = 0, ANY
+        if self._highs is not None:
+            self._highs.changeRowBounds(cell, 0.0, highspy.kHighsInf)
+
+    def pinned(self, sought: np.ndarray) -> list[Pinned]:
+        """Those of the cells `sought`, bool (cells,), that have one value only."""
+        left = sought & ~free_alone(self.truth - self.low, self.high - self.truth, self.atoms.starts, self.atoms.cells, self.atoms.count)
+        random, rounds = np.random.default_rng(_SEED), 0
+        while left.any() and rounds < _IDLE:  # all at once, each pushed up or down as it is drawn
+            before = int(left.sum())
+            cells = np.flatnonzero(left)
+            push = np.zeros(self.atoms.size)
+            push[cells] = random.choice([-1.0, 1.0], len(cells))
+            left &= ~self._differs(self._solve(self._matrix.T @ push)[0])
+            rounds = 0 if int(left.sum()) < before else rounds + 1
+        found = []
+        for cell in np.flatnonzero(left):
+            if left[cell]:
+                least, most, by = self.between(int(cell), left)
+                if left[cell] and most <= least:
+                    found.append(Pinned(int(cell), by))
+        return found
+
+    def between(self, cell: int, left: np.ndarray | None = None) -> tuple[int, int, np.ndarray]:
+        """The least and the most that a cell can be, and the cells whose bounds say so. Of `left`, cells that have another value in a
+        table that is met on the way are struck out."""
+        ends, tight, price = [], np.zeros(self.atoms.size, bool), np.zeros(self.atoms.size)
+        for sign in (1.0, -1.0):
+            price[cell] = sign
+            solution, duals = self._solve(self._matrix.T @ price)
+            ends.append(float((self._matrix[[cell]] @ solution)[0]))
+            tight |= np.abs(duals) > _EXACT
+            if left is not None:
+                left &= ~self._differs(solution)
+        return int(np.ceil(ends[0] - _EXACT)), int(np.floor(ends[1] + _EXACT)), np.flatnonzero(tight)
+
+    def _differs(self, solution: np.ndarray) -> np.ndarray:
+        """Cells that are at least one more or less than they are in truth, bool (cells,)."""
+        return np.abs(self._matrix @ solution - self.truth) >= 1 - _EXACT
+
+    def _solve(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The table for which the counts' prices are least, and the duals of its cells."""
+        if self._highs is None:
+            self._highs = self._programme()
+        self._highs.changeColsCost(len(price), np.arange(len(price), dtype=np.int32), price)
+        self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            self._highs.clearSolver()  # the last solution was a bad start
+            self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise DisclosureError("protect", "whether a small cell could be worked out was not settled", "take another method")
+        solution = self._highs.getSolution()
+        return np.asarray(solution.col_value), np.asarray(solution.row_dual)
+
+    def _programme(self) -> Any:
+        rows, size = self._matrix.shape
+        most = float(self.truth.max(initial=0)) * 2 + 1000  # so that every programme has an end
+        model = highspy.HighsLp()
+        model.num_row_, model.num_col_ = rows, size
+        model.col_cost_, model.col_lower_, model.col_upper_ = np.zeros(size), np.zeros(size), np.full(size, most)
+        model.row_lower_, model.row_upper_ = self.low.astype(float), np.where(self.high < ANY, self.high, highspy.kHighsInf).astype(float)
+        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = self._matrix.indptr, self._matrix.indices
+        model.a_matrix_.value_ = self._matrix.data.astype(float)
+        highs = highspy._core._Highs()  # the public class prints a banner when it is made
+        for option, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("simplex_strategy", 4), ("random_seed", 1)):
+            highs.setOptionValue(option, value)
+        highs.passModel(model)
+        return highs
