@@ -104,3 +104,44 @@ def count_distinct(group: np.ndarray, positions: np.ndarray, steps: np.ndarray, 
                 last[into[j]] = group[i]
                 out[into[j]] += 1
     return out
+
+
+@compiled
+def _ranked(largest: np.ndarray, cell: int, amount: int) -> None:
+    if amount > largest[cell, 0]:
+        largest[cell, 1] = largest[cell, 0]
+        largest[cell, 0] = amount
+    elif amount > largest[cell, 1]:
+        largest[cell, 1] = amount
+
+
+@compiled
+def two_largest(
+    group: np.ndarray, positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int
+) -> np.ndarray:
+    """The two groups that add most to each cell, by what they add: int64 (cells, 2), 0 where there is none.
+
+    `amount`: int64 (n,), none below 0. The rest as in `count_distinct`.
+    """
+    largest = np.zeros((cells, 2), np.int64)
+    last = np.full(cells, -1, np.int64)
+    own = np.zeros(cells, np.int64)  # what the present group adds
+    touched = np.empty(cells, np.int64)
+    into = np.empty(steps.shape[2] ** steps.shape[0], np.int64)
+    size = 0
+    for i in range(len(positions)):
+        if i > 0 and group[i] != group[i - 1]:
+            for k in range(size):
+                _ranked(largest, touched[k], own[touched[k]])
+            size = 0
+        for j in range(_cells_of(positions[i], steps, depth, into)):
+            cell = into[j]
+            if last[cell] != group[i]:
+                last[cell] = group[i]
+                own[cell] = 0
+                touched[size] = cell
+                size += 1
+            own[cell] += amount[i]
+    for k in range(size):
+        _ranked(largest, touched[k], own[touched[k]])
+    return largest

@@ -1,6 +1,7 @@
 """Cubes on disk: the numbers as sealed Parquet, and beside them, as JSON, what the numbers are.
 
-`<table>.parquet` has one column for each measure (and `hidden` for a protected cube), one row for each cell; `<table>.json` names the
+`<table>.parquet` has one column for each measure (and `hidden` for a protected cube, the two largest contributions for a raw one of sums),
+one row for each cell; `<table>.json` names the
 dimensions and relations. The two kinds never mix: a file says which it is, and each reader takes only its own.
 """
 
@@ -20,16 +21,23 @@ from pipelines.sealing import Zone
 
 _RAW: Final = "raw cube"
 _PROTECTED: Final = "protected cube"
+_LARGEST: Final = ("largest", "second")
 
 
 def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
     """Write raw counts to `folder`."""
-    _write(cube, _RAW, dict(cube.measures), folder, zone)
+    largest: storage.Frame = {} if cube.largest is None else {name: cube.largest[:, k].copy() for k, name in enumerate(_LARGEST)}
+    _write(cube, _RAW, {**cube.measures, **largest}, folder, zone)
 
 
 def read_cubes(folder: Path, zone: Zone) -> list[Cube]:
     """Every raw cube of `folder`, by table name."""
-    return [Cube(measures=_numbers(path, about, zone), **_description(about)) for path, about in _find(folder, _RAW)]
+    cubes = []
+    for path, about in _find(folder, _RAW):
+        numbers = _numbers(path, about, zone, *(_LARGEST if about.get("largest") else ()))
+        largest = np.stack([numbers.pop(name) for name in _LARGEST], axis=1) if about.get("largest") else None
+        cubes.append(Cube(measures=numbers, largest=largest, **_description(about)))
+    return cubes
 
 
 def write_protected(cube: ProtectedCube, folder: Path, zone: Zone) -> None:
@@ -62,6 +70,7 @@ def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
         "dimensions": [asdict(dimension) for dimension in cube.dimensions], "measures": list(cube.measures),
         "additive": {name: list(flags) for name, flags in cube.additive.items()},
         "at_least": [list(pair) for pair in cube.at_least], "notes": cube.notes,
+        **({"largest": True} if isinstance(cube, Cube) and cube.largest is not None else {}),
     }  # fmt: skip
 
 

@@ -110,6 +110,7 @@ class Cube(Grid):
     small. `additive`: for each measure one bool per dimension: do the children sum to their parent? Where they do not (a person may have
     several diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a is never below
     measure b in any cell. `notes`: what each measure counts, in words, and under `decimals` how many of them sums of values have.
+    `largest`: of a sum of values, int64 (cells, 2), what the two persons who add most to each cell add, or None; it is never released.
     """
 
     table: str
@@ -120,6 +121,7 @@ class Cube(Grid):
     additive: dict[str, tuple[bool, ...]]
     at_least: tuple[tuple[str, str], ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
+    largest: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.measures.items():

@@ -197,6 +197,10 @@ def _of_standard(table: Table) -> Iterable[str]:
 def together(tables: Iterable[Table]) -> Iterable[str]:
     """Why tables of one permit cannot stand together: ways to part the same people that do not nest, so that differences between two
     tables, which disclosure control does not see, would tell of people that neither shows."""
+    tables = list(tables)
+    for table in tables:
+        if "sum" in table.measures:
+            yield f"table {table.table} asks for sums of values, which a permit cannot protect yet: ask for classes"
     for one, other in combinations(tables, 2):
         names = f"tables {one.table} and {other.table}"
         if one.table == other.table:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from kernels.ages import year_month_day
-from kernels.cells import add_up, count_distinct
+from kernels.cells import add_up, count_distinct, two_largest
 from kernels.lexis import after_washout, cut_follow_up
 from kernels.postings import row_starts
 from pipelines.aggregation import survival, transitions, values
@@ -92,7 +92,7 @@ class Counter:
         return take(events, np.flatnonzero((day >= self._begin[person]) & (day < end[person])))
 
     def count(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Each measure of the layout, those of follow-up included: int64 (cells,)."""
+        """Each measure of the layout, those of follow-up and the largest contributions included: int64 (cells,)."""
         if layout.table.count == "members":
             rows = Rows(self._member, np.asarray(self.members["start"]))
             return {"persons": self._sum(layout, rows, np.ones(len(rows.person), np.int64))}
@@ -140,8 +140,12 @@ class Counter:
         found = values.of_events(layout.table, events)
         positions = layout.positions(self.people, _rows(found.events), *found.before)
         counts = {name: add_up(positions, each, *layout.spread, layout.cells) for name, each in found.amounts(layout.measures).items()}
-        counts["persons"] = count_distinct(np.asarray(found.events["person"], np.int64), positions, *layout.spread, layout.cells)
-        return {name: counts[name] for name in layout.measures}
+        person = np.asarray(found.events["person"], np.int64)
+        counts["persons"] = count_distinct(person, positions, *layout.spread, layout.cells)
+        if layout.ranked:
+            largest = two_largest(person, positions, found.rounded, *layout.spread, layout.cells)
+            counts |= {name: largest[:, place].copy() for place, name in enumerate(layout.ranked)}
+        return {name: counts[name] for name in (*layout.measures, *layout.ranked)}
 
     def _sum(self, layout: Layout, rows: Rows, amount: np.ndarray) -> np.ndarray:
         return add_up(layout.positions(self.people, rows), amount, *layout.spread, layout.cells)

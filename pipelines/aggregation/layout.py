@@ -20,6 +20,7 @@ from pipelines.schemas import KINDS
 from pipelines.specification import MEASURES
 
 TIME_MEASURES = ("at_risk", "person_days")
+LARGEST = ("largest", "second")
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
     "survival": survival.grid, "transitions": transitions.grid, "values": values.grid,
 }  # fmt: skip
@@ -61,6 +62,11 @@ class Layout:
     def time_measures(self) -> tuple[str, ...]:
         """What is counted of follow-up, where days at risk are asked for."""
         return TIME_MEASURES if "person_days" in self.table.measures else ()
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The two largest contributions to a sum of values, by which it is known how much of it one person is."""
+        return LARGEST if "sum" in self.measures else ()
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:

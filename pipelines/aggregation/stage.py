@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def _count_shard(task: _Task) -> None:
 
 
 def _schema(layout: Layout) -> Schema:
-    return dict.fromkeys((*layout.measures, *layout.time_measures), "int64")
+    return dict.fromkeys((*layout.measures, *layout.time_measures, *layout.ranked), "int64")
 
 
 def _cubes(project: Project, layout: Layout) -> list[Cube]:
@@ -86,17 +86,31 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
 
     Who had an event and who could have had one are two populations: each has small cells of its own, and each is protected for itself.
     """
-    total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
-    for shard in project.snapshot.shards:
-        for name, values in storage.read(_counts_file(project, shard, layout.table), _schema(layout), project.zone).items():
-            total[name] = added(total[name], np.asarray(values), f"table {layout.table.table}: {name}")
     table = layout.table
+    files = (_counts_file(project, shard, table) for shard in project.snapshot.shards)
+    total = merged(
+        layout, ({name: np.asarray(each) for name, each in storage.read(p, _schema(layout), project.zone).items()} for p in files)
+    )
     measures = {name: total[name] for name in layout.measures}
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
+    if layout.ranked:
+        cubes = [replace(cubes[0], largest=np.stack([total[name] for name in layout.ranked], axis=1))]
     if layout.time_measures:
         measures = {"persons": total["at_risk"], "person_days": total["person_days"]}
         cubes.append(_cube(project, layout, time_table(table.table), f"Time at risk. {table.title}", table.time, measures))
     return cubes
+
+
+def merged(layout: Layout, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What shards have counted, as one: sums, and of the largest contributions the two largest, since a person lives in one shard."""
+    total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
+    for part in parts:
+        for name in (*layout.measures, *layout.time_measures):
+            total[name] = added(total[name], part[name], f"table {layout.table.table}: {name}")
+        if layout.ranked:
+            four = np.stack([each[name] for each in (total, part) for name in layout.ranked])
+            total["second"], total["largest"] = np.sort(four, axis=0)[-2:]
+    return total
 
 
 def added(one: np.ndarray, other: np.ndarray, where: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.cells import add_up, count_distinct, spread
+from kernels.cells import add_up, count_distinct, spread, two_largest
 
 PARENTS = ([-1, 0, 0, 1, 1], [-1, 0, 0], [-1, 0, 1, 2])
 
@@ -22,7 +22,7 @@ rows = st.lists(st.tuples(st.integers(0, 5), st.tuples(*(st.integers(0, len(each
 
 
 @given(rows)
-def test_sums_and_distinct_counts_in_every_margin(made: list[tuple[int, tuple[int, ...]]]) -> None:
+def test_sums_distinct_counts_and_the_two_largest_in_every_margin(made: list[tuple[int, tuple[int, ...]]]) -> None:
     made = sorted(made)
     shape = tuple(len(each) for each in PARENTS)
     sums, groups = np.zeros(shape, np.int64), {cell: set() for cell in product(*map(range, shape))}
@@ -34,5 +34,10 @@ def test_sums_and_distinct_counts_in_every_margin(made: list[tuple[int, tuple[in
     positions = np.array([each for _, each in made], np.int32).reshape(len(made), len(PARENTS))
     steps, depth = spread(PARENTS)
     np.testing.assert_array_equal(add_up(positions, group + 1, steps, depth, sums.size), sums.ravel())
+    largest = two_largest(group, positions, group % 4, steps, depth, sums.size)
+    for number, cell in enumerate(product(*map(range, shape))):
+        rows = [each for each, places in made if all(k in ancestors(p, at) for p, at, k in zip(PARENTS, places, cell, strict=True))]
+        added = sorted((sum(each % 4 for each in rows if each == one) for one in set(rows)), reverse=True)
+        assert largest[number].tolist() == [*added, 0, 0][:2]
     expected = [len(groups[cell]) for cell in product(*map(range, shape))]
     np.testing.assert_array_equal(count_distinct(group, positions, steps, depth, sums.size), expected)

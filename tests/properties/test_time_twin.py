@@ -3,7 +3,6 @@ one day and one event at a time."""
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
@@ -18,8 +17,9 @@ from hypothesis import strategies as st
 from kernels.exits import NEVER, exit_bands
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
-from pipelines.aggregation.stage import additive
+from pipelines.aggregation.stage import additive, merged
 from pipelines.definition import Study
+from pipelines.errors import DataError
 from pipelines.permit import Table
 from pipelines.schemas import DAY_UNKNOWN, KIND, KINDS, SETTINGS, VALUE_MISSING
 from pipelines.storage import Category, Frame, take
@@ -182,6 +182,7 @@ class Amount(NamedTuple):
 
     of: int
     number: int
+    person: int
 
 
 def ending(member: Member, table: Table) -> tuple[str, str]:
@@ -264,23 +265,39 @@ def value_rows(
         rounded = int(number * 10**table.decimals + Fraction(1, 2))
         yield "persons", where, id(member)
         yield "values", where, id(each)
-        yield "sum", where, Amount(id(each), rounded)
-        yield "squares", where, Amount(id(each), rounded**2)
+        yield "sum", where, Amount(id(each), rounded, id(member))
+        yield "squares", where, Amount(id(each), rounded**2, id(member))
         if table.first:
             return
 
 
-def twin(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict[str, np.ndarray]:
+def rows_of(shard: MadeShard, members: Frame) -> list[tuple[int, int, int]]:
+    """Position in the shard, first day and day after the last of each member."""
     ids = np.asarray(shard.frames["persons"]["person"]).tolist()
+    who, start, end = (np.asarray(members[name]).tolist() for name in ("person", "start", "end"))
+    return [(ids.index(each), *days) for each, *days in zip(who, start, end, strict=True)]
+
+
+def twin(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict[str, np.ndarray]:
     found: dict[tuple[str, tuple[int, ...]], set[object]] = {}
     kept = []
-    for who, start, end in zip(*(np.asarray(members[name]).tolist() for name in ("person", "start", "end")), strict=True):
-        kept.append(member := Member(shard, ids.index(who), start, end))
+    for row, start, end in rows_of(shard, members):
+        kept.append(member := Member(shard, row, start, end))
         for measure, places, what in rows(member, table):
             chains = [_chain(dimension, place) for dimension, place in zip(layout.dimensions, places, strict=True)]
             for cell in product(*chains):
                 found.setdefault((measure, cell), set()).add(what)
     out = {}
+    for place, name in enumerate(layout.ranked):
+        out[name] = np.zeros([len(each) for each in layout.dimensions], np.int64)
+        for (measure, cell), things in found.items():
+            if measure == "sum":
+                by_person: dict[int, int] = {}
+                for thing in things:
+                    assert isinstance(thing, Amount)
+                    by_person[thing.person] = by_person.get(thing.person, 0) + thing.number
+                out[name][cell] = [*sorted(by_person.values(), reverse=True), 0, 0][place]
+        out[name] = out[name].ravel()
     for name in (*layout.measures, *layout.time_measures):
         counts = np.zeros([len(each) for each in layout.dimensions], np.int64)
         for (measure, cell), things in found.items():
@@ -318,11 +335,10 @@ def test_any_sharding_gives_the_same_sums_and_margins_add_up_as_they_say(table: 
     shard, members = edges(7, persons=150)
     layout = Layout.of(table, STUDY)
     whole = Counter(shard, members, SOURCES).count(layout)
-    total: Tally = Tally()
-    for part, some in split(shard, members, 4):
-        total.update(Counter(part, some, SOURCES).count(layout))
+    total = merged(layout, (Counter(part, some, SOURCES).count(layout) for part, some in split(shard, members, 4)))
     for name, values in whole.items():
         np.testing.assert_array_equal(total[name], values)
+    for name, values in ((name, whole[name]) for name in whole if name not in layout.ranked):
         cube = values.reshape([len(each) for each in layout.dimensions])
         known = "persons" if name == "at_risk" else name
         for axis, dimension in enumerate(layout.dimensions):
@@ -375,3 +391,30 @@ def test_where_follow_up_ends(title: str, given_: tuple[int, int, int, int], exp
     function: Callable = exit_bands
     band, outcome = function(*columns, 30, 3)
     assert (band[0], outcome[0]) == expected
+
+
+def test_a_sum_that_would_not_fit_is_refused_and_never_wraps() -> None:
+    shard, members = edges(3)
+    events = shard.frames["events"]
+    shard.frames["events"] = {**events, "value": np.full(len(np.asarray(events["start"])), 10**9 * 10_000), "unit": events["unit"]}
+    asked = Table(table="t", title="t", count="values", unit="%", range=(0, 10**9), measures=("sum", "squares"), decimals=4, dimensions=AGE)
+    with pytest.raises(DataError, match="too large to be held exactly"):
+        Counter(shard, members, SOURCES).count(Layout.of(asked, STUDY))
+    layout = Layout.of(asked.model_copy(update={"measures": ("sum",)}), STUDY)
+    half = {name: np.full(layout.cells, 2**62, np.int64) for name in ("persons", "values", "sum", "largest", "second")}
+    with pytest.raises(DataError, match="too large to be held exactly"):
+        merged(layout, [half, half])
+
+
+def test_a_value_of_another_unit_or_beyond_the_range_is_in_a_class_of_its_own_and_in_no_sum() -> None:
+    shard, members = edges(11, persons=120)
+    counter = Counter(shard, members, SOURCES)
+    classes, sums = (
+        counter.count(Layout.of(Table(table="t", title="t", count="values", unit="%", range=(2, 10), **more), STUDY))
+        for more in ({"classes": (5,)}, {"measures": ("sum",), "dimensions": AGE, "age_width": 100, "age_top": 100})
+    )
+    everything = sum(
+        len(Member(shard, row, start, end).during()) for row, start, end in rows_of(shard, members)
+    )  # what there is: usable, of another unit, missing, below or above
+    assert classes["values"][0] == everything > classes["values"][3] > 0
+    assert sums["values"][0] == everything - classes["values"][3]

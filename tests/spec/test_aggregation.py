@@ -81,7 +81,7 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
     [
         ({"dimensions": ["sex"], "washout": 30}, {"dimensions": ["sex"]}, "another washout"),
         ({**VALUES, "classes": [5]}, {**VALUES, "classes": [6]}, "by other classes"),
-        ({**VALUES, "classes": [5]}, {**VALUES, "dimensions": ["sex"], "measures": ["sum"]}, "by other classes"),
+        ({**VALUES, "classes": [5]}, {**VALUES, "classes": [5], "first": True}, "by other classes"),
         (
             {"count": "transitions", "states": "care_level"},
             {"count": "transitions", "states": {"a": ["A"], "b": ["B"]}},
@@ -130,6 +130,12 @@ def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_s
     month = axis(table(count="monthly"), "month")
     assert dict(zip(month.codes, month.values, strict=True))["2020-02"] == 29
     assert month.values[-1] == 1
+
+
+def test_sums_of_values_are_refused_until_they_are_protected() -> None:
+    """A sum of values may be nearly one person's: a permit that asks for one is refused as long as nothing protects it."""
+    asked = table(**{**VALUES, "dimensions": ["sex"], "measures": ["sum"]})
+    assert any("sums of values" in text for text in together([asked]))
 
 
 def test_values_have_a_class_for_what_is_not_usable_and_the_ends_of_each() -> None:
