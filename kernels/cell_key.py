@@ -30,9 +30,9 @@ def add_keys(keys: np.ndarray, starts: np.ndarray, sums: np.ndarray, size: int) 
 def look_up(count: np.ndarray, keys: np.ndarray, first: np.ndarray, bounds: np.ndarray, changes: np.ndarray) -> np.ndarray:
     """What each count becomes, int64 (n,).
 
-    `count`: int64 (n,), at least 0. `keys`: int64 (n,). `first`: int64 (rows + 1,), where each row of the table of transitions begins; row i
-    is for a count of i, the last row for all larger ones, too. `bounds`, `changes`: int64, of all entries: a key changes the count by the
-    first entry whose bound it is below.
+    `count`: int64 (n,), at least 0. `keys`: int64 (n,). `first`: int64 (rows + 1,), where each row of the table of transitions begins; row
+    i is for a count of i, the last row for all larger ones, too. `bounds`, `changes`: int64, of all entries: a key changes the count by
+    the first entry whose bound it is below.
     """
     out = np.empty(len(count), np.int64)
     last = len(first) - 2

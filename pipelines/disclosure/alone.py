@@ -8,6 +8,8 @@ from typing import Any
 
 from pipelines.disclosure import case as cases
 from pipelines.disclosure.case import Case, prepare
+from pipelines.disclosure.methods import Suppression
+from pipelines.disclosure.perturbed import perturb
 from pipelines.disclosure.summed import counted_sums, suppress_sums
 from pipelines.disclosure.suppressed import suppress
 
@@ -23,4 +25,6 @@ def counted(case: Case) -> dict[str, Any]:
 
 def protect_into(case: Case, out: Path, say: Say) -> dict[str, Any]:
     """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified."""
+    if not isinstance(case.specification.method, Suppression):
+        return perturb(case, out, say)
     return (suppress if case.inner.amounts is None else suppress_sums)(case, out, say)

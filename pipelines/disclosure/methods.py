@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pipelines.site import Strict
 
 Purpose = Literal["publication", "research", "open_data"]
-SECRET: Final = {"record_keys", "person", "key_file", "ledger", "ptable"}  # settings that no proof repeats
+SECRET: Final = {"record_keys", "key_file", "ledger", "ptable"}  # settings that no proof repeats
 
 
 class Kind(Strict):
@@ -86,14 +86,13 @@ class Made(Strict):
 class CellKey(Kind):
     """Each cell changes by what a table of transitions gives for its count and its key, the sum of its records' keys.
 
-    `ptable`: CSV of transitions, or how to make one. `record_keys`: column with a number from 0 to 1 for each record; or `person`: column
-    that names who it is, and `key_file` that turns names into numbers, 32 or more random bytes that stay the same for all releases.
+    `ptable`: CSV of transitions, or how to make one. `record_keys`: column with a number from 0 to 1 for each record; or `key_file`, which
+    turns the names of the specification's `person` into such numbers: 32 or more random bytes that stay the same for all releases.
     """
 
     kind: Literal["cell_key"] = "cell_key"
     ptable: Path | Made = Made()
     record_keys: str | None = None
-    person: str | None = None
     key_file: Path | None = None
     additive: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
@@ -101,8 +100,8 @@ class CellKey(Kind):
 
     @model_validator(mode="after")
     def _keys(self) -> CellKey:
-        if (self.record_keys is None) == (self.person is None) or (self.person is None) != (self.key_file is None):
-            raise ValueError("say either record_keys, or person with key_file")
+        if (self.record_keys is None) == (self.key_file is None):
+            raise ValueError("say either record_keys or key_file")
         return self
 
 

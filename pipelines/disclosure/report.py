@@ -7,32 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import numpy as np
 
-from pipelines import storage
 from pipelines.cubes import Cube
+from pipelines.disclosure.page import write_page
 
 _MOST_BARS: Final = 40
 
-_PAGE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Protection report</title>
-<style>
-:root{color-scheme:light dark;--line:#8886;--kept:#2f7f86;--gone:#c8763a}
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
-h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}
-table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.warn{border-left:4px solid var(--gone);padding:.2rem .8rem}
-.bar{display:grid;grid-template-columns:11rem 1fr 8rem;gap:.6rem;align-items:center;font-size:.85rem}
-.bar span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.bar div{display:flex;height:.8rem;background:#8882}
-.bar i{display:block;background:var(--kept)}.bar i+i{background:var(--gone)}
-.key i{display:inline-block;width:.8rem;height:.8rem;background:var(--kept);margin:0 .3rem 0 1rem}.key i.g{background:var(--gone)}
-</style></head><body>
-<h1>Protection report</h1>
+_PAGE: Final = """<h1>Protection report</h1>
 <p class="warn">For the project zone alone: this page tells small cells from those that protect them.</p>
 <h2>Withstood</h2>
 <ul>{% for each in withstands %}<li>{{ each }}</li>{% endfor %}</ul>
@@ -57,7 +39,6 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 {% if dimension.more %}<p>… and {{ "{:,}".format(dimension.more) }} more codes.</p>{% endif %}
 {% endfor %}
 {% endfor %}
-</body></html>
 """
 
 
@@ -72,10 +53,7 @@ def write_report(
         }
         for cube, gone, small in zip(cubes, hidden, primary, strict=True)
     ]  # fmt: skip
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    text = environment.from_string(_PAGE).render(tables=tables, withstands=told["withstands"], moves=told["moves"])
-    with storage.atomic(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    write_page(path, _PAGE, tables=tables, withstands=told["withstands"], moves=told["moves"])
 
 
 def _rows(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> list[dict[str, Any]]:

@@ -80,7 +80,6 @@ def _write(case: Case, search: Search, out: Path) -> dict[str, Any]:
     certify(case, search.moves, system.persons, out / output.CERTIFICATE)
     told = _counts(case, search)
     write_report(out / "report.html", case.cubes, hidden, [system.primary[own] for own in system.cells], told)
-    (out / "report.html").chmod(0o600)
     storage.write_json(_proof(case, hidden, files), out / "proof.json")
     return told
 

@@ -13,7 +13,7 @@ from kernels.hashing import hash_rows
 from pipelines import tables
 from pipelines.disclosure.case import Case
 from pipelines.disclosure.methods import CellKey
-from pipelines.errors import DataError, KeyFileError
+from pipelines.errors import DataError, KeyFileError, SettingsError
 
 _LEAST: Final = 32  # bytes of a key file
 
@@ -21,7 +21,9 @@ _LEAST: Final = 32  # bytes of a key file
 def of_inner(case: Case, method: CellKey) -> tuple[np.ndarray, np.ndarray]:
     """The inner cell and the key of each record, int64 (records,) both."""
     path = case.folder / case.specification.table
-    column = method.record_keys or method.person or ""
+    column = method.record_keys or case.specification.person
+    if column is None:
+        raise SettingsError("specification: person", "is not said, and key_file makes keys of it", "name the column that says who it is")
     texts = tables.read_text(path, list(dict.fromkeys([*case.inner.codes, column])))
     rows = np.column_stack([_places(texts[name], case.inner.names[name]) for name in case.inner.codes])
     own = np.column_stack(list(case.inner.codes.values()))

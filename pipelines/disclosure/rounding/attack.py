@@ -32,7 +32,7 @@ class Pinned:
 
 
 class Attack:
-    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published of it. `truth`: what it is."""
+    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published of it."""
 
     def __init__(self, atoms: Atoms, low: np.ndarray, high: np.ndarray) -> None:
         self.atoms, self.truth = atoms, atoms.sums(atoms.count)
