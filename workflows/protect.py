@@ -29,7 +29,10 @@ def said(told: dict[str, Any], out: Path | None) -> str:
     lines = []
     for each in told["tables"]:
         small = f"{each['table']}: {each['cells']:,} cells, {each['small']:,} small"
-        if "hidden" in each:
+        if "margins" in each:
+            error = each["margins"]
+            small += f", {each['hidden']:,} hidden; margins are off by {error['mean']:.2f} in the mean and {error['most']:,} at most"
+        elif "hidden" in each:
             small += f", {each['hidden']:,} hidden with those that protect them ({each['value_to_protect']:,} persons in these)"
         lines.append(small)
     if "moves" in told and out is not None:

@@ -43,8 +43,8 @@ def read(folder: Path, tables: Sequence[Table], policy: dict[str, Any]) -> Certi
     count = inner["count"].to_numpy().astype(np.int64)
     if (count < 0).any():
         raise ValueError("a count is negative")
-    above = [
-        _above(table, np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64))
+    each_above = [
+        above(table, np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64))
         for table in tables
     ]
     move, row, change = (moves[name].to_numpy().astype(np.int64) for name in ("move", "inner", "change"))
@@ -56,9 +56,9 @@ def read(folder: Path, tables: Sequence[Table], policy: dict[str, Any]) -> Certi
             names[kind] = sorted(set(read_pairs["who"].to_pylist()))
             who = np.array([names[kind].index(each) for each in read_pairs["who"].to_pylist()], np.int64)
             pairs = sparse.csr_matrix((np.ones(len(who), np.int64), (read_pairs["inner"].to_numpy(), who)), (len(count), len(names[kind])))
-            behind[kind] = [(each @ pairs) > 0 for each in above]
+            behind[kind] = [(each @ pairs) > 0 for each in each_above]
     return Certificate(
-        count, changes, above, [each @ count for each in above], [_no_zeros(each @ changes) for each in above], behind, names
+        count, changes, each_above, [each @ count for each in each_above], [_no_zeros(each @ changes) for each in each_above], behind, names
     )
 
 
@@ -76,7 +76,7 @@ def _no_zeros(matrix: sparse.spmatrix) -> sparse.csr_matrix:
     return made
 
 
-def _above(table: Table, places: np.ndarray) -> sparse.csr_matrix:
+def above(table: Table, places: np.ndarray) -> sparse.csr_matrix:
     """Which inner counts each cell of a table adds up, int64 (cells, inner). `places`: int64 (inner, axes), -1 where a count is in none."""
     shape = [len(axis.codes) for axis in table.axes]
     if ((places < 0).any(axis=1) != (places == -1).all(axis=1)).any() or (places >= np.array(shape)).any():

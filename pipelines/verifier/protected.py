@@ -14,6 +14,7 @@ from pipelines.verifier import certificate as certificates
 from pipelines.verifier.attack import fixed_by_sums, pinned
 from pipelines.verifier.audit import alone
 from pipelines.verifier.certificate import Certificate
+from pipelines.verifier.perturbed import checks_of_perturbed
 from pipelines.verifier.published import large_enough, minima, published, same, whole
 from pipelines.verifier.summed import checks_of_sums
 from pipelines.verifier.tables import Claim, Table, number_cells
@@ -28,6 +29,8 @@ def verify_protected(folder: Path) -> list[Claim]:
         proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
         if proof["method"] == "suppression of sums":
             return [Claim(text, _holds(check)) for text, check in checks_of_sums(folder, proof)]
+        if proof["method"] != "suppression":
+            return [Claim(text, _holds(check)) for text, check in checks_of_perturbed(folder, proof)]
         tables, policy = [published(folder, about) for about in proof["tables"]], proof["policy"]
         least, open_zeros = [minima(table, policy) for table in tables], policy["zeros"] == "open"
         knows = _ORDER.index(policy["attacker"])

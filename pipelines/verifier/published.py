@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pipelines.verifier.tables import Axis, Table
 
 
-def published(folder: Path, about: dict[str, Any], decimals: int = 0) -> Table:
+def published(folder: Path, about: dict[str, Any], decimals: int = 0, status: str = "shown") -> Table:
     """A table as its CSV has it, in units of its last decimal; raises where its cells are not those announced, in their order."""
     axes = tuple(Axis(each["name"], tuple(each["codes"]), tuple(each["parents"])) for each in about["dimensions"])
     with (folder / f"{about['table']}.csv").open(encoding="utf-8", newline="") as source:
@@ -24,7 +24,7 @@ def published(folder: Path, about: dict[str, Any], decimals: int = 0) -> Table:
         if [row[axis.name] for row in rows] != [axis.codes[place] for place in grid[:, number]]:
             raise ValueError("the cells are not those announced")
     hidden = np.array([row["status"] == "hidden" for row in rows])
-    if any((row["value"] == "") != gone or row["status"] not in ("hidden", "shown") for row, gone in zip(rows, hidden, strict=True)):
+    if any((row["value"] == "") != gone or row["status"] not in ("hidden", status) for row, gone in zip(rows, hidden, strict=True)):
         raise ValueError("a status does not say whether there is a value")
     values = np.array([_whole(row["value"] or "0", decimals) for row in rows], np.int64)
     return Table(about["table"], "", axes, {"persons": values}, hidden, {"persons": (True,) * len(axes)}, ())

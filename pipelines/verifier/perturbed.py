@@ -1,0 +1,150 @@
+"""Checking tables whose numbers a method changed: that they keep its rule, add up where they should, and let no small cell be worked out;
+with the certificate, too, that each number is what the method makes of the true one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import scipy.sparse as sparse
+
+from pipelines.verifier.bounded import ANY, worked_out
+from pipelines.verifier.certificate import above
+from pipelines.verifier.published import published, same, whole
+from pipelines.verifier.tables import Table
+
+Check = tuple[str, Callable[[], bool]]
+
+
+def checks_of_perturbed(folder: Path, proof: dict[str, Any]) -> list[Check]:
+    """Every claim of the proof of a method that changes numbers."""
+    if proof["status"] not in ("rounded", "perturbed"):
+        raise ValueError("a status tells more than it may")
+    tables = [published(folder, about, status=proof["status"]) for about in proof["tables"]]
+    rule = _Rule(proof["method"], proof["parameters"], proof["policy"])
+    checks: list[Check] = [
+        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof["files"])),
+        ("Parquet and CSV hold the same", lambda: all(same(folder, table) for table in tables)),
+        (
+            f"every number is one that {rule.method.replace('_', ' ')} can give, and no small count is",
+            lambda: all(map(rule.can_give, tables)),
+        ),
+    ]
+    if proof["additive"]:
+        checks.append(("every margin is the sum of its parts", lambda: all(map(_adds_up, tables))))
+    if rule.method in ("base_rounding", "midpoint", "controlled_rounding"):
+        checks.append(("no small cell can be worked out of what is shown", lambda: not worked_out(tables, *rule.bounds(tables))))
+    if (folder / "certificate").is_dir():
+        checks.append(("the certificate's true counts give what is shown", lambda: _agrees(folder / "certificate", tables, rule)))
+    return checks
+
+
+class _Rule:
+    """What anybody may know of a method."""
+
+    def __init__(self, method: str, parameters: dict[str, Any], policy: dict[str, Any]) -> None:
+        self.method, self.parameters, self.minimum = method, parameters, int(policy["minimum"])
+        self.base, self.redact = int(parameters.get("base", 0)), int(parameters.get("redact", 0))
+        self.someone = 0 if parameters.get("zeros") == "hidden" else 1
+
+    def can_give(self, table: Table) -> bool:
+        """Could the method have made these numbers, and does it keep small counts from being shown?"""
+        values, zero = table.measures["persons"][~table.hidden], not table.hidden.any()
+        if self.method == "noise":
+            return zero and self.parameters["spent"] <= self.parameters["budget"] + 1e-6
+        if (values < 0).any():
+            return False
+        if self.method == "small_count_rounding":
+            return zero and self.base >= self.minimum and not ((values > 0) & (values < self.base)).any()
+        if self.method == "controlled_rounding":
+            return zero and self.base >= self.minimum and not (values % self.base).any()
+        if self.method == "cell_key":
+            return zero and not ((values > 0) & (values <= int(self.parameters["hidden"]))).any()
+        if self.method == "base_rounding":
+            least = (self.redact + 1 + self.base // 2) // self.base * self.base
+            return self.redact >= self.minimum - 1 and not ((values % self.base > 0) | ((values > 0) & (values < least))).any()
+        return self.base >= self.minimum - 1 and not ((values > 0) & (values % self.base != self.base // 2)).any()
+
+    def bounds(self, tables: Sequence[Table], true: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, int]:
+        """Between what each true count lies, for all that its own number says, int64 (cells of all,); and how many persons are not few.
+
+        With `true`, whoever looks knows which hidden cells are so by rule."""
+        values = np.concatenate([table.measures["persons"] for table in tables])
+        hidden, half = np.concatenate([table.hidden for table in tables]), self.base // 2
+        if self.method == "controlled_rounding":
+            furthest = int(self.parameters["furthest"])
+            return np.maximum(values - furthest, 0), values + furthest, self.minimum
+        if self.method == "midpoint":
+            low, high = values - half + 1, values - half + self.base
+        else:
+            low, high = np.maximum(values - half, self.redact + 1), values - half + self.base - 1
+        low, high = np.where(values == 0, 0, low), np.where(values == 0, 0, high)
+        low, high = np.where(hidden, 0, low), np.where(hidden, ANY, high)
+        if true is not None and self.method == "base_rounding":
+            few = hidden & (true >= self.someone) & (true <= self.redact)
+            low, high = np.where(few, self.someone, low), np.where(few, self.redact, high)
+        return low, high, self.minimum
+
+    def gives(self, true: np.ndarray, values: np.ndarray, hidden: np.ndarray) -> bool:
+        """Does the method make these numbers of the true ones, each for itself?"""
+        if self.method == "controlled_rounding":
+            return bool((np.abs(values - true) <= int(self.parameters["furthest"])).all())
+        if self.method == "base_rounding":
+            rounded = (true + self.base // 2) // self.base * self.base
+            return bool((hidden[(true >= self.someone) & (true <= self.redact)]).all() and (values == rounded)[~hidden].all())
+        if self.method == "midpoint":
+            middle = np.where(true > 0, (true - 1) // self.base * self.base + self.base // 2, 0)
+            return bool((hidden[true < self.someone]).all() and (values == middle)[~hidden].all())
+        return True
+
+
+def _adds_up(table: Table) -> bool:
+    values = table.measures["persons"]
+    return all((values[family[:, :-1]].sum(axis=1) == values[family[:, -1]]).all() for _, family in table.families())
+
+
+def _agrees(folder: Path, tables: Sequence[Table], rule: _Rule) -> bool:
+    """Does the method make of the true counts what is shown, and can no small cell be worked out by one who knows which cells are small?"""
+    inner = pq.read_table(folder / "inner.parquet")
+    count, every = inner["count"].to_numpy().astype(np.int64), list[np.ndarray]()
+    for table in tables:
+        places = np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64)
+        sums, values, hidden = above(table, places), table.measures["persons"], table.hidden
+        every.append(sums @ count)
+        if (count < 0).any() or not rule.gives(every[-1], values, hidden):
+            return False
+        for name in ("rounded", "noisy"):
+            if name in inner.column_names and ((sums @ inner[name].to_numpy()) != values).any():
+                return False
+        if rule.method == "cell_key" and (_looked_up(folder, every[-1], _key(sums, inner["key"].to_numpy(), rule), rule) != values).any():
+            return False
+    if rule.method == "small_count_rounding":
+        return _small_alone(count, inner["rounded"].to_numpy(), rule.base)
+    return rule.method != "base_rounding" or not worked_out(tables, *rule.bounds(tables, np.concatenate(every)))
+
+
+def _small_alone(count: np.ndarray, rounded: np.ndarray, base: int) -> bool:
+    """Do small counts become 0 or the base, or stay, and all others stay?"""
+    return bool(((rounded == count) | ((count > 0) & (count < base) & np.isin(rounded, (0, base)))).all())
+
+
+def _key(sums: sparse.csr_matrix, keys: np.ndarray, rule: _Rule) -> np.ndarray:
+    """Sums of keys less whole multiples of the modulus, in two halves, so that no sum is too large."""
+    modulus, half = int(rule.parameters["modulus"]), 10**6
+    high, low = sums @ (keys // half), sums @ (keys % half)
+    return np.array([(int(a) * half + int(b)) % modulus for a, b in zip(high, low, strict=True)], np.int64)
+
+
+def _looked_up(folder: Path, true: np.ndarray, keys: np.ndarray, rule: _Rule) -> np.ndarray:
+    """What the table of transitions makes of each count with its key."""
+    table = pq.read_table(folder / "ptable.parquet")
+    row, change, chance = (table[name].to_numpy() for name in ("i", "v", "p"))
+    made = true.copy()
+    for place, (count, key) in enumerate(zip(true.tolist(), keys.tolist(), strict=True)):
+        own = row == min(count, int(row.max()))
+        bounds = np.round(np.cumsum(chance[own]) * int(rule.parameters["modulus"]))
+        made[place] += change[own][min(int((key >= bounds).sum()), int(own.sum()) - 1)]
+    return made
