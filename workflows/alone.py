@@ -56,16 +56,23 @@ def protect(
     specification: Annotated[Path, typer.Argument(help="a YAML file: the table, its dimensions, the policy")],
     out: Annotated[Path | None, typer.Option(help="the folder to write into")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say how many cells are small, and protect none")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="say what each method would lose, and write nothing")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hide small cells of any table, and what would give them away, with a proof.
+    """Hide small cells of any table, and what would give them away, with a proof; or round or perturb, as its method says.
 
     Writes table.csv and table.parquet, proof.json, and for yourself report.html and the certificate. Protects persons counted in cells.
 
     Example: uttag protect table.yaml --out protected
+
+    uttag protect table.yaml --suggest
     """
     from workflows import protect as steps
 
+    if suggest:
+        methods = steps.suggested(specification, _silent if as_json else _plain)
+        print(json.dumps(methods, indent=2) if as_json else steps.said_of_methods(methods))
+        return
     told = steps.run(specification, out, dry_run, _silent if as_json else _plain)
     print(json.dumps(told, indent=2) if as_json else steps.said(told, out))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.disclosure import alone
 from pipelines.disclosure.specification import Specification
+from pipelines.disclosure.suggest import suggest
 from pipelines.errors import SettingsError
 
 Say = Callable[[str], None]
@@ -22,6 +23,29 @@ def run(path: Path, out: Path | None, dry_run: bool, say: Say) -> dict[str, Any]
     if dry_run or out is None:
         return alone.counted(case)
     return alone.protect_into(case, out, say)
+
+
+def suggested(path: Path, say: Say) -> dict[str, Any]:
+    """What each method would lose on the table that the specification names, and which one to take. Nothing is written."""
+    return suggest(alone.prepare(path, Specification.load(path)), say)
+
+
+def said_of_methods(told: dict[str, Any]) -> str:
+    """The methods side by side."""
+    head = ("method", "cells hidden", "persons hidden", "mean error", "largest", "adds up", "same cell, same value", "seconds")
+    rows = [
+        (
+            each["method"], each["why_not"] or f"{each['hidden']:.1%}", *([] if each["why_not"] else [
+                f"{each['persons_hidden']:.1%}", f"{each['mean_error']:.2f}", f"{each['largest_error']:.0f}",
+                "yes" if each["additive"] else "no", "yes" if each["consistent"] else "no", f"{each['seconds']:.1f}",
+            ]),
+        )
+        for each in told["methods"]
+    ]  # fmt: skip
+    widths = [max(len(row[place]) for row in [head, *rows] if len(row) == len(head)) for place in range(len(head))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False)).rstrip() for row in [head, *rows]]
+    about = f"{told['cells']:,} cells, {told['small']:.1%} of those with people small; for {told['purpose'].replace('_', ' ')}"
+    return "\n".join([about, "", *lines, "", f"take {told['recommended']}: {told['because']}"])
 
 
 def said(told: dict[str, Any], out: Path | None) -> str:

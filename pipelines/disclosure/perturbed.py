@@ -17,7 +17,6 @@ from pipelines.disclosure.loss import lost
 from pipelines.disclosure.methods import CellKey, Method, Noise, Suppression
 from pipelines.disclosure.noise import method as noise
 from pipelines.disclosure.perturbed_report import write_report
-from pipelines.disclosure.policies import TablePolicy
 from pipelines.disclosure.rounding.method import rounded
 from pipelines.errors import DisclosureError, SettingsError
 
@@ -51,9 +50,7 @@ def perturb(case: Case, out: Path, say: Say) -> dict[str, Any]:
 
 def altered(case: Case, method: Method, say: Say) -> tuple[Atoms, Altered]:
     """The other numbers, and nothing written. Raises `SettingsError` where the method cannot keep what the policy asks for."""
-    _keeps(method, case.specification.policy)
-    if case.specification.memory:
-        raise SettingsError("specification: memory", "proves suppressed tables alone", "take method: suppression, or leave memory out")
+    check(case, method)
     if method.counts_rows and case.specification.count is not None:
         raise SettingsError(
             "specification: count", f"{method.kind} needs the persons themselves, one a row", "leave count out, and name such a table"
@@ -68,9 +65,11 @@ def altered(case: Case, method: Method, say: Say) -> tuple[Atoms, Altered]:
     return together, rounded(together, method, case.specification.policy, say)
 
 
-def _keeps(method: Method, policy: TablePolicy) -> None:
-    """A rule on anything but how many persons stand in a cell is kept by suppression alone."""
-    if asked := [name for name in _OF_SUPPRESSION if getattr(policy, name)]:
+def check(case: Case, method: Method) -> None:
+    """A rule on anything but how many persons stand in a cell is kept by suppression alone. Raises `SettingsError`."""
+    if case.specification.memory:
+        raise SettingsError("specification: memory", "proves suppressed tables alone", "take method: suppression, or leave memory out")
+    if asked := [name for name in _OF_SUPPRESSION if getattr(case.specification.policy, name)]:
         raise SettingsError(
             f"specification: policy: {asked[0]}", f"{method.kind} does not keep it", "take method: suppression, or leave the rule out"
         )
