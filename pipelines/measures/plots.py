@@ -17,7 +17,9 @@ from pipelines.measures.tiles import tile_map
 
 _MOST_BARS = 30
 
-Outcome = tuple[str, np.ndarray]  # what is drawn, in words, and float64 (cells,), NaN where hidden
+Outcome = tuple[
+    str, np.ndarray, np.ndarray
+]  # what is drawn, in words, float64 (cells,), NaN where there is none, bool (cells,), is it hidden?
 
 
 def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
@@ -30,6 +32,8 @@ def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
         return _pyramid(cube, outcome, names["sex"], names["age_group"])
     if (places := with_role(cube, "places")) is not None:
         return tile_map(cube, places, *outcome)
+    if "follow_up" in names:
+        return _bars(cube, outcome, names["follow_up"], largest_first=False)
     wanted = next((names[name] for name in ("diagnosis", "chapter") if name in names), 0)
     return _bars(cube, outcome, wanted)
 
@@ -39,7 +43,7 @@ def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
 
 def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) -> Plot:
     along, groups = _first_level(cube.dimensions[year]), _groups(cube, sex)
-    unit, values = outcome
+    unit, values, _ = outcome
     figure, axes = canvas(4.2)
     lines = {label: _line(cube, values, year, along, sex, place) for label, place in groups}
     labels = [cube.dimensions[year].labels[place] for place in along]
@@ -58,7 +62,7 @@ def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) ->
 def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
     along = _first_level(cube.dimensions[age])
     groups = _groups(cube, sex)[:2]
-    unit, values = outcome
+    unit, values, _ = outcome
     figure, axes = canvas(1.6 + 0.26 * len(along))
     lines = {label: _line(cube, values, age, along, sex, place) for label, place in groups}
     labels = [cube.dimensions[age].labels[place] for place in along]
@@ -78,17 +82,18 @@ def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
     return _finished(figure, cube, f"{unit} by age and sex", labels, lines)
 
 
-def _bars(cube: ProtectedCube, outcome: Outcome, axis: int) -> Plot:
+def _bars(cube: ProtectedCube, outcome: Outcome, axis: int, largest_first: bool = True) -> Plot:
     dimension = cube.dimensions[axis]
-    unit, values = outcome
+    unit, values, gone = outcome
     leaves = _first_level(dimension)
     line = _line(cube, values, axis, leaves, None, 0)
-    order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]), place))[:_MOST_BARS]
+    order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]) * largest_first, place))[:_MOST_BARS]
+    hidden = _line(cube, gone, axis, leaves, None, 0)[order]
     figure, axes = canvas(1.2 + 0.24 * len(order))
     labels, shown = [dimension.labels[leaves[place]] for place in order], line[order]
     axes.barh(range(len(order)), np.nan_to_num(shown), color=COLOURS[0], height=0.75)
     for place in np.flatnonzero(np.isnan(shown)).tolist():
-        axes.text(0, place, " hidden", va="center", fontsize=7, color=GREY)
+        axes.text(0, place, " hidden" if hidden[place] else " nobody at risk", va="center", fontsize=7, color=GREY)
     axes.set_yticks(range(len(order)), [short(label) for label in labels], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
@@ -104,9 +109,10 @@ def _outcome(cube: ProtectedCube, time: ProtectedCube | None) -> Outcome:
     """A rate if there is one, else persons."""
     persons = np.where(cube.hidden, np.nan, cube.measures["persons"])
     if time is None or "events" not in cube.measures:
-        return "Persons", persons
+        return "Persons", persons, cube.hidden
     rate = rates(cube.measures["events"], time.measures["person_days"])[0]
-    return "Events per 100,000 person-years", np.where(cube.hidden | time.hidden, np.nan, rate)
+    hidden = cube.hidden | time.hidden
+    return "Events per 100,000 person-years", np.where(hidden, np.nan, rate), hidden
 
 
 def _line(cube: ProtectedCube, values: np.ndarray, axis: int, along: Sequence[int], group: int | None, place: int) -> np.ndarray:

@@ -16,32 +16,32 @@ _SHADES = ("#e4eef4", "#b5d0de", "#7fadc4", "#43809f", "#1f5a7a")
 _HIDDEN = "#f2f2f2"
 
 
-def tile_map(cube: ProtectedCube, axis: int, unit: str, values: np.ndarray) -> Plot:
+def tile_map(cube: ProtectedCube, axis: int, unit: str, values: np.ndarray, hidden: np.ndarray) -> Plot:
     """Each place's value at the totals of all other dimensions, in five classes of equal width. `values`: float64 (cells,), NaN where
-    hidden or undefined; `unit`: what they are, in words."""
+    there is none; `hidden`: bool (cells,), is that why? `unit`: what they are, in words."""
     dimension = cube.dimensions[axis]
     at = tuple(slice(None) if each == axis else 0 for each in range(len(cube.shape)))
-    line, hidden = values.reshape(cube.shape)[at], cube.hidden.reshape(cube.shape)[at]
+    line, gone = values.reshape(cube.shape)[at], hidden.reshape(cube.shape)[at]
     places = [place for place, tile in enumerate(dimension.values) if tile]
     ends = _ends(line[places])
     rows, columns = zip(*(divmod(dimension.values[place] - 1, 100) for place in places), strict=True)
-    figure, panel = canvas(0.8 + 0.82 * (max(rows) - min(rows) + 1))
+    figure, panel = canvas(1.0 + 0.82 * (max(rows) - min(rows) + 1))
     for place, row, column in zip(places, rows, columns, strict=True):
         value = float(line[place])
         shade = int(np.clip(np.searchsorted(ends, value, "right") - 1, 0, len(_SHADES) - 1))
-        gone = np.isnan(value)
-        colour, text = (_HIDDEN, GREY) if gone else (_SHADES[shade], "white" if shade > 2 else "black")
+        nothing = np.isnan(value)
+        colour, text = (_HIDDEN, GREY) if nothing else (_SHADES[shade], "white" if shade > 2 else "black")
         panel.add_patch(
-            Rectangle((column, row), 0.96, 0.96, facecolor=colour, edgecolor=GREY, linewidth=0.4, linestyle="--" if gone else "-")
+            Rectangle((column, row), 0.96, 0.96, facecolor=colour, edgecolor=GREY, linewidth=0.4, linestyle="--" if nothing else "-")
         )
-        shown = ("hidden" if hidden[place] else "none") if gone else number(value)
+        shown = ("hidden" if gone[place] else "none") if nothing else f"{value:,.0f}" if value >= 100 else number(value)
         for words, height in ((_broken(dimension.labels[place]), 0.36), (shown, 0.78)):
             panel.text(column + 0.48, row + height, words, ha="center", va="center", fontsize=7, color=text, linespacing=0.95)
     panel.set_xlim(min(columns) - 0.05, max(columns) + 1.01)
     panel.set_ylim(max(rows) + 1.01, min(rows) - 0.05)
     panel.set_aspect("equal")
     panel.set_axis_off()
-    figure.legend(handles=_key(ends), loc="outside upper left", ncols=6, frameon=False, fontsize=7.5, title=unit, title_fontsize=9)
+    figure.legend(handles=_key(ends), loc="outside upper left", ncols=3, frameon=False, fontsize=7.5, title=unit, title_fontsize=9)
     gaps = int(np.isnan(line[places]).sum())
     said = f"a square for each of {len(places)} places{f', {gaps} of them hidden or undefined' if gaps else ''}"
     data = {

@@ -33,26 +33,27 @@ def figures(cube: ProtectedCube, to: int) -> Columns:
 
 
 def matrix(cube: ProtectedCube, before: int, to: int) -> Plot:
-    """A square for each pair of states, darker the larger the share."""
-    share = shares(cube, to)
+    """A square for each pair of states that somebody is in, darker the larger the share."""
     at = tuple(slice(None) if each in (before, to) else 0 for each in range(len(cube.shape)))
-    grid = share[at] if before < to else share[at].T
-    labels = cube.dimensions[before].labels[1:]
+    grid, hidden, persons = (each.reshape(cube.shape)[at] for each in (shares(cube, to), cube.hidden, cube.measures["persons"]))
+    some = (persons > 0) | hidden
+    states = np.flatnonzero((some.any(axis=0) | some.any(axis=1))[1:]) + 1
+    labels = [cube.dimensions[before].labels[place] for place in states]
     figure, panel = canvas(1.4 + 0.5 * len(labels))
     rows: list[tuple[str, str, float]] = []
     for row, one in enumerate(labels):
         for column, other in enumerate(labels):
-            value = float(grid[row + 1, column + 1])
+            value = float(grid[states[row], states[column]])
             depth = 0.0 if np.isnan(value) else value / 100
             panel.add_patch(Rectangle((column, row), 0.97, 0.95, facecolor=COLOURS[0], alpha=0.08 + 0.9 * depth, edgecolor="none"))
             words, colour = ("hidden or none", GREY) if np.isnan(value) else (f"{value:.1f} %", "white" if depth > 0.55 else "black")
             panel.text(column + 0.485, row + 0.475, words, ha="center", va="center", fontsize=8, color=colour)
             rows.append((one, other, value))
     middle = np.arange(len(labels)) + 0.485
-    panel.set_xticks(middle, labels, fontsize=8)
+    panel.set_xticks(middle, [label.replace(" ", "\n") for label in labels], fontsize=8)
     panel.set_yticks(middle, labels, fontsize=8)
-    panel.set_xlim(-0.03, len(labels))
-    panel.set_ylim(len(labels), -0.03)
+    panel.set_xlim(-0.03, max(1, len(labels)))
+    panel.set_ylim(max(1, len(labels)), -0.03)
     panel.tick_params(length=0)
     panel.xaxis.tick_top()
     panel.xaxis.set_label_position("top")
