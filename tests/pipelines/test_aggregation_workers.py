@@ -1,0 +1,109 @@
+"""One thread, several, Dask's workers, one shard or several: the same cubes, byte for byte, of every kind of table."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from pipelines import definition
+from pipelines.aggregation.stage import aggregate
+from pipelines.cohort.stage import select_cohort
+from pipelines.compute import LocalWorkers, Ranks, Workers
+from pipelines.cube_files import cubes_hash, read_cubes
+from pipelines.cubes import Cube
+from pipelines.jobqueue import SlurmWorkers
+from pipelines.linkage import link
+from pipelines.permit import Permit
+from pipelines.project import Project
+from pipelines.site import Site
+from pipelines.snapshot import Snapshot
+from pipelines.store import build
+from tests.made_region import region
+from tests.nights import deliver, events, identities, make_site
+
+_PERMIT = """
+permit: all
+title: t
+holder: h
+purpose: p
+legal_basis: l
+valid_from: 2025-01-01
+valid_to: 2099-12-31
+sources: [folkbokforing, journal_a, journal_b]
+cohort: definitions/anyone.yaml
+tables:
+  - {table: members, title: t, count: members, dimensions: [sex, age_group, municipality], age_width: 20}
+  - {table: care, title: t, count: events, kind: diagnosis, dimensions: [sex, diagnosis], measures: [persons, events, admissions]}
+  - {table: time, title: t, count: events, kind: diagnosis, dimensions: [age_group, year, follow_up], measures: [events, person_days],
+     age_width: 20, follow_up: [30, 400]}
+  - {table: new, title: t, count: events, codes: [ICD-10-SE/E], washout: 300, dimensions: [sex], measures: [events, person_days]}
+  - {table: weeks, title: t, count: weekly, codes: [ICD-10-SE/C], measures: [events]}
+  - {table: months, title: t, count: monthly, kind: visit, measures: [events]}
+  - {table: until, title: t, count: survival, codes: [ICD-10-SE/E], or_death: true, step: 30, until: 900, dimensions: [sex]}
+  - {table: steps, title: t, count: transitions, states: {E: [ICD-10-SE/E], I: [ICD-10-SE/I]}, measures: [transitions]}
+  - {table: classes, title: t, count: values, unit: kg, range: [0, 200], classes: [60, 80], dimensions: [sex]}
+"""
+_DEFINITION = """
+cohort: anyone
+title: anyone with a diagnosis
+study: {from: 2015-01-01, to: 2024-12-31}
+codes: {any: [ICD-10-SE/]}
+index: {codes: any, which: first}
+"""
+
+
+def care(source: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Diagnoses, often several on a day, leap days among them, and weights, some of another unit."""
+    random, days = np.random.default_rng([*source.encode()]), ("2016-02-29", "2017-01-01", "2019-12-31", "2020-02-29", "2024-12-31")
+    made = []
+    for row in rows:
+        for _ in range(int(random.integers(1, 6))):
+            day = days[random.integers(5)] if random.random() < 0.4 else f"20{random.integers(15, 25)}-0{random.integers(1, 9)}-11"
+            made.append({"ref": row["ref"], "kind": "diagnosis", "start": day, "concept": f"ICD-10-SE/{'CEI'[random.integers(3)]}10"})
+            if random.random() < 0.5:
+                value, unit = int(random.integers(40, 120)) * 10_000, ("kg", "lb")[int(random.random() < 0.2)]
+                made.append({"ref": row["ref"], "kind": "measurement", "start": day, "value": value, "unit": unit})
+    return made
+
+
+@pytest.fixture(scope="module", params=[1, 5], ids=["one shard", "five shards"])
+def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site, made = make_site(tmp_path_factory.mktemp("workers") / "site", shards=request.param), region(5, 150)
+    for source, rows in made.rows.items():
+        deliver(site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(source, rows)))
+    link(site, Ranks())
+    build(site, Ranks())
+    for name, text in (("permits/all.yaml", _PERMIT), ("definitions/anyone.yaml", _DEFINITION)):
+        (site.root / name).parent.mkdir(exist_ok=True)
+        (site.root / name).write_text(text, encoding="utf-8")
+    return site.root
+
+
+def cubes(root: Path, workers: Workers) -> list[Cube]:
+    site = Site.load(root)
+    permit = Permit.load(site, "all")
+    project = Project(site, permit, definition.load(permit.definition_path), Snapshot.load(site))
+    select_cohort(project, workers)
+    aggregate(project, workers)
+    return read_cubes(project.folder / "raw", project.zone)
+
+
+_FOUND: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("way", ["one thread", "threads", "Dask's workers"])
+def test_the_same_cubes_however_they_are_counted(way: str, sharded: Path, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(sharded, tmp_path / "site"))
+    if way == "Dask's workers":
+        with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+            found = cubes(place, SlurmWorkers(lambda: client))
+    else:
+        found = cubes(place, LocalWorkers(1 if way == "one thread" else 3))
+    assert {cube.table for cube in found} >= {"members", "care", "time", "time-time", "new-time", "steps", "classes"}
+    assert all(cube.measures["persons"][0] > 0 for cube in found if cube.table != "months")
+    assert cubes_hash(found) == _FOUND.setdefault("first", cubes_hash(found))
