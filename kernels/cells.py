@@ -90,6 +90,17 @@ def count_distinct(group: np.ndarray, positions: np.ndarray, steps: np.ndarray, 
 
     `group`: int64 (n,), equal values side by side, non-negative. The rest as in `add_up`.
     """
+    return add_distinct(group, np.ones(len(group), np.int64), positions, steps, depth, cells)
+
+
+@compiled
+def add_distinct(
+    group: np.ndarray, amount: np.ndarray, positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int
+) -> np.ndarray:
+    """Sum over the groups that have a row in each cell of what each adds, once however many rows it has there.
+
+    `amount`: int64 (n,), the same for all rows of a group. The rest as in `count_distinct`.
+    """
     out = np.zeros(cells, np.int64)
     last = np.full(cells, -1, np.int64)
     into = np.empty(steps.shape[2] ** steps.shape[0], np.int64)
@@ -102,7 +113,7 @@ def count_distinct(group: np.ndarray, positions: np.ndarray, steps: np.ndarray, 
         for j in range(_cells_of(positions[i], steps, depth, into)):
             if last[into[j]] != group[i]:
                 last[into[j]] = group[i]
-                out[into[j]] += 1
+                out[into[j]] += amount[i]
     return out
 
 

@@ -17,7 +17,7 @@ _ONE_YEAR = 5  # width of the standard's age groups
 
 Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions"]
 
-_OF_EVENTS: Final = ("persons", "events", "admissions", "person_days")
+_OF_EVENTS: Final = ("persons", "events", "admissions", "bed_days", "person_days")
 MEASURES: Final[dict[str, tuple[str, ...]]] = {
     "members": ("persons",), "survival": ("persons",), "events": _OF_EVENTS, "weekly": _OF_EVENTS, "monthly": _OF_EVENTS,
     "values": ("persons", "values", "sum", "squares"), "transitions": ("persons", "transitions"),

@@ -10,17 +10,17 @@ from typing import Protocol
 import numpy as np
 
 from kernels.ages import year_month_day
-from kernels.cells import add_up, count_distinct, two_largest
+from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import after_washout, cut_follow_up
 from kernels.postings import row_starts
 from pipelines.aggregation import survival, transitions, values
 from pipelines.aggregation.dimensions import People, Rows
 from pipelines.aggregation.layout import Layout
 from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN, SETTING
+from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
 from pipelines.storage import Category, Frame, take
 
-_COLUMNS = ("person", "start", "concept", "kind", "setting", "source", "encounter", "care_unit", "value", "unit")
+_COLUMNS = ("person", "start", "end", "concept", "kind", "setting", "source", "encounter", "care_unit", "value", "unit")
 
 
 class Shard(Protocol):
@@ -51,6 +51,13 @@ class Counter:
         return begin
 
     @cached_property
+    def _end(self) -> np.ndarray:
+        """The day after the last of each member, by person of the shard, int32, `DAY_UNKNOWN` if no member."""
+        end = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
+        end[self._member] = np.asarray(self.members["end"])
+        return end
+
+    @cached_property
     def _contacts(self) -> Frame:
         """Events of members on their index day."""
         begin = self._begin
@@ -74,10 +81,17 @@ class Counter:
         )
 
     @cached_property
-    def _stays(self) -> np.ndarray:
-        """Encounters that are inpatient stays: a diagnosis often does not say so itself, but the visit that it was made at does."""
-        inpatient = np.asarray(self._allowed["setting"]) == SETTING["inpatient"]
-        return np.unique(np.asarray(self._allowed["encounter"])[inpatient])
+    def _stays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Encounters that are inpatient stays, int64 ascending, the day that each begins and the day that it ends on, int64: a diagnosis
+        often does not say so itself, but the visit that it was made at does. An end that is not known is the day it began."""
+        events = self._allowed
+        inpatient = np.flatnonzero((np.asarray(events["setting"]) == SETTING["inpatient"]) & (np.asarray(events["encounter"]) != 0))
+        encounter, place = np.unique(np.asarray(events["encounter"])[inpatient], return_inverse=True)
+        start, end = (np.asarray(events[name], np.int64)[inpatient] for name in ("start", "end"))
+        first, last = np.full(len(encounter), DAY_OPEN, np.int64), np.full(len(encounter), DAY_UNKNOWN, np.int64)
+        np.minimum.at(first, place, start)
+        np.maximum.at(last, place, np.maximum(start, end))
+        return encounter, first, last
 
     @cached_property
     def _events(self) -> Frame:
@@ -86,10 +100,8 @@ class Counter:
 
     def _followed(self, events: Frame) -> Frame:
         """Those of some events that lie in the follow-up of a member."""
-        end = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
-        end[self._member] = np.asarray(self.members["end"])
         person, day = np.asarray(events["person"]), np.asarray(events["start"])
-        return take(events, np.flatnonzero((day >= self._begin[person]) & (day < end[person])))
+        return take(events, np.flatnonzero((day >= self._begin[person]) & (day < self._end[person])))
 
     def count(self, layout: Layout) -> dict[str, np.ndarray]:
         """Each measure of the layout, those of follow-up and the largest contributions included: int64 (cells,)."""
@@ -159,22 +171,29 @@ class Counter:
             "events": self._sum(layout, rows, np.ones(len(rows.person), np.int64)),
             "persons": self._distinct(layout, rows, rows.person),
         }
-        if "admissions" in layout.measures:
+        if {"admissions", "bed_days"} & set(layout.measures):
             encounter = np.asarray(events["encounter"])
-            counts["admissions"] = self._admissions(
-                layout, take(events, np.flatnonzero((encounter != 0) & np.isin(encounter, self._stays)))
-            )
+            counts |= self._admissions(layout, take(events, np.flatnonzero(np.isin(encounter, self._stays[0]))))
         return counts
 
-    def _admissions(self, layout: Layout, events: Frame) -> np.ndarray:
-        """Distinct stays. A stay belongs to the day of its first event, so that it has one age, year and home."""
+    def _admissions(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
+        """Distinct stays and their days. A stay belongs to the day of its first event, so that it has one age, year and home."""
         person, encounter, day = (np.asarray(events[name]) for name in ("person", "encounter", "start"))
         order = np.lexsort((day, encounter, person))
-        events = take(events, order)
-        new = np.append(True, (np.diff(person[order]) != 0) | (np.diff(encounter[order]) != 0))[: len(order)]
+        events, person, encounter = take(events, order), person[order], encounter[order]
+        new = np.append(True, (np.diff(person) != 0) | (np.diff(encounter) != 0))[: len(order)]
         stay = np.cumsum(new) - 1
         rows = _rows({**events, "start": day[order][np.flatnonzero(new)][stay] if len(stay) else day})
-        return self._distinct(layout, rows, stay)
+        positions = layout.positions(self.people, rows)
+        amounts = {"admissions": np.ones(len(stay), np.int64), "bed_days": self._bed_days(person, encounter)}
+        return {name: add_distinct(stay, amount, positions, *layout.spread, layout.cells) for name, amount in amounts.items()}
+
+    def _bed_days(self, person: np.ndarray, encounter: np.ndarray) -> np.ndarray:
+        """Days of some members' stays from admission to discharge, within follow-up: int64 (n,), at least 1."""
+        known, first, last = self._stays
+        place = np.searchsorted(known, encounter)
+        begin, end = self._begin[person].astype(np.int64), self._end[person].astype(np.int64)
+        return np.maximum(1, np.minimum(last[place], end) - np.maximum(first[place], begin))
 
     def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
         """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""

@@ -19,6 +19,7 @@ _COUNTS = {
 }
 _MEASURES = {
     "persons": "persons, each once in a cell", "events": "events", "admissions": "inpatient stays with such an event",
+    "bed_days": "days of those stays",
     "person_days": "days at risk, in a table of their own, of which rates are made", "values": "values", "sum": "their sum",
     "squares": "the sum of their squares", "transitions": "steps",
 }  # fmt: skip

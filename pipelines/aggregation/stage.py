@@ -141,10 +141,10 @@ def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     several cells, but always has one sex; a stay has one day, but may have several diagnoses.
     """
     table = layout.table
-    if not table.counts_events or table.first or measure not in ("persons", "at_risk", "admissions"):
+    if not table.counts_events or table.first or measure not in ("persons", "at_risk", "admissions", "bed_days"):
         return (True,) * len(layout.dimensions)
     grid = (False,) * len(layout.grid)
-    if measure == "admissions":
+    if measure in ("admissions", "bed_days"):
         return (*grid, *(each.per_day for each in layout.classifications))
     return (*grid, *(each.per_person for each in layout.classifications))
 
@@ -170,6 +170,7 @@ def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
         "persons": persons,
         "events": f"{new}such events in the follow-up of members, classified on the day they began",
         "admissions": "inpatient stays with such an event, classified on the day of the first",
+        "bed_days": "days of those stays within the follow-up, from admission to discharge, at least one each; classified as the stay",
         "person_days": f"days of follow-up{at_risk}, classified day by day",
         "transitions": "steps from the state of one day to that of the next with a state, the same or another, classified on the latter",
         "values": f"{'first ' if table.first else ''}such values in the follow-up of members, classified on the day they were measured",

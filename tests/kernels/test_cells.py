@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.cells import add_up, count_distinct, spread, two_largest
+from kernels.cells import add_distinct, add_up, count_distinct, spread, two_largest
 
 PARENTS = ([-1, 0, 0, 1, 1], [-1, 0, 0], [-1, 0, 1, 2])
 
@@ -34,6 +34,8 @@ def test_sums_distinct_counts_and_the_two_largest_in_every_margin(made: list[tup
     positions = np.array([each for _, each in made], np.int32).reshape(len(made), len(PARENTS))
     steps, depth = spread(PARENTS)
     np.testing.assert_array_equal(add_up(positions, group + 1, steps, depth, sums.size), sums.ravel())
+    weighted = [sum(each % 3 for each in groups[cell]) for cell in product(*map(range, shape))]
+    np.testing.assert_array_equal(add_distinct(group, group % 3, positions, steps, depth, sums.size), weighted)
     largest = two_largest(group, positions, group % 4, steps, depth, sums.size)
     for number, cell in enumerate(product(*map(range, shape))):
         rows = [each for each, places in made if all(k in ancestors(p, at) for p, at, k in zip(PARENTS, places, cell, strict=True))]

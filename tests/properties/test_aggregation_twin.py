@@ -111,6 +111,10 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
         for encounter, day in stays.items():
             if "admissions" in found:
                 note("admissions", person, day, (person, encounter))
+                of_stay = np.flatnonzero(allowed & (events["encounter"] == encounter) & (events["setting"] == SETTING["inpatient"]))
+                days = range(max(start, int(events["start"][of_stay].min())), min(end, int(events["end"][of_stay].max())))
+                for each in list(days) or ["the day of admission"]:
+                    note("bed_days", person, day, (person, encounter, each))
         if "person_days" in found:
             for day in range(start, end):
                 note("person_days", person, day, (person, day))
@@ -128,7 +132,7 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
 DAYS = ("events", "person_days")
 TABLES = [
     Table(table="m", title="m", count="members", dimensions=("sex", "age_group", "municipality")),
-    Table(table="e", title="e", count="events", dimensions=("sex", "year", "municipality"), measures=("admissions", *DAYS)),
+    Table(table="e", title="e", count="events", dimensions=("sex", "year", "municipality"), measures=("admissions", "bed_days", *DAYS)),
     Table(table="a", title="a", count="events", dimensions=("age_group", "year"), measures=DAYS, age_width=10, age_top=80),
 ]
 
