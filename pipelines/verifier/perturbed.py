@@ -97,7 +97,7 @@ class _Rule:
             return bool((hidden[(true >= self.someone) & (true <= self.redact)]).all() and (values == rounded)[~hidden].all())
         if self.method == "midpoint":
             middle = np.where(true > 0, (true - 1) // self.base * self.base + self.base // 2, 0)
-            return bool((hidden[true < self.someone]).all() and (values == middle)[~hidden].all())
+            return bool((self.someone == 1 or hidden[true == 0].all()) and (values == middle)[~hidden].all())
         return True
 
 
