@@ -104,6 +104,19 @@ def test_what_was_changed_afterwards_does_not_verify(tmp_path: Path, change: str
     assert "FAILS" in uttag("verify", tmp_path / "out", code=16).stdout
 
 
+@pytest.mark.parametrize("attacker", ["sums", "nonnegative", "rule"])
+def test_of_each_small_cell_every_small_value_stays_possible_where_the_policy_asks_for_whole_intervals(
+    tmp_path: Path, attacker: str
+) -> None:
+    table(tmp_path, CELLS)
+    policy = {"minimum": 5, "zeros": "open", "attacker": attacker, "interval": "whole"}
+    told = protected(tmp_path, policy=policy)
+    assert told["moves"] >= 3  # two small cells of 3 and 1 have six other values; a move may make several of them
+    text = (tmp_path / "out" / "proof.json").read_text()
+    (tmp_path / "out" / "proof.json").write_text(text.replace('"minimum": 5', '"minimum": 6'))
+    assert "FAILS" in uttag("verify", tmp_path / "out", code=16).stdout
+
+
 BAD = [
     ([("r1", "c1", "w", -1)], 14), ([("r1", "c1", "w", "1.5")], 14), ([("r1", "c1", "w", "")], 14), ([], 14),
     ([CELLS[0], CELLS[0]], 14), ([*CELLS, ("r1", "c2", "w", 5)], 14), ([("", "c1", "w", 9)], 14), ([("r1", "c1", "w", 2)], 15),

@@ -50,6 +50,14 @@ class Mover:
         still = np.isin(self.active, variables)
         self._programme.limit(np.where(still, 0, self.lower), np.where(still, 0, self.upper))
 
+    def force(self, variable: int, change: int) -> bool:
+        """From now on `variable` changes by just that, and all others may move; False if it may not."""
+        here = self.active == variable
+        if not here.any() or not self.lower[here][0] <= change <= self.upper[here][0]:
+            return False
+        self._programme.limit(np.where(here, change, self.lower), np.where(here, change, self.upper))
+        return True
+
     def find(self, costs: np.ndarray, rewards: np.ndarray) -> list[Move]:
         """The whole-number parts of the cheapest move, none if the solver gives up.
 

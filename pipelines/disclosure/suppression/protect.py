@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from kernels.elimination import determined
 from pipelines.cubes import Cube, ProtectedCube
 from pipelines.disclosure.suppression.attackers import Attackers
+from pipelines.disclosure.suppression.intervals import Widening
 from pipelines.disclosure.suppression.moves import Move
 from pipelines.disclosure.suppression.search import Search
 from pipelines.disclosure.suppression.singles import Guard
@@ -74,6 +75,8 @@ def found(system: System, say: Callable[[str], None], attackers: Attackers = DEF
             say(f"{int((search.hidden & ~system.secret).sum()):,} cells hidden, {len(search.moves):,} moves")
             if attackers.singletons:
                 Guard(search).run()
+            if attackers.interval == "whole" and system.least is not None:
+                Widening(search, system.least).run()
         except DisclosureError as fault:
             say(f"attempt {attempt + 1} of {_ATTEMPTS}: {fault.what}")
             last = fault

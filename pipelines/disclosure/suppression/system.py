@@ -60,7 +60,7 @@ class System:
     bounds of each relation's sum over a move, both 0 where children add up. `cells`: for each cube the variable of each cell.
     `same`: int64 (n,), variables that are known to count the one same person share a number; -1 for all others. `parents`: of each
     dimension's positions, where the variables are the cells of one cube in order. `unpublished`: bool (n,), variables that stand in no
-    table.
+    table. `least`: int64 (n,), fewest persons that each may show.
     """
 
     persons: np.ndarray
@@ -76,6 +76,7 @@ class System:
     same: np.ndarray
     parents: tuple[tuple[int, ...], ...] | None = None
     unpublished: np.ndarray | None = None
+    least: np.ndarray | None = None
 
     @cached_property
     def matrix(self) -> sparse.csc_matrix:
@@ -146,7 +147,7 @@ def build(cubes: Sequence[Cube], policy: Policy, rules: Sequence[Sensitive] = ()
     same = _same_person(counts, relations.families)
     whole = len(cubes) == 1 and size == cubes[0].cells
     parents = tuple(dimension.parents for dimension in cubes[0].dimensions) if whole else None
-    return System(np.maximum.reduce(counts), primary, narrow, wide, *relations.arrays(), tuple(cells), same, parents)
+    return System(np.maximum.reduce(counts), primary, narrow, wide, *relations.arrays(), tuple(cells), same, parents, least=limits.least)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def assemble(
         relations.families.append(line)
         relations.add(line, np.array([1] * len(parts) + [-1], np.int64), zero, zero)
     same = _same_person([persons], relations.families)
-    return System(persons, primary, narrow, wide, *relations.arrays(), tuple(cells), same, None, unpublished)
+    return System(persons, primary, narrow, wide, *relations.arrays(), tuple(cells), same, None, unpublished, limits.least)
 
 
 # ---- variables --------------------------------------------------------------------------------------------------------------
