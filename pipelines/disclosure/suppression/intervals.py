@@ -1,7 +1,7 @@
 """Whole intervals: of each small cell, every value that it could have as a small one stays possible.
 
 One move lets a cell be something else; for a cell of 2 where 5 may be shown, three are needed, to 1, 3 and 4. Moves that are there already
-are taken several times over first; then a linear programme seeks one move for each value that is still missing: the one that hides least, and
+are taken several times over first; then a linear programme seeks one move for each value that is missing: the one that hides least, and
 where that is none in whole numbers, one of few cells.
 """
 
