@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.codes import Standard, standard
 from pipelines.site import Strict
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _MOST_BANDS = 400
-_ONE_YEAR = 5  # width of the standard's age groups
 
 Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions"]
 
@@ -25,11 +25,29 @@ MEASURES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Standardise(Strict):
-    """Rates as they would be if every population had the ages of a standard. `ages_from`: younger ages have no weight."""
+    """Rates as they would be if every population had the ages of a standard."""
 
-    to: Literal["esp2013"]
-    over: Literal["age_group"] = "age_group"
-    ages_from: int = Field(0, ge=0, le=95)
+    to: Literal["esp2013", "own"] = Field(description="the European Standard Population of 2013, or one of the permit's own")
+    over: Literal["age_group"] = Field("age_group", description="the dimension of ages")
+    ages_from: int = Field(0, ge=0, le=95, description="younger ages have no weight")
+    title: str | None = Field(None, description="own: what it is called, with its year and source")
+    weights: dict[int, int] = Field(default={}, description="own: people by the first age of each group, the last group open")
+
+    @model_validator(mode="after")
+    def _own(self) -> Standardise:
+        if (self.to == "own") != bool(self.weights) or bool(self.weights) != bool(self.title):
+            raise ValueError("needs title and weights for a standard of its own, and for no other")
+        if self.weights and (min(self.weights) != 0 or min(self.weights.values()) < 0 or sum(self.weights.values()) == 0):
+            raise ValueError("has weights that do not begin at age 0, are negative or are all 0")
+        return self
+
+    @property
+    def standard(self) -> Standard:
+        """The population itself."""
+        if self.to != "own":
+            return standard(self.to)
+        ages = tuple(sorted(self.weights))
+        return Standard(self.title or "", ages, tuple(self.weights[age] for age in ages))
 
 
 class Table(Strict):
@@ -189,9 +207,9 @@ def _of_standard(table: Table) -> Iterable[str]:
         yield "can be standardised only with count: events and the measures events and person_days"
     if table.standardise.over not in table.dimensions:
         yield f"is standardised over {table.standardise.over}, which is not among its dimensions"
-    top = table.age_top - table.age_top % table.age_width
-    if table.age_width % _ONE_YEAR or top > 95 or table.standardise.ages_from % table.age_width or table.standardise.ages_from > top:
-        yield "has age groups that are not unions of the standard's: age_width a multiple of 5, age_top at most 95, ages_from one of them"
+    groups = set(range(0, table.age_top + 1, table.age_width))
+    if not groups <= set(table.standardise.standard.first_ages) or table.standardise.ages_from not in groups:
+        yield "has age groups that are not unions of the standard's, or ages_from that begins none of them (see docs/aggregation.md)"
 
 
 def together(tables: Iterable[Table]) -> Iterable[str]:

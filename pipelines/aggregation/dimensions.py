@@ -115,7 +115,7 @@ def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> 
     asked = table.standardise
     if asked is None:
         return dimension
-    standard = codes.standard(asked.to)
+    standard = asked.standard
     ends = [*first_ages[1:], None]
     weights = [standard.between(low, high) if low >= asked.ages_from else 0 for low, high in zip(first_ages, ends, strict=True)]
     groups = ", ".join(label for label, weight in zip(dimension.labels[1:], weights, strict=False) if weight)

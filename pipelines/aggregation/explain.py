@@ -57,7 +57,9 @@ def sentences(table: Table) -> Iterator[str]:
     yield "  with every margin"
     if table.standardise:
         ages = f"from {table.standardise.ages_from} years" if table.standardise.ages_from else "of all ages"
-        yield f"  rates also standardised over {table.standardise.over} to {table.standardise.to}, {ages}"
+        weights = ", ".join(f"{age}: {people}" for age, people in sorted(table.standardise.weights.items()))
+        own = f"; people from each age on {weights}" if weights else ""
+        yield f"  rates also standardised over {table.standardise.over} to the {table.standardise.standard.title}, {ages}{own}"
 
 
 def _events(table: Table) -> str:

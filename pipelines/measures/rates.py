@@ -7,6 +7,7 @@ from scipy.stats import chi2
 
 from pipelines.cubes import ProtectedCube
 from pipelines.figures import Columns
+from pipelines.measures.intervals import wilson
 
 DAYS_PER_YEAR = 365.25
 PER = 100_000
@@ -16,6 +17,8 @@ MEANINGS = {
     "rate_low": "lower limit of the exact 95 % interval of the rate (Garwood 1936)",
     "rate_high": "upper limit of the exact 95 % interval of the rate (Garwood 1936)",
     "percent_of_at_risk": "persons with an event per hundred persons at risk in the cell",
+    "percent_low": "lower 95 % limit of that share (Wilson 1927)",
+    "percent_high": "upper 95 % limit of that share (Wilson 1927)",
     "percent_of_total": "persons per hundred of the table's total",
     "why_empty": "why figures are left out: hidden, or nobody at risk",
 }
@@ -41,7 +44,9 @@ def figures(cube: ProtectedCube, time: ProtectedCube | None = None) -> Columns:
     hidden = cube.hidden | time.hidden if time is not None else cube.hidden
     if time is not None and "events" in measures:
         columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], time.measures["person_days"]), strict=True))
-        columns["percent_of_at_risk"] = _percent(measures["persons"], time.measures["persons"])
+        having, of = measures["persons"], np.maximum(time.measures["persons"], 0)
+        columns["percent_of_at_risk"] = _percent(having, of)
+        columns |= dict(zip(("percent_low", "percent_high"), _limits(having, of), strict=True))
         columns = {name: np.where(hidden, np.nan, values) for name, values in columns.items()}
     total = np.full(cube.cells, 0 if cube.hidden[0] else measures["persons"][0])
     columns["percent_of_total"] = _percent(measures["persons"], total)
@@ -53,6 +58,13 @@ def figures(cube: ProtectedCube, time: ProtectedCube | None = None) -> Columns:
 
 def _percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return 100 * part / np.where(whole > 0, whole, np.nan)
+
+
+def _limits(part: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's limits in per cent, NaN where nobody is at risk, or fewer than have had an event."""
+    some = (whole > 0) & (part <= whole)
+    low, high = wilson(np.where(some, part, 0), np.where(some, whole, 1))
+    return np.where(some, 100 * low, np.nan), np.where(some, 100 * high, np.nan)
 
 
 def _printed(values: np.ndarray) -> tuple[str, ...]:

@@ -85,3 +85,15 @@ def test_each_plot_is_a_described_picture_with_its_numbers_and_no_date(names: tu
 
 def test_a_raw_cube_is_no_protected_cube() -> None:
     assert not issubclass(Cube, ProtectedCube) and not issubclass(ProtectedCube, Cube)
+
+
+def test_persons_with_an_event_are_a_share_of_those_at_risk_with_wilsons_limits() -> None:
+    """Wilson (1927), as every text has it: 15 of 50 are 30 per cent, from 19.1 to 43.8."""
+    sex = flat("sex", "1", "2")
+    measures = {"persons": np.array([15, 15, 0]), "events": np.array([20, 20, 0])}
+    of = {"persons": np.array([50, 50, 0]), "person_days": np.array([900, 900, 0])}
+    additive, hidden = dict.fromkeys((*measures, *of), (True,)), np.zeros(3, bool)
+    cube, time = (ProtectedCube("t", "t", "p", (sex,), each, hidden, additive) for each in (measures, of))
+    columns = derive(cube, time).columns
+    assert [columns[name][1] for name in ("percent_of_at_risk", "percent_low", "percent_high")] == ["30.00", "19.10", "43.75"]
+    assert columns["percent_low"][2] == columns["percent_high"][2] == ""

@@ -121,6 +121,20 @@ def test_age_groups_have_the_weight_of_all_of_the_standards_groups_in_them() -> 
     assert sum(whole.values) == sum(codes.standard("esp2013").weights) == 100_000
 
 
+def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:
+    own = {"to": "own", "title": "Population of the county, 2023", "weights": {0: 300, 20: 500, 60: 150, 80: 50}}
+    ages = {**RATE, "dimensions": ["age_group"], "age_width": 20, "age_top": 80}
+    with pytest.raises(ValidationError, match="not unions of the standard's"):
+        table(**ages, standardise=own)  # there is no group from 40 years on
+    own["weights"] = {0: 300, 20: 200, 40: 300, 60: 150, 70: 10, 80: 50}
+    age = axis(table(**ages, standardise={**own, "ages_from": 20}), "standard")
+    assert age.values == (0, 0, 200, 300, 160, 50, 0)
+    assert "Population of the county, 2023" in age.about
+    for wrong in ({"to": "own"}, {"to": "esp2013", "title": "x"}, {**own, "weights": {5: 1}}, {**own, "weights": {0: -1, 5: 2}}):
+        with pytest.raises(ValidationError, match="standardise"):
+            table(**ages, standardise=wrong)
+
+
 def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_studied() -> None:
     week = axis(table(count="weekly"), "week")
     days = dict(zip(week.codes, week.values, strict=True))
