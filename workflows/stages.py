@@ -120,6 +120,10 @@ def release(call: Call, journal: Journal) -> dict[str, Any]:
 
     project = call.project()
     receipt = release(project)
+    if receipt["held"]:
+        journal.say(
+            f"held: what has changed since an earlier version is too little to be shown safely; version {receipt['version']} stands"
+        )
     return _of_project(project, "release", receipt, bundle=receipt["manifest"])
 
 

@@ -15,10 +15,13 @@ from pipelines.release.pages import index_page
 from pipelines.site import Site
 
 
-def publish(release: Path, case: str, build: Callable[[Path], None], check: Callable[[Path], None]) -> Path:
+def publish(
+    release: Path, case: str, build: Callable[[Path], None], check: Callable[[Path], None], tells: Callable[[Path, Path], bool]
+) -> tuple[Path, bool]:
     """Build a bundle beside its place, check it, and give it the case's next number.
 
-    The latest version is left as it is where `build` makes the same bytes. Returns the version's folder, `<release>/<case>/<number>`.
+    The latest version is left as it is where `build` makes the same bytes, and where the new bundle beside an earlier version `tells` of
+    few people: it is held. Returns the latest version's folder, `<release>/<case>/<number>`, and whether a newer one was held.
     """
     home = release / case
     with _beside(home) as fresh:
@@ -27,11 +30,13 @@ def publish(release: Path, case: str, build: Callable[[Path], None], check: Call
         latest = latest_version(home)
         if latest and (home / str(latest) / "manifest.json").read_bytes() == (fresh / "manifest.json").read_bytes():
             check(home / str(latest))
-            return home / str(latest)
+            return home / str(latest), False
+        if any(tells(fresh, home / str(number)) for number in _versions(home)):
+            return home / str(latest), True
         place = home / str(latest + 1)
         fresh.rename(place)
         _write_text(f"{latest + 1}\n", home / "latest")
-    return place
+    return place, False
 
 
 def write_index(release: Path, site: str) -> None:
@@ -53,8 +58,11 @@ def latest(site: Site, case: str) -> Path:
 
 def latest_version(home: Path) -> int:
     """Number of the latest version of a case, 0 if there is none. A version counts from its rename on, whatever `latest` says."""
-    numbers = [int(path.name) for path in home.iterdir() if path.name.isdigit()] if home.is_dir() else []
-    return max(numbers, default=0)
+    return max(_versions(home), default=0)
+
+
+def _versions(home: Path) -> list[int]:
+    return sorted(int(path.name) for path in home.iterdir() if path.name.isdigit()) if home.is_dir() else []
 
 
 def _case(home: Path) -> dict[str, Any]:

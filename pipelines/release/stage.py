@@ -40,22 +40,26 @@ def release(project: Project) -> dict[str, Any]:
 
 
 def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str) -> dict[str, Any]:
-    """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim holds."""
+    """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim holds.
+
+    The receipt says `held` where the latest version stands, because this one beside an earlier one would tell of few people.
+    """
     cubes = read_protected(run / "protected", zone)
     certificate = storage.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
     _require(audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy), "release")
     figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
     proof = storage.read_json(run / "proof" / "proof.json")
     public = signing.public_key(signing_key)
-    place = publish(
+    place, held = publish(
         released,
         case.case,
         build=lambda folder: build_bundle(case, cubes, figures, proof, signing_key, folder),
         check=lambda folder: _require(verifier.verify_bundle(folder, public), "release"),
+        tells=lambda new, old: verifier.tells_of_few(new, old, case.policy.minimum),
     )
     write_index(released, site)
     manifest = storage.file_digest(place / "manifest.json")
-    return {"bundle": place.relative_to(released).as_posix(), "version": int(place.name), "manifest": manifest}
+    return {"bundle": place.relative_to(released).as_posix(), "version": int(place.name), "manifest": manifest, "held": held}
 
 
 def audit(raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Frame, policy: Policy) -> list[verifier.Claim]:

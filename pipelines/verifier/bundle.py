@@ -44,6 +44,12 @@ def verify_bundle(folder: Path, public_key: bytes | None = None) -> list[Claim]:
     return [*claims, *_of_tables(folder)]
 
 
+def tables_of(folder: Path) -> list[Table]:
+    """The tables of a bundle, as their CSV has them. Raises in one way or another where it is broken."""
+    structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+    return [_published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table for about in structure["tables"]]
+
+
 def _holds(check: Callable[[], bool]) -> bool:
     try:
         return bool(check())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,10 @@ class Place:
         self.key = root / "keys" / "release.ed25519"
         self.public = signing.create_signing_key(self.key, b"s" * 32)
 
-    def prepare(self, seed: int = 5) -> Place:
+    def prepare(self, seed: int = 5, times: int = 1) -> Place:
+        """`times`: everybody is counted so often, as if there were as many like them."""
         for cube in random_cubes(seed):
-            write_cube(cube, self.run / "raw", self.zone)
+            write_cube(replace(cube, measures={name: times * each for name, each in cube.measures.items()}), self.run / "raw", self.zone)
         disclose_files(self.run / "raw", self.run, Policy(), self.zone)
         measure(self.run / "protected", self.run / "measures", self.zone)
         return self
@@ -183,11 +185,18 @@ def test_the_same_tables_are_the_same_bytes_and_no_new_version(place: Place, tmp
 
 
 def test_other_tables_are_a_new_version_beside_the_old(place: Place) -> None:
-    assert place.prepare(seed=6).release().name == "2"
+    assert place.prepare(times=6).release().name == "2"
     assert holds(place.released / "case" / "1", place.public)
     assert holds(place.released / "case" / "2", place.public)
     assert (place.released / "case" / "latest").read_text().strip() == "2"
     assert "case/2/tables/a.csv" in (place.released / "index.html").read_text()
+
+
+def test_a_version_that_beside_an_earlier_one_would_tell_of_few_people_is_held(place: Place) -> None:
+    public = {path: path.read_bytes() for path in place.released.rglob("*") if path.is_file()}
+    receipt = release_files(CASE, place.prepare(seed=6).run, place.released, place.key, place.zone, "site")
+    assert (receipt["held"], receipt["version"]) == (True, 1)
+    assert {path: path.read_bytes() for path in place.released.rglob("*") if path.is_file()} == public
 
 
 def test_nothing_hidden_is_in_any_form_of_the_tables(place: Place) -> None:
