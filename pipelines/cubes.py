@@ -22,6 +22,7 @@ ROLES = (
     "outcome",  # how a member's time ended: the event, perhaps what competes with it, and last neither
     "care_unit",  # units of care to be compared
     "classes",  # of values, with the upper end of each in ten-thousandths, that of the total the lower end of the first; 0: not usable
+    "day",  # days on which somebody is followed
     "state",  # of which one leads to another
     "places",  # with where each stands in a map of squares: 1 + 100 times its row + its column, 0 for margins and places unknown
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from itertools import combinations, pairwise
 from typing import Any, Final, Literal
 
@@ -15,11 +16,12 @@ from pipelines.site import Strict
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _MOST_BANDS = 400
 
-Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions"]
+Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions", "prevalence"]
 
 _OF_EVENTS: Final = ("persons", "events", "admissions", "bed_days", "person_days")
 MEASURES: Final[dict[str, tuple[str, ...]]] = {
-    "members": ("persons",), "survival": ("persons",), "events": _OF_EVENTS, "weekly": _OF_EVENTS, "monthly": _OF_EVENTS,
+    "members": ("persons",), "survival": ("persons",), "prevalence": ("persons",),
+    "events": _OF_EVENTS, "weekly": _OF_EVENTS, "monthly": _OF_EVENTS,
     "values": ("persons", "values", "sum", "squares"), "transitions": ("persons", "transitions"),
 }  # fmt: skip
 
@@ -57,7 +59,8 @@ class Table(Strict):
     title: str = Field(description="what it shows, for readers")
     count: Count = Field(
         description="members, each once, at their index day; events of the follow-up; weekly or monthly: events by period; survival: "
-        "members by the time to their first event and what it was; values that were measured; transitions between states"
+        "members by the time to their first event and what it was; values that were measured; transitions between states; prevalence: "
+        "members followed on some days, and those of them who have had such an event"
     )
     dimensions: tuple[str, ...] = Field((), max_length=5, description="by what")
     measures: tuple[str, ...] = Field(("persons",), description="what is counted; persons always are")
@@ -80,6 +83,13 @@ class Table(Strict):
     states: Literal["care_level"] | dict[str, tuple[str, ...]] | None = Field(
         None, description="transitions: between what; levels of care, or states by name, each with the prefixes of its events"
     )
+    days: tuple[date, ...] = Field((), max_length=60, description="prevalence: the days, ascending")
+    lookback: int | None = Field(
+        None,
+        ge=1,
+        le=36_600,
+        description="prevalence: such an event counts on its day and so many days less one after; for good where not said",
+    )
     unit: str | None = Field(None, description="values: the unit that they must have")
     range: tuple[float, float] | None = Field(None, description="values: the lowest and the highest that is believed, not below 0")
     classes: tuple[float, ...] = Field((), max_length=200, description="values: where a class of the histogram begins, within the range")
@@ -98,7 +108,7 @@ class Table(Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Table:
-        for check in (_of_count, _of_survival, _of_standard, _of_time, _of_transitions, _of_values):
+        for check in (_of_count, _of_survival, _of_standard, _of_time, _of_transitions, _of_values, _of_prevalence):
             for fault in check(self):
                 raise ValueError(fault)
         return self
@@ -106,7 +116,7 @@ class Table(Strict):
     @property
     def counts_events(self) -> bool:
         """Does a person have a row for each event?"""
-        return self.count not in ("members", "survival")
+        return self.count not in ("members", "survival", "prevalence")
 
     @property
     def events(self) -> tuple[object, ...]:
@@ -121,11 +131,15 @@ class Table(Strict):
         if self.count == "transitions":
             states = self.states if not isinstance(self.states, dict) else [[name, list(codes)] for name, codes in self.states.items()]
             return ["transitions", list(self.events), states]
+        if self.count == "prevalence":
+            return ["prevalence", list(self.events), self.lookback, [day.isoformat() for day in self.days]]
         return ["events", list(self.events)] if self.counts_events else ["members", []]
 
     @property
     def time(self) -> list[object]:
         """What makes a day one at risk, as `counted`."""
+        if self.count == "prevalence":
+            return ["followed", [day.isoformat() for day in self.days]]
         return ["time", *([list(self.events)] if self.washout else [])]
 
     @property
@@ -137,7 +151,7 @@ class Table(Strict):
 def _of_count(table: Table) -> Iterable[str]:
     if (table.count in ("members", "events") or (table.count == "values" and not table.classes)) and not table.dimensions:
         yield "has no dimensions: name one"
-    if table.first and table.count in ("members", "survival", "transitions"):
+    if table.first and table.count in ("members", "survival", "transitions", "prevalence"):
         yield "says first, but counts no events"
     if table.first and "person_days" in table.measures:
         yield "asks for first events and for person_days, which go on after the first: leave out one of the two"
@@ -196,6 +210,15 @@ def _of_values(table: Table) -> Iterable[str]:
         yield "asks for squares without the sum"
 
 
+def _of_prevalence(table: Table) -> Iterable[str]:
+    if (table.count == "prevalence") != bool(table.days) or (table.lookback and not table.days):
+        yield "needs both count: prevalence and days, or neither of these and no lookback"
+    if table.days and not (table.codes or table.kind):
+        yield "does not say what event: name codes or a kind"
+    if not _ascending([day.toordinal() for day in table.days]):
+        yield "has days that do not ascend"
+
+
 def _ascending(numbers: Iterable[float]) -> bool:
     return all(low < high for low, high in pairwise(numbers))
 
@@ -225,6 +248,10 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
             yield f"two tables are called {one.table}"
         if one.count == other.count == "survival" and one.outcome == other.outcome:
             yield f"{names} count time to the same event: make them one"
+        if one.days and other.days and one.days != other.days:
+            yield f"{names} ask who is followed on different days: give them the same"
+        if one.days and other.days and (one.codes, one.kind) == (other.codes, other.kind) and one.lookback != other.lookback:
+            yield f"{names} count the same events with another lookback: give them the same"
         if one.count == other.count and (one.codes, one.kind) == (other.codes, other.kind) and one.counts_events:
             yield from _same_events(one, other, names)
         if not _same_people(one, other):
@@ -250,7 +277,8 @@ def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
 
 
 def _same_people(one: Table, other: Table) -> bool:
-    return one.counted == other.counted or ("person_days" in one.measures and "person_days" in other.measures)
+    followed = [bool(table.days) or "person_days" in table.measures for table in (one, other)]
+    return one.counted == other.counted or all(followed)
 
 
 def _ages(table: Table) -> Any:

@@ -13,7 +13,7 @@ from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import survival, transitions, values
+from pipelines.aggregation import prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import People, Rows
 from pipelines.aggregation.layout import Layout
 from pipelines.permit import Table
@@ -114,6 +114,8 @@ class Counter:
             return self._transitions(layout)
         if layout.table.count == "values":
             return self._values(layout)
+        if layout.table.count == "prevalence":
+            return self._prevalence(layout)
         counts = self._count_events(layout, self._wanted(layout.table))
         if layout.time_measures:
             counts |= self._days_at_risk(layout)
@@ -145,6 +147,18 @@ class Counter:
             "transitions": add_up(positions, np.ones(len(person), np.int64), *layout.spread, layout.cells),
         }
         return {name: counts[name] for name in layout.measures}
+
+    def _prevalence(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Members who are followed on each day, and those who have had such an event, classified on that day."""
+        member, day, place = prevalence.followed(layout.table, self.members)
+        events = survival.matching(self._allowed, layout.table.codes, layout.table.kind)
+        person = self._member[member]
+        positions = layout.positions(self.people, Rows(person, day), place)
+        some = np.flatnonzero(prevalence.having(layout.table, person, day, events))
+        return {
+            "persons": count_distinct(member[some], positions[some], *layout.spread, layout.cells),
+            "at_risk": count_distinct(member, positions, *layout.spread, layout.cells),
+        }
 
     def _values(self, layout: Layout) -> dict[str, np.ndarray]:
         """Measured values: how many, and their sums or classes."""

@@ -80,8 +80,8 @@ def classification(name: str, table: Table, study: Study) -> Classification:
     """The classification of that name, as the table asks for it. Raises `SettingsError` for a name that is none."""
     if name not in _MAKERS:
         raise SettingsError(f"table {table.table}: dimensions", f"{name} is not a dimension", f"choose from {', '.join(sorted(_MAKERS))}")
-    if name in ("chapter", "diagnosis") and table.count == "members":
-        raise SettingsError(f"table {table.table}: dimensions", f"members have no {name}", "count events, or leave it out")
+    if name in ("chapter", "diagnosis") and table.count in ("members", "survival", "transitions", "prevalence"):
+        raise SettingsError(f"table {table.table}: dimensions", f"{table.count} have no {name}", "count events, or leave it out")
     return _MAKERS[name](table, study)
 
 

@@ -15,6 +15,7 @@ _COUNTS = {
     "monthly": "{events} in the follow-up of members, by calendar month under its year",
     "survival": "members of the cohort, each once, by the time to the {outcome} and by how it ended",
     "values": "values of {events} in the follow-up of members, in {unit}, between {low:g} and {high:g}; others are never added to them",
+    "prevalence": "members who are followed on {days}, and those of them who have had {events} by then{lookback}",
     "transitions": "steps from the state of one day with {events} to that of the member's next such day, the same state or another",
 }
 _MEASURES = {
@@ -34,8 +35,10 @@ def sentences(table: Table) -> Iterator[str]:
     yield f"{table.table}: {table.title}"
     low, high = table.range or (0, 0)
     said = _COUNTS[table.count].format(
-        events=_events(table), outcome=words(table) if table.count == "survival" else "", unit=table.unit, low=low, high=high
-    )
+        events=_events(table), outcome=words(table) if table.count == "survival" else "", unit=table.unit, low=low, high=high,
+        days=", ".join(day.isoformat() for day in table.days),
+        lookback=f", in the {table.lookback} days up to it" if table.lookback else "",
+    )  # fmt: skip
     yield f"  counts {said}"
     if table.washout:
         yield f"  new events alone: the member had none in the {table.washout} days before, and days so near to one are not at risk"

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from kernels.cells import spread
-from pipelines.aggregation import survival, transitions, values
+from pipelines.aggregation import prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import Classification, People, Rows, classification
 from pipelines.aggregation.periods import months, weeks
 from pipelines.cubes import Dimension
@@ -22,7 +22,7 @@ from pipelines.specification import MEASURES
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
-    "survival": survival.grid, "transitions": transitions.grid, "values": values.grid,
+    "survival": survival.grid, "transitions": transitions.grid, "values": values.grid, "prevalence": prevalence.grid,
 }  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class Layout:
         if table.count in ("weekly", "monthly"):
             classifications = [weeks(study) if table.count == "weekly" else months(study), *classifications]
         layout = Layout(table, tuple(classifications), _GRIDS[table.count](table) if table.count in _GRIDS else ())
+        prevalence.check(table, study)
         allowed = MEASURES[table.count]
         where = f"table {table.table}: measures"
         if unknown := [name for name in table.measures if name not in allowed]:
@@ -61,6 +62,8 @@ class Layout:
     @property
     def time_measures(self) -> tuple[str, ...]:
         """What is counted of follow-up, where days at risk are asked for."""
+        if self.table.count == "prevalence":
+            return ("at_risk",)
         return TIME_MEASURES if "person_days" in self.table.measures else ()
 
     @property

@@ -96,8 +96,9 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     if layout.ranked:
         cubes = [replace(cubes[0], largest=np.stack([total[name] for name in layout.ranked], axis=1))]
     if layout.time_measures:
-        measures = {"persons": total["at_risk"], "person_days": total["person_days"]}
-        cubes.append(_cube(project, layout, time_table(table.table), f"Time at risk. {table.title}", table.time, measures))
+        measures = {"persons" if name == "at_risk" else name: total[name] for name in layout.time_measures}
+        head = "Followed that day" if table.count == "prevalence" else "Time at risk"
+        cubes.append(_cube(project, layout, time_table(table.table), f"{head}. {table.title}", table.time, measures, at_risk=True))
     return cubes
 
 
@@ -121,7 +122,9 @@ def added(one: np.ndarray, other: np.ndarray, where: str) -> np.ndarray:
     return total
 
 
-def _cube(project: Project, layout: Layout, name: str, title: str, counted: list[object], measures: dict[str, np.ndarray]) -> Cube:
+def _cube(
+    project: Project, layout: Layout, name: str, title: str, counted: list[object], measures: dict[str, np.ndarray], at_risk: bool = False
+) -> Cube:
     return Cube(
         table=name,
         title=title,
@@ -130,7 +133,7 @@ def _cube(project: Project, layout: Layout, name: str, title: str, counted: list
         measures=measures,
         additive={measure: additive(layout, measure) for measure in measures},
         at_least=tuple((name, "persons") for name in ("events", "person_days", "transitions", "values") if name in measures),
-        notes=notes(layout, measures),
+        notes=notes(layout, measures, at_risk),
     )
 
 
@@ -141,7 +144,7 @@ def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     several cells, but always has one sex; a stay has one day, but may have several diagnoses.
     """
     table = layout.table
-    if not table.counts_events or table.first or measure not in ("persons", "at_risk", "admissions", "bed_days"):
+    if table.count in ("members", "survival") or table.first or measure not in ("persons", "at_risk", "admissions", "bed_days"):
         return (True,) * len(layout.dimensions)
     grid = (False,) * len(layout.grid)
     if measure in ("admissions", "bed_days"):
@@ -149,8 +152,8 @@ def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     return (*grid, *(each.per_person for each in layout.classifications))
 
 
-def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
-    """What each measure counts, in words."""
+def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dict[str, str]:
+    """What each measure counts, in words. `at_risk`: is it the cube of those who could have had an event?"""
     table = layout.table
     persons = "members with at least one such event in their follow-up, each counted once in a cell"
     if table.count == "survival":
@@ -161,17 +164,21 @@ def notes(layout: Layout, measures: Iterable[str]) -> dict[str, str]:
         persons = "members with at least one such step in their follow-up, each counted once in a cell"
     elif table.count == "values":
         persons = "members with at least one such value in their follow-up, each counted once in a cell"
-    elif "person_days" in measures:
+    elif table.count == "prevalence":
+        within = f" in the {table.lookback} days up to it" if table.lookback else ""
+        had = "" if at_risk else f" and have had such an event by then{within}"
+        persons = f"members who are followed on the day{had}, each counted once in a cell"
+    elif at_risk:
         persons = "members with at least one day of follow-up in the cell"
     new = f"new (none in the {table.washout} days before) " if table.washout else "first " if table.first else ""
-    at_risk = f", without the {table.washout} after each such event" if table.washout else ""
+    without = f", without the {table.washout} after each such event" if table.washout else ""
     scale = 10**table.decimals
     words = {
         "persons": persons,
         "events": f"{new}such events in the follow-up of members, classified on the day they began",
         "admissions": "inpatient stays with such an event, classified on the day of the first",
         "bed_days": "days of those stays within the follow-up, from admission to discharge, at least one each; classified as the stay",
-        "person_days": f"days of follow-up{at_risk}, classified day by day",
+        "person_days": f"days of follow-up{without}, classified day by day",
         "transitions": "steps from the state of one day to that of the next with a state, the same or another, classified on the latter",
         "values": f"{'first ' if table.first else ''}such values in the follow-up of members, classified on the day they were measured",
         "sum": f"sum of the values, in {table.unit} times {scale:,}",

@@ -26,8 +26,8 @@ def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
     """The plot that suits the cube's dimensions: of rates where the `time` at risk is known."""
     outcome = _outcome(cube, time)
     names = {dimension.name: axis for axis, dimension in enumerate(cube.dimensions)}
-    if "year" in names:
-        return _curve(cube, outcome, names["year"], names.get("sex"))
+    if "year" in names or "day" in names:
+        return _curve(cube, outcome, names["day" if "day" in names else "year"], names.get("sex"))
     if {"sex", "age_group"} <= set(names):
         return _pyramid(cube, outcome, names["sex"], names["age_group"])
     if (places := with_role(cube, "places")) is not None:
@@ -55,7 +55,7 @@ def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) ->
     axes.yaxis.set_major_formatter(thousands)
     axes.set_ylabel(unit)
     legend(figure, axes)
-    title = f"{unit} by year" + (" and sex" if sex is not None else "")
+    title = f"{unit} by {cube.dimensions[year].title.lower()}" + (" and sex" if sex is not None else "")
     return _finished(figure, cube, title, labels, lines)
 
 
@@ -106,8 +106,11 @@ def _bars(cube: ProtectedCube, outcome: Outcome, axis: int, largest_first: bool 
 
 
 def _outcome(cube: ProtectedCube, time: ProtectedCube | None) -> Outcome:
-    """A rate if there is one, else persons."""
+    """A rate if there is one, or a share of those at risk, else persons."""
     persons = np.where(cube.hidden, np.nan, cube.measures["persons"])
+    if time is not None and "person_days" not in time.measures:
+        of, gone = time.measures["persons"], cube.hidden | time.hidden
+        return "Per cent of those followed", np.where(gone, np.nan, 100 * persons / np.where(of > 0, of, np.nan)), gone
     if time is None or "events" not in cube.measures:
         return "Persons", persons, cube.hidden
     rate = rates(cube.measures["events"], time.measures["person_days"])[0]

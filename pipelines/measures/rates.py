@@ -42,8 +42,9 @@ def figures(cube: ProtectedCube, time: ProtectedCube | None = None) -> Columns:
     columns: dict[str, np.ndarray] = {}
     measures = cube.measures
     hidden = cube.hidden | time.hidden if time is not None else cube.hidden
-    if time is not None and "events" in measures:
-        columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], time.measures["person_days"]), strict=True))
+    if time is not None:
+        if "events" in measures and "person_days" in time.measures:
+            columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], time.measures["person_days"]), strict=True))
         having, of = measures["persons"], np.maximum(time.measures["persons"], 0)
         columns["percent_of_at_risk"] = _percent(having, of)
         columns |= dict(zip(("percent_low", "percent_high"), _limits(having, of), strict=True))

@@ -52,6 +52,8 @@ def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
             return _units(cube, time, axis)
     columns = figures(cube, time)
     rated = ("rate", "rate_low", "rate_high") if "rate" in columns else ()
+    if time is not None and not rated:
+        rated = ("percent_of_at_risk", "percent_low", "percent_high")
     return Figures(cube.table, columns, {name: MEANINGS[name] for name in columns}, plot(cube, time), rated)
 
 

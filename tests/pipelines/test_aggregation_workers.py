@@ -46,6 +46,7 @@ tables:
   - {table: months, title: t, count: monthly, kind: visit, measures: [events]}
   - {table: until, title: t, count: survival, codes: [ICD-10-SE/E], or_death: true, step: 30, until: 900, dimensions: [sex]}
   - {table: steps, title: t, count: transitions, states: {E: [ICD-10-SE/E], I: [ICD-10-SE/I]}, measures: [transitions]}
+  - {table: then, title: t, count: prevalence, codes: [ICD-10-SE/E], days: [2018-06-30, 2020-02-29], lookback: 900, dimensions: [sex]}
   - {table: classes, title: t, count: values, unit: kg, range: [0, 200], classes: [60, 80], dimensions: [sex]}
 """
 _DEFINITION = """

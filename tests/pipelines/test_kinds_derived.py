@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import xml.etree.ElementTree as ET
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_steps_are_shares_of_those_that_leave_a_state() -> None:
     assert found.plot.data["per cent"] == ("75.00", "25.00", "25.00", "75.00")
     gone = derive(cube := cube_of(LEVELS, counted(steps, "transitions"), (2, 1), (2, 0)))
     assert [at(gone, cube, "percent_of_from", 2, to) for to in (0, 1, 2)] == ["", "", ""]
+
+
+def test_the_prevalence_of_a_day_is_a_share_of_those_followed_then() -> None:
+    asked = Table(table="t", title="t", count="prevalence", codes=("A",), days=(date(2020, 6, 30), date(2020, 12, 31)))
+    cube = cube_of(asked, {(1,): {"persons": 15}, (2,): {"persons": 30}})
+    followed = cube_of(asked, {(1,): {"persons": 50}, (2,): {"persons": 60}}, (2,))
+    found = derive(cube, followed)
+    assert [at(found, cube, name, 1) for name in found.shown] == ["30.00", "19.10", "43.75"]
+    assert [at(found, cube, name, 2) for name in found.shown] == ["", "", ""]
+    assert found.plot.data == {"group": ("2020-06-30", "2020-12-31"), "All": ("30", "")}
 
 
 def test_a_map_has_a_square_for_each_municipality_and_none_lie_on_each_other() -> None:

@@ -53,6 +53,9 @@ TABLES = [
     Table(table="new", title="t", count="events", measures=RATE, codes=("T/A",), dimensions=("municipality", *LEXIS), age_width=40,
           follow_up=(1, 30), washout=25),
     Table(table="new-weeks", title="t", count="weekly", measures=("events",), codes=("T/B",), washout=365),
+    Table(table="on", title="t", count="prevalence", codes=("T/A",), days=(date(2018, 6, 1), date(2020, 2, 29), date(2021, 6, 15)),
+          dimensions=("sex", "municipality")),
+    Table(table="on-of-late", title="", count="prevalence", kind="drug", days=(date(2020, 2, 29),), lookback=90, dimensions=AGE),
     Table(table="levels", title="t", count="transitions", states="care_level", measures=("transitions",), dimensions=("sex",)),
     Table(table="paths", title="t", count="transitions", states=STATES, measures=("transitions",), dimensions=AGE, age_width=50),
     Table(table="classes", title="t", count="values", unit="mmol", range=(1, 11), classes=(2.5, 6), kind="drug", dimensions=("sex",)),
@@ -212,6 +215,14 @@ def rows(member: Member, table: Table) -> Iterator[tuple[str, tuple[str, ...], o
 
     if table.count in ("members", "survival"):
         yield "persons", (*(ending(member, table) if table.count == "survival" else ()), *at(member.start)), id(member)
+        return
+    if table.count == "prevalence":
+        for day in table.days:
+            number = (day - date(1970, 1, 1)).days
+            if member.start <= number < member.end:
+                yield "at_risk", (day.isoformat(), *at(number)), id(member)
+                if not member.new_on(number + 1, table.model_copy(update={"washout": table.lookback or 50_000})):
+                    yield "persons", (day.isoformat(), *at(number)), id(member)
         return
     found = sorted(member.during(table.codes, table.kind), key=lambda each: each["day"])
     if table.count == "values":

@@ -17,6 +17,7 @@ from pipelines.permit import Table
 from pipelines.specification import together
 
 STUDY = Study(**{"from": date(2020, 1, 1), "to": date(2021, 3, 1)})
+YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
 VALUES = {"count": "values", "unit": "mmol/mol", "range": [0, 100]}
 RATE = {"count": "events", "measures": ["persons", "events", "person_days"]}
 
@@ -55,6 +56,10 @@ def axis(asked: Table, role: str) -> Dimension:
         ({**VALUES, "dimensions": ["sex"], "measures": ["squares"]}, "squares without the sum"),
         ({**VALUES}, "has no dimensions"),
         ({"dimensions": ["sex"], "unit": "mmol"}, "counts no values"),
+        ({"count": "prevalence", "codes": ["A"]}, "needs both count: prevalence and days"),
+        ({"dimensions": ["sex"], "days": ["2020-12-31"]}, "needs both count: prevalence and days"),
+        ({"count": "prevalence", "days": ["2020-12-31"]}, "does not say what event"),
+        ({"count": "prevalence", "codes": ["A"], "days": ["2020-12-31", "2020-06-30"]}, "do not ascend"),
         ({"dimensions": ["care_unit"]}, "needs both care_units and"),
         ({"dimensions": ["sex", "sex"]}, "names a dimension twice"),
         ({**RATE, "dimensions": ["sex"], "standardise": {"to": "esp2013"}}, "not among its dimensions"),
@@ -87,6 +92,7 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
             {"count": "transitions", "states": {"a": ["A"], "b": ["B"]}},
             "between other states",
         ),
+        ({**YEARLY, "lookback": 30}, {**YEARLY, "lookback": 60}, "another lookback"),
         ({"dimensions": ["follow_up"], "follow_up": [30]}, {"dimensions": ["follow_up"], "follow_up": [31]}, "bands of follow_up"),
     ],
 )
@@ -95,6 +101,23 @@ def test_the_same_events_are_not_counted_in_two_ways(one: dict[str, Any], other:
     table. Of other events they may stand together."""
     assert any(says in text for text in together([table("a", **one), table("b", **other)]))
     assert not list(together([table("a", **one), table("b", **other, kind="measurement")]))
+
+
+def test_who_is_followed_is_asked_on_the_same_days_and_in_the_same_age_groups() -> None:
+    """Two prevalence tables with other days, or other age groups, are refused, whatever events they ask of: who is followed is the same."""
+    other = {**YEARLY, "codes": ["B"]}
+    assert not list(together([table("a", **YEARLY), table("b", **other)]))
+    assert any("different days" in text for text in together([table("a", **YEARLY), table("b", **{**other, "days": ["2020-12-31"]})]))
+    ages = [table(name, **asked, dimensions=["age_group"], age_width=width) for name, asked, width in (("a", YEARLY, 5), ("b", other, 10))]
+    assert any("age groups" in text for text in together(ages))
+
+
+def test_nobody_is_followed_outside_of_the_study_and_a_member_has_no_diagnosis() -> None:
+    with pytest.raises(SettingsError, match="outside of the study"):
+        Layout.of(table(**{**YEARLY, "days": ["2021-12-31"]}), STUDY)
+    for asked in ({"count": "members"}, YEARLY, {"count": "transitions", "states": "care_level"}):
+        with pytest.raises(SettingsError, match="have no chapter"):
+            Layout.of(table(**asked, dimensions=["chapter"]), STUDY)
 
 
 def test_the_same_people_are_not_parted_in_ways_that_do_not_nest() -> None:

@@ -14,6 +14,7 @@ VALUES = {"count": "values", "unit": "kg", "range": [0, 200], "classes": [80]}
 SUMS = {**VALUES, "classes": [], "dimensions": ["sex"], "measures": ["sum"]}
 EVENTS = {"count": "events", "dimensions": ["sex"]}
 AGES = {"count": "events", "dimensions": ["age_group"], "measures": ["events", "person_days"], "age_width": 10}
+YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
 WEIGHTS = {age: 100 - age for age in range(0, 91, 10)}
 OWN = {"to": "own", "title": "Our population"}
 STATES = {"count": "transitions", "states": "care_level"}
@@ -38,6 +39,7 @@ def said(asked: dict[str, Any]) -> list[str]:
         (AGES, {**AGES, "standardise": {"to": "esp2013"}}),
         ({**AGES, "standardise": {"to": "esp2013"}}, {**AGES, "standardise": {"to": "esp2013", "ages_from": 40}}),
         ({**AGES, "standardise": {**OWN, "weights": {**WEIGHTS, 0: 1}}}, {**AGES, "standardise": {**OWN, "weights": WEIGHTS}}),
+        (YEARLY, {**YEARLY, "days": ["2020-12-31"]}), (YEARLY, {**YEARLY, "codes": ["B"]}), (YEARLY, {**YEARLY, "lookback": 30}),
         ({**LAST, "follow_up": [30]}, {**LAST, "follow_up": [30, 60]}),
         (SURVIVAL, {**SURVIVAL, "step": 45}), (SURVIVAL, {**SURVIVAL, "until": 120}), (SURVIVAL, {**SURVIVAL, "or_death": True}),
         (SURVIVAL, {**SURVIVAL, "competing": "death"}), (SURVIVAL, {**SURVIVAL, "competing": ["B"]}),
