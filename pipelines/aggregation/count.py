@@ -107,7 +107,8 @@ class Counter:
         """Each measure of the layout, those of follow-up and the largest contributions included: int64 (cells,)."""
         if layout.table.count == "members":
             rows = Rows(self._member, np.asarray(self.members["start"]))
-            return {"persons": self._sum(layout, rows, np.ones(len(rows.person), np.int64))}
+            positions = layout.positions(self.people, rows)
+            return {"persons": add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells)}
         if layout.table.count == "survival":
             return {"persons": self._times(layout)}
         if layout.table.count == "transitions":
@@ -173,17 +174,12 @@ class Counter:
             counts |= {name: largest[:, place].copy() for place, name in enumerate(layout.ranked)}
         return {name: counts[name] for name in (*layout.measures, *layout.ranked)}
 
-    def _sum(self, layout: Layout, rows: Rows, amount: np.ndarray) -> np.ndarray:
-        return add_up(layout.positions(self.people, rows), amount, *layout.spread, layout.cells)
-
-    def _distinct(self, layout: Layout, rows: Rows, group: np.ndarray) -> np.ndarray:
-        return count_distinct(group.astype(np.int64), layout.positions(self.people, rows), *layout.spread, layout.cells)
-
     def _count_events(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
         rows = _rows(events)
+        positions = layout.positions(self.people, rows)
         counts = {
-            "events": self._sum(layout, rows, np.ones(len(rows.person), np.int64)),
-            "persons": self._distinct(layout, rows, rows.person),
+            "events": add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells),
+            "persons": count_distinct(rows.person.astype(np.int64), positions, *layout.spread, layout.cells),
         }
         if {"admissions", "bed_days"} & set(layout.measures):
             encounter = np.asarray(events["encounter"])
@@ -224,7 +220,11 @@ class Counter:
             start, end, by_year, birth, width, top, *self._homes(member, "municipality" in names), entry, breaks
         )
         rows = Rows(self._member[member[row]], first, band=band if width else None, year=year if by_year else None)
-        return {"person_days": self._sum(layout, rows, days), "at_risk": self._distinct(layout, rows, member[row])}
+        positions = layout.positions(self.people, rows)
+        return {
+            "person_days": add_up(positions, days, *layout.spread, layout.cells),
+            "at_risk": count_distinct(member[row], positions, *layout.spread, layout.cells),
+        }
 
     def _after_washout(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stretches of follow-up at risk: the member, the first day and the day after the last."""
