@@ -148,3 +148,76 @@ def free_alone(below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: n
             for j in range(starts[i], starts[i + 1]):
                 free[sums[j]] = True
     return free
+
+
+@compiled
+def _over(cell: int, change: np.ndarray, below: np.ndarray, above: np.ndarray) -> int:
+    """By how much a sum has changed too far."""
+    return max(0, change[cell] - above[cell]) + max(0, -change[cell] - below[cell])
+
+
+@compiled
+def _worse(part: int, way: int, change: np.ndarray, below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray) -> int:
+    """By how much more sums would have changed too far if a count went one up or down."""
+    worse = 0
+    for j in range(starts[part], starts[part + 1]):
+        old = _over(sums[j], change, below, above)
+        change[sums[j]] += way
+        worse += _over(sums[j], change, below, above) - old
+        change[sums[j]] -= way
+    return worse
+
+
+@compiled
+def free_together(
+    sought: np.ndarray, below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray, part_starts: np.ndarray,
+    parts: np.ndarray, draws: np.ndarray, steps: int, looks: int,
+) -> np.ndarray:  # fmt: skip
+    """Sums that stay possible if some counts are one more or less, so that all others stay possible, too: bool (sums,).
+
+    From one count of each sum that is sought, up and then down: what has changed too far is mended by another count of that sum, of those
+    drawn the one that leaves least, as long as `steps` last. `sought`: int64 (k,), sums. `below`, `above`, `starts`, `sums`: as in
+    `free_alone`. `part_starts`, `parts`: the counts of each sum. `draws`: float64 (m,), 0 to below 1, taken in turn. `looks`: how many are
+    drawn at a time.
+    """
+    free, change = np.zeros(len(below), np.bool_), np.zeros(len(below), np.int64)
+    touched = np.empty(len(below) + 1, np.int64)
+    at = 0
+    for target in sought:
+        for way in (1, -1):
+            if free[target]:
+                continue
+            members = part_starts[target + 1] - part_starts[target]
+            part, turn, number, over = parts[part_starts[target] + int(draws[at % len(draws)] * members)], way, 0, 0
+            at += 1
+            for step in range(steps):
+                over += _worse(part, turn, change, below, above, starts, sums)
+                for j in range(starts[part], starts[part + 1]):
+                    seen = False
+                    for k in range(number):
+                        seen = seen or touched[k] == sums[j]
+                    if not seen:
+                        touched[number] = sums[j]
+                        number += 1
+                    change[sums[j]] += turn
+                if over == 0 or step == steps - 1:
+                    break
+                begin, cell = int(draws[at % len(draws)] * number), -1
+                at += 1
+                for k in range(number):
+                    cell = touched[(begin + k) % number]
+                    if _over(cell, change, below, above) > 0:
+                        break
+                turn = -1 if change[cell] > 0 else 1
+                members, best = part_starts[cell + 1] - part_starts[cell], 1 << 60
+                for _ in range(looks):
+                    other = parts[part_starts[cell] + int(draws[at % len(draws)] * members)]
+                    at += 1
+                    worse = _worse(other, turn, change, below, above, starts, sums)
+                    if worse < best:
+                        part, best = other, worse
+            for k in range(number):
+                if over == 0 and change[touched[k]] != 0:
+                    free[touched[k]] = True
+                change[touched[k]] = 0
+    return free

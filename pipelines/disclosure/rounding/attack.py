@@ -13,13 +13,15 @@ from typing import Any, Final
 import highspy
 import numpy as np
 
-from kernels.rounding import free_alone
+from kernels.rounding import free_alone, free_together
 from pipelines.disclosure.atoms import Atoms
 from pipelines.disclosure.rounding.nearest import ANY
 from pipelines.errors import DisclosureError
 
 _EXACT: Final = 1e-6
 _IDLE: Final = 3  # rounds in which nothing is found, before cells are looked at one by one
+_DRAWS, _STEPS, _LOOKS = 100_003, 24, 40  # of a walk: numbers drawn beforehand, counts that change, and counts that are looked at for each
+_WALKS: Final = 10  # rounds of walks in which nothing is found, before programmes are asked
 _SEED: Final = 20_261_125
 
 
@@ -50,6 +52,7 @@ class Attack:
         """Those of the cells `sought`, bool (cells,), that have one value only."""
         left = sought & ~free_alone(self.truth - self.low, self.high - self.truth, self.atoms.starts, self.atoms.cells, self.atoms.count)
         random, rounds = np.random.default_rng(_SEED), 0
+        self._walk(left, random)
         while left.any() and rounds < _IDLE:  # all at once, each pushed up or down as it is drawn
             before = int(left.sum())
             cells = np.flatnonzero(left)
@@ -64,6 +67,18 @@ class Attack:
                 if left[cell] and most <= least:
                     found.append(Pinned(int(cell), by))
         return found
+
+    def _walk(self, left: np.ndarray, random: np.random.Generator) -> None:
+        """Strike out those of `left` that can change with a few others, as walks of counts that go up and down find them."""
+        rounds = 0
+        while left.any() and rounds < _WALKS:
+            cells = random.permutation(np.flatnonzero(left))
+            free = free_together(
+                cells, self.truth - self.low, self.high - self.truth, self.atoms.starts, self.atoms.cells, self._matrix.indptr,
+                self._matrix.indices, random.random(_DRAWS), _STEPS, _LOOKS,
+            )  # fmt: skip
+            rounds = 0 if (left & free).any() else rounds + 1
+            left &= ~free
 
     def between(self, cell: int, left: np.ndarray | None = None) -> tuple[int, int, np.ndarray]:
         """The least and the most that a cell can be, and the cells whose bounds say so. Of `left`, cells that have another value in a
