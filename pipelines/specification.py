@@ -126,14 +126,19 @@ class Table(Strict):
     @property
     def counted(self) -> list[object]:
         """What is counted, beside the cohort and its sources: cells of two tables with the same are the same where their places are."""
-        if self.count == "values":
-            return ["values", list(self.events), self.unit, list(self.range or ()), list(self.classes), self.decimals]
+        if self.count == "values" and not self.classes:  # with classes all such events are counted, usable or not
+            return ["values", list(self.events), *self.values]
         if self.count == "transitions":
             states = self.states if not isinstance(self.states, dict) else [[name, list(codes)] for name, codes in self.states.items()]
             return ["transitions", list(self.events), states]
         if self.count == "prevalence":
             return ["prevalence", list(self.events), self.lookback, [day.isoformat() for day in self.days]]
         return ["events", list(self.events)] if self.counts_events else ["members", []]
+
+    @property
+    def values(self) -> list[object]:
+        """How values are told apart and added up."""
+        return [self.unit, list(self.range or ()), list(self.classes), self.decimals]
 
     @property
     def time(self) -> list[object]:
@@ -252,7 +257,7 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
             yield f"{names} ask who is followed on different days: give them the same"
         if one.days and other.days and (one.codes, one.kind) == (other.codes, other.kind) and one.lookback != other.lookback:
             yield f"{names} count the same events with another lookback: give them the same"
-        if one.count == other.count and (one.codes, one.kind) == (other.codes, other.kind) and one.counts_events:
+        if one.counts_events and other.counts_events and (one.codes, one.kind) == (other.codes, other.kind):
             yield from _same_events(one, other, names)
         if not _same_people(one, other):
             continue
@@ -267,12 +272,14 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
 
 
 def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
-    """Why two tables of one kind cannot stand together, whose events have the same codes and kind."""
-    if one.washout != other.washout:
-        yield f"{names} count the same events with another washout: give them the same"
-    if one.count == "values" and one.counted != other.counted:
+    """Why two tables cannot stand together whose events have the same codes and kind: persons with such an event and those with a first,
+    a new or a usable one are nearly the same."""
+    counts = {one.count, other.count}
+    if "transitions" not in counts and (one.washout != other.washout or one.first != other.first):
+        yield f"{names} count the same events with another washout, or once all and once the first: give them the same"
+    if counts == {"values"} and one.values != other.values:
         yield f"{names} count the same values by other classes, range, unit or decimals: give them the same"
-    if one.count == "transitions" and one.states != other.states:
+    if counts == {"transitions"} and one.states != other.states:
         yield f"{names} count transitions of the same events between other states: give them the same"
 
 

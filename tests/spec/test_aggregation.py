@@ -86,7 +86,10 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
     [
         ({"dimensions": ["sex"], "washout": 30}, {"dimensions": ["sex"]}, "another washout"),
         ({**VALUES, "classes": [5]}, {**VALUES, "classes": [6]}, "by other classes"),
-        ({**VALUES, "classes": [5]}, {**VALUES, "classes": [5], "first": True}, "by other classes"),
+        ({**VALUES, "classes": [5]}, {**VALUES, "classes": [5], "first": True}, "once all and once the first"),
+        ({"dimensions": ["sex"]}, {"count": "weekly", "first": True}, "once all and once the first"),
+        ({"dimensions": ["sex"], "washout": 30}, {"count": "weekly"}, "another washout"),
+        ({"dimensions": ["sex"], "first": True}, {**VALUES, "classes": [5]}, "once all and once the first"),
         (
             {"count": "transitions", "states": "care_level"},
             {"count": "transitions", "states": {"a": ["A"], "b": ["B"]}},
@@ -167,6 +170,11 @@ def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_s
     month = axis(table(count="monthly"), "month")
     assert dict(zip(month.codes, month.values, strict=True))["2020-02"] == 29
     assert month.values[-1] == 1
+
+
+def test_a_histogram_counts_the_same_persons_as_a_table_of_its_events() -> None:
+    """All classes of a histogram together are the persons with such an event: cells of both tables are one."""
+    assert table(**VALUES, classes=[5], kind="measurement").counted == table(dimensions=["sex"], kind="measurement").counted
 
 
 def test_sums_of_values_are_refused_until_they_are_protected() -> None:
