@@ -47,13 +47,14 @@ bench: setup .venv-bench/.ready
 	$(BIN)/python -m benchmarks.linkage
 	$(BIN)/python -m benchmarks.cohort
 	$(BIN)/python -m benchmarks.aggregation
+	$(BIN)/python -m benchmarks.disclosure
 
 # After a change in pyproject.toml.
 lock: setup
 	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --python-version 3.11 \
 	  --upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	  --upgrade benchmarks/linkage/bench.in --output-file bench.lock
+	  --upgrade benchmarks/bench.in --output-file bench.lock
 
 clean:
 	rm -rf .venv .venv-bench demo-site build
