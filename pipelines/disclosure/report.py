@@ -22,13 +22,18 @@ _PAGE: Final = """<h1>Protection report</h1>
 {% for table in tables %}
 <h2>{{ table.table }}</h2>
 <table>
-<tr><th>cells</th><th class="n">number</th><th class="n">share</th><th class="n">persons in them</th><th class="n">share</th></tr>
+<tr><th>cells</th><th class="n">number</th><th class="n">share</th><th class="n">{{ counted }} in them</th><th class="n">share</th></tr>
 {% for row in table.rows %}
 <tr><td>{{ row.what }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td><td class="n">{{ "%.1f %%"|format(row.share) }}</td>
 <td class="n">{{ "{:,}".format(row.value) }}</td><td class="n">{{ "%.1f %%"|format(row.value_share) }}</td></tr>
 {% endfor %}
 </table>
-<p class="key">Before and after, persons in the finest cells by code: <i></i>shown<i class="g"></i>hidden</p>
+<p>Small, since
+{% for reason, cells in table.reasons %}
+{{ reason }}: {{ "{:,}".format(cells) }} cells{{ "; " if not loop.last else "." }}
+{% endfor %}
+</p>
+<p class="key">Before and after, {{ counted }} in the finest cells by code: <i></i>shown<i class="g"></i>hidden</p>
 {% for dimension in table.dimensions %}
 <h3>{{ dimension.name }}</h3>
 {% for bar in dimension.bars %}
@@ -43,17 +48,25 @@ _PAGE: Final = """<h1>Protection report</h1>
 
 
 def write_report(
-    path: Path, cubes: Sequence[Cube], hidden: Sequence[np.ndarray], primary: Sequence[np.ndarray], told: dict[str, Any]
+    path: Path,
+    cubes: Sequence[Cube],
+    hidden: Sequence[np.ndarray],
+    primary: Sequence[np.ndarray],
+    told: dict[str, Any],
+    counted: str = "persons",
 ) -> None:
-    """One page. `hidden`, `primary`: bool (cells,) for each cube. `told`: counts, as `uttag protect --json` prints them."""
+    """One page. `hidden`, `primary`: bool (cells,) for each cube. `told`: counts, as `uttag protect --json` prints them.
+
+    `counted`: what the cubes count.
+    """
     tables = [
         {
-            "table": cube.table, "rows": _rows(cube, gone, small),
+            "table": cube.table, "rows": _rows(cube, gone, small), "reasons": sorted(each["reasons"].items()),
             "dimensions": [_bars(cube, gone, axis) for axis in range(len(cube.dimensions))],
         }
-        for cube, gone, small in zip(cubes, hidden, primary, strict=True)
+        for cube, gone, small, each in zip(cubes, hidden, primary, told["tables"], strict=True)
     ]  # fmt: skip
-    write_page(path, _PAGE, tables=tables, withstands=told["withstands"], moves=told["moves"])
+    write_page(path, _PAGE, tables=tables, withstands=told["withstands"], moves=told["moves"], counted=counted)
 
 
 def _rows(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> list[dict[str, Any]]:

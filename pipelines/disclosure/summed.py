@@ -77,7 +77,7 @@ def suppress_sums(case: Case, out: Path, say: Say) -> dict[str, Any]:
     )
     told = _told(case, search, found, hidden)
     cubes = [replace(cube, measures={"persons": each.of.total}) for cube, each in zip(case.cubes, found, strict=True)]
-    write_report(out / "report.html", cubes, hidden, [each.need > 0 for each in found], told)
+    write_report(out / "report.html", cubes, hidden, [each.need > 0 for each in found], told, "units of the sum")
     (out / "report.html").chmod(0o600)
     storage.write_json(_proof(case, hidden, files, given.decimals), out / "proof.json")
     return told
