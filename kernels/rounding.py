@@ -133,24 +133,6 @@ def total(values: np.ndarray, starts: np.ndarray, sums: np.ndarray, size: int) -
 
 
 @compiled
-def free_alone(below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Sums that stay possible if one count alone is one more or one less, bool (sums,).
-
-    `below`, `above`: int64 (sums,), how much less and how much more each may be for all that is published. `count`: int64 (n,), at least 0.
-    """
-    free = np.zeros(len(below), np.bool_)
-    for i in range(len(count)):
-        less, more = count[i] > 0, True
-        for j in range(starts[i], starts[i + 1]):
-            less = less and below[sums[j]] > 0
-            more = more and above[sums[j]] > 0
-        if less or more:
-            for j in range(starts[i], starts[i + 1]):
-                free[sums[j]] = True
-    return free
-
-
-@compiled
 def _over(cell: int, change: np.ndarray, below: np.ndarray, above: np.ndarray) -> int:
     """By how much a sum has changed too far."""
     return max(0, change[cell] - above[cell]) + max(0, -change[cell] - below[cell])
@@ -169,29 +151,32 @@ def _worse(part: int, way: int, change: np.ndarray, below: np.ndarray, above: np
 
 
 @compiled
-def free_together(
+def walks(
     sought: np.ndarray, below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray, part_starts: np.ndarray,
     parts: np.ndarray, draws: np.ndarray, steps: int, looks: int,
-) -> np.ndarray:  # fmt: skip
-    """Sums that stay possible if some counts are one more or less, so that all others stay possible, too: bool (sums,).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Other counts for which every sum stays possible: for each sum that is sought and not changed yet, one in which it changes, if found.
 
-    From one count of each sum that is sought, up and then down: what has changed too far is mended by another count of that sum, of those
-    drawn the one that leaves least, as long as `steps` last. `sought`: int64 (k,), sums. `below`, `above`, `starts`, `sums`: as in
-    `free_alone`. `part_starts`, `parts`: the counts of each sum. `draws`: float64 (m,), 0 to below 1, taken in turn. `looks`: how many are
-    drawn at a time.
+    From one count of that sum, up and then down: what has changed too far is mended by another count of it, of those drawn the one that
+    leaves least, as long as `steps` last. `sought`: int64 (k,), sums. `below`, `above`: int64 (sums,), how much less and how much more each
+    may be. `starts`, `sums`: the sums of each count; `part_starts`, `parts`: the counts of each sum. `draws`: float64 (m,), 0 to below 1,
+    taken in turn. `looks`: how many counts are drawn at a time. Returns int64 (entries,) each: the number of the walk, the count, 1 or -1.
     """
     free, change = np.zeros(len(below), np.bool_), np.zeros(len(below), np.int64)
     touched = np.empty(len(below) + 1, np.int64)
-    at = 0
+    room = len(sought) * steps
+    walk, count, ways = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    kept, found, at = 0, 0, 0
     for target in sought:
         for way in (1, -1):
             if free[target]:
                 continue
             members = part_starts[target + 1] - part_starts[target]
-            part, turn, number, over = parts[part_starts[target] + int(draws[at % len(draws)] * members)], way, 0, 0
+            part, turn, number, over, last = parts[part_starts[target] + int(draws[at % len(draws)] * members)], way, 0, 0, 0
             at += 1
             for step in range(steps):
                 over += _worse(part, turn, change, below, above, starts, sums)
+                walk[kept + step], count[kept + step], ways[kept + step], last = found, part, turn, step + 1
                 for j in range(starts[part], starts[part + 1]):
                     seen = False
                     for k in range(number):
@@ -216,8 +201,12 @@ def free_together(
                     worse = _worse(other, turn, change, below, above, starts, sums)
                     if worse < best:
                         part, best = other, worse
+            holds = over == 0 and change[target] != 0
             for k in range(number):
-                if over == 0 and change[touched[k]] != 0:
+                if holds and change[touched[k]] != 0:
                     free[touched[k]] = True
                 change[touched[k]] = 0
-    return free
+            if holds:
+                kept += last
+                found += 1
+    return walk[:kept], count[:kept], ways[:kept]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sparse
 
 Say = Callable[[str], None]
 
@@ -15,7 +16,7 @@ Say = Callable[[str], None]
 class Altered:
     """`values`: int64 (cells of all tables,). `hidden`: bool (cells,), no value at all. `parameters`: what anybody may know of the method.
     `inner`: columns that the certificate holds for each atom, besides its true count. `frames`: its other files. `notes`: what the report
-    says besides, for the project alone."""
+    says besides, for the project alone. `moves`: int64 (atoms, moves), other counts that would be published as the same."""
 
     values: np.ndarray
     hidden: np.ndarray
@@ -23,3 +24,4 @@ class Altered:
     inner: dict[str, np.ndarray] = field(default_factory=dict)
     frames: dict[str, dict[str, object]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    moves: sparse.csc_matrix | None = None

@@ -76,10 +76,16 @@ def check(case: Case, method: Method) -> None:
 
 
 def _certify(case: Case, together: Atoms, made: Altered, folder: Path) -> None:
-    """True counts of the atoms that anybody is in or that become some, with their place in each table and what the method made of them."""
+    """True counts of the atoms that anybody is in or that become some, with their place in each table and what the method made of them;
+    and moves, which show that small cells could be others."""
     some = np.logical_or.reduce([together.count > 0, *(values != 0 for values in made.inner.values())])
+    frames = dict(made.frames)
+    if made.moves is not None:
+        some |= np.diff(made.moves.tocsr().indptr) > 0
+        entries, row_of = made.moves.tocoo(), np.cumsum(some) - 1
+        frames["moves"] = {"move": entries.col.astype(np.int32), "inner": row_of[entries.row].astype(np.int32), "change": entries.data}
     inner: dict[str, object] = {"count": together.count[some], **{name: values[some] for name, values in made.inner.items()}}
     for cube, places in zip(case.cubes, together.places, strict=True):
         for axis, dimension in enumerate(cube.dimensions):
             inner[f"{cube.table}/{dimension.name}"] = places[some, axis].astype(np.int32)
-    output.write_secret({"inner": inner, **made.frames}, folder)
+    output.write_secret({"inner": inner, **frames}, folder)

@@ -16,8 +16,9 @@ _EXACT = 1e-6
 _IDLE = 3  # rounds in which nothing is found, before cells are looked at one by one
 
 
-def worked_out(tables: Sequence[Table], low: np.ndarray, high: np.ndarray, minimum: int) -> int:
-    """How many cells have one whole value from 1 to less than `minimum` in every table of counts that keeps all bounds and adds up."""
+def worked_out(tables: Sequence[Table], low: np.ndarray, high: np.ndarray, minimum: int, sought: np.ndarray | None = None) -> int:
+    """Is there a cell that has one whole value from 1 to less than `minimum` in every table of counts that keeps all bounds and adds up?
+    `sought`: bool (cells of all tables,), if only some are in question."""
     numbers, size = number_cells(tables)
     cells = np.concatenate(numbers)
     least, most = np.zeros(size), np.full(size, highspy.kHighsInf)
@@ -25,6 +26,8 @@ def worked_out(tables: Sequence[Table], low: np.ndarray, high: np.ndarray, minim
     np.minimum.at(most, cells, np.where(high < ANY, high, highspy.kHighsInf).astype(float))
     programme = _programme(tables, numbers, size, least, most)
     left, random, idle = np.flatnonzero((least < minimum) & (most > 0)), np.random.default_rng(1), 0
+    if sought is not None:
+        left = np.intersect1d(left, cells[sought])
     down, up = np.full(size, np.inf), np.full(size, -np.inf)
     while len(left):  # all at once in drawn directions, then one by one
         before = len(left)

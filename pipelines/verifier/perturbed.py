@@ -17,6 +17,8 @@ from pipelines.verifier.published import published, same, whole
 from pipelines.verifier.tables import Table
 
 Check = tuple[str, Callable[[], bool]]
+_SOLVED = ("base_rounding", "midpoint", "controlled_rounding")  # where sums of true counts could tell more than each number does
+_MOST_CELLS = 3_000  # in more, what can be worked out is checked with the certificate alone
 
 
 def checks_of_perturbed(folder: Path, proof: dict[str, Any]) -> list[Check]:
@@ -35,10 +37,13 @@ def checks_of_perturbed(folder: Path, proof: dict[str, Any]) -> list[Check]:
     ]
     if proof["additive"]:
         checks.append(("every margin is the sum of its parts", lambda: all(map(_adds_up, tables))))
-    if rule.method in ("base_rounding", "midpoint", "controlled_rounding"):
+    if rule.method in _SOLVED and sum(len(table.hidden) for table in tables) <= _MOST_CELLS:
         checks.append(("no small cell can be worked out of what is shown", lambda: not worked_out(tables, *rule.bounds(tables))))
     if (folder / "certificate").is_dir():
         checks.append(("the certificate's true counts give what is shown", lambda: _agrees(folder / "certificate", tables, rule)))
+        if rule.method in _SOLVED:
+            text = "every small cell could be another for all that is shown, even for one who knows which hidden cells are small"
+            checks.append((text, lambda: _moves_hold(folder / "certificate", tables, rule)))
     return checks
 
 
@@ -106,24 +111,48 @@ def _adds_up(table: Table) -> bool:
     return all((values[family[:, :-1]].sum(axis=1) == values[family[:, -1]]).all() for _, family in table.families())
 
 
-def _agrees(folder: Path, tables: Sequence[Table], rule: _Rule) -> bool:
-    """Does the method make of the true counts what is shown, and can no small cell be worked out by one who knows which cells are small?"""
+def _inner(folder: Path, tables: Sequence[Table]) -> tuple[dict[str, np.ndarray], list[sparse.csr_matrix]]:
+    """Columns of true counts and of what the method made of them, and for each table which of these each cell adds up."""
     inner = pq.read_table(folder / "inner.parquet")
-    count, every = inner["count"].to_numpy().astype(np.int64), list[np.ndarray]()
-    for table in tables:
-        places = np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64)
-        sums, values, hidden = above(table, places), table.measures["persons"], table.hidden
-        every.append(sums @ count)
-        if (count < 0).any() or not rule.gives(every[-1], values, hidden):
+    places = [np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64) for table in tables]
+    columns = {name: inner[name].to_numpy().astype(np.int64) for name in inner.column_names if "/" not in name}
+    if (columns["count"] < 0).any():
+        raise ValueError("a count is negative")
+    return columns, [above(table, place) for table, place in zip(tables, places, strict=True)]
+
+
+def _agrees(folder: Path, tables: Sequence[Table], rule: _Rule) -> bool:
+    """Does the method make of the true counts what is shown?"""
+    inner, every = _inner(folder, tables)
+    for table, sums in zip(tables, every, strict=True):
+        true, values = sums @ inner["count"], table.measures["persons"]
+        if not rule.gives(true, values, table.hidden):
             return False
-        for name in ("rounded", "noisy"):
-            if name in inner.column_names and ((sums @ inner[name].to_numpy()) != values).any():
-                return False
-        if rule.method == "cell_key" and (_looked_up(folder, every[-1], _key(sums, inner["key"].to_numpy(), rule), rule) != values).any():
+        if any(((sums @ inner[name]) != values).any() for name in ("rounded", "noisy") if name in inner):
             return False
-    if rule.method == "small_count_rounding":
-        return _small_alone(count, inner["rounded"].to_numpy(), rule.base)
-    return rule.method != "base_rounding" or not worked_out(tables, *rule.bounds(tables, np.concatenate(every)))
+        if rule.method == "cell_key" and (_looked_up(folder, true, _key(sums, inner["key"], rule), rule) != values).any():
+            return False
+    return rule.method != "small_count_rounding" or _small_alone(inner["count"], inner["rounded"], rule.base)
+
+
+def _moves_hold(folder: Path, tables: Sequence[Table], rule: _Rule) -> bool:
+    """Does every move leave all cells between their bounds, and is there one for each small cell, or else no way to work it out?"""
+    inner, every = _inner(folder, tables)
+    count, sums = inner["count"], sparse.vstack(every).tocsr()
+    true = sums @ count
+    low, high, minimum = rule.bounds(tables, true)
+    moves = pq.read_table(folder / "moves.parquet")
+    move, row, change = (moves[name].to_numpy().astype(np.int64) for name in ("move", "inner", "change"))
+    changes = sparse.csr_matrix((change, (row, move)), (len(count), int(move.max(initial=-1)) + 1), dtype=np.int64)
+    changed = (sums @ changes).tocoo()
+    new = true[changed.row] + changed.data
+    inside = (new >= low[changed.row]).all() and (new <= high[changed.row]).all() and (true >= low).all() and (true <= high).all()
+    entries = changes.tocoo()
+    if not inside or (count[entries.row] + entries.data < 0).any():
+        return False
+    left = (true > 0) & (true < minimum)
+    left[changed.row[changed.data != 0]] = False
+    return not left.any() or not worked_out(tables, low, high, minimum, left)
 
 
 def _small_alone(count: np.ndarray, rounded: np.ndarray, base: int) -> bool:

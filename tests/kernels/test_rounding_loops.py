@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cells import spread
-from kernels.rounding import diffuse, free_alone, of_sums, settle, total
+from kernels.rounding import diffuse, of_sums, settle, total, walks
 
 PARENTS = ([-1, 0, 0, 1, 1], [-1, 0, 0], [-1, 0, 1])
 BASE, SUMS = 5, 6
@@ -87,13 +87,23 @@ def test_what_is_tried_keeps_sums_and_cost_and_costs_no_more_than_is_allowed(
         assert price() - earlier == grown <= most and (kept != up).sum() <= 2
 
 
-@given(parts, st.lists(st.integers(0, 1), min_size=2 * SUMS, max_size=2 * SUMS))
-def test_a_sum_is_free_if_one_count_of_it_can_change_alone(made: list[tuple[int, list[int]]], room: list[int]) -> None:
-    count, lists = [each - 1 for each, _ in made], [own for _, own in made]
-    below, above = room[:SUMS], room[SUMS:]
-    expected = [False] * SUMS
-    for value, own in zip(count, lists, strict=True):
-        if all(above[s] for s in own) or (value and all(below[s] for s in own)):
-            for s in own:
-                expected[s] = True
-    assert free_alone(np.array(below), np.array(above), *rows(lists), np.array(count)).tolist() == expected
+@given(parts, st.lists(st.integers(0, 2), min_size=2 * SUMS, max_size=2 * SUMS), st.integers(0, 2**32 - 1))
+def test_a_walk_leaves_every_sum_possible_and_changes_one_that_was_not_changed_before(
+    made: list[tuple[int, list[int]]], room: list[int], seed: int
+) -> None:
+    lists = [own for _, own in made]
+    used = sorted({each for own in lists for each in own})
+    below, above = np.array(room[:SUMS]), np.array(room[SUMS:])
+    draws = np.random.default_rng(seed).random(97)
+    walk, count, way = walks(np.array(used), below, above, *rows(lists), *turned(lists), draws, 6, 3)
+    seen: set[int] = set()
+    for number in range(int(walk.max(initial=-1)) + 1):
+        change = np.zeros(SUMS, int)
+        for part, step in zip(count[walk == number], way[walk == number], strict=True):
+            change[lists[part]] += step
+        assert (change <= above).all() and (-change <= below).all()
+        new = set(np.flatnonzero(change).tolist()) - seen
+        assert new
+        seen |= new
+    if min(above[used]) > 0:  # then one count more is a walk, wherever it begins
+        assert seen == set(used)

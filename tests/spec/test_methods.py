@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.disclosure.noise import mechanism
@@ -205,9 +207,6 @@ def test_a_key_file_must_be_long_and_private_and_nobody_counts_twice(tmp_path: P
 @pytest.mark.parametrize("change", ["a value", "a file", "the true counts"])
 @pytest.mark.parametrize("method", [*ROUNDING, KEYED])
 def test_what_was_changed_afterwards_does_not_verify(tmp_path: Path, method: Any, change: str) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     out = written(tmp_path, records(tmp_path, method))
     if change == "a value":
         lines = (out / "table.csv").read_text().splitlines()
@@ -220,6 +219,16 @@ def test_what_was_changed_afterwards_does_not_verify(tmp_path: Path, method: Any
         more = pa.array([each + 30 for each in inner["count"].to_pylist()])
         pq.write_table(inner.set_column(inner.column_names.index("count"), "count", more), out / "certificate" / "inner.parquet")
     assert broken(out)
+
+
+@pytest.mark.parametrize("method", ["controlled_rounding", "base_rounding", "midpoint"])
+def test_a_move_that_would_show_does_not_verify(tmp_path: Path, method: str) -> None:
+    out = written(tmp_path, case(tmp_path, method))
+    path = out / "certificate" / "moves.parquet"
+    moves = pq.read_table(path)
+    more = pa.array([each * 40 for each in moves["change"].to_pylist()])
+    pq.write_table(moves.set_column(moves.column_names.index("change"), "change", more), path)
+    assert broken(out) == ["every small cell could be another for all that is shown, even for one who knows which hidden cells are small"]
 
 
 def test_a_purpose_and_a_table_have_a_method(tmp_path: Path) -> None:

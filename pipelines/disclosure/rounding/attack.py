@@ -1,8 +1,8 @@
 """What an attacker makes of numbers that each say no more than between what the true count lies, when all true counts add up.
 
 The attacker solves for the least and the most that a cell can be. A cell is known if these are one, so another true table is sought in
-which the cell has another value, and which would have been published as the same: one count more or less where that alone changes nothing
-that is shown, else a linear programme.
+which the cell has another value, and which would have been published as the same: by walks of counts that go up and down until nothing has
+changed that is shown, else by linear programmes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import highspy
 import numpy as np
+import scipy.sparse as sparse
 
-from kernels.rounding import free_alone, free_together
+from kernels.rounding import walks
 from pipelines.disclosure.atoms import Atoms
 from pipelines.disclosure.rounding.nearest import ANY
 from pipelines.errors import DisclosureError
@@ -34,12 +35,16 @@ class Pinned:
 
 
 class Attack:
-    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published of it."""
+    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published of it.
+
+    `moves`: int64 (atoms, moves), changes of counts after which all would be published as it is; `covered`: bool (cells,), changed by one.
+    """
 
     def __init__(self, atoms: Atoms, low: np.ndarray, high: np.ndarray) -> None:
         self.atoms, self.truth = atoms, atoms.sums(atoms.count)
         self.low, self.high = low.copy(), high.copy()
         self._matrix = atoms.matrix()
+        self.covered, self.moves = np.zeros(atoms.size, bool), sparse.csc_matrix((len(atoms.count), 0), dtype=np.int64)
         self._highs: Any = None
 
     def widen(self, cell: int) -> None:
@@ -50,9 +55,9 @@ class Attack:
 
     def pinned(self, sought: np.ndarray) -> list[Pinned]:
         """Those of the cells `sought`, bool (cells,), that have one value only."""
-        left = sought & ~free_alone(self.truth - self.low, self.high - self.truth, self.atoms.starts, self.atoms.cells, self.atoms.count)
         random, rounds = np.random.default_rng(_SEED), 0
-        self._walk(left, random)
+        self._walk(sought, random)
+        left = sought & ~self.covered
         while left.any() and rounds < _IDLE:  # all at once, each pushed up or down as it is drawn
             before = int(left.sum())
             cells = np.flatnonzero(left)
@@ -68,17 +73,20 @@ class Attack:
                     found.append(Pinned(int(cell), by))
         return found
 
-    def _walk(self, left: np.ndarray, random: np.random.Generator) -> None:
-        """Strike out those of `left` that can change with a few others, as walks of counts that go up and down find them."""
+    def _walk(self, sought: np.ndarray, random: np.random.Generator) -> None:
+        """Moves: other counts in which cells that are sought change, and for which all would have been published as it is."""
         rounds = 0
-        while left.any() and rounds < _WALKS:
-            cells = random.permutation(np.flatnonzero(left))
-            free = free_together(
-                cells, self.truth - self.low, self.high - self.truth, self.atoms.starts, self.atoms.cells, self._matrix.indptr,
-                self._matrix.indices, random.random(_DRAWS), _STEPS, _LOOKS,
+        while (left := sought & ~self.covered).any() and rounds < _WALKS:
+            walk, count, way = walks(
+                random.permutation(np.flatnonzero(left)), self.truth - self.low, self.high - self.truth,
+                self.atoms.starts, self.atoms.cells, self._matrix.indptr, self._matrix.indices, random.random(_DRAWS), _STEPS, _LOOKS,
             )  # fmt: skip
-            rounds = 0 if (left & free).any() else rounds + 1
-            left &= ~free
+            number = int(walk.max(initial=-1)) + 1
+            changes = sparse.csc_matrix((way, (count, walk)), (len(self.atoms.count), number), dtype=np.int64)
+            changed = np.asarray(abs(self._matrix @ changes).sum(axis=1)).ravel() > 0
+            rounds = 0 if (left & changed).any() else rounds + 1
+            self.covered |= changed
+            self.moves = sparse.hstack([self.moves, changes], format="csc")
 
     def between(self, cell: int, left: np.ndarray | None = None) -> tuple[int, int, np.ndarray]:
         """The least and the most that a cell can be, and the cells whose bounds say so. Of `left`, cells that have another value in a

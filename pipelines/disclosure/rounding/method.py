@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sparse
 
 from pipelines.disclosure.altered import Altered, Say
 from pipelines.disclosure.atoms import Atoms
@@ -50,7 +51,7 @@ def _controlled(atoms: Atoms, base: int, policy: TablePolicy, say: Say) -> Alter
     say(f"every cell is within {furthest} of what it was" + ("" if furthest < base else ": no table was found in which all are nearer"))
     attack = Attack(atoms, np.maximum(values - furthest, 0), values + furthest)
     _check(attack, _small(truth, policy), policy)
-    return Altered(values, np.zeros(atoms.size, bool), {"base": base, "furthest": furthest}, {"rounded": counts})
+    return Altered(values, np.zeros(atoms.size, bool), {"base": base, "furthest": furthest}, {"rounded": counts}, moves=attack.moves)
 
 
 def _nearest(atoms: Atoms, method: BaseRounding | Midpoint, policy: TablePolicy, say: Say) -> Altered:
@@ -63,18 +64,18 @@ def _nearest(atoms: Atoms, method: BaseRounding | Midpoint, policy: TablePolicy,
     truth, zeros_shown = atoms.sums(atoms.count), policy.zeros == "open"
     made = _of_each(truth, method, zeros_shown)
     try:
-        hidden, more = _hide_what_tells(atoms, made, truth, policy)
+        hidden, moves = _hide_what_tells(atoms, made, truth, policy)
     except DisclosureError:
         if not zeros_shown:
             raise
         say("zeros are hidden, too: with them small cells could be worked out, whatever else is hidden")
         made, zeros_shown = _of_each(truth, method, False), False
-        hidden, more = _hide_what_tells(atoms, made, truth, policy)
-    if more:
+        hidden, moves = _hide_what_tells(atoms, made, truth, policy)
+    if more := int((hidden & ~made.hidden).sum()):
         say(f"{more:,} more cells are hidden: with them small ones could be worked out")
     notes = [f"{more:,} cells are hidden only because small ones could be worked out with them"]
     zeros = {"zeros": "shown" if zeros_shown else "hidden"}
-    return Altered(np.where(hidden, 0, made.values), hidden, {**method.parameters(), **zeros}, notes=notes)
+    return Altered(np.where(hidden, 0, made.values), hidden, {**method.parameters(), **zeros}, notes=notes, moves=moves)
 
 
 def _of_each(truth: np.ndarray, method: BaseRounding | Midpoint, zeros_shown: bool) -> Nearest:
@@ -87,8 +88,8 @@ def _small(truth: np.ndarray, policy: TablePolicy) -> np.ndarray:
     return (truth > 0) & (truth < policy.minimum)
 
 
-def _hide_what_tells(atoms: Atoms, made: Nearest, truth: np.ndarray, policy: TablePolicy) -> tuple[np.ndarray, int]:
-    """Which cells are hidden in the end, and how many more than the rule hides. Of those whose numbers together tell a small cell, that of
+def _hide_what_tells(atoms: Atoms, made: Nearest, truth: np.ndarray, policy: TablePolicy) -> tuple[np.ndarray, sparse.csc_matrix]:
+    """Which cells are hidden in the end, and moves of the small ones. Of those whose numbers together tell a small cell, that of
     fewest people goes."""
     attack, hidden, small = Attack(atoms, made.low, made.high), made.hidden.copy(), _small(truth, policy)
     while found := attack.pinned(small):
@@ -101,7 +102,7 @@ def _hide_what_tells(atoms: Atoms, made: Nearest, truth: np.ndarray, policy: Tab
             attack.widen(chosen)
     if policy.interval == "whole":
         _check(attack, small, policy)
-    return hidden, int((hidden & ~made.hidden).sum())
+    return hidden, attack.moves
 
 
 def _check(attack: Attack, small: np.ndarray, policy: TablePolicy) -> None:
