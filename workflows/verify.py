@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines import signing
+from pipelines import signing, storage
 from pipelines.errors import VerificationError
 from pipelines.verifier import verify_bundle, verify_protected
 
@@ -20,9 +20,18 @@ def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list
     if not quiet:
         for claim in claims:
             print(f"{'holds' if claim.holds else 'FAILS'}  {claim.text}")
+        if protected:
+            print(_for_what(bundle))
     if broken := [claim for claim in claims if not claim.holds]:
-        raise VerificationError(bundle, f"{len(broken)} of {len(claims)} claims do not hold", "do not use it; pull it again")
+        raise VerificationError(bundle, f"{len(broken)} of {len(claims)} claims do not hold", "do not use it; pull or protect it again")
     return [{"claim": claim.text, "holds": claim.holds} for claim in claims]
+
+
+def _for_what(folder: Path) -> str:
+    """What the claims are about: a rule is whatever the folder says, and some claims can only be checked where the certificate is."""
+    proof = storage.read_object(folder / "proof.json", "method", "policy")
+    told = f"by {proof['method']}, where a cell of fewer than {proof['policy']['minimum']} is small"
+    return told if (folder / "certificate").is_dir() else f"{told}; the certificate is not here, so no move was checked"
 
 
 def _newest(folder: Path) -> Path:

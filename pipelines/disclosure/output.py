@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,15 +11,28 @@ import numpy as np
 
 from pipelines import plain, storage, tables
 from pipelines.cubes import TOTAL, Cube
+from pipelines.errors import DataError
 
 CERTIFICATE: Final = "certificate"  # the folder that never leaves: true numbers, and what proves the rest
 EARLIER: Final = "earlier"  # in it: tables that were released before
 
 
 def begin(out: Path) -> None:
-    """A folder without `proof.json` is none that holds, until all is written."""
+    """Take away what an earlier run wrote there: a folder without `proof.json` is none that holds, until all is written."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "proof.json").unlink(missing_ok=True)
+    former = _files_of(out / "proof.json")
+    for name in ("proof.json", "report.html", *former):
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / CERTIFICATE, ignore_errors=True)
+
+
+def _files_of(proof: Path) -> list[str]:
+    """Tables that a proof names; of one that cannot be read, none."""
+    try:
+        named = storage.read_object(proof, "files")["files"] if proof.exists() else {}
+    except DataError:
+        return []
+    return [name for name in named if Path(name).name == name and Path(name).suffix in (".csv", ".parquet")]
 
 
 def columns(cube: Cube, values: Sequence[int | float], hidden: np.ndarray, status: str = "shown") -> plain.Columns:

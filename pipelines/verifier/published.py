@@ -38,8 +38,11 @@ def _whole(text: str, decimals: int) -> int:
 
 
 def whole(folder: Path, files: dict[str, str]) -> bool:
-    """Has every file the digest that the proof names?"""
-    return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items())
+    """Has every file the digest that the proof names, and is there no other table beside them?"""
+    tables = {path.name for kind in ("csv", "parquet") for path in folder.glob(f"*.{kind}")}
+    return tables == set(files) and all(
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items()
+    )
 
 
 def same(folder: Path, table: Table, decimals: int = 0) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,26 @@ def test_of_each_small_cell_every_small_value_stays_possible_where_the_policy_as
     text = (tmp_path / "out" / "proof.json").read_text()
     (tmp_path / "out" / "proof.json").write_text(text.replace('"minimum": 5', '"minimum": 6'))
     assert "FAILS" in uttag("verify", tmp_path / "out", code=16).stdout
+
+
+def test_what_an_earlier_run_left_in_the_folder_does_not_lie_beside_what_is_published(tmp_path: Path) -> None:
+    table(tmp_path, CELLS)
+    protected(tmp_path, dimensions=None, tables={"one": {"dimensions": DIMENSIONS}, "two": {"dimensions": {"diag": DIMENSIONS["diag"]}}})
+    assert (tmp_path / "out" / "two.csv").exists()
+    protected(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "certificate", "proof.json", "report.html", "table.csv", "table.parquet",
+    ]  # fmt: skip
+    (tmp_path / "out" / "other.csv").write_text("a,b\n")
+    assert "FAILS" in uttag("verify", tmp_path / "out", code=16).stdout
+
+
+def test_verifying_says_for_what_rule_and_what_it_could_not_check(tmp_path: Path) -> None:
+    table(tmp_path, CELLS)
+    protected(tmp_path)
+    assert "fewer than 5 is small" in uttag("verify", tmp_path / "out").stdout
+    shutil.rmtree(tmp_path / "out" / "certificate")
+    assert "no move was checked" in uttag("verify", tmp_path / "out").stdout
 
 
 BAD = [
