@@ -18,9 +18,8 @@ def year_of(day: int) -> int:
 
 
 @compiled
-def _band_on(day: int, birth: np.ndarray, width: int, top: int) -> int:
+def _band_on(year: int, month: int, of_month: int, birth: np.ndarray, width: int, top: int) -> int:
     """Age group on a day: -1 before birth."""
-    year, month, of_month = civil(day)
     age = year - birth[0] - (1 if 32 * month + of_month < 32 * birth[1] + birth[2] else 0)
     return -1 if age < 0 else min(age, top) // width
 
@@ -74,15 +73,16 @@ def cut_follow_up(
         day, last = np.int64(start[i]), np.int64(end[i])
         if day >= last:
             continue
+        now, month, of_month = civil(day)
         year, new_year = np.int64(0), np.int64(_FAR)
         if by_year:
-            year = np.int64(year_of(day))
+            year = np.int64(now)
             new_year = np.int64(day_number(year + 1, 1, 1))
         band, birthday = np.int64(-1), np.int64(_FAR)
         if width > 0 and birth[i, 0] != 0:
-            band = np.int64(_band_on(day, birth[i], width, top))
+            band = np.int64(_band_on(now, month, of_month, birth[i], width, top))
             birthday = np.int64(_begin(band + 1, birth[i], width, top))
-        reached = np.searchsorted(breaks, day - np.int64(entry[i]), "right")
+        reached = np.searchsorted(breaks, day - np.int64(entry[i]), "right") if len(breaks) > 0 else 0
         while day < last:
             cut = min(last, min(new_year, birthday))
             if reached < len(breaks):
