@@ -75,7 +75,8 @@ def _title(name: str) -> str:
         "standardised_rate": "standardised rate", "standardised_low": "lower limit", "standardised_high": "upper limit",
         "share_low": "lower limit", "share_high": "upper limit", "median_days": "median, days", "per_day": "each day",
         "percent_of_at_risk": "% of those at risk", "limit_low_95": "95 % from", "limit_high_95": "to", "limit_low_998": "99.8 % from",
-        "limit_high_998": "to",
+        "limit_high_998": "to", "percent_low": "lower limit", "percent_high": "upper limit", "percent_of_from": "% of steps from the state",
+        "percent": "% of usable values", "sd": "standard deviation",
     }  # fmt: skip
     return words.get(name, name.replace("_", " "))
 
