@@ -22,6 +22,7 @@ class Schemas(StrEnum):
     definition = "definition"
     permit = "permit"
     table = "table"
+    protect = "protect"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
@@ -92,16 +93,19 @@ def explain(definitions: Definitions) -> None:
 
 @commands.command()
 def schema(what: Annotated[Schemas, typer.Argument(help="of what")] = Schemas.definition) -> None:
-    """Print the JSON Schema of definitions, permits or their tables in YAML, for editors that complete and check.
+    """Print the JSON Schema of definitions, permits, their tables or protections in YAML, for editors that complete and check.
 
     Example: uttag schema > definition.schema.json
 
     uttag schema permit > permit.schema.json
     """
     from pipelines.definition import Definition
+    from pipelines.disclosure.specification import Specification
     from pipelines.permit import Permit, Table
 
-    models: dict[Schemas, type[BaseModel]] = {Schemas.definition: Definition, Schemas.permit: Permit, Schemas.table: Table}
+    models: dict[Schemas, type[BaseModel]] = {
+        Schemas.definition: Definition, Schemas.permit: Permit, Schemas.table: Table, Schemas.protect: Specification,
+    }  # fmt: skip
     found = models[what].model_json_schema(by_alias=True)
     if what == Schemas.permit:  # where the file lies is not in it
         del found["properties"]["file"]
