@@ -81,6 +81,8 @@ def test_what_the_attack_finds_pinned_is_what_no_other_table_of_counts_allows(ma
         if ((sums := together.sums(np.array(other))) >= shown.low).all() and (sums <= shown.high).all()
     ]
     pinned = {each.cell for each in Attack(together, shown.low, shown.high).pinned(truth > 0)}
+    unasked = {each.cell for each in Attack(together, shown.low, shown.high, most=0).pinned(truth > 0)}
+    assert pinned <= unasked  # where no programme is asked, what was not settled counts as pinned
     for cell in np.flatnonzero(truth > 0).tolist():
         assert (cell in pinned) == (len({int(sums[cell]) for sums in possible}) == 1)
 

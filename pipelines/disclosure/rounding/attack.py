@@ -20,6 +20,7 @@ from pipelines.disclosure.rounding.nearest import ANY
 from pipelines.errors import DisclosureError
 
 _EXACT: Final = 1e-6
+_MOST_ATOMS: Final = 30_000  # of which a programme is asked
 _IDLE: Final = 3  # rounds in which nothing is found, before cells are looked at one by one
 _DRAWS, _STEPS, _LOOKS = 100_003, 24, 40  # of a walk: numbers drawn beforehand, counts that change, and counts that are looked at for each
 _WALKS: Final = 10  # rounds of walks in which nothing is found, before programmes are asked
@@ -40,7 +41,8 @@ class Attack:
     `moves`: int64 (atoms, moves), changes of counts after which all would be published as it is; `covered`: bool (cells,), changed by one.
     """
 
-    def __init__(self, atoms: Atoms, low: np.ndarray, high: np.ndarray) -> None:
+    def __init__(self, atoms: Atoms, low: np.ndarray, high: np.ndarray, most: int = _MOST_ATOMS) -> None:
+        self._most = most
         self.atoms, self.truth = atoms, atoms.sums(atoms.count)
         self.low, self.high = low.copy(), high.copy()
         self._matrix = atoms.matrix()
@@ -54,10 +56,13 @@ class Attack:
             self._highs.changeRowBounds(cell, 0.0, highspy.kHighsInf)
 
     def pinned(self, sought: np.ndarray) -> list[Pinned]:
-        """Those of the cells `sought`, bool (cells,), that have one value only."""
+        """Those of the cells `sought`, bool (cells,), that have one value only; of too many atoms for a programme, those of which no other
+        value was found, with all cells that hold them."""
         random, rounds = np.random.default_rng(_SEED), 0
         self._walk(sought, random)
         left = sought & ~self.covered
+        if len(self.atoms.count) > self._most:
+            return [Pinned(int(cell), self._above(int(cell))) for cell in np.flatnonzero(left)]
         while left.any() and rounds < _IDLE:  # all at once, each pushed up or down as it is drawn
             before = int(left.sum())
             cells = np.flatnonzero(left)
@@ -87,6 +92,12 @@ class Attack:
             rounds = 0 if (left & changed).any() else rounds + 1
             self.covered |= changed
             self.moves = sparse.hstack([self.moves, changes], format="csc")
+
+    def _above(self, cell: int) -> np.ndarray:
+        """A cell and all cells that hold all of it, int64."""
+        own = self._matrix.indices[self._matrix.indptr[cell] : self._matrix.indptr[cell + 1]]
+        around = np.sort(self.atoms.cells[self.atoms.starts[own[0]] : self.atoms.starts[own[0] + 1]])
+        return around[np.asarray(self._matrix[around][:, own].sum(axis=1)).ravel() == len(own)]
 
     def between(self, cell: int, left: np.ndarray | None = None) -> tuple[int, int, np.ndarray]:
         """The least and the most that a cell can be, and the cells whose bounds say so. Of `left`, cells that have another value in a

@@ -83,6 +83,8 @@ class Search:
             if self.quality(tried) >= self.quality(best) or self._sum(tried) > self._sum(best):
                 return best
             best = tried
+            if self.quality(best)[0] == furthest:
+                return best
 
     def quality(self, choice: Rounding) -> tuple[int, int]:
         """How far the margins move: the one that moves furthest, and all together. Less is better."""
