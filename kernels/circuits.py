@@ -346,3 +346,76 @@ def _eliminate(
     state.length[pivot] = 0
     state.number[1] = begins[number]
     return True
+
+
+@compiled
+def shorten(state: Basis, passes: int) -> None:
+    """Make columns shorter: take another from each, or add it, where that leaves fewer cells, the longest first, in so many passes.
+
+    What the columns span, in whole numbers too, stays the same.
+    """
+    columns, cells = state.number[0], len(state.head)
+    mine, both = np.zeros(cells, np.int64), np.zeros(columns, np.int64)
+    same, opposite = np.zeros(columns, np.int64), np.zeros(columns, np.int64)
+    met = np.empty(columns, np.int64)
+    for _ in range(passes):
+        improved = 0
+        for a in np.argsort(-state.length[:columns], kind="mergesort"):
+            while state.length[a] > 0:
+                number = 0
+                for e in range(state.start[a], state.start[a] + state.length[a]):
+                    mine[state.cell[e]] = state.value[e]
+                    f = state.head[state.cell[e]]
+                    while f >= 0:
+                        b = state.column[f]
+                        if both[b] == 0:
+                            met[number] = b
+                            number += 1
+                        both[b] += 1
+                        same[b] += 1 if state.value[f] == state.value[e] else 0
+                        opposite[b] += 1 if state.value[f] == -state.value[e] else 0
+                        f = state.after[f]
+                least, best, sign = state.length[a], -1, 0
+                for k in range(number):
+                    b = met[k]
+                    length = state.length[a] + state.length[b] - both[b] - max(same[b], opposite[b])
+                    if b != a and (length < least or (length == least and best >= 0 and b < best)):
+                        least, best, sign = length, b, -1 if same[b] >= opposite[b] else 1
+                    both[b], same[b], opposite[b] = 0, 0, 0
+                good = best >= 0
+                if good and state.number[1] + least > len(state.cell):
+                    _squeeze(state)
+                    good = state.number[1] + least <= len(state.cell)
+                if good:
+                    improved += 1
+                    _join(state, a, best, sign, mine)
+                for e in range(state.start[a], state.start[a] + state.length[a]):
+                    mine[state.cell[e]] = 0
+                if not good:
+                    break
+        if improved == 0:
+            break
+
+
+@compiled
+def _join(state: Basis, a: int, b: int, sign: int, mine: np.ndarray) -> None:
+    """Add column `b` to column `a`, or take it away; `mine` holds column `a`, and nothing afterwards."""
+    _unlink(state, a)
+    at = state.number[1]
+    for e in range(state.start[b], state.start[b] + state.length[b]):
+        c = state.cell[e]
+        v = mine[c] + sign * state.value[e]
+        mine[c] = 0
+        if v != 0:
+            state.cell[at], state.value[at], state.column[at] = c, v, a
+            at += 1
+    for e in range(state.start[a], state.start[a] + state.length[a]):
+        c = state.cell[e]
+        if mine[c] != 0:
+            state.cell[at], state.value[at], state.column[at] = c, mine[c], a
+            at += 1
+            mine[c] = 0
+    state.start[a], state.length[a] = state.number[1], at - state.number[1]
+    state.number[1] = at
+    for e in range(state.start[a], at):
+        _link(state, e)

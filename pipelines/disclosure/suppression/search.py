@@ -7,15 +7,17 @@ the tables after another; only what finds none there hides more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.moves import Move, Mover
+from pipelines.disclosure.suppression.neighbours import Neighbours
 from pipelines.disclosure.suppression.proposal import Wanted, propose
 from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
 
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short
@@ -25,6 +27,8 @@ _FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how 
 _TIGHT = ((700, 16), (2500, 8), (9000, 4))  # hidden cells of a part, and cells sought at a time at last
 _PART = 5000  # cells of a part in which more is hidden
 _SEED = 20_260
+_NEAR = (300, 1200)  # cells around one that needs a move
+_WALKS, _AT_ONCE = (60, 300, 1500), 2  # steps of a walk for one cell; walks at a time
 
 
 class Search:
@@ -39,6 +43,10 @@ class Search:
         self.random = np.random.default_rng(_SEED + attempt)
         self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
         self._proposed = False
+        self._neighbours = Neighbours(system.parents) if system.parents is not None else None
+        self._free = (self.reach.lower < 0) | (self.reach.upper > 0)
+        self._short = (self.reach.within(1), self.reach.within(3), self.reach.by(2, 8))
+        self.worlds: Worlds | None = None  # walks among what the proposal hides
 
     # ---- a move for each cell -----------------------------------------------------------------------------------------------
 
@@ -49,10 +57,15 @@ class Search:
         self._proposed = proposal is not None
         if proposal is not None:
             self.hidden |= proposal.hidden
-            for move in proposal.moves(self.reach):
-                self.take(move)
-            for size, together in _TIGHT:
-                self._among_hidden(size, together)
+            self.worlds = Worlds(proposal.columns, self.reach, self.attempt << 20)
+            self._by_walks(self.worlds)
+            if self.system.parents is None:
+                for size, together in _TIGHT:
+                    self._among_hidden(size, together)
+        for variable in self.random.permutation(np.flatnonzero(self.bare)).tolist():
+            if self.bare[variable] and self._proposed:
+                for move in self.near(variable):
+                    self.take(move)
         for bounds in self.ladder():
             if not self.bare.any():
                 return
@@ -67,6 +80,15 @@ class Search:
         for part in blocks(self.system, size, active):
             if self.bare[part].any():
                 yield part
+
+    def _by_walks(self, worlds: Worlds) -> None:
+        """Moves that each change most of the cells that are still bare, longer walks for the last ones."""
+        for steps in _WALKS:
+            while (bare := np.flatnonzero(self.bare)).size:
+                for move in worlds.find([self.random.permutation(bare) for _ in range(_AT_ONCE)], steps):
+                    self.take(move)
+                if len(bare) - self.bare.sum() <= len(bare) // 10:
+                    break
 
     def _among_hidden(self, size: int, together: int) -> None:
         """Moves that hide nothing more: for all bare cells of a part at once, in drawn directions, then for a few at a time."""
@@ -118,16 +140,35 @@ class Search:
 
     def cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
         """Moves through the cells `sought`: of two solutions with opposite signs, the one that covers more of them for less."""
-        costs, signs = np.where(self.hidden, _FREE, self._loss), self.random.choice([-1.0, 1.0], len(sought))
+        costs, signs = np.zeros(self.system.size), self.random.choice([-1.0, 1.0], len(sought))
+        costs[mover.active] = np.where(self.hidden[mover.active], _FREE, self._loss[mover.active])
         costs[mover.active] *= self.random.uniform(1.0, 1.2, len(mover.active))  # so that no two solutions are equally good
         best: tuple[float, list[Move]] = (0.0, [])
-        for direction in (1.0, -1.0):
+        rising = self.reach.lower[sought] == 0
+        signs[rising] = 1.0
+        for direction in (1.0,) if rising.all() else (1.0, -1.0):
             rewards = np.zeros(self.system.size)
             rewards[sought] = direction * _NEEDED * signs
             moves = [move for move in mover.find(costs, rewards) if np.isin(sought, move.variables).any()]
             score = sum(float(costs[move.variables].sum()) - _NEEDED * np.isin(sought, move.variables).sum() for move in moves)
             best = min(best, (score, moves), key=lambda each: each[0])
         return best[1]
+
+    def near(self, variable: int, singles: Collection[int] = ()) -> list[Move]:
+        """The cheapest moves that change `variable` and no cell of the people `singles`, among the cells beside it; none where that is in
+        vain."""
+        if self._neighbours is None or not self.system.adds_up:
+            return []
+        rank = np.where(self.hidden, 0, np.where(self._free, 1, 2))
+        for size in _NEAR:
+            among = self._neighbours.around(variable, size, rank, self.random)
+            still = among[np.isin(self.system.same[among], list(singles))]
+            for bounds in self._short:
+                mover = Mover(self.system, bounds, among)
+                mover.freeze(still)
+                if moves := self.cheapest(mover, np.array([variable])):
+                    return moves
+        return []
 
     def take(self, move: Move) -> None:
         """Keep a move that changes a bare cell."""

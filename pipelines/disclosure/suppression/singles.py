@@ -2,58 +2,139 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from kernels.exposure import exposed
 from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.moves import Move, Mover
 from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
 
-_ROUNDS = 12
+_ROUNDS, _SHARE = 30, 0.2  # walks that each leave alone a share of those in question
+_SEVERAL = 4  # people in question for one cell
 _FEW = 8
+_WALKS, _AT_ONCE = 24, 2  # walks that change whatever they can, so many at once
+_STEPS, _LONG, _LAST = 60, 200, 2000  # steps for one cell
 _HIDDEN_PART, _PART = 2500, 6000
+_HIDDEN_GROUP, _GROUP = 6000, 15_000  # cells of a part in which moves for a group are sought
+_MANY = 12
 
 
 class Guard:
-    """`exposed`: small cells, each with the persons alone in another cell who are part of every move that it has."""
+    """`exposed`: small cells, each with the persons alone in another cell who are part of every move that it has; none where nobody is."""
 
     def __init__(self, search: Search) -> None:
         self._search, self._system = search, search.system
-        self.exposed: dict[int, set[int]] = {}
         self._others = self._system.primary & (self._system.persons > 0)
-        for move in search.moves:
-            self._note(move)
+        if search.worlds is not None:
+            cells = np.flatnonzero(self._others)
+            for _ in range(_WALKS):
+                for move in search.worlds.find([search.random.permutation(cells) for _ in range(_AT_ONCE)], _STEPS):
+                    search.keep(move)
+        self.exposed = _exposed(self._system, self._others, search.moves)
 
     def _note(self, move: Move) -> None:
-        singles = set(np.unique(self._system.same[move.variables]).tolist()) - {-1}
+        singles = set(np.unique(self._system.same[move.variables]).tolist())
         for variable in move.variables[self._others[move.variables]].tolist():
-            known = self.exposed.get(variable)
-            self.exposed[variable] = singles - {int(self._system.same[variable])} if known is None else known & singles
+            if variable in self.exposed:
+                self.exposed[variable] &= singles
+                if not self.exposed[variable]:
+                    del self.exposed[variable]
 
     def left(self, part: np.ndarray | None = None) -> dict[int, set[int]]:
         """Cells that are still exposed, all or those of a part."""
         if part is None:
-            return {variable: singles for variable, singles in sorted(self.exposed.items()) if singles}
-        return {variable: self.exposed[variable] for variable in part[self._others[part]].tolist() if self.exposed.get(variable)}
+            return dict(sorted(self.exposed.items()))
+        return {variable: self.exposed[variable] for variable in part[self._others[part]].tolist() if variable in self.exposed}
 
     def run(self) -> None:
         """Add moves until nobody is exposed. Raises `DisclosureError` where that cannot be."""
-        search, small = self._search, self._system.size <= 2 * _PART
+        search = self._search
+        if search.worlds is not None:
+            self._by_walks(search.worlds)
+            near = search.reach.within(3)
+            self._groups(near.where(search.hidden), _HIDDEN_GROUP, (8, 2))
+            self._groups(near, _GROUP, (8, 1))
         for bounds in search.ladder():
-            for size in (_HIDDEN_PART, self._system.size) if not small else (self._system.size,):
-                for part in blocks(self._system, size, search.hidden):
-                    if self.left(part):
-                        self._part(Mover(self._system, bounds, part), part, apart=False)
-            for size in (_PART, self._system.size) if not small else (self._system.size,):
-                for part in blocks(self._system, size, bounds.lower < bounds.upper):
-                    if self.left(part):
-                        self._part(Mover(self._system, bounds, part), part, apart=True)
-            if not self.left():
+            self._ladder(bounds)
+            if not self.exposed:
                 return
         raise DisclosureError("disclosure", "someone alone in a cell could work out another", "coarsen the tables or raise the minimum")
 
+    def _ladder(self, bounds: Bounds) -> None:
+        """Moves within bounds: among what is hidden, then hiding more, in one part of the tables after another, then in all of them."""
+        small = self._system.size <= 2 * _PART
+        if self._search.worlds is None:
+            for size in (_HIDDEN_PART, self._system.size) if not small else (self._system.size,):
+                for part in blocks(self._system, size, self._search.hidden):
+                    if self.left(part):
+                        self._part(Mover(self._system, bounds, part), part, apart=False)
+        for size in (_PART, self._system.size) if not small else (self._system.size,):
+            for part in blocks(self._system, size, bounds.lower < bounds.upper):
+                if self.left(part):
+                    self._part(Mover(self._system, bounds, part), part, apart=True)
+
+    def _by_walks(self, worlds: Worlds) -> None:
+        """Moves among what is hidden that leave alone a random share of those in question; then one for each cell that leaves them all."""
+        same = self._system.same
+        for _ in range(_ROUNDS):
+            if not self.exposed:
+                return
+            sought, still = [], []
+            for _ in range(_AT_ONCE):
+                cells, spared = self._share()
+                sought.append(cells)
+                still.append(np.isin(same, spared))
+            for move in worlds.find(sought, _LONG, still):
+                self._keep(move)
+        for cell in sorted(self.exposed):
+            if len(self.exposed.get(cell, ())) > _SEVERAL:
+                for move in worlds.find([np.array([cell])], _LAST):
+                    self._keep(move)
+            if cell in self.exposed:
+                for move in worlds.find([np.array([cell])], _LAST, [np.isin(same, list(self.exposed[cell]))]):
+                    self._keep(move)
+
+    def _share(self) -> tuple[np.ndarray, np.ndarray]:
+        """Some of those in question, drawn, and all cells that one of them could work out and none of them knows."""
+        random, same = self._search.random, self._system.same
+        everyone = np.array(sorted(set().union(*self.exposed.values())), np.int64)
+        spared = everyone[random.random(len(everyone)) < _SHARE]
+        known = set(spared.tolist())
+        cells = [each for each, singles in sorted(self.exposed.items()) if singles & known and int(same[each]) not in known]
+        return random.permutation(np.array(cells, np.int64)), spared
+
+    def _groups(self, bounds: Bounds, size: int, sizes: Sequence[int]) -> None:
+        """For exposed cells, so many at a time, the cheapest moves within bounds that leave alone all in question, in one part of the
+        tables after another."""
+        for part in blocks(self._system, size, bounds.lower < bounds.upper):
+            if not self.left(part):
+                continue
+            mover = Mover(self._system, bounds, part)
+            for together in sizes:
+                several = [cell for cell, singles in self.left(part).items() if len(singles) > _SEVERAL]
+                for group in self._cut(several, together):  # a short move, whoever is in it, leaves few in question
+                    self._avoid(mover, group, set())
+                for group in self._cut(list(self.left(part)), together):
+                    cells = [cell for cell in group.tolist() if cell in self.exposed]
+                    singles = set().union(*(self.exposed[cell] for cell in cells))
+                    self._avoid(mover, np.array([cell for cell in cells if self._system.same[cell] not in singles], np.int64), singles)
+
+    def _cut(self, cells: list[int], together: int) -> list[np.ndarray]:
+        drawn = self._search.random.permutation(np.array(cells, np.int64))
+        return [drawn[first : first + together] for first in range(0, len(drawn), together)]
+
+    def _keep(self, move: Move) -> None:
+        self._search.keep(move)
+        self._note(move)
+
     def _part(self, mover: Mover, part: np.ndarray, apart: bool) -> None:
-        self._many(mover, part)
+        if self._search.worlds is None:
+            self._many(mover, part)
         if apart:
             self._one_by_one(mover, part)
             self._pairs(mover, part)
@@ -61,7 +142,7 @@ class Guard:
     def _many(self, mover: Mover, part: np.ndarray) -> None:
         """Moves that leave alone a random half of those who are part of all moves of some exposed cell, for all these cells."""
         random, same = self._search.random, self._system.same
-        for _ in range(_ROUNDS):
+        for _ in range(_MANY):
             exposed = self.left(part)
             if len(exposed) < _FEW:
                 return
@@ -75,18 +156,43 @@ class Guard:
         """A move for each exposed cell that leaves all alone who are part of its other moves."""
         exposed = self.left(part)
         for variable in self._search.random.permutation(np.array(list(exposed), np.int64)).tolist():
-            if self.exposed[variable]:
+            if variable in self.exposed:
                 self._avoid(mover, np.array([variable]), self.exposed[variable])
 
     def _pairs(self, mover: Mover, part: np.ndarray) -> None:
         """A move for each exposed cell and each person alone."""
         for variable, singles in self.left(part).items():
             for single in sorted(singles):
-                if single in self.exposed[variable]:
+                if single in self.exposed.get(variable, ()):
                     self._avoid(mover, np.array([variable]), {single})
 
     def _avoid(self, mover: Mover, sought: np.ndarray, singles: set[int]) -> None:
+        if not len(sought):
+            return
         mover.freeze(mover.active[np.isin(self._system.same[mover.active], sorted(singles))])
         for move in self._search.cheapest(mover, sought):
-            self._search.keep(move)
-            self._note(move)
+            self._keep(move)
+
+
+def _exposed(system: System, others: np.ndarray, moves: Sequence[Move]) -> dict[int, set[int]]:
+    """The cells `others` (bool (n,)) that only ever change with someone who is alone, and who these are."""
+    cells, number = np.flatnonzero(others), np.full(system.size, -1, np.int64)
+    number[cells] = np.arange(len(cells))
+    persons, own = np.unique(system.same, return_inverse=True)
+    if persons[0] == -1:
+        persons, own = persons[1:], own - 1
+    words = -(-len(moves) // 64)
+    moved, disturbed = np.zeros((len(cells), words), np.uint64), np.zeros((words, len(persons)), np.uint64)
+    for place, move in enumerate(moves):
+        word, bit = place // 64, np.uint64(1) << np.uint64(place % 64)
+        here = number[move.variables]
+        moved[here[here >= 0], word] |= bit
+        who = np.unique(own[move.variables])
+        disturbed[word, who[who >= 0]] |= bit
+    found = np.empty((0, 2), np.int64)
+    while (count := exposed(moved, disturbed, own[cells], 0, len(cells), found)) > len(found):
+        found = np.empty((count, 2), np.int64)
+    pairs: dict[int, set[int]] = {}
+    for cell, person in found.tolist():
+        pairs.setdefault(int(cells[cell]), set()).add(int(persons[person]))
+    return pairs
