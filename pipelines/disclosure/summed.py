@@ -15,7 +15,7 @@ from pipelines.disclosure.case import Case
 from pipelines.disclosure.certify import certify
 from pipelines.disclosure.magnitude.contributions import Contributions, Largest, largest
 from pipelines.disclosure.magnitude.search import Sums, SumSearch
-from pipelines.disclosure.magnitude.sensitivity import dominance, p_percent
+from pipelines.disclosure.magnitude.sensitivity import dominance, p_percent, p_percent_for_the_first
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import fixed_by_sums
 from pipelines.errors import DisclosureError
@@ -25,11 +25,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sensitive:
-    """Of one table: `of`: the largest contributions. `need`: int64 (cells,), how far each sum must be able to lie above and below.
-    `reasons`: bool (cells,) by name, why."""
+    """Of one table: `of`: the largest contributions. `need`: int64 (cells,), how far each sum must be able to lie above and below, and
+    `less`, how far for the largest contributor. `reasons`: bool (cells,) by name, why."""
 
     of: Largest
     need: np.ndarray
+    less: np.ndarray
     reasons: dict[str, np.ndarray]
 
 
@@ -46,7 +47,9 @@ def sensitive(case: Case, given: Contributions) -> list[Sensitive]:
         reasons |= {reason: mask & (of.number > 0) for reason, mask in rule.reasons.items()}
         unsafe = np.logical_or.reduce(list(reasons.values()))
         need = np.maximum.reduce([np.where(unsafe, 1, 0), *needs.values()])
-        found.append(Sensitive(of, np.where(of.total > 0, np.minimum(need, of.total), 0), reasons))
+        need = np.where(of.total > 0, np.minimum(need, of.total), 0)
+        others = np.where(need > 0, p_percent_for_the_first(of, percent), 0) if percent else np.zeros(len(need), np.int64)
+        found.append(Sensitive(of, need, np.minimum(np.minimum(others, need), of.total - of.top[:, 0]), reasons))
     return found
 
 
@@ -95,13 +98,15 @@ def counted_sums(case: Case, given: Contributions) -> dict[str, Any]:
 
 def _sums(case: Case, given: Contributions, found: Sequence[Sensitive]) -> Sums:
     system, tied = case.system, case.tied
-    amount, need, sole = np.zeros(system.size, np.int64), np.zeros(system.size, np.int64), np.full(system.size, -1, np.int64)
+    amount, need, less = (np.zeros(system.size, np.int64) for _ in range(3))
+    first, sole = np.full(system.size, -1, np.int64), np.full(system.size, -1, np.int64)
     if tied.of_inner is not None:
         np.add.at(amount, tied.atoms[tied.of_inner[given.cell]], given.amount)
     for own, each in zip(system.cells, found, strict=True):
-        amount[own], sole[own] = each.of.total, each.of.sole
+        amount[own], first[own], sole[own] = each.of.total, each.of.first, each.of.sole
         np.maximum.at(need, own, each.need)
-    return Sums(amount, need, sole)
+        np.maximum.at(less, own, each.less)
+    return Sums(amount, need, first, less, sole)
 
 
 def _audit(search: SumSearch) -> None:

@@ -47,11 +47,12 @@ class _Audit:
         _, who = np.unique(who, return_inverse=True)
         self.given = sparse.csr_matrix((amount, (row, who)), (len(held.count), int(who.max(initial=-1)) + 1), dtype=np.int64)
         self.numbers, self.size = number_cells(tables)
-        self.need, self.sole = np.zeros(self.size, np.int64), np.full(self.size, -1, np.int64)
+        self.need, self.less = np.zeros(self.size, np.int64), np.zeros(self.size, np.int64)
+        self.first, self.sole = np.full(self.size, -1, np.int64), np.full(self.size, -1, np.int64)
         for number, own in enumerate(self.numbers):
-            need, sole = self._needs(number)
+            need, less, self.first[own], self.sole[own] = self._needs(number)
             np.maximum.at(self.need, own, need)
-            self.sole[own] = sole
+            np.maximum.at(self.less, own, less)
 
     def checks(self) -> list[Check]:
         """What the certificate shows."""
@@ -68,33 +69,32 @@ class _Audit:
             checks.append((alone, lambda: all(map(self._kept_out, np.unique(self.sole[self.sole >= 0]).tolist()))))
         return checks
 
-    def _needs(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """How far each sum of a table must be able to lie above and below, and who is alone in it."""
+    def _needs(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """How far each sum of a table must be able to lie above and below, how far for its largest contributor, who that is, and who is
+        alone in it: int64 (cells,) each."""
         each_gives = (self.held.above[number] @ self.given).tocsr()
         each_gives.eliminate_zeros()
-        cells = each_gives.shape[0]
-        need, sole, dominance, percent = (
-            np.zeros(cells, np.int64),
-            np.full(cells, -1, np.int64),
-            self.policy["dominance"],
-            self.policy["p_percent"],
-        )
-        for cell in range(cells):
+        found = np.zeros((4, each_gives.shape[0]), np.int64)
+        found[2:] = -1
+        dominance, percent = self.policy["dominance"], self.policy["p_percent"]
+        for cell in range(each_gives.shape[0]):
             begin, end = each_gives.indptr[cell], each_gives.indptr[cell + 1]
-            gives = sorted(each_gives.data[begin:end].tolist(), reverse=True)
+            order = sorted(range(begin, end), key=lambda place: (-int(each_gives.data[place]), int(each_gives.indices[place])))
+            gives = [int(each_gives.data[place]) for place in order]
             if not gives:
                 continue
-            total, asked = sum(gives), [0]
-            if len(gives) == 1:
-                sole[cell] = each_gives.indices[begin]
+            total, asked, less = sum(gives), [0], 0
             if percent:
                 asked.append(ceil(gives[0] * (percent / 100) - (total - sum(gives[:2]))))
+                less = max(0, ceil(gives[1] * (percent / 100) - (total - sum(gives[:2])))) if len(gives) > 1 else 0
             if dominance and sum(gives[: dominance["n"]]) > dominance["k"] * total:
                 asked.append(ceil(sum(gives[: dominance["n"]]) / dominance["k"] - total))
             if len(gives) < int(self.policy["minimum"]):
                 asked.append(1)
-            need[cell] = min(total, max(asked))
-        return need, sole
+            need = min(total, max(asked))
+            first = int(each_gives.indices[order[0]])
+            found[:, cell] = need, min(less, need, total - gives[0]) if need else 0, first, first if len(gives) == 1 else -1
+        return found[0], found[1], found[2], found[3]
 
     def _agrees(self) -> bool:
         given = np.asarray(self.given.sum(axis=1)).ravel()
@@ -116,7 +116,9 @@ class _Audit:
         return True
 
     def _kept_out(self, person: int) -> bool:
-        """Does every sensitive sum have its moves both ways among those that leave the sums as they are in which `person` is alone?"""
+        """Does every sensitive sum have its moves both ways among those that leave the sums as they are in which `person` is alone?
+
+        -1 is nobody. A largest contributor takes his own away and seeks the second largest."""
         up, down = np.zeros(self.size, np.int64), np.zeros(self.size, np.int64)
         disturbed = np.zeros(self.held.moves.shape[1], bool)
         for own, each in zip(self.numbers, self.held.changes, strict=True):
@@ -125,5 +127,5 @@ class _Audit:
             left = each[:, ~disturbed]
             up[own] = np.maximum(up[own], left.max(axis=1).toarray().ravel() if left.shape[1] else 0)
             down[own] = np.minimum(down[own], left.min(axis=1).toarray().ravel() if left.shape[1] else 0)
-        asked = (self.need > 0) & ((self.sole != person) | (person < 0))
-        return bool(((up >= self.need) & (-down >= self.need))[asked].all())
+        asked = self.need if person < 0 else np.where(self.sole == person, 0, np.where(self.first == person, self.less, self.need))
+        return bool(((up >= asked) & (-down >= asked)).all())

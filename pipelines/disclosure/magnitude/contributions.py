@@ -76,11 +76,13 @@ def _numbers(texts: Sequence[str]) -> tuple[list[Decimal], np.ndarray]:
 @dataclass(frozen=True)
 class Largest:
     """Of each cell of a cube, margins included: `total`, and `number` of contributors: int64 (cells,). `top`: int64 (cells, n), the largest
-    contributions, the largest first, 0 where there are fewer. `sole`: int64 (cells,), who is alone in it, -1 where nobody is."""
+    contributions, the largest first, 0 where there are fewer. `first`: int64 (cells,), whose the largest is; `sole`, who is alone in it,
+    -1 where nobody is."""
 
     total: np.ndarray
     number: np.ndarray
     top: np.ndarray
+    first: np.ndarray
     sole: np.ndarray
 
 
@@ -92,9 +94,10 @@ def largest(cube: Cube, places: np.ndarray, given: Contributions, n: int) -> Lar
     first = np.flatnonzero(np.diff(cells, prepend=-1))
     rank = np.arange(len(cells)) - np.repeat(first, np.diff(np.append(first, len(cells))))
     total, number = np.zeros(cube.cells, np.int64), np.zeros(cube.cells, np.int64)
-    found = Largest(total, number, np.zeros((cube.cells, n), np.int64), np.full(cube.cells, -1))
+    found = Largest(total, number, np.zeros((cube.cells, n), np.int64), np.full(cube.cells, -1), np.full(cube.cells, -1))
     np.add.at(found.total, cells, amount)
     np.add.at(found.number, cells, 1)
+    found.first[cells[first]] = who[first]
     high = rank < n
     found.top[cells[high], rank[high]] = amount[high]
     alone = found.number[cells] == 1

@@ -17,8 +17,17 @@ def p_percent(largest: Largest, p: float) -> np.ndarray:
     The second largest contributor takes his own from the total; what is left may not be within `p` per cent of the largest.
     """
     first, second = largest.top[:, 0], largest.top[:, 1]
-    rest = largest.total - first - second
-    return np.maximum(0, np.ceil(first * (p / 100) - rest)).astype(np.int64) * (largest.number > 0)
+    return _close(first, largest.total - first - second, p) * (largest.number > 0)
+
+
+def p_percent_for_the_first(largest: Largest, p: float) -> np.ndarray:
+    """The same where the largest contributor looks, who takes his own away and seeks the second largest: int64 (cells,)."""
+    first, second = largest.top[:, 0], largest.top[:, 1]
+    return _close(second, largest.total - first - second, p) * (largest.number > 1)
+
+
+def _close(sought: np.ndarray, rest: np.ndarray, p: float) -> np.ndarray:
+    return np.maximum(0, np.ceil(sought * (p / 100) - rest)).astype(np.int64)
 
 
 def dominance(largest: Largest, n: int, k: float) -> np.ndarray:
