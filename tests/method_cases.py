@@ -42,7 +42,9 @@ def case(folder: Path, method: Any, rows: Sequence[Sequence[Any]] = COUNTS, colu
 
 def specification(folder: Path, method: Any, **more: Any) -> Specification:
     content = {"table": "cells.csv", "count": "freq", "dimensions": DIMENSIONS, "method": method, **more}
-    (folder / "spec.yaml").write_text(yaml.safe_dump({name: value for name, value in content.items() if value is not None}, sort_keys=False))
+    (folder / "spec.yaml").write_text(
+        yaml.safe_dump({name: value for name, value in content.items() if value is not None}, sort_keys=False)
+    )
     return Specification.load(folder / "spec.yaml")
 
 
