@@ -8,10 +8,10 @@ rule makes of it (a primary in 1..minimum-1, a secondary at least minimum).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import scipy.sparse as sparse
@@ -218,9 +218,40 @@ def _variables(cubes: Sequence[Cube]) -> tuple[list[np.ndarray], int]:
             place = [0] + [known.setdefault(code, len(known) + 1) for code in dimension.codes[1:]]
             key[:, 1 + names.index(dimension.name)] = np.array(place, np.int64)[coordinates[:, axis]]
         keys.append(key)
+    _share(cubes, keys)
     distinct, inverse = np.unique(np.concatenate(keys), axis=0, return_inverse=True)
     starts = np.cumsum([0] + [len(key) for key in keys])
     return [inverse.ravel()[a:b] for a, b in pairwise(starts)], len(distinct)
+
+
+def _share(cubes: Sequence[Cube], keys: Sequence[np.ndarray]) -> None:
+    """Let cells of two populations be one where they count alike in a whole margin of both: by sex, say, all members and all at risk.
+
+    Then they are most likely the same people, and one table could show what the other hides.
+    """
+    for later, own in enumerate(cubes):
+        for earlier, other in enumerate(cubes[:later]):
+            if own.population != other.population:
+                for cells, theirs in _margins(own, other):
+                    shared = [name for name in own.measures if name in other.measures]
+                    if all(np.array_equal(own.measures[name][cells], other.measures[name][theirs]) for name in shared):
+                        keys[later][cells] = keys[earlier][theirs]
+
+
+def _margins(own: Cube, other: Cube) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cells of two cubes that lie on the same dimensions, all others being totals; those on fewer dimensions first."""
+    same = [(axis, place) for axis, dimension in enumerate(own.dimensions) for place, each in enumerate(other.dimensions)
+            if (dimension.name, dimension.codes, dimension.parents) == (each.name, each.codes, each.parents)]  # fmt: skip
+    for number in range(len(same) + 1):
+        for chosen in combinations(same, number):
+            grids = []
+            for cube, side in ((own, 0), (other, 1)):
+                axes = [pair[side] for pair in chosen]
+                grid = np.arange(cube.cells).reshape(cube.shape)
+                kept = grid[tuple(slice(None) if axis in axes else 0 for axis in range(len(cube.shape)))]
+                rank = [sorted(axes).index(axis) for axis in axes]
+                grids.append(np.transpose(kept, rank).ravel())
+            yield grids[0], grids[1]
 
 
 def _check_codes(dimension: Dimension) -> None:
