@@ -27,6 +27,7 @@ _FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how 
 _TIGHT = ((700, 16), (2500, 8), (9000, 4))  # hidden cells of a part, and cells sought at a time at last
 _PART = 5000  # cells of a part in which more is hidden
 _SEED = 20_260
+_HIDDEN_PART = 6000  # hidden cells of a part in which the last bare ones are sought together
 _NEAR = (300, 1200)  # cells around one that needs a move
 _WALKS, _AT_ONCE = (60, 300, 1500), 2  # steps of a walk for one cell; walks at a time
 
@@ -62,6 +63,10 @@ class Search:
             if self.system.parents is None:
                 for size, together in _TIGHT:
                     self._among_hidden(size, together)
+        if self.worlds is not None and self.system.parents is not None:
+            short = self.reach.within(3).where(self.hidden)
+            for part in self.parts(_HIDDEN_PART, self.hidden):
+                self._sweep(Mover(self.system, short, part), _FEW)
         for variable in self.random.permutation(np.flatnonzero(self.bare)).tolist():
             if self.bare[variable] and self._proposed:
                 for move in self.near(variable):
