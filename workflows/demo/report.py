@@ -50,6 +50,7 @@ def _content(site: Site, project: Project) -> dict[str, Any]:
             "records": f"{quality.records:,}", "persons": f"{quality.persons:,}", "clusters": f"{quality.clusters:,}",
         },
         "links": [(text, f"{linkage['links'][name]:,}") for name, text in _LINKS.items()],
+        "held": storage.read_json(project.folder / "release.json").get("held", False), "version": bundle.name,
         "bundle": _href(site, bundle / "index.html"), "catalogue": _href(site, site.release / "index.html"),
         "tables": list(_tables(site, project, bundle)), "minimum": project.permit.policy.minimum, "attackers": proof["withstands"],
         "deliveries": list(_deliveries(site)), "stages": list(_stages(found)),
