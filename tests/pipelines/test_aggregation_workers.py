@@ -101,7 +101,7 @@ _FOUND: dict[str, str] = {}
 def test_the_same_cubes_however_they_are_counted(way: str, sharded: Path, tmp_path: Path) -> None:
     place = Path(shutil.copytree(sharded, tmp_path / "site"))
     if way == "Dask's workers":
-        with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+        with Client(security=True, processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
             found = cubes(place, SlurmWorkers(lambda: client))
     else:
         found = cubes(place, LocalWorkers(1 if way == "one thread" else 3))

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.blocks import blocks
+from pipelines.disclosure.suppression.boxed import Boxes
 from pipelines.disclosure.suppression.moves import Move, Mover
 from pipelines.disclosure.suppression.neighbours import Neighbours
 from pipelines.disclosure.suppression.proposal import Wanted, propose
@@ -47,6 +48,8 @@ class Search:
         self._neighbours = Neighbours(system.parents) if system.parents is not None else None
         self._free = (self.reach.lower < 0) | (self.reach.upper > 0)
         self._short = (self.reach.within(1), self.reach.within(3), self.reach.by(2, 8))
+        boxed = system.parents is not None and system.adds_up
+        self._boxes = Boxes(system, system.parents, self.reach.lower, self.reach.upper) if boxed and system.parents else None
         self.worlds: Worlds | None = None  # walks among what the proposal hides
 
     # ---- a move for each cell -----------------------------------------------------------------------------------------------
@@ -63,6 +66,9 @@ class Search:
             if self.system.parents is None:
                 for size, together in _TIGHT:
                     self._among_hidden(size, together)
+        for variable in self.random.permutation(np.flatnonzero(self.bare)).tolist():
+            if self.bare[variable] and self._proposed and (move := self.box(variable)):
+                self.take(move)
         if self.worlds is not None and self.system.parents is not None:
             short = self.reach.within(3).where(self.hidden)
             for part in self.parts(_HIDDEN_PART, self.hidden):
@@ -174,6 +180,13 @@ class Search:
                 if moves := self.cheapest(mover, np.array([variable])):
                     return moves
         return []
+
+    def box(self, variable: int, singles: Collection[int] = (), most: float = np.inf) -> Move | None:
+        """A short move that changes `variable` and no cell of the people `singles`, of many the one that hides least, at most `most`; None
+        if none was found."""
+        if self._boxes is None:
+            return None
+        return self._boxes.find(variable, np.where(self.hidden, 0.0, self._loss), singles, most)
 
     def take(self, move: Move) -> None:
         """Keep a move that changes a bare cell."""

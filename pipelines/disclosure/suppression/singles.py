@@ -22,6 +22,7 @@ _STEPS, _LONG, _LAST = 60, 200, 2000  # steps for one cell
 _HIDDEN_PART, _PART = 2500, 6000
 _HIDDEN_GROUP, _GROUP = 6000, 15_000  # cells of a part in which moves for a group are sought
 _MANY = 12
+_PRICES = (100.0,)  # what a short move may cost that is drawn for one cell
 
 
 class Guard:
@@ -56,6 +57,8 @@ class Guard:
         search = self._search
         if search.worlds is not None:
             self._by_walks(search.worlds)
+            for most in _PRICES:
+                self._by_one(most)
             near = search.reach.within(3)
             self._groups(near.where(search.hidden), _HIDDEN_GROUP, (8, 2))
             self._groups(near, _GROUP, (8, 1))
@@ -97,6 +100,14 @@ class Guard:
                     self._keep(move)
             if cell in self.exposed:
                 for move in worlds.find([np.array([cell])], _LAST, [np.isin(same, list(self.exposed[cell]))]):
+                    self._keep(move)
+
+    def _by_one(self, most: float) -> None:
+        """A short move for each exposed cell that leaves all in question alone, or else one for each of
+        them."""
+        for cell, everyone in self.left().items():
+            for singles in (everyone, *({single} for single in sorted(everyone))):
+                if singles & self.exposed.get(cell, set()) and (move := self._search.box(cell, singles, most)):
                     self._keep(move)
 
     def _share(self) -> tuple[np.ndarray, np.ndarray]:

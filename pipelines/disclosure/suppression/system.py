@@ -233,8 +233,7 @@ def _share(cubes: Sequence[Cube], keys: Sequence[np.ndarray]) -> None:
         for earlier, other in enumerate(cubes[:later]):
             if own.population != other.population:
                 for cells, theirs in _margins(own, other):
-                    shared = [name for name in own.measures if name in other.measures]
-                    if all(np.array_equal(own.measures[name][cells], other.measures[name][theirs]) for name in shared):
+                    if all(np.array_equal(own.measures[name][cells], other.measures[name][theirs]) for name in PERSON_COUNTS):
                         keys[later][cells] = keys[earlier][theirs]
 
 
@@ -285,9 +284,11 @@ def _other_measures(cubes: Sequence[Cube], cells: Sequence[np.ndarray], persons:
             if smaller == "persons":
                 stays = (cube.measures[larger] > cube.measures["persons"]) & (cube.measures["persons"] > 0)
                 room[variables[stays]] = np.minimum(room, persons - 1)[variables[stays]]
-    for measure in sorted({name for cube in cubes for name in cube.measures}):
-        values = _merged(cubes, cells, len(persons), measure)
-        room = np.where(values >= 0, np.minimum(room, values), room)
+    for population in sorted({cube.population for cube in cubes}):  # what else is counted of two populations are two things
+        pairs = [(cube, own) for cube, own in zip(cubes, cells, strict=True) if cube.population == population]
+        for measure in sorted({name for cube, _ in pairs for name in cube.measures}):
+            values = _merged([cube for cube, _ in pairs], [own for _, own in pairs], len(persons), measure)
+            room = np.where(values >= 0, np.minimum(room, values), room)
     return room
 
 

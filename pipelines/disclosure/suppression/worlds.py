@@ -41,6 +41,8 @@ class Worlds:
         `steps`: how many columns may be added for one variable. `still`: for each list bool (variables of the system,), those that may not
         change. Moves of nothing are left out.
         """
+        if not len(self.variables):
+            return []
         seeds = range(self._seed, self._seed + len(sought))
         self._seed += len(sought)
         masks = still if still is not None else [None] * len(sought)
