@@ -1,8 +1,8 @@
 """Boxes: short changes of a cube that leave every sum as it was, drawn around one cell.
 
 In each dimension a unit goes from a leaf beside the cell's position to one below it, and so it does in all that lies between these and
-where they meet; a box is the product of such steps, one for each dimension (Kelly, Golden and Assad 1992 protect cells with such circuits). Of
-those drawn the one is taken that hides least.
+where they meet; a box is the product of such steps, one for each dimension (Kelly, Golden and Assad 1992 protect cells with such
+circuits). Of those drawn the one is taken that hides least.
 """
 
 from __future__ import annotations
