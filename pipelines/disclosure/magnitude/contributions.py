@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from pipelines import tables
 from pipelines.cubes import Cube
+from pipelines.disclosure.standing import standing
 from pipelines.errors import DataError
 
 _MOST_DECIMALS: Final = 6
@@ -107,20 +108,8 @@ def largest(cube: Cube, places: np.ndarray, given: Contributions, n: int) -> Lar
 
 def _in_all_cells(cube: Cube, places: np.ndarray, who: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each cell with each who contributes to it, and how much: int64 (pairs,), three times."""
-    cells, rows = np.zeros(len(places), np.int64), np.arange(len(places))
-    for axis, dimension in enumerate(cube.dimensions):
-        above, at, index = np.array(dimension.parents), places[rows, axis].astype(np.int64), np.arange(len(rows))
-        found = [(index, at)]
-        while (at > 0).any():
-            index, at = index[at > 0], above[at[at > 0]]
-            found.append((index, at))
-        index, at = (np.concatenate(list(each)) for each in _columns(found))
-        cells, rows = cells[index] * len(dimension) + at, rows[index]
+    cells, rows = standing(cube.dimensions, places)
     pairs, place = np.unique(np.column_stack([cells, who[rows]]), axis=0, return_inverse=True)
     total = np.zeros(len(pairs), np.int64)
     np.add.at(total, place.ravel(), amount[rows])
     return pairs[:, 0], pairs[:, 1], total
-
-
-def _columns(found: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterable[tuple[np.ndarray, ...]]:
-    return zip(*found, strict=True)

@@ -16,6 +16,7 @@ import scipy.sparse as sparse
 
 from pipelines.cubes import Cube, Dimension
 from pipelines.disclosure.memory.store import Release, Remembered
+from pipelines.disclosure.standing import standing
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.system import Before, System, assemble
 from pipelines.policy import Policy
@@ -132,16 +133,7 @@ def _with_empty(cube: Cube, tables: list[_Table], count: np.ndarray) -> tuple[li
 def _above(table: _Table) -> sparse.csr_matrix:
     """Which atoms each cell of a table adds up, int64 (cells, atoms)."""
     dimensions, places = table
-    atoms = np.flatnonzero(places[:, 0] >= 0)
-    cells = np.zeros(len(atoms), np.int64)
-    for axis, dimension in enumerate(dimensions):
-        above, at, rows = np.array(dimension.parents), places[atoms, axis].astype(np.int64), np.arange(len(atoms))
-        found = [(rows, at)]
-        while (at > 0).any():
-            rows, at = rows[at > 0], above[at[at > 0]]
-            found.append((rows, at))
-        rows, at = (np.concatenate(each) for each in zip(*found, strict=True))
-        cells, atoms = cells[rows] * len(dimension) + at, atoms[rows]
+    cells, atoms = standing(dimensions, places)
     size = int(np.prod([len(each) for each in dimensions]))
     return sparse.csr_matrix((np.ones(len(cells), np.int64), (cells, atoms)), (size, len(places)))
 

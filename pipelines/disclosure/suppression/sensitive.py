@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipelines.cubes import Cube, Dimension
+from pipelines.disclosure.standing import standing
 
 
 @dataclass(frozen=True)
@@ -92,20 +93,9 @@ def contributors(cube: Cube, places: np.ndarray, group: np.ndarray) -> tuple[np.
 
     `places`: int32 (rows, dimensions), positions of each row. `group`: int64 (rows,), who stands behind it, from 0.
     """
-    pairs = np.unique(np.column_stack([places, group]).astype(np.int64), axis=0)
-    cells, who = np.zeros(len(pairs), np.int64), pairs[:, -1]
-    for axis, dimension in enumerate(cube.dimensions):
-        above, rows, at = np.array(dimension.parents), np.arange(len(cells)), pairs[:, axis]
-        kept_rows, kept_at = [rows], [at]
-        while (at > 0).any():
-            rows, at = rows[at > 0], above[at[at > 0]]
-            kept_rows.append(rows)
-            kept_at.append(at)
-        rows, at = np.concatenate(kept_rows), np.concatenate(kept_at)
-        cells, who, pairs = cells[rows] * len(dimension) + at, who[rows], pairs[rows]
-        key = np.unique(np.column_stack([pairs[:, axis + 1 :], cells]), axis=0, return_index=True)[1]  # as few rows as can be
-        cells, who, pairs = cells[key], who[key], pairs[key]
-    distinct = np.unique(np.column_stack([cells, who]), axis=0)
+    alike = np.unique(np.column_stack([places, group]).astype(np.int64), axis=0)
+    cells, rows = standing(cube.dimensions, alike[:, :-1])
+    distinct = np.unique(np.column_stack([cells, alike[rows, -1]]), axis=0)
     return distinct[:, 0], distinct[:, 1]
 
 
