@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import sealing
-from pipelines.errors import DataError, SpaceError
+from pipelines.errors import DataError, LockedError, SpaceError
 from pipelines.schemas import NO_CATEGORY, Schema
 from pipelines.sealing import Zone
 
@@ -306,6 +307,18 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             Path(beside).unlink()
+
+
+@contextlib.contextmanager
+def locked(lock: Path, place: Path | str, what: str, then: str) -> Iterator[None]:
+    """`place` is ours until the block ends or this process dies, however it dies. Raises `LockedError` (`what`, `then`) if it is not."""
+    lock.touch(mode=0o600)
+    with lock.open("rb+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LockedError(place, what, then) from None
+        yield
 
 
 def space_or(fault: OSError, path: Path) -> Exception:

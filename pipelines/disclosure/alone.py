@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.disclosure import case as cases
+from pipelines.disclosure import output
 from pipelines.disclosure.case import Case, prepare
 from pipelines.disclosure.methods import Suppression
 from pipelines.disclosure.perturbed import perturb
@@ -25,6 +26,7 @@ def counted(case: Case) -> dict[str, Any]:
 
 def protect_into(case: Case, out: Path, say: Say) -> dict[str, Any]:
     """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified."""
+    output.usable(out)
     if not isinstance(case.specification.method, Suppression):
         return perturb(case, out, say)
     return (suppress if case.inner.amounts is None else suppress_sums)(case, out, say)

@@ -11,15 +11,23 @@ import numpy as np
 
 from pipelines import plain, storage, tables
 from pipelines.cubes import TOTAL, Cube
-from pipelines.errors import DataError
+from pipelines.errors import DataError, SettingsError
 
 CERTIFICATE: Final = "certificate"  # the folder that never leaves: true numbers, and what proves the rest
 EARLIER: Final = "earlier"  # in it: tables that were released before
 
 
+def usable(out: Path) -> None:
+    """Make the folder. Raises `SettingsError` where it cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise SettingsError("--out", f"{out.name} is no folder, and none can be made of that name", "name another folder") from None
+
+
 def begin(out: Path) -> None:
     """Take away what an earlier run wrote there: a folder without `proof.json` is none that holds, until all is written."""
-    out.mkdir(parents=True, exist_ok=True)
+    usable(out)
     former = _files_of(out / "proof.json")
     for name in ("proof.json", "report.html", *former):
         (out / name).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.cubes import Cube
 from pipelines.disclosure.page import write_page
+from pipelines.disclosure.rules import REASONS
 
 _MOST_BARS: Final = 40
 
@@ -28,11 +29,8 @@ _PAGE: Final = """<h1>Protection report</h1>
 <td class="n">{{ "{:,}".format(row.value) }}</td><td class="n">{{ "%.1f %%"|format(row.value_share) }}</td></tr>
 {% endfor %}
 </table>
-<p>Small, since
-{% for reason, cells in table.reasons %}
-{{ reason }}: {{ "{:,}".format(cells) }} cells{{ "; " if not loop.last else "." }}
-{% endfor %}
-</p>
+<p>Why cells are small; one may have several reasons:</p>
+<ul>{% for reason, cells in table.reasons %}<li>{{ reason }}: {{ "{:,}".format(cells) }} cells</li>{% endfor %}</ul>
 <p class="key">Before and after, {{ counted }} in the finest cells by code: <i></i>shown<i class="g"></i>hidden</p>
 {% for dimension in table.dimensions %}
 <h3>{{ dimension.name }}</h3>
@@ -61,12 +59,16 @@ def write_report(
     """
     tables = [
         {
-            "table": cube.table, "rows": _rows(cube, gone, small), "reasons": sorted(each["reasons"].items()),
+            "table": cube.table, "rows": _rows(cube, gone, small), "reasons": _reasons(each["reasons"]),
             "dimensions": [_bars(cube, gone, axis) for axis in range(len(cube.dimensions))],
         }
         for cube, gone, small, each in zip(cubes, hidden, primary, told["tables"], strict=True)
     ]  # fmt: skip
     write_page(path, _PAGE, tables=tables, withstands=told["withstands"], moves=told["moves"], counted=counted)
+
+
+def _reasons(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return [(REASONS.get(reason, reason), cells) for reason, cells in sorted(counts.items())]
 
 
 def _rows(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, 
         case.case,
         build=lambda folder: build_bundle(case, cubes, figures, proof, signing_key, folder),
         check=lambda folder: _require(verifier.verify_bundle(folder, public), "release"),
-        tells=lambda new, old: verifier.tells_of_few(new, old, case.policy.minimum),
+        tells=lambda new, old: _tells_of_few(new, old, case.policy.minimum),
     )
     write_index(released, site)
     manifest = storage.file_digest(place / "manifest.json")
@@ -78,6 +78,14 @@ def audit(raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Fram
 def _table(cube: Cube, hidden: np.ndarray) -> Table:
     axes = tuple(Axis(each.name, each.codes, each.parents) for each in cube.dimensions)
     return Table(cube.table, cube.population, axes, cube.measures, hidden, cube.additive, cube.at_least)
+
+
+def _tells_of_few(new: Path, old: Path, minimum: int) -> bool:
+    try:
+        return verifier.tells_of_few(new, old, minimum)
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        then = "restore it from a copy; without it a new version cannot be compared with it, and is not released"
+        raise VerificationError(old, "an earlier version cannot be read", then) from None
 
 
 def _require(claims: Sequence[verifier.Claim], where: str) -> None:

@@ -157,6 +157,32 @@ def test_a_memory_or_people_that_cannot_be_used_are_refused(tmp_path: Path, faul
     assert "Traceback" not in said and "p0" not in said
 
 
+BREAKS: dict[str, Callable[[Path], object]] = {
+    "cut persons": lambda folder: (folder / "0001" / "persons.parquet").write_bytes(b"PARE"),
+    "no cells": lambda folder: (folder / "0001" / "cells.parquet").unlink(),
+    "no JSON": lambda folder: (folder / "0001" / "about.json").write_text("{"),
+    "other JSON": lambda folder: (folder / "0001" / "about.json").write_text('{"format": 1, "tables": [{"table": "x"}], "seal": ""}'),
+    "other codes": lambda folder: (folder / "0001" / "about.json").write_text(
+        (folder / "0001" / "about.json").read_text().replace('"r1"', '"r9"')
+    ),
+    "one gone": lambda folder: (folder / "0001").rename(folder / "0002"),
+}
+
+
+@pytest.mark.parametrize("fault", BREAKS)
+def test_what_a_broken_memory_held_is_not_forgotten_nothing_is_released(tmp_path: Path, fault: str) -> None:
+    release(tmp_path, "first", people())
+    BREAKS[fault](tmp_path / "memory")
+    said = release(tmp_path, "second", people()[:-20], code=14)
+    assert "restore it from a copy" in said and "remove" not in said and not (tmp_path / "second" / "table.csv").exists()
+
+
+def test_where_nothing_could_be_written_nothing_is_remembered(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text("a file")
+    release(tmp_path, "first", people(), code=10)
+    assert not (tmp_path / "memory").exists()
+
+
 def test_the_proof_does_not_say_what_else_was_released(tmp_path: Path) -> None:
     release(tmp_path, "first", people())
     release(tmp_path, "second", people()[:-20])

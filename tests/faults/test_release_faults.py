@@ -199,6 +199,20 @@ def test_a_version_that_beside_an_earlier_one_would_tell_of_few_people_is_held(p
     assert {path: path.read_bytes() for path in place.released.rglob("*") if path.is_file()} == public
 
 
+@pytest.mark.parametrize("fault", ["gone", "cut", "of another kind"])
+def test_where_an_earlier_version_cannot_be_read_no_new_one_goes_out(place: Place, fault: str) -> None:
+    path = place.released / "case" / "1" / ("structure.json" if fault == "of another kind" else "tables/a.csv")
+    if fault == "gone":
+        path.unlink()
+    elif fault == "cut":
+        path.write_bytes(path.read_bytes()[:200])
+    else:
+        path.write_text('{"tables": [{}]}')
+    with pytest.raises(VerificationError, match="earlier version cannot be read"):
+        place.prepare(times=6).release()
+    assert [each.name for each in (place.released / "case").iterdir() if each.name.isdigit()] == ["1"]
+
+
 def test_nothing_hidden_is_in_any_form_of_the_tables(place: Place) -> None:
     for cube in read_protected(place.run / "protected", place.zone):
         assert cube.hidden.any()

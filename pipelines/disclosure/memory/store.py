@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -14,17 +13,18 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from pipelines import storage
 from pipelines.cubes import TOTAL, Dimension
-from pipelines.errors import DataError, LockedError, SettingsError
+from pipelines.errors import DataError, SettingsError
 from pipelines.schemas import Schema
 from pipelines.sealing import Zone, create_key
 
 FORMAT: Final = 1
+_RESTORE: Final = "restore it from a copy; until then nothing can be proved beside it, and nothing is released"
 _CELLS: Final[Schema] = {"table": "int32", "hidden": "int8", "sensitive": "int8"}
 _PERSONS: Final[Schema] = {"high": "int64", "low": "int64"}
 
@@ -64,13 +64,27 @@ class Memory:
         return np.frombuffer(hashed, np.int64).reshape(-1, 2)
 
     def releases(self) -> list[Release]:
-        """All of them, the first one first."""
-        return [self._read(self.folder / f"{number:04}") for number in self._numbers]
+        """All of them, the first one first. Raises `DataError` where one is gone or broken: what it showed cannot be forgotten."""
+        if self._numbers != list(range(1, len(self._numbers) + 1)):
+            raise DataError(self.folder, "lacks a release between others", _RESTORE)
+        return [self._whole(self.folder / f"{number:04}") for number in self._numbers]
 
-    def _read(self, folder: Path) -> Release:
-        about = storage.read_object(folder / "about.json", "format", "tables")
-        if about["format"] != FORMAT:
-            raise DataError(folder, f"is of format {about['format']}, not {FORMAT}", "use the version of uttag that wrote it")
+    def _whole(self, folder: Path) -> Release:
+        try:
+            about = storage.read_object(folder / "about.json", "format", "tables", "seal")
+            if about["format"] == FORMAT:
+                release = self._read(folder, about)
+                if about["seal"] == self._seal(about["tables"]):
+                    return release
+        except (DataError, KeyError, TypeError, ValueError, IndexError):
+            pass
+        raise DataError(folder, f"is truncated, altered, or not of format {FORMAT}", _RESTORE)
+
+    def _seal(self, tables: object) -> str:
+        """What nobody can make for other dimensions without the key."""
+        return hashlib.blake2b(storage.canonical_json(tables), digest_size=20, key=self.zone.derived("seal", 32)).hexdigest()
+
+    def _read(self, folder: Path, about: dict[str, Any]) -> Release:
         schema = _persons([len(each["dimensions"]) for each in about["tables"]])
         persons, cells = (
             storage.read(folder / "persons.parquet", schema, self.zone),
@@ -106,7 +120,7 @@ class Memory:
             {"table": each.name, "dimensions": [[axis.name, list(axis.codes), list(axis.parents)] for axis in each.dimensions]}
             for each in release.tables
         ]
-        storage.write_json({"format": FORMAT, "tables": tables}, beside / "about.json")
+        storage.write_json({"format": FORMAT, "tables": tables, "seal": self._seal(tables)}, beside / "about.json")
         beside.rename(self.folder / f"{number:04}")
         _synced(self.folder)
         self._numbers.append(number)
@@ -121,13 +135,7 @@ def opened(folder: Path) -> Iterator[Memory]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077:
         raise SettingsError("memory", f"{folder.name} can be read by others", "chmod 700 it")
-    lock = folder / "lock"
-    lock.touch(mode=0o600)
-    with lock.open("rb+") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError("memory", "another release is being protected with it", "wait until it has ended") from None
+    with storage.locked(folder / "lock", "memory", "another release is being protected with it", "wait until it has ended"):
         if not (folder / "key").exists():
             if any(path.name.isdigit() for path in folder.iterdir()):
                 raise DataError(folder, "has releases, but no key", "restore the key; without it nothing can be proved about them")

@@ -10,7 +10,6 @@ Nothing rests on the proposal: what is hidden is certified afterwards, move by m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ import scipy.sparse as sparse
 
 from kernels.circuits import Basis, basis, show
 from kernels.differences import differences
-from pipelines.disclosure.suppression.moves import Move
 from pipelines.disclosure.suppression.programme import INFINITE, Programme
 from pipelines.disclosure.suppression.system import Bounds, System
 
@@ -43,18 +41,6 @@ class Proposal:
 
     hidden: np.ndarray
     columns: Basis
-
-    def moves(self, bounds: Bounds) -> Iterator[Move]:
-        """The columns, or their opposites, that keep within the bounds; short ones first."""
-        state = self.columns
-        for column in np.argsort(state.length, kind="stable").tolist():
-            entries = slice(state.start[column], state.start[column] + state.length[column])
-            order = np.argsort(state.cell[entries], kind="stable")
-            cells, values = state.cell[entries][order].astype(np.int64), state.value[entries][order]
-            for changes in (values, -values):
-                if len(cells) and (changes >= bounds.lower[cells]).all() and (changes <= bounds.upper[cells]).all():
-                    yield Move(cells, changes)
-                    break
 
 
 def propose(system: System, wanted: Wanted, loss: np.ndarray, seed: int) -> Proposal | None:
