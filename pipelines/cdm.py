@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from pipelines import tables
 from pipelines.errors import DataError
 
 Kind = Literal["integer", "concept", "decimal", "day", "text"]
@@ -107,7 +108,7 @@ class Cdm:
         stored = [names[name] for name in wanted]
         try:
             return self._columns(table, stored).rename_columns(wanted)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, OSError):
+        except tables.UNREADABLE:
             raise DataError(self._place(table), "does not read", "check the file") from None
 
     def typed(self, table: str) -> pa.Table:

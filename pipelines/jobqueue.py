@@ -54,6 +54,7 @@ def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
         stack.callback(shutil.rmtree, private, ignore_errors=True)
 
         def start() -> Any:
+            stack.enter_context(_encrypted())
             cluster = stack.enter_context(_cluster(settings, private))
             # Adaptive scaling is what replaces a worker that died: a fixed scale would not be watched.
             cluster.adapt(minimum_jobs=count, maximum_jobs=count, interval="2s")
@@ -71,13 +72,18 @@ def _settings() -> dict[str, Any]:
     return yaml.safe_load((resources.files("slurm") / "jobqueue.yaml").read_text(encoding="utf-8"))
 
 
-def _cluster(settings: dict[str, Any], private: Path) -> Any:
+def _encrypted() -> Any:
+    """Dask's settings for the time of a cluster; what else this process does with Dask keeps its own."""
     import dask
-    from dask_jobqueue import SLURMCluster
 
-    dask.config.set(
+    return dask.config.set(
         {"distributed.comm.require-encryption": True, "distributed.worker.daemon": False, "distributed.admin.tick.limit": "60s"}
     )
+
+
+def _cluster(settings: dict[str, Any], private: Path) -> Any:
+    from dask_jobqueue import SLURMCluster
+
     return SLURMCluster(
         cores=1,
         processes=1,

@@ -24,6 +24,7 @@ with without("pandas"):  # of which Arrow would ask for each value whether it is
     pa.scalar(0)
 
 _PARQUET = (".parquet", ".pq")
+UNREADABLE = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, OSError)  # what readers raise
 _ROWS = 1 << 16  # of a batch
 
 
@@ -300,7 +301,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataError(path, "is not there", "check the path") from None
     except IsADirectoryError:
         raise DataError(path, "is a folder", "name a CSV or Parquet file") from None
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, OSError):
+    except UNREADABLE:
         if path.is_dir():
             raise DataError(path, "is a folder", "name a CSV or Parquet file") from None
         kind = "Parquet" if path.suffix in _PARQUET else "CSV in UTF-8 with a line of column names"

@@ -12,9 +12,11 @@ import numpy as np
 
 from pipelines import storage
 from pipelines.compute import Ranks
+from pipelines.linkage import link
 from pipelines.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, IDENTITIES, KIND, NUMBER_KINDS, VALUE_MISSING
 from pipelines.site import Site, create_keys
 from pipelines.storage import Category, Frame
+from pipelines.store import build
 
 SOURCES = ("folkbokforing", "journal_a", "journal_b", "lakemedel")
 KEYS = {"identity": bytes(range(32)), "store": bytes(range(32, 64))}
@@ -40,6 +42,16 @@ def make_site(root: Path, shards: int = 4, sources: Iterable[str] = SOURCES, lin
         lines.append("linkage: linkage.yaml")
     (root / "site.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Site.load(root)
+
+
+def linked_and_stored(site: Site, permit: str, text: str, definition: str) -> None:
+    """Link and store what was delivered, and put a permit and the definition `anyone` where they belong."""
+    link(site, Ranks())
+    build(site, Ranks())
+    for name, content in ((f"permits/{permit}.yaml", text), ("definitions/anyone.yaml", definition)):
+        path = site.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
 
 
 def token(number: str) -> int:

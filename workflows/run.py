@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import json
 import os
 import shutil
@@ -13,13 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines import audit, storage
-from pipelines.errors import ClusterError, ContractError, LockedError, StageError
+from pipelines.errors import ClusterError, ContractError, StageError
 from pipelines.permit import Permit
 from pipelines.project import Project
 from pipelines.site import Site
@@ -178,16 +176,11 @@ def _tag(site: Site) -> str:
     return f"uttag-{storage.digest(str(site.root))[:10]}"
 
 
-@contextlib.contextmanager
-def _locked(site: Site) -> Iterator[None]:
+def _locked(site: Site) -> contextlib.AbstractContextManager[None]:
     """The site is ours until the block ends or this process dies, however it dies."""
-    site.root.joinpath("runs").mkdir(mode=0o700, exist_ok=True)
-    with (site.root / "runs" / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise LockedError(site.root, "another run of this site is under way", "wait for it, or look at uttag status") from None
-        yield
+    runs = site.root / "runs"
+    runs.mkdir(mode=0o700, exist_ok=True)
+    return storage.locked(runs / "lock", site.root, "another run of this site is under way", "wait for it, or look at uttag status")
 
 
 def _end_leftovers(site: Site) -> None:

@@ -7,7 +7,6 @@ them. The manifest is renamed last. All of it is as sensitive as the tables it w
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -19,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines import storage
-from pipelines.errors import DataError, LockedError
+from pipelines.errors import DataError
 
 FORMAT: Final = 1
 _MANIFEST: Final = "index.json"
@@ -246,16 +245,8 @@ def opened(folder: Path) -> Iterator[Store]:
         yield Store(folder, manifest)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    path = folder / "lock"
-    path.touch(mode=0o600)
-    with path.open("rb+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(folder, "another update of this index is under way", "wait until it has ended") from None
-        yield
+def _locked(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return storage.locked(folder / "lock", folder, "another update of this index is under way", "wait until it has ended")
 
 
 def _signed(manifest: dict[str, Any]) -> str:

@@ -13,18 +13,16 @@ from distributed import Client
 from pipelines import definition
 from pipelines.aggregation.stage import aggregate
 from pipelines.cohort.stage import select_cohort
-from pipelines.compute import LocalWorkers, Ranks, Workers
+from pipelines.compute import LocalWorkers, Workers
 from pipelines.cube_files import cubes_hash, read_cubes
 from pipelines.cubes import Cube
 from pipelines.jobqueue import SlurmWorkers
-from pipelines.linkage import link
 from pipelines.permit import Permit
 from pipelines.project import Project
 from pipelines.site import Site
 from pipelines.snapshot import Snapshot
-from pipelines.store import build
 from tests.made_region import region
-from tests.nights import deliver, events, identities, make_site
+from tests.nights import deliver, events, identities, linked_and_stored, make_site
 
 _PERMIT = """
 permit: all
@@ -77,11 +75,7 @@ def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     site, made = make_site(tmp_path_factory.mktemp("workers") / "site", shards=request.param), region(5, 150)
     for source, rows in made.rows.items():
         deliver(site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(source, rows)))
-    link(site, Ranks())
-    build(site, Ranks())
-    for name, text in (("permits/all.yaml", _PERMIT), ("definitions/anyone.yaml", _DEFINITION)):
-        (site.root / name).parent.mkdir(exist_ok=True)
-        (site.root / name).write_text(text, encoding="utf-8")
+    linked_and_stored(site, "all", _PERMIT, _DEFINITION)
     return site.root
 
 

@@ -15,7 +15,6 @@ from pipelines.aggregation.stage import aggregate
 from pipelines.cohort.stage import select_cohort
 from pipelines.compute import LocalWorkers, Ranks
 from pipelines.cube_files import read_cubes
-from pipelines.linkage import link
 from pipelines.linkage.draws import choices, drawn_index, lots, odds
 from pipelines.linkage_error import differences, drawn, interval, linkage_error
 from pipelines.permit import Permit
@@ -26,7 +25,7 @@ from pipelines.snapshot import Snapshot, index_folder
 from pipelines.storage import Frame
 from pipelines.store import build
 from tests.made_region import Region, region
-from tests.nights import deliver, events, identities, make_site, record
+from tests.nights import deliver, events, identities, linked_and_stored, make_site, record
 
 KEY = bytes(range(16))
 _PERMIT = """
@@ -82,11 +81,7 @@ def project(made: Region, tmp_path_factory: pytest.TempPathFactory) -> Project:
         deliver(
             site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(made, source)), parts=2, no_reidentify=closed
         )
-    link(site, Ranks())
-    build(site, Ranks())
-    for name, text in (("permits/sums.yaml", _PERMIT), ("definitions/anyone.yaml", _DEFINITION)):
-        (site.root / name).parent.mkdir(exist_ok=True)
-        (site.root / name).write_text(text, encoding="utf-8")
+    linked_and_stored(site, "sums", _PERMIT, _DEFINITION)
     return counted(site)
 
 
@@ -289,11 +284,7 @@ def test_where_nothing_is_doubtful_an_interval_is_the_count_rounded(tmp_path: Pa
     sure = region(2, 40, trouble=0.0)
     for source, rows in sure.rows.items():
         deliver(site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(sure, source)))
-    link(site, Ranks())
-    build(site, Ranks())
-    for name, text in (("permits/sums.yaml", _PERMIT), ("definitions/anyone.yaml", _DEFINITION)):
-        (site.root / name).parent.mkdir(exist_ok=True)
-        (site.root / name).write_text(text, encoding="utf-8")
+    linked_and_stored(site, "sums", _PERMIT, _DEFINITION)
     each = linkage_error(counted(site), draws=3)["people"]["persons"]
     assert not each.sd.any()
     assert (each.high - each.low <= 5).all()
