@@ -1,6 +1,6 @@
 """python -m benchmarks.disclosure.generated [--tables N]: drawn tables, protected and then attacked by plain and exact means of its own.
 
-Two to four dimensions, with hierarchies, many zeros and people alone, one table or two that share margins. The attacker solves published
+Two to five dimensions, with hierarchies, many zeros and people alone, one table or two that share margins. The attacker solves published
 sums in fractions; where the rule is known, linear programmes add that a hidden cell counts somebody; where people are alone, their cells.
 """
 
@@ -28,13 +28,13 @@ _ALIKE = 1e-6
 def drawn(seed: int) -> list[Cube]:
     """One cube, or two that share all dimensions but their last."""
     random = np.random.default_rng(seed)
-    axes = int(random.choice([2, 2, 3, 3, 4]))
-    trees = [_TREES[k] for k in random.integers(0, len(_TREES) if axes < 4 else 2, axes)]
+    axes = int(random.choice([2, 2, 3, 3, 4, 5]))
+    trees = [_TREES[k] for k in random.integers(0, {4: 2, 5: 1}.get(axes, len(_TREES)), axes)]
     dimensions = [_dimension(f"d{axis}", tree) for axis, tree in enumerate(trees)]
     inner = [each.leaves for each in dimensions]
     mean = np.exp(random.normal(1.5, 1.2, [len(each) for each in inner]))
     counts = random.poisson(mean) * (random.random(mean.shape) > random.choice([0.0, 0.2, 0.5]))
-    if random.random() < 0.75 or axes == 4:
+    if random.random() < 0.75 or axes >= 4:
         return [_cube("one", dimensions, counts)]
     other = _dimension("other", _TREES[0])
     split = random.binomial(counts.sum(axis=-1), 0.4)
