@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,16 +19,22 @@ EARLIER: Final = "earlier"  # in it: tables that were released before
 
 
 def usable(out: Path) -> None:
-    """Make the folder. Raises `SettingsError` where it cannot be."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        raise SettingsError("--out", f"{out.name} is no folder, and none can be made of that name", "name another folder") from None
+    """Raise `SettingsError` where no folder of that name can be made; nothing is made yet."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists() or path.is_symlink())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise _no_folder(out)
+
+
+def _no_folder(out: Path) -> SettingsError:
+    return SettingsError("--out", f"{out.name} is no folder, and none can be made of that name", "name another folder")
 
 
 def begin(out: Path) -> None:
     """Take away what an earlier run wrote there: a folder without `proof.json` is none that holds, until all is written."""
-    usable(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise _no_folder(out) from None
     former = _files_of(out / "proof.json")
     for name in ("proof.json", "report.html", *former):
         (out / name).unlink(missing_ok=True)

@@ -67,3 +67,10 @@ def test_a_method_that_cannot_be_is_refused_in_one_line(folder: Path, method: An
     )
     said = uttag("protect", folder / "spec.yaml", "--out", folder / "out", code=code).stderr.strip().splitlines()
     assert said[-1].startswith("uttag: ") and "Traceback" not in "".join(said) and not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("out", ["spec.yaml", "spec.yaml/out"])
+def test_an_out_that_cannot_be_a_folder_is_refused_before_anything_is_spent(folder: Path, out: str) -> None:
+    specification(folder, {"kind": "noise", "epsilon": 1, "budget": 1, "ledger": "ledger.jsonl"}, count=None)
+    assert "is no folder" in uttag("protect", folder / "spec.yaml", "--out", folder / out, code=10).stderr
+    assert not (folder / "ledger.jsonl").exists()
