@@ -1,18 +1,20 @@
-"""The only door to DuckDB, locked down: it sees the frames that it is given and nothing else."""
+"""The only door to DuckDB, locked down: it sees the frames that it is given and nothing else. DuckDB is loaded when it is first opened."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from pipelines.storage import Category, Frame
 
-Connection: TypeAlias = duckdb.DuckDBPyConnection
+if TYPE_CHECKING:
+    import duckdb
+
+Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 
 
 @contextlib.contextmanager
@@ -21,6 +23,8 @@ def connect(tables: Mapping[str, Frame | pa.Table], threads: int = 1) -> Iterato
 
     A category column comes as text, null if missing; an Arrow table as it is.
     """
+    import duckdb
+
     connection = duckdb.connect(":memory:", config={"threads": threads, "autoinstall_known_extensions": False})
     try:
         for name, frame in tables.items():

@@ -56,7 +56,8 @@ def main() -> None:
         code = _told(f"uttag: fault in the program: {type(fault).__name__} at {Path(place.filename).name}:{place.lineno}", 1)
         if os.environ.get("UTTAG_DEBUG"):
             raise
-    gc.freeze()  # at the end nothing needs collecting, which would take a tenth of a second
+    if "_duckdb" not in sys.modules:  # whose library complains of what is not collected
+        gc.freeze()  # at the end nothing needs collecting, which would take a tenth of a second
     sys.exit(code if isinstance(code, int) else 0)
 
 
