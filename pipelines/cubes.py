@@ -17,6 +17,8 @@ TOTAL = "Total"
 ROLES = (
     "",  # a classification and no more
     "standard",  # groups with the weight of each in a standard population, 0 for margins
+    "reference",  # groups standardised indirectly to the rates of all: 1 for those that are compared, 0 for margins and others
+    "rates",  # groups with the reference rate of each, events per 100,000 person-years in ten-thousandths; -1 for margins and without
     "week", "month",  # periods, with the days of each that lie in the study, 0 for margins
     "follow_up",  # bands of days since entry, with the first day after each, 0 for the total and for the last band, which is open
     "outcome",  # how a member's time ended: the event, perhaps what competes with it, and last neither
@@ -26,6 +28,7 @@ ROLES = (
     "state",  # of which one leads to another
     "places",  # with where each stands in a map of squares: 1 + 100 times its row + its column, 0 for margins and places unknown
 )  # fmt: skip
+RATE_SCALE = 10_000  # parts of an event per 100,000 person-years that the values of `rates` count
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
 
 

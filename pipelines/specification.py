@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.codes import Standard, standard
+from pipelines.cubes import RATE_SCALE
 from pipelines.site import Strict
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -27,29 +28,49 @@ MEASURES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Standardise(Strict):
-    """Rates as they would be if every population had the ages of a standard."""
+    """Rates as they would be if every population had the ages of a standard (direct), or events beside as many as reference rates would
+    give (indirect)."""
 
-    to: Literal["esp2013", "own"] = Field(description="the European Standard Population of 2013, or one of the permit's own")
+    to: Literal["esp2013", "own", "table"] = Field(
+        description="the European Standard Population of 2013; one of the permit's own, by weights, or by rates for the indirect method; "
+        "or table: indirectly, to the rates of all in the table"
+    )
     over: Literal["age_group"] = Field("age_group", description="the dimension of ages")
     ages_from: int = Field(0, ge=0, le=95, description="younger ages have no weight")
     title: str | None = Field(None, description="own: what it is called, with its year and source")
     weights: dict[int, int] = Field(default={}, description="own: people by the first age of each group, the last group open")
+    rates: dict[int, float] = Field(
+        default={}, description="own: events per 100,000 person-years by the first age of each group, the last group open"
+    )
 
     @model_validator(mode="after")
     def _own(self) -> Standardise:
-        if (self.to == "own") != bool(self.weights) or bool(self.weights) != bool(self.title):
-            raise ValueError("needs title and weights for a standard of its own, and for no other")
+        if (self.to == "own") != (bool(self.weights) != bool(self.rates)) or (self.to == "own") != bool(self.title):
+            raise ValueError("needs title and either weights or rates for a standard of its own, and none of them for another")
         if self.weights and (min(self.weights) != 0 or min(self.weights.values()) < 0 or sum(self.weights.values()) == 0):
             raise ValueError("has weights that do not begin at age 0, are negative or are all 0")
+        if self.rates and (min(self.rates) < 0 or min(self.rates.values()) < 0 or max(self.rates.values()) == 0):
+            raise ValueError("has rates of an age below 0, negative rates, or rates that are all 0")
+        if any(not (round(rate, 4) == rate and rate * RATE_SCALE < 2**53) for rate in self.rates.values()):
+            raise ValueError("has rates of more than four decimals, or too large")
         return self
 
     @property
+    def indirect(self) -> bool:
+        """By the rates of a reference, not by the ages of a standard."""
+        return self.to == "table" or bool(self.rates)
+
+    @property
     def standard(self) -> Standard:
-        """The population itself."""
+        """The population itself, of the direct method."""
         if self.to != "own":
             return standard(self.to)
         ages = tuple(sorted(self.weights))
         return Standard(self.title or "", ages, tuple(self.weights[age] for age in ages))
+
+    def rate(self, age: int) -> float:
+        """The permit's own rate at an age: that of the group it lies in."""
+        return self.rates[max(first for first in self.rates if first <= age)]
 
 
 class Table(Strict):
@@ -207,7 +228,7 @@ def _of_values(table: Table) -> Iterable[str]:
         return
     if table.range[0] < 0 or not _ascending((table.range[0], *table.classes, table.range[1])):
         yield "has a range below 0, or classes that do not ascend within it"
-    if any(round(each * 10_000) != each * 10_000 for each in (*table.range, *table.classes)):
+    if any(round(each, 4) != each for each in (*table.range, *table.classes)):
         yield "has a range or classes of more than four decimals"
     if table.classes and {"sum", "squares"} & set(table.measures):
         yield "asks for sums and for classes, of which the sums would tell more than is shown: make the choice"
@@ -229,15 +250,29 @@ def _ascending(numbers: Iterable[float]) -> bool:
 
 
 def _of_standard(table: Table) -> Iterable[str]:
-    if table.standardise is None:
+    asked = table.standardise
+    if asked is None:
         return
     if table.count != "events" or not {"events", "person_days"} <= set(table.measures):
         yield "can be standardised only with count: events and the measures events and person_days"
-    if table.standardise.over not in table.dimensions:
-        yield f"is standardised over {table.standardise.over}, which is not among its dimensions"
+    if asked.over not in table.dimensions:
+        yield f"is standardised over {asked.over}, which is not among its dimensions"
     groups = set(range(0, table.age_top + 1, table.age_width))
-    if not groups <= set(table.standardise.standard.first_ages) or table.standardise.ages_from not in groups:
+    if asked.indirect:
+        yield from _of_reference(table, asked, groups)
+    elif not groups <= set(asked.standard.first_ages) or asked.ages_from not in groups:
         yield "has age groups that are not unions of the standard's, or ages_from that begins none of them (see docs/aggregation.md)"
+
+
+def _of_reference(table: Table, asked: Standardise, groups: set[int]) -> Iterable[str]:
+    if asked.to == "table" and len(table.dimensions) < 2:
+        yield f"compares each group with all of the table, but has no dimension beside {asked.over}: name one, or give rates of your own"
+    if asked.ages_from not in groups:
+        yield "has ages_from that begins none of its age groups"
+    if asked.rates and not set(asked.rates) <= groups:
+        yield "has rates from an age on that begins none of its age groups: each group has to lie within one of the rates' groups"
+    if asked.rates and min(asked.rates) > asked.ages_from:
+        yield f"has no rate for ages below {min(asked.rates)}: say ages_from: {min(asked.rates)}, or give one"
 
 
 def together(tables: Iterable[Table]) -> Iterable[str]:

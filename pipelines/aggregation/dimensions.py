@@ -15,11 +15,12 @@ from kernels.ages import completed_years, year_month_day
 from kernels.postings import row_starts
 from kernels.windows import interval_at
 from pipelines import codes
-from pipelines.cubes import TOTAL, Dimension
+from pipelines.cubes import RATE_SCALE, TOTAL, Dimension
 from pipelines.definition import Study
 from pipelines.errors import SettingsError
 from pipelines.permit import Table
 from pipelines.schemas import NO_CATEGORY
+from pipelines.specification import Standardise
 from pipelines.storage import Category, Frame
 
 UNKNOWN = "Unknown"
@@ -110,18 +111,32 @@ def _age_group(table: Table, study: Study) -> Classification:
 
 
 def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> Dimension:
-    """The dimension with the weight of each group in the standard that the table names, if it names one. `first_ages`: of each group but
-    the unknown, which has no weight."""
+    """The dimension with the weight of each group in the standard that the table names, or with what an indirect comparison needs, if it
+    names one. `first_ages`: of each group but the unknown, which has no weight."""
     asked = table.standardise
     if asked is None:
         return dimension
+    counts = [age >= asked.ages_from for age in first_ages]
+    ages = f"ages {asked.ages_from} and over" if asked.ages_from else "all ages"
+    if asked.indirect:
+        return _referred(dimension, asked, first_ages, counts, ages)
     standard = asked.standard
     ends = [*first_ages[1:], None]
-    weights = [standard.between(low, high) if low >= asked.ages_from else 0 for low, high in zip(first_ages, ends, strict=True)]
+    weights = [standard.between(low, high) if each else 0 for low, high, each in zip(first_ages, ends, counts, strict=True)]
     groups = ", ".join(label for label, weight in zip(dimension.labels[1:], weights, strict=False) if weight)
-    ages = f"ages {asked.ages_from} and over" if asked.ages_from else "all ages"
     about = f"{standard.title}, {ages}, its age groups put together as {groups}"
     return replace(dimension, role="standard", values=(0, *weights, 0), about=about)
+
+
+def _referred(dimension: Dimension, asked: Standardise, first_ages: list[int], counts: list[bool], ages: str) -> Dimension:
+    """The dimension with which of its groups are compared with all, or with the reference rate of each."""
+    groups = ", ".join(label for label, each in zip(dimension.labels[1:], counts, strict=False) if each)
+    if asked.to == "table":
+        about = f"rates of all in this table by age ({groups}), {ages}"
+        return replace(dimension, role="reference", values=(0, *[int(each) for each in counts], 0), about=about)
+    rates = [round(asked.rate(age) * RATE_SCALE) if each else -1 for age, each in zip(first_ages, counts, strict=True)]
+    about = f"rates of {asked.title} by age ({groups}), {ages}"
+    return replace(dimension, role="rates", values=(-1, *rates, -1), about=about)
 
 
 def _municipality(table: Table, study: Study) -> Classification:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from pipelines.aggregation.survival import words
 from pipelines.permit import Table
+from pipelines.specification import Standardise
 
 _COUNTS = {
     "members": "members of the cohort, each once, as they are on their index day",
@@ -59,10 +60,22 @@ def sentences(table: Table) -> Iterator[str]:
         yield f"  by {_dimension(table, name)}"
     yield "  with every margin"
     if table.standardise:
-        ages = f"from {table.standardise.ages_from} years" if table.standardise.ages_from else "of all ages"
-        weights = ", ".join(f"{age}: {people}" for age, people in sorted(table.standardise.weights.items()))
-        own = f"; people from each age on {weights}" if weights else ""
-        yield f"  rates also standardised over {table.standardise.over} to the {table.standardise.standard.title}, {ages}{own}"
+        yield f"  {_standardised(table.standardise)}"
+
+
+def _standardised(asked: Standardise) -> str:
+    ages = f"from {asked.ages_from} years" if asked.ages_from else "of all ages"
+    if asked.to == "table":
+        return f"events also beside as many as the rates of all in the table by {asked.over} would give (indirect standardisation), {ages}"
+    if asked.rates:
+        rates = ", ".join(f"{age}: {rate:g}" for age, rate in sorted(asked.rates.items()))
+        return (
+            f"events also beside as many as the rates of {asked.title} by {asked.over} would give (indirect standardisation), {ages}; "
+            f"events per 100,000 person-years from each age on {rates}"
+        )
+    weights = ", ".join(f"{age}: {people}" for age, people in sorted(asked.weights.items()))
+    own = f"; people from each age on {weights}" if weights else ""
+    return f"rates also standardised over {asked.over} to the {asked.standard.title}, {ages}{own}"
 
 
 def _events(table: Table) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.cube_files import read_protected
 from pipelines.cubes import ProtectedCube, time_table
 from pipelines.figures import Figures, write_figures
-from pipelines.measures import pictures, series, standardised, survival_figures, transition_figures, units, value_figures
+from pipelines.measures import forest, indirect, pictures, series, standardised, survival_figures, transition_figures, units, value_figures
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.parts import with_role
 from pipelines.measures.plots import plot
@@ -48,6 +48,9 @@ def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     if time is not None and "events" in cube.measures:
         if (axis := with_role(cube, "standard")) is not None:
             return _standardised(cube, time, axis)
+        for role in indirect.ROLES:
+            if (axis := with_role(cube, role)) is not None:
+                return _indirect(cube, time, axis)
         if (axis := with_role(cube, "care_unit")) is not None:
             return _units(cube, time, axis)
     columns = figures(cube, time)
@@ -87,6 +90,15 @@ def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figure
     picture = pictures.points(cube, axis, rates, crude)
     notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)",)
     return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, standardised.SHOWN, notes)
+
+
+def _indirect(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
+    found = indirect.ratios(cube, time, axis)
+    columns = indirect.with_ratios(figures(cube, time), found)
+    meanings = {**MEANINGS, **indirect.meanings(about := cube.dimensions[axis].about)}
+    picture = forest.forest(cube, axis, found)
+    notes = (f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)", indirect.NOTE)
+    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, indirect.SHOWN, notes)
 
 
 def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:

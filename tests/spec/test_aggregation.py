@@ -20,6 +20,8 @@ STUDY = Study(**{"from": date(2020, 1, 1), "to": date(2021, 3, 1)})
 YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
 VALUES = {"count": "values", "unit": "mmol/mol", "range": [0, 100]}
 RATE = {"count": "events", "measures": ["persons", "events", "person_days"]}
+INDIRECT = {**RATE, "dimensions": ["sex", "age_group"], "age_width": 20, "age_top": 80}
+REFERENCE = {"to": "own", "title": "Region X, 2019"}
 
 
 def table(name: str = "t", **more: Any) -> Table:
@@ -66,6 +68,20 @@ def axis(asked: Table, role: str) -> Dimension:
         ({**RATE, "dimensions": ["age_group"], "age_width": 7, "standardise": {"to": "esp2013"}}, "not unions of the standard's"),
         ({"dimensions": ["age_group"], "standardise": {"to": "esp2013"}}, "only with count: events"),
         ({**RATE, "dimensions": ["age_group"], "standardise": {"to": "who"}}, "esp2013"),
+        ({**RATE, "dimensions": ["sex"], "standardise": {"to": "table"}}, "not among its dimensions"),
+        ({**RATE, "dimensions": ["age_group"], "standardise": {"to": "table"}}, "no dimension beside age_group: name one"),
+        ({**INDIRECT, "measures": ["events"], "standardise": {"to": "table"}}, "only with count: events"),
+        ({**INDIRECT, "standardise": {"to": "table", "ages_from": 15}}, "ages_from that begins none of its age groups"),
+        ({**INDIRECT, "standardise": {"to": "table", "title": "x"}}, "none of them for another"),
+        ({**INDIRECT, "standardise": {"to": "table", "rates": {0: 1}}}, "none of them for another"),
+        ({**INDIRECT, "standardise": {"to": "own", "rates": {0: 1}}}, "needs title and either weights or rates"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "weights": {0: 1}, "rates": {0: 1}}}, "either weights or rates"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 1, 15: 2}}}, "from an age on that begins none of its age groups"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {20: 1}}}, "no rate for ages below 20: say ages_from: 20"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: -1}}}, "negative rates"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0}}}, "rates that are all 0"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0.00001}}}, "more than four decimals"),
+        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: float("inf")}}}, "too large"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(asked: dict[str, Any], says: str) -> None:
@@ -161,6 +177,21 @@ def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:
             table(**ages, standardise=wrong)
 
 
+def test_a_table_that_is_its_own_reference_compares_known_ages_from_the_first_that_counts() -> None:
+    age = axis(table(**INDIRECT, standardise={"to": "table", "ages_from": 40}), "reference")
+    assert dict(zip(age.labels, age.values, strict=True)) == {
+        "Total": 0, "0-19": 0, "20-39": 0, "40-59": 1, "60-79": 1, "80+": 1, "Unknown": 0,
+    }  # fmt: skip
+    assert age.about == "rates of all in this table by age (40-59, 60-79, 80+), ages 40 and over"
+
+
+def test_reference_rates_reach_over_all_age_groups_that_lie_within_theirs() -> None:
+    own = {**REFERENCE, "rates": {20: 0, 40: 0.07, 80: 123.4567}, "ages_from": 20}
+    age = axis(table(**INDIRECT, standardise=own), "rates")
+    assert age.values == (-1, -1, 0, 700, 700, 1_234_567, -1)  # ten-thousandths; a rate of 0 is one, no rate is -1
+    assert "rates of Region X, 2019" in age.about and "ages 20 and over" in age.about
+
+
 def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_studied() -> None:
     week = axis(table(count="weekly"), "week")
     days = dict(zip(week.codes, week.values, strict=True))
@@ -175,6 +206,11 @@ def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_s
 def test_a_histogram_counts_the_same_persons_as_a_table_of_its_events() -> None:
     """All classes of a histogram together are the persons with such an event: cells of both tables are one."""
     assert table(**VALUES, classes=[5], kind="measurement").counted == table(dimensions=["sex"], kind="measurement").counted
+
+
+def test_a_class_may_begin_at_any_number_of_four_decimals() -> None:
+    """0.07 and 1.1 are four decimals at most, whatever binary fractions make of them."""
+    assert table(**{**VALUES, "classes": [0.07, 1.1, 4.35, 16.4001]}).classes[0] == 0.07
 
 
 def test_sums_of_values_are_refused_until_they_are_protected() -> None:

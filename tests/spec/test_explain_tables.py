@@ -14,6 +14,7 @@ VALUES = {"count": "values", "unit": "kg", "range": [0, 200], "classes": [80]}
 SUMS = {**VALUES, "classes": [], "dimensions": ["sex"], "measures": ["sum"]}
 EVENTS = {"count": "events", "dimensions": ["sex"]}
 AGES = {"count": "events", "dimensions": ["age_group"], "measures": ["events", "person_days"], "age_width": 10}
+BOTH = {**AGES, "dimensions": ["sex", "age_group"]}
 YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
 WEIGHTS = {age: 100 - age for age in range(0, 91, 10)}
 OWN = {"to": "own", "title": "Our population"}
@@ -39,6 +40,10 @@ def said(asked: dict[str, Any]) -> list[str]:
         (AGES, {**AGES, "standardise": {"to": "esp2013"}}),
         ({**AGES, "standardise": {"to": "esp2013"}}, {**AGES, "standardise": {"to": "esp2013", "ages_from": 40}}),
         ({**AGES, "standardise": {**OWN, "weights": {**WEIGHTS, 0: 1}}}, {**AGES, "standardise": {**OWN, "weights": WEIGHTS}}),
+        ({**BOTH, "standardise": {"to": "esp2013"}}, {**BOTH, "standardise": {"to": "table"}}),
+        ({**BOTH, "standardise": {"to": "table"}}, {**BOTH, "standardise": {"to": "table", "ages_from": 40}}),
+        ({**BOTH, "standardise": {**OWN, "weights": WEIGHTS}}, {**BOTH, "standardise": {**OWN, "rates": WEIGHTS}}),
+        ({**BOTH, "standardise": {**OWN, "rates": WEIGHTS}}, {**BOTH, "standardise": {**OWN, "rates": {**WEIGHTS, 0: 1}}}),
         (YEARLY, {**YEARLY, "days": ["2020-12-31"]}), (YEARLY, {**YEARLY, "codes": ["B"]}), (YEARLY, {**YEARLY, "lookback": 30}),
         ({**LAST, "follow_up": [30]}, {**LAST, "follow_up": [30, 60]}),
         (SURVIVAL, {**SURVIVAL, "step": 45}), (SURVIVAL, {**SURVIVAL, "until": 120}), (SURVIVAL, {**SURVIVAL, "or_death": True}),
@@ -66,6 +71,16 @@ def test_a_table_reads_as_one_would_say_it() -> None:
         "  by age that day, in groups of 10 years up to 90 and over",
         "  with every margin",
     ]
+
+
+def test_an_indirect_comparison_says_what_it_compares_with() -> None:
+    assert said({**BOTH, "standardise": {"to": "table", "ages_from": 40}})[-1] == (
+        "  events also beside as many as the rates of all in the table by age_group would give (indirect standardisation), from 40 years"
+    )
+    assert said({**BOTH, "standardise": {**OWN, "rates": {0: 12.5, 50: 300}}})[-1] == (
+        "  events also beside as many as the rates of Our population by age_group would give (indirect standardisation), of all ages; "
+        "events per 100,000 person-years from each age on 0: 12.5, 50: 300"
+    )
 
 
 def test_every_key_of_a_table_is_in_its_schema_with_what_it_means() -> None:
