@@ -270,9 +270,18 @@ class Standard:
         return sum(weight for age, weight in zip(self.first_ages, self.weights, strict=True) if low <= age and (high is None or age < high))
 
 
+_EUROPE = "European Standard Population (Eurostat, 2013 revision)"
+_SWEDEN = "population of Sweden on 31 December {} (Statistics Sweden)"
+_STANDARDS = {"esp2013": ("esp2013", "weight", _EUROPE)} | {
+    f"sweden{year}": ("sweden", str(year), _SWEDEN.format(year)) for year in (2000, 2005, 2010)
+}  # by name: the list, its column, and the title
+
+
 @cache
 def standard(name: str) -> Standard:
-    """A standard population by name. esp2013: Eurostat, Revision of the European Standard Population, 2013 edition, 21 age groups."""
-    titles = {"esp2013": "European Standard Population (Eurostat, 2013 revision)"}
-    rows = _rows(name)
-    return Standard(titles[name], tuple(int(row["first_age"]) for row in rows), tuple(int(row["weight"]) for row in rows))
+    """A standard population by name. esp2013: Eurostat, Revision of the European Standard Population, 2013 edition, 21 age groups.
+    sweden2000, 2005, 2010: Statistics Sweden, Population by age and sex, whole country, 31 December; 21 age groups, the last from 100.
+    """
+    listed, column, title = _STANDARDS[name]
+    rows = _rows(listed)
+    return Standard(title, tuple(int(row["first_age"]) for row in rows), tuple(int(row[column]) for row in rows))

@@ -31,9 +31,9 @@ class Standardise(Strict):
     """Rates as they would be if every population had the ages of a standard (direct), or events beside as many as reference rates would
     give (indirect)."""
 
-    to: Literal["esp2013", "own", "table"] = Field(
-        description="the European Standard Population of 2013; one of the permit's own, by weights, or by rates for the indirect method; "
-        "or table: indirectly, to the rates of all in the table"
+    to: Literal["esp2013", "sweden2000", "sweden2005", "sweden2010", "own", "table"] = Field(
+        description="the European Standard Population of 2013; the population of Sweden at the end of a year; one of the permit's own, by "
+        "weights, or by rates for the indirect method; or table: indirectly, to the rates of all in the table"
     )
     over: Literal["age_group"] = Field("age_group", description="the dimension of ages")
     ages_from: int = Field(0, ge=0, le=95, description="younger ages have no weight")

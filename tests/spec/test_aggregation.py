@@ -163,6 +163,26 @@ def test_age_groups_have_the_weight_of_all_of_the_standards_groups_in_them() -> 
     assert sum(whole.values) == sum(codes.standard("esp2013").weights) == 100_000
 
 
+@pytest.mark.parametrize(
+    ("year", "women_and_men", "young", "old"),
+    [
+        (2000, (4_490_039, 4_392_753), (1_041_324, 1_098_054), "378.3 362.1 338.0 247.6 139.8 53.6 10.6 1.0"),
+        (2005, (4_561_202, 4_486_550), (1_051_572, 1_107_584), "420.3 346.0 311.9 259.2 153.9 59.5 13.2 1.3"),
+        (2010, (4_725_326, 4_690_244), (1_061_678, 1_121_886), "547.7 389.6 303.0 245.7 165.5 68.9 15.2 1.7"),
+    ],
+)
+def test_the_population_of_sweden_adds_up_to_its_published_totals(
+    year: int, women_and_men: tuple[int, int], young: tuple[int, int], old: str
+) -> None:
+    """Statistics Sweden: of each sex, of those below 20 years, and from 65 on in thousands (Demographic reports 2012:2, table T.9a)."""
+    sweden = codes.standard(f"sweden{year}")
+    assert sum(sweden.weights) == sum(women_and_men)
+    assert sweden.between(0, 20) == sum(young)
+    assert [f"{sweden.between(age, age + 5 if age < 100 else None) / 1000:.1f}" for age in range(65, 101, 5)] == old.split()
+    age = axis(table(**INDIRECT, standardise={"to": f"sweden{year}"}), "standard")
+    assert sum(age.values) == sum(women_and_men) and f"Sweden on 31 December {year}" in age.about
+
+
 def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:
     own = {"to": "own", "title": "Population of the county, 2023", "weights": {0: 300, 20: 500, 60: 150, 80: 50}}
     ages = {**RATE, "dimensions": ["age_group"], "age_width": 20, "age_top": 80}
