@@ -19,6 +19,7 @@ ROLES = (
     "standard",  # groups with the weight of each in a standard population, 0 for margins
     "reference",  # groups standardised indirectly to the rates of all: 1 for those that are compared, 0 for margins and others
     "rates",  # groups with the reference rate of each, events per 100,000 person-years in ten-thousandths; -1 for margins and without
+    "compared",  # groups beside one of them: 1 for it, 0 for the others
     "week", "month",  # periods, with the days of each that lie in the study, 0 for margins
     "follow_up",  # bands of days since entry, with the first day after each, 0 for the total and for the last band, which is open
     "outcome",  # how a member's time ended: the event, perhaps what competes with it, and last neither

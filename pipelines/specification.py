@@ -73,6 +73,13 @@ class Standardise(Strict):
         return self.rates[max(first for first in self.rates if first <= age)]
 
 
+class Compare(Strict):
+    """Rates beside that of one group: ratio and difference."""
+
+    over: str = Field(description="the dimension of the groups")
+    to: str = Field(description="the group that the others are compared with, by its label or its code")
+
+
 class Table(Strict):
     """One table asked for."""
 
@@ -117,6 +124,7 @@ class Table(Strict):
     decimals: int = Field(1, ge=0, le=4, description="values: decimals that they are rounded to before they are added up")
     care_units: dict[str, tuple[str, ...]] = Field(default={}, max_length=500, description="groups and the prefixes of their units")
     standardise: Standardise | None = Field(None, description="rates as if every population had the ages of a standard")
+    compare: Compare | None = Field(None, description="rates beside that of one group: ratio and difference")
     age_width: int = Field(5, ge=1, le=100, description="years in an age group")
     age_top: int = Field(90, ge=1, le=120, description="age at which the last group begins")
 
@@ -129,7 +137,7 @@ class Table(Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Table:
-        for check in (_of_count, _of_survival, _of_standard, _of_time, _of_transitions, _of_values, _of_prevalence):
+        for check in (_of_count, _of_survival, _of_standard, _of_comparison, _of_time, _of_transitions, _of_values, _of_prevalence):
             for fault in check(self):
                 raise ValueError(fault)
         return self
@@ -273,6 +281,18 @@ def _of_reference(table: Table, asked: Standardise, groups: set[int]) -> Iterabl
         yield "has rates from an age on that begins none of its age groups: each group has to lie within one of the rates' groups"
     if asked.rates and min(asked.rates) > asked.ages_from:
         yield f"has no rate for ages below {min(asked.rates)}: say ages_from: {min(asked.rates)}, or give one"
+
+
+def _of_comparison(table: Table) -> Iterable[str]:
+    asked = table.compare
+    if asked is None:
+        return
+    if table.count != "events" or not {"events", "person_days"} <= set(table.measures):
+        yield "can compare rates only with count: events and the measures events and person_days"
+    if asked.over not in table.dimensions:
+        yield f"compares over {asked.over}, which is not among its dimensions"
+    if table.standardise is not None and table.standardise.over == asked.over:
+        yield f"is standardised over {asked.over} and compares over it: make the choice"
 
 
 def together(tables: Iterable[Table]) -> Iterable[str]:

@@ -20,10 +20,11 @@ from pipelines.definition import Study
 from pipelines.errors import SettingsError
 from pipelines.permit import Table
 from pipelines.schemas import NO_CATEGORY
-from pipelines.specification import Standardise
+from pipelines.specification import Compare, Standardise
 from pipelines.storage import Category, Frame
 
 UNKNOWN = "Unknown"
+_SOME = 30  # groups that an error names
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,22 @@ def classification(name: str, table: Table, study: Study) -> Classification:
         raise SettingsError(f"table {table.table}: dimensions", f"{name} is not a dimension", f"choose from {', '.join(sorted(_MAKERS))}")
     if name in ("chapter", "diagnosis") and table.count in ("members", "survival", "transitions", "prevalence"):
         raise SettingsError(f"table {table.table}: dimensions", f"{table.count} have no {name}", "count events, or leave it out")
-    return _MAKERS[name](table, study)
+    made = _MAKERS[name](table, study)
+    if table.compare is not None and table.compare.over == name:
+        return replace(made, dimension=_compared(made.dimension, table.compare, f"table {table.table}: compare"))
+    return made
+
+
+def _compared(dimension: Dimension, asked: Compare, where: str) -> Dimension:
+    """The dimension with the group that the others are compared with, known by its code or its label."""
+    places = [place for place in range(1, len(dimension)) if asked.to in (dimension.codes[place], dimension.labels[place])]
+    if len(places) != 1:
+        some = ", ".join(dimension.labels[1:_SOME])
+        more = " …" if len(dimension) > _SOME else ""
+        what = f"to is {'more than one' if places else 'none'} of the groups of {dimension.name}"
+        raise SettingsError(where, what, f"choose from {some}{more}, or say its code")
+    values = tuple(int(place == places[0]) for place in range(len(dimension)))
+    return replace(dimension, role="compared", values=values, about=dimension.labels[places[0]])
 
 
 def _flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimension:

@@ -61,6 +61,8 @@ def sentences(table: Table) -> Iterator[str]:
     yield "  with every margin"
     if table.standardise:
         yield f"  {_standardised(table.standardise)}"
+    if table.compare:
+        yield f"  rates also beside that of {table.compare.to}, by {table.compare.over}: ratio and difference"
 
 
 def _standardised(asked: Standardise) -> str:

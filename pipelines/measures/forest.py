@@ -1,12 +1,16 @@
-"""A forest plot: the ratio of each group with its limits, one below the other, about the line of no difference."""
+"""Forest plots: the ratio of each group with its limits, one below the other, about the line of no difference."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipelines.cubes import ProtectedCube
-from pipelines.figures import Plot
+from pipelines.figures import Columns, Plot
+from pipelines.measures.compared import Compared
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, number, numbers, short
 from pipelines.measures.indirect import Ratios
 from pipelines.measures.parts import at_totals, name_of, one_at_a_time
@@ -17,66 +21,109 @@ _TICKS = [digit * 10.0**power for power in range(-4, 5) for digit in (1, 2, 5)]
 _FAR = "99.8 %"
 
 
-def forest(cube: ProtectedCube, axis: int, found: Ratios) -> Plot:
-    """Standardised ratios with their limits, on a logarithmic axis: of each group of the other dimensions, and of all where they are not
-    the reference. `axis`: of the ages."""
+@dataclass(frozen=True)
+class _Lines:
+    """What is drawn of each group, all of one length. `ratio`, `low`, `high`: float64, NaN where there is none; `why`: why there is none;
+    `beside`: what stands to the right; `far`: bool, is it marked?"""
+
+    names: list[str]
+    ratio: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    why: list[str]
+    beside: list[str]
+    far: np.ndarray
+
+
+def standardised(cube: ProtectedCube, axis: int, found: Ratios) -> Plot:
+    """Standardised ratios: of each group of the other dimensions, and of all where they are not the reference. `axis`: of the ages."""
     cells = np.arange(cube.cells).reshape(cube.shape)
     chosen = [(name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)]
     chosen = [each for each in chosen if each[1] or not found.itself][:_MOST_ROWS]
-    names, at = [name for name, _ in chosen], [cell for _, cell in chosen]
-    figure, panel = canvas(1.7 + 0.26 * len(chosen))
-    least, most = _reach(found, at)
-    panel.axvline(1, color=GREY, linewidth=1, label="as expected")
-    for row, cell in enumerate(at):
-        _row(panel, row, cell, found, least)
+    at = [cell for _, cell in chosen]
+    beside = [f"{number(found.observed[cell])} / {found.expected[cell]:.1f}" for cell in at]
+    lines = _Lines(
+        [name for name, _ in chosen], found.smr[at], found.low[at], found.high[at], list(found.why[at]), beside, found.outside[at] == _FAR
+    )
+    figure = _drawn(lines, "as expected", "Observed by expected events (logarithmic)", "seen / expected")
+    beyond = [name for name, far in zip(lines.names, lines.far, strict=True) if far]
+    said = f"{_counted(lines)}; {', '.join(beyond) or 'none'} beyond the limits of {_FAR} about 1"
+    data = {
+        "group": tuple(lines.names), "observed": numbers(found.observed[at], 0), "expected": numbers(found.expected[at], 2),
+        **_columns(lines, "smr"), "outside": tuple(str(found.outside[cell]) for cell in at),
+    }  # fmt: skip
+    return finished(figure, cube.title, "Observed by expected events, indirectly standardised", said, data)
+
+
+def compared(cube: ProtectedCube, axis: int, found: Compared) -> Plot:
+    """Rate ratios: of each group beside the one that all are compared with, of all and of each place of the other dimensions. `axis`: of
+    the groups."""
+    cells, groups = np.arange(cube.cells).reshape(cube.shape), cube.dimensions[axis]
+    chosen = []
+    for index in one_at_a_time(cube, axis):
+        within = name_of(cube.dimensions, index)
+        for place in range(1, len(groups)):
+            cell = int(cells[(*at_totals(index)[:axis], place, *at_totals(index)[axis + 1 :])])
+            if groups.parents[place] == 0 and found.tried[cell]:
+                chosen.append((groups.labels[place] if within == "All" else f"{groups.labels[place]}, {within}", cell))
+    chosen = chosen[:_MOST_ROWS]
+    at = [cell for _, cell in chosen]
+    beside = [f"{found.ratio[cell]:.2f} ({found.low[cell]:.2f} to {found.high[cell]:.2f})" for cell in at]
+    lines = _Lines(
+        [name for name, _ in chosen], found.ratio[at], found.low[at], found.high[at], list(found.why[at]), beside, np.zeros(len(at), bool)
+    )
+    figure = _drawn(lines, f"as {found.against}", f"Rate beside that of {short(found.against)} (logarithmic)", "ratio (95 % limits)")
+    data = {"group": tuple(lines.names), **_columns(lines, "ratio")}
+    return finished(figure, cube.title, f"Rate ratios, beside {found.against}", _counted(lines), data)
+
+
+def _counted(lines: _Lines) -> str:
+    gone = sum(bool(why) for why in lines.why)
+    return f"{len(lines.names)} groups" + (f", {gone} of them without a ratio" if gone else "")
+
+
+def _columns(lines: _Lines, name: str) -> Columns:
+    return {name: numbers(lines.ratio, 3), "low": numbers(lines.low, 3), "high": numbers(lines.high, 3)}
+
+
+def _drawn(lines: _Lines, line: str, axis: str, head: str) -> Figure:
+    figure, panel = canvas(1.7 + 0.26 * len(lines.names))
+    least, most = _reach(lines)
+    panel.axvline(1, color=GREY, linewidth=1, label=line)
+    for row in range(len(lines.names)):
+        _row(panel, row, lines, least)
     for far, marker, colour in ((False, "o", COLOURS[0]), (True, "D", COLOURS[1])):
-        rows = [(max(found.smr[cell], least), row) for row, cell in enumerate(at) if found.smr[cell] >= 0 and _far(found, cell) == far]
-        label = f"beyond {_FAR} about 1" if far else "ratio, 95 % limits"
-        panel.plot(
-            [x for x, _ in rows], [y for _, y in rows], linestyle="", marker=marker, color=colour, markersize=5, label=label, clip_on=False
-        )
-    panel.text(1.01, -0.9, "seen / expected", va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())
-    panel.set_yticks(range(len(chosen)), [short(name) for name in names], fontsize=9)
-    panel.set_ylim(len(chosen) - 0.4, -0.6)
+        rows = np.flatnonzero((lines.ratio >= 0) & (lines.far == far))
+        if len(rows) or not far:
+            label = f"beyond {_FAR} about 1" if far else "ratio, 95 % limits"
+            at = np.maximum(lines.ratio[rows], least)
+            panel.plot(at, rows, linestyle="", marker=marker, color=colour, markersize=5, label=label, clip_on=False)
+    panel.text(1.01, -0.9, head, va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())
+    panel.set_yticks(range(len(lines.names)), [short(name) for name in lines.names], fontsize=9)
+    panel.set_ylim(len(lines.names) - 0.4, -0.6)
     panel.set_xscale("log")
     panel.set_xlim(least, most)
     ticks = [tick for tick in _TICKS if least <= tick <= most]
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.set_xticks([], minor=True)
-    panel.set_xlabel("Observed by expected events (logarithmic)")
+    panel.set_xlabel(axis)
     legend(figure, panel)
-    gone = sum(bool(found.why[cell]) for cell in at)
-    beyond = [name for name, cell in chosen if _far(found, cell)]
-    said = f"{len(chosen)} groups" + (f", {gone} of them without a ratio" if gone else "")
-    said += f"; beyond the limits of {_FAR} about 1: {', '.join(beyond)}" if beyond else f"; none beyond the limits of {_FAR} about 1"
-    columns = {"smr": found.smr, "low": found.low, "high": found.high}
-    data = {
-        "group": tuple(names), "observed": numbers(found.observed[at], 0), "expected": numbers(found.expected[at], 2),
-        **{name: numbers(values[at], 3) for name, values in columns.items()}, "outside": tuple(str(found.outside[cell]) for cell in at),
-    }  # fmt: skip
-    return finished(figure, cube.title, "Observed by expected events, indirectly standardised", said, data)
+    return figure
 
 
-def _reach(found: Ratios, at: list[int]) -> tuple[float, float]:
+def _reach(lines: _Lines) -> tuple[float, float]:
     """Ends of the axis: a little beyond the limits that are there, but for lower ones of 0."""
-    bounds = np.concatenate([found.smr[at], found.low[at], found.high[at]])
+    bounds = np.concatenate([lines.ratio, lines.low, lines.high])
     known = np.append(bounds[bounds > 0], 1.0)
     return min(float(known.min()) / 1.15, 1 / _LEAST_REACH), max(float(known.max()) * 1.15, _LEAST_REACH)
 
 
-def _far(found: Ratios, cell: int) -> bool:
-    return bool(found.outside[cell] == _FAR)
-
-
-def _row(panel: Axes, row: int, cell: int, found: Ratios, least: float) -> None:
-    """The line of a row's limits, and beside the panel how many events were seen and expected; or why there is no ratio."""
-    beside = panel.get_yaxis_transform()
-    if found.why[cell]:
-        panel.text(
-            0.01, row, "hidden" if "hidden" in found.why[cell] else "none expected", va="center", fontsize=7, color=GREY, transform=beside
-        )
+def _row(panel: Axes, row: int, lines: _Lines, least: float) -> None:
+    """The line of a row's limits, and beside the panel what belongs to it; or why there is no ratio."""
+    if lines.why[row]:
+        words = "hidden" if "hidden" in lines.why[row] else "none"
+        panel.text(0.01, row, words, va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())
         return
-    colour = COLOURS[1] if _far(found, cell) else COLOURS[0]
-    panel.plot([max(found.low[cell], least), found.high[cell]], [row, row], color=colour, linewidth=1.6)
-    words = f"{number(found.observed[cell])} / {found.expected[cell]:.1f}"
-    panel.text(1.01, row, words, va="center", fontsize=7, color=GREY, transform=beside)
+    colour = COLOURS[1] if lines.far[row] else COLOURS[0]
+    panel.plot([max(lines.low[row], least), lines.high[row]], [row, row], color=colour, linewidth=1.6)
+    panel.text(1.01, row, lines.beside[row], va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())

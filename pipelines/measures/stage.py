@@ -10,7 +10,18 @@ import numpy as np
 from pipelines.cube_files import read_protected
 from pipelines.cubes import ProtectedCube, time_table
 from pipelines.figures import Figures, write_figures
-from pipelines.measures import forest, indirect, pictures, series, standardised, survival_figures, transition_figures, units, value_figures
+from pipelines.measures import (
+    compared,
+    forest,
+    indirect,
+    pictures,
+    series,
+    standardised,
+    survival_figures,
+    transition_figures,
+    units,
+    value_figures,
+)
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.parts import with_role
 from pipelines.measures.plots import plot
@@ -46,13 +57,25 @@ def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
         columns, picture = transition_figures.figures(cube, axis + 1), transition_figures.matrix(cube, axis, axis + 1)
         return Figures(cube.table, columns, transition_figures.MEANINGS, picture, transition_figures.SHOWN, transition_figures.NOTES)
     if time is not None and "events" in cube.measures:
-        if (axis := with_role(cube, "standard")) is not None:
-            return _standardised(cube, time, axis)
-        for role in indirect.ROLES:
-            if (axis := with_role(cube, role)) is not None:
-                return _indirect(cube, time, axis)
-        if (axis := with_role(cube, "care_unit")) is not None:
-            return _units(cube, time, axis)
+        return _rates(cube, time)
+    return _plain(cube, time)
+
+
+def _rates(cube: ProtectedCube, time: ProtectedCube) -> Figures:
+    found = _compared(cube, time, axis) if (axis := with_role(cube, "compared")) is not None else None
+    if (axis := with_role(cube, "standard")) is not None:
+        return _with(_standardised(cube, time, axis), found)
+    for role in indirect.ROLES:
+        if (axis := with_role(cube, role)) is not None:
+            return _with(_indirect(cube, time, axis), found)
+    if found is not None:
+        return found
+    if (axis := with_role(cube, "care_unit")) is not None:
+        return _units(cube, time, axis)
+    return _plain(cube, time)
+
+
+def _plain(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
     columns = figures(cube, time)
     rated = ("rate", "rate_low", "rate_high") if "rate" in columns else ()
     if time is not None and not rated:
@@ -96,9 +119,32 @@ def _indirect(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     found = indirect.ratios(cube, time, axis)
     columns = indirect.with_ratios(figures(cube, time), found)
     meanings = {**MEANINGS, **indirect.meanings(about := cube.dimensions[axis].about)}
-    picture = forest.forest(cube, axis, found)
+    picture = forest.standardised(cube, axis, found)
     notes = (f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)", indirect.NOTE)
     return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, indirect.SHOWN, notes)
+
+
+def _compared(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
+    found = compared.compare(cube, time, axis)
+    columns = compared.with_comparison(figures(cube, time), found)
+    meanings = {**MEANINGS, **compared.meanings(found.against)}
+    picture = forest.compared(cube, axis, found)
+    notes = (f"rate ratios and differences: beside {found.against}; exact limits (Przyborowski and Wilenski 1940) and score limits",)
+    shown = ("rate", "rate_low", "rate_high", *compared.SHOWN)
+    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, shown, notes)
+
+
+def _with(standard: Figures, comparison: Figures | None) -> Figures:
+    """Standardised figures and their picture, with the comparison's columns beside them."""
+    if comparison is None:
+        return standard
+    why = "why_empty"
+    both = zip(standard.columns[why], comparison.columns[why], strict=True)
+    texts = tuple("; ".join(dict.fromkeys(part for text in pair for part in text.split("; ") if part)) for pair in both)
+    columns = {name: each for name, each in {**standard.columns, **comparison.columns}.items() if name != why} | {why: texts}
+    meanings = {name: {**comparison.meanings, **standard.meanings}[name] for name in columns}
+    shown = (*standard.shown, *compared.SHOWN)
+    return Figures(standard.table, columns, meanings, standard.plot, shown, (*standard.notes, *comparison.notes))
 
 
 def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:

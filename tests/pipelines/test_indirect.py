@@ -159,7 +159,7 @@ def test_a_group_beyond_chance_is_marked_in_the_table_and_named_in_the_picture()
     figures = derive(*(pair := cubes(days=days)))
     outside = column(figures, pair[0], "outside")
     assert outside[2, 0] == "99.8 %" and outside[0, 0] == outside[3, 0] == ""
-    assert "South" in figures.plot.alt.partition("beyond the limits")[2]
+    assert "; South beyond the limits of 99.8 % about 1" in figures.plot.alt
     picture = ET.fromstring(figures.plot.svg)
     assert picture.get("role") == "img" and "A table" in "".join(picture.itertext())
     assert figures == derive(*cubes(days=days))

@@ -82,6 +82,12 @@ def axis(asked: Table, role: str) -> Dimension:
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0}}}, "rates that are all 0"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0.00001}}}, "more than four decimals"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: float("inf")}}}, "too large"),
+        ({"dimensions": ["sex"], "compare": {"over": "sex", "to": "Women"}}, "compare rates only with count: events"),
+        ({**RATE, "dimensions": ["year"], "compare": {"over": "sex", "to": "Women"}}, "not among its dimensions"),
+        (
+            {**INDIRECT, "standardise": {"to": "table"}, "compare": {"over": "age_group", "to": "0-19"}},
+            "compares over it: make the choice",
+        ),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(asked: dict[str, Any], says: str) -> None:
@@ -203,6 +209,17 @@ def test_a_table_that_is_its_own_reference_compares_known_ages_from_the_first_th
         "Total": 0, "0-19": 0, "20-39": 0, "40-59": 1, "60-79": 1, "80+": 1, "Unknown": 0,
     }  # fmt: skip
     assert age.about == "rates of all in this table by age (40-59, 60-79, 80+), ages 40 and over"
+
+
+@pytest.mark.parametrize(("over", "to", "place"), [("sex", "Women", 2), ("sex", "2", 2), ("age_group", "40-59", 3)])
+def test_a_group_to_compare_with_is_named_by_its_label_or_its_code(over: str, to: str, place: int) -> None:
+    groups = axis(table(**INDIRECT, compare={"over": over, "to": to}), "compared")
+    assert groups.name == over and groups.values.index(1) == place and sum(groups.values) == 1
+
+
+def test_a_group_to_compare_with_that_is_none_is_refused_with_those_that_are() -> None:
+    with pytest.raises(SettingsError, match="to is none of the groups of sex; choose from Men, Women, Unknown, or say its code"):
+        Layout.of(table(**INDIRECT, compare={"over": "sex", "to": "women"}), STUDY)
 
 
 def test_reference_rates_reach_over_all_age_groups_that_lie_within_theirs() -> None:

@@ -41,6 +41,8 @@ def said(asked: dict[str, Any]) -> list[str]:
         ({**AGES, "standardise": {"to": "esp2013"}}, {**AGES, "standardise": {"to": "esp2013", "ages_from": 40}}),
         ({**AGES, "standardise": {**OWN, "weights": {**WEIGHTS, 0: 1}}}, {**AGES, "standardise": {**OWN, "weights": WEIGHTS}}),
         ({**BOTH, "standardise": {"to": "esp2013"}}, {**BOTH, "standardise": {"to": "table"}}),
+        (BOTH, {**BOTH, "compare": {"over": "sex", "to": "Men"}}),
+        ({**BOTH, "compare": {"over": "sex", "to": "Women"}}, {**BOTH, "compare": {"over": "sex", "to": "Men"}}),
         ({**BOTH, "standardise": {"to": "table"}}, {**BOTH, "standardise": {"to": "table", "ages_from": 40}}),
         ({**BOTH, "standardise": {**OWN, "weights": WEIGHTS}}, {**BOTH, "standardise": {**OWN, "rates": WEIGHTS}}),
         ({**BOTH, "standardise": {**OWN, "rates": WEIGHTS}}, {**BOTH, "standardise": {**OWN, "rates": {**WEIGHTS, 0: 1}}}),
