@@ -77,7 +77,8 @@ def _title(name: str) -> str:
         "percent_of_at_risk": "% of those at risk", "limit_low_95": "95 % from", "limit_high_95": "to", "limit_low_998": "99.8 % from",
         "limit_high_998": "to", "percent_low": "lower limit", "percent_high": "upper limit", "percent_of_from": "% of steps from the state",
         "percent": "% of usable values", "sd": "standard deviation",
-        "smr": "standardised ratio", "smr_low": "lower limit", "smr_high": "upper limit",
+        "smr": "standardised ratio", "smr_low": "lower limit", "smr_high": "upper limit", "rate_ratio_low": "lower limit",
+        "rate_ratio_high": "upper limit", "rate_difference_low": "lower limit", "rate_difference_high": "upper limit",
     }  # fmt: skip
     return words.get(name, name.replace("_", " "))
 
