@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from pipelines import codes
@@ -156,6 +158,13 @@ def test_the_same_people_are_not_parted_in_ways_that_do_not_nest() -> None:
     times = [table(name, count="survival", codes=["A"], step=step, until=90) for name, step in (("a", 30), ("b", 45))]
     assert any("the same event" in text for text in together(times))
     assert any("called a" in text for text in together([tens, tens]))
+
+
+def test_the_tables_that_the_handbook_shows_may_stand_in_one_permit() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "aggregation.md").read_text(encoding="utf-8")
+    shown = [Table(**each) for each in yaml.safe_load(page.split("```yaml")[1].split("```")[0])["tables"]]
+    assert len(shown) > 5 and list(together(shown)) == []
+    assert all(Layout.of(each, STUDY).dimensions for each in shown if not each.days)
 
 
 def test_age_groups_have_the_weight_of_all_of_the_standards_groups_in_them() -> None:
