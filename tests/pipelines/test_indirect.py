@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.cubes import ProtectedCube
 from pipelines.figures import Figures
@@ -165,6 +167,35 @@ def test_a_group_beyond_chance_is_marked_in_the_table_and_named_in_the_picture()
     assert figures == derive(*cubes(days=days))
     assert len({len(texts) for texts in figures.plot.data.values()}) == 1
     assert figures.plot.data["group"] == ("North", "South", "East")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 90_000)), min_size=9, max_size=9),
+    st.sets(st.integers(0, 8)),
+    st.sets(st.integers(0, 8)),
+)
+def test_a_ratio_is_there_where_all_it_needs_is_shown_and_is_that_of_the_counts(
+    counts: list[tuple[int, int]], without_events: set[int], without_time: set[int]
+) -> None:
+    """An obvious version in fractions, each cell of events or of time hidden or not; no event without time."""
+    places = [(1 + k // 3, 1 + k % 3) for k in range(9)]
+    events = {place: n if days else 0 for place, (n, days) in zip(places, counts, strict=True)}
+    days = {place: each for place, (_, each) in zip(places, counts, strict=True)}
+    of = asked()
+    cube = cube_of(of, {place: {"persons": n, "events": n} for place, n in events.items()}, *[places[k] for k in without_events])
+    hidden = [places[k] for k in without_time]
+    time = dataclasses.replace(cube_of(of, {p: {"persons": 9, "person_days": n} for p, n in days.items()}, *hidden), table="t-time")
+    found = ratios(cube, time, 1)
+    rows, smr = np.arange(cube.cells).reshape(cube.shape)[:, 0], found.smr
+    for unit in (1, 2, 3):
+        rate = {age: Fraction(sum(events[u, age] for u in (1, 2, 3)), sum(days[u, age] for u in (1, 2, 3)) or 1) for age in (1, 2, 3)}
+        expected = sum((days[unit, age] * rate[age] for age in (1, 2, 3)), Fraction(0))
+        seen = sum(events[unit, age] for age in (1, 2, 3))  # all less those of no known age: events of an age are not needed
+        if expected and not any((unit, age) in hidden for age in (1, 2, 3)):
+            assert smr[rows[unit]] == pytest.approx(float(seen / expected), rel=1e-12)
+            assert found.low[rows[unit]] <= smr[rows[unit]] <= found.high[rows[unit]]
+        else:
+            assert np.isnan(smr[rows[unit]]) and found.why[rows[unit]]
 
 
 def _rows(name: str) -> list[dict[str, str]]:
