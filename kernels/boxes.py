@@ -1,8 +1,8 @@
 """Boxes: short changes of a cube that leave every sum as it was, drawn around one cell.
 
 In each dimension a unit goes from a leaf beside the cell's position to one below it, and so it does in all that lies between these and
-where they meet; a box is the product of such steps, one for each dimension (Kelly, Golden and Assad 1992 protect cells with such
-circuits). Of those drawn the one is taken that hides least.
+where they meet, or it is a new one, up to the total; a box is the product of such steps, one for each dimension (Kelly, Golden and Assad
+1992 protect cells with such circuits). Of those drawn the one is taken that hides least.
 """
 
 from __future__ import annotations
@@ -29,24 +29,16 @@ class Grid(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """`lower`, `upper`: int64 (cells,), least and greatest change. `price`: float (cells,), of changing a cell. `same`: int64 (cells,),
-    who is alone in it, -1 where nobody is."""
+    """`lower`, `upper`: int64 (cells,), least and greatest change. `price`: float (cells,), of changing a cell."""
 
     lower: np.ndarray
     upper: np.ndarray
     price: np.ndarray
-    same: np.ndarray
 
 
 @compiled
-def _may(rules: Rules, spared: np.ndarray, cell: int, change: int) -> bool:
-    if change < rules.lower[cell] or change > rules.upper[cell]:
-        return False
-    if rules.same[cell] >= 0:
-        for each in spared:
-            if rules.same[cell] == each:
-                return False
-    return True
+def _may(rules: Rules, cell: int, change: int) -> bool:
+    return rules.lower[cell] <= change <= rules.upper[cell]
 
 
 @compiled
@@ -92,9 +84,9 @@ def _early(state: np.uint64, count: int) -> int:
 
 
 @compiled
-def find_box(grid: Grid, rules: Rules, cell: int, spared: np.ndarray, draws: int, most: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The cheapest of `draws` boxes that change `cell` and nothing of the people `spared` (int64): its cells and their changes, int64 (k,),
-    ascending; none if no box was within the rules and cost at most `most`."""
+def find_box(grid: Grid, rules: Rules, cell: int, draws: int, most: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cheapest of `draws` boxes that change `cell`: its cells and their changes, int64 (k,), ascending; none if no box was within the
+    rules and cost at most `most`."""
     dimensions = len(grid.shape)
     size = 0
     for d in range(dimensions):
@@ -111,7 +103,7 @@ def find_box(grid: Grid, rules: Rules, cell: int, spared: np.ndarray, draws: int
         left -= at[d] * grid.stride[d]
     state = np.uint64(2 * seed + 1)
     for way in (1, -1):
-        if not _may(rules, spared, cell, way):
+        if not _may(rules, cell, way):
             continue
         possible = True
         for d in range(dimensions):
@@ -121,15 +113,15 @@ def find_box(grid: Grid, rules: Rules, cell: int, spared: np.ndarray, draws: int
                 if not grid.leaf[grid.begin[d] + p]:
                     continue
                 if _below(grid, d, p, at[d]):
-                    if p == at[d] or _may(rules, spared, base + p * grid.stride[d], way):
+                    if p == at[d] or _may(rules, base + p * grid.stride[d], way):
                         below[d, below_count[d]] = p
                         below_count[d] += 1
-                elif _may(rules, spared, base + p * grid.stride[d], -way):
+                elif _may(rules, base + p * grid.stride[d], -way):
                     beside[d, beside_count[d]] = p
                     beside_count[d] += 1
             _cheap_first(below[d], below_count[d], base, grid.stride[d], rules.price)
             _cheap_first(beside[d], beside_count[d], base, grid.stride[d], rules.price)
-            if below_count[d] == 0 or (beside_count[d] == 0 and at[d] > 0):
+            if below_count[d] == 0:
                 possible = False
         for _ in range(draws if possible else 0):
             whole = 1
@@ -137,8 +129,8 @@ def find_box(grid: Grid, rules: Rules, cell: int, spared: np.ndarray, draws: int
                 state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
                 up = below[d, _early(state, below_count[d])]
                 down = -1
-                if at[d] > 0:
-                    state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+                state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+                if at[d] > 0 and beside_count[d] > 0 and state >> np.uint64(61) > 0:  # now and then the total changes, too
                     down = beside[d, _early(state, beside_count[d])]
                 counts[d] = _step(grid, d, up, down, places, signs)
                 turn[d] = 0
@@ -151,7 +143,7 @@ def find_box(grid: Grid, rules: Rules, cell: int, spared: np.ndarray, draws: int
                 for d in range(dimensions):
                     c += places[d, turn[d]] * grid.stride[d]
                     v *= signs[d, turn[d]]
-                if not _may(rules, spared, c, v):
+                if not _may(rules, c, v):
                     sound = False
                     break
                 cells[k], changes[k] = c, v

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import lsmr
 from pipelines.verifier.tables import PEOPLE, Table, number_cells
 
 _ZERO = 1e-6
+_LARGE = 10_000  # unknowns
 
 
 class Relations:
@@ -52,18 +53,21 @@ def pinned(tables: Sequence[Table], zeros_shown: bool) -> int:
     relations = _relations(tables, zeros_shown)
     if not relations.size:
         return 0
-    equations, _ = relations.matrix(True)
     tight = _always_tight(relations)
     if tight is None:
         return -1
-    free = _free(sparse.vstack([equations, relations.matrix(False)[0][tight]]).tocsr())
-    return -1 if free is None else int((~free).sum())
+    if not tight.any():
+        return _settled(relations.matrix(True)[0])
+    return _settled(sparse.vstack([relations.matrix(True)[0], relations.matrix(False)[0][tight]]).tocsr())
 
 
 def fixed_by_sums(tables: Sequence[Table]) -> int:
     """How many hidden cells the published sums settle, whatever the values may be; -1 if the attack itself failed."""
-    relations = _relations(tables, False)
-    free = _free(relations.matrix(True)[0])
+    return _settled(_relations(tables, False).matrix(True)[0])
+
+
+def _settled(equations: sparse.csr_matrix) -> int:
+    free = _free(equations)
     return -1 if free is None else int((~free).sum())
 
 
@@ -108,6 +112,8 @@ def _always_tight(relations: Relations) -> np.ndarray | None:
     """Which inequalities hold with equality in every solution, bool; None if no solution was found.
 
     Columns: the unknowns and the scale, all of them multiplied by the scale, then for each inequality how far it is from tight, at most 1.
+    Of large tables a point in the interior is sought first, which is much faster where there is one; whatever seems tight there, the
+    simplex method decides.
     """
     (equations, fixed), (bounds, known) = relations.matrix(True), relations.matrix(False)
     count = bounds.shape[0]
@@ -122,14 +128,22 @@ def _always_tight(relations: Relations) -> np.ndarray | None:
     model.row_lower_, model.row_upper_ = np.zeros(whole.shape[0]), np.r_[np.zeros(len(fixed)), np.full(count, highspy.kHighsInf)]
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = whole.indptr, whole.indices, whole.data
+    for solver in ("ipm", "simplex") if relations.size > _LARGE else ("simplex",):
+        tight = _solved(model, solver, count)
+        if tight is not None and not tight.any():
+            break
+    return tight
+
+
+def _solved(model: highspy.HighsLp, solver: str, inequalities: int) -> np.ndarray | None:
     highs = highspy._core._Highs()  # the public class prints a banner when it is made
-    for option, value in (("output_flag", False), ("threads", 1)):
+    for option, value in (("output_flag", False), ("threads", 1), ("solver", solver), ("run_crossover", "off")):
         highs.setOptionValue(option, value)
     highs.passModel(model)
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
-    return np.asarray(highs.getSolution().col_value)[relations.size + 1 :] < 0.5
+    return np.asarray(highs.getSolution().col_value)[model.num_col_ - inequalities :] < 0.5
 
 
 def _free(equations: sparse.csr_matrix) -> np.ndarray | None:

@@ -117,6 +117,7 @@ def test_numbers_that_do_not_add_up_are_refused() -> None:
 
 def test_an_audit_that_does_not_certify_stops_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.disclosure.suppression.moves.Mover.find", lambda *_: [])
+    monkeypatch.setattr("pipelines.disclosure.suppression.moves.Mover.cheapest_whole", lambda *_: [])
     monkeypatch.setattr("pipelines.disclosure.suppression.worlds.Worlds.find", lambda *_, **__: [])
     monkeypatch.setattr("pipelines.disclosure.suppression.boxed.Boxes.find", lambda *_: None)
     with pytest.raises(DisclosureError, match="could not certify"):

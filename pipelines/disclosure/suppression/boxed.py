@@ -31,6 +31,7 @@ class Boxes:
         `price`: float (n,).
         """
         self._seed += 1
-        rules = Rules(self._lower, self._upper, price, self._system.same)
-        cells, changes = find_box(self._grid, rules, cell, np.array(sorted(spared), np.int64), _DRAWS, most, self._seed * 7919 + cell)
+        still = self._system.of(spared)
+        rules = Rules(np.where(still, 0, self._lower), np.where(still, 0, self._upper), price)
+        cells, changes = find_box(self._grid, rules, cell, _DRAWS, most, self._seed * 7919 + cell)
         return Move(cells, changes) if len(cells) else None

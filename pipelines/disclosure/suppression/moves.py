@@ -44,6 +44,7 @@ class Mover:
         self._ties = abs(self._matrix).tocsc()
         self._programme = Programme(self._matrix, self._lowest, self._highest)
         self._programme.limit(self.lower, self.upper)
+        self.whole = True  # was the last solution in whole numbers?
 
     def freeze(self, variables: np.ndarray) -> None:
         """From now on `variables` may not move; earlier ones may again."""
@@ -58,12 +59,24 @@ class Mover:
         self._programme.limit(np.where(here, change, self.lower), np.where(here, change, self.upper))
         return True
 
+    def cheapest_whole(self, variable: int, change: int, still: np.ndarray, costs: np.ndarray) -> list[Move]:
+        """Parts of the cheapest move in whole numbers that changes `variable` by `change` and nothing of `still`; none if it is not found
+        soon. `still`: bool (n,). `costs`: float (n,), paid for each unit of change."""
+        here, closed = self.active == variable, still[self.active]
+        lower, upper = np.where(closed, 0, self.lower), np.where(closed, 0, self.upper)
+        if not here.any() or not lower[here][0] <= change <= upper[here][0]:
+            return []
+        self._programme.limit(np.where(here, change, lower), np.where(here, change, upper))
+        found = self._programme.solve_whole(costs[self.active])
+        return [] if found is None else self._parts(found)
+
     def find(self, costs: np.ndarray, rewards: np.ndarray) -> list[Move]:
-        """The whole-number parts of the cheapest move, none if the solver gives up.
+        """The whole-number parts of the cheapest move, none if the solver gives up. `whole` says whether there were others.
 
         `costs`: float (n,), paid for each unit of change; `rewards`: float (n,), earned for each unit, signed.
         """
         change = self._programme.solve(costs[self.active], rewards[self.active])
+        self.whole = change is None or bool((np.abs(change - np.round(change)) <= _ROUND).all())
         return [] if change is None else self._parts(change)
 
     def _parts(self, change: np.ndarray) -> list[Move]:

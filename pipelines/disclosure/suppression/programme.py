@@ -1,8 +1,8 @@
-"""A linear programme over changes that is solved again and again (HiGHS), each time from the last solution."""
+"""A linear programme over changes that is solved again and again (HiGHS), and in whole numbers where that is needed."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import highspy
 import numpy as np
@@ -10,12 +10,19 @@ import scipy.sparse as sparse
 
 INFINITE = highspy.kHighsInf
 _FAR = 1e9
+_STEPS = 4000
+_OPTIONS: Final[dict[str, bool | int | str]] = {
+    "output_flag": False, "threads": 1, "random_seed": 1, "solver": "simplex", "simplex_strategy": 1, "mip_max_nodes": 100,
+}  # fmt: skip
 
 
 class Programme:
-    """Changes y of n variables with `lowest` <= `matrix` y <= `highest`. Columns: what each variable gains, then what each loses."""
+    """Changes y of n variables with `lowest` <= `matrix` y <= `highest`. Columns: what each variable gains, then what each loses.
 
-    def __init__(self, matrix: sparse.csr_matrix, lowest: np.ndarray, highest: np.ndarray) -> None:
+    `once`: for one large question; otherwise for many small ones, of which the few that take long are given up.
+    """
+
+    def __init__(self, matrix: sparse.csr_matrix, lowest: np.ndarray, highest: np.ndarray, once: bool = False) -> None:
         self.size = matrix.shape[1]
         self._places = np.arange(2 * self.size, dtype=np.int32)
         doubled = sparse.hstack([matrix, -matrix]).tocsr()
@@ -28,8 +35,11 @@ class Programme:
         model.a_matrix_.start_, model.a_matrix_.index_ = doubled.indptr, doubled.indices
         model.a_matrix_.value_ = doubled.data.astype(float)
         self._highs: Any = highspy._core._Highs()  # the public class prints a banner when it is made
-        for option, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("simplex_strategy", 1), ("random_seed", 1)):
+        for option, value in _OPTIONS.items():
             self._highs.setOptionValue(option, value)
+        self._highs.setOptionValue("presolve", "choose" if once else "off")
+        if not once:
+            self._highs.setOptionValue("simplex_iteration_limit", max(_STEPS, self.size // 2))
         self._highs.passModel(model)
 
     def limit(self, lower: np.ndarray, upper: np.ndarray) -> None:
@@ -41,11 +51,26 @@ class Programme:
     def solve(self, price: np.ndarray, reward: np.ndarray) -> np.ndarray | None:
         """The change that costs least, None if the solver gives up. `price`: for each unit either way; `reward`: for each unit, signed."""
         self._highs.changeColsCost(len(self._places), self._places, np.concatenate([price - reward, price + reward]))
+        self._highs.clearSolver()  # the last solution is a bad start for another question
         self._highs.run()
-        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            self._highs.clearSolver()  # the last solution was a bad start
-            self._highs.run()
-        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
+        return self._solution() if self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
+
+    def solve_whole(self, price: np.ndarray) -> np.ndarray | None:
+        """The change in whole numbers that costs least, or a good one; None if none is found soon."""
+        count, places = len(self._places), self._places
+        kinds = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+        whole, any_number = (np.full(count, int(kind), np.uint8) for kind in kinds)
+        self._highs.changeColsCost(count, places, np.concatenate([price, price]))
+        self._highs.changeColsIntegrality(count, places, whole)
+        self._highs.setOptionValue("presolve", "choose")
+        self._highs.clearSolver()
+        self._highs.run()
+        found = self._highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        change = self._solution() if found else None
+        self._highs.setOptionValue("presolve", "off")
+        self._highs.changeColsIntegrality(count, places, any_number)
+        return change
+
+    def _solution(self) -> np.ndarray:
         solution = np.asarray(self._highs.getSolution().col_value)
         return solution[: self.size] - solution[self.size :]

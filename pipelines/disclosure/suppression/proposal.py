@@ -106,7 +106,7 @@ def _risen(system: System, bounds: Bounds, free: np.ndarray, weight: np.ndarray)
     matrix = matrix[np.diff(matrix.indptr) > 0]
     lower = np.where((only & system.primary)[columns], 1.0, np.where(only[columns], 0.0, -_FAR))
     price = np.where(system.primary | system.secret, _TINY, weight / _WORTH)[columns]
-    programme = Programme(matrix, np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0]))
+    programme = Programme(matrix, np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0]), once=True)
     programme.limit(lower, np.full(len(columns), INFINITE))
     change = programme.solve(price, np.zeros(len(columns)))
     if change is not None:

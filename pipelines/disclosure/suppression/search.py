@@ -7,7 +7,7 @@ the tables after another; only what finds none there hides more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -15,21 +15,21 @@ from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.boxed import Boxes
 from pipelines.disclosure.suppression.moves import Move, Mover
-from pipelines.disclosure.suppression.neighbours import Neighbours
 from pipelines.disclosure.suppression.proposal import Wanted, propose
 from pipelines.disclosure.suppression.system import Bounds, System
 from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
 
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short
+_TRIES = 4
 _NEEDED = 1e6  # what a cell that is sought pays for its move
 _DEAREST = 1e4  # what a cell costs at most
 _FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how many groups at most
 _TIGHT = ((700, 16), (2500, 8), (9000, 4))  # hidden cells of a part, and cells sought at a time at last
 _PART = 5000  # cells of a part in which more is hidden
 _SEED = 20_260
-_HIDDEN_PART = 6000  # hidden cells of a part in which the last bare ones are sought together
-_NEAR = (300, 1200)  # cells around one that needs a move
+GROUP = 15_000  # cells of a part in which moves for one cell are sought
+_CHEAP = (30.0, 100.0, 300.0)  # what a move for one cell may cost while there are other ways to try
 _WALKS, _AT_ONCE = (60, 300, 1500), 2  # steps of a walk for one cell; walks at a time
 
 
@@ -45,9 +45,6 @@ class Search:
         self.random = np.random.default_rng(_SEED + attempt)
         self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
         self._proposed = False
-        self._neighbours = Neighbours(system.parents) if system.parents is not None else None
-        self._free = (self.reach.lower < 0) | (self.reach.upper > 0)
-        self._short = (self.reach.within(1), self.reach.within(3), self.reach.by(2, 8))
         boxed = system.parents is not None and system.adds_up
         self._boxes = Boxes(system, system.parents, self.reach.lower, self.reach.upper) if boxed and system.parents else None
         self.worlds: Worlds | None = None  # walks among what the proposal hides
@@ -66,17 +63,8 @@ class Search:
             if self.system.parents is None:
                 for size, together in _TIGHT:
                     self._among_hidden(size, together)
-        for variable in self.random.permutation(np.flatnonzero(self.bare)).tolist():
-            if self.bare[variable] and self._proposed and (move := self.box(variable)):
-                self.take(move)
-        if self.worlds is not None and self.system.parents is not None:
-            short = self.reach.within(3).where(self.hidden)
-            for part in self.parts(_HIDDEN_PART, self.hidden):
-                self._sweep(Mover(self.system, short, part), _FEW)
-        for variable in self.random.permutation(np.flatnonzero(self.bare)).tolist():
-            if self.bare[variable] and self._proposed:
-                for move in self.near(variable):
-                    self.take(move)
+        if self._boxes is not None and self._proposed:
+            self._one_by_one()
         for bounds in self.ladder():
             if not self.bare.any():
                 return
@@ -85,6 +73,43 @@ class Search:
                     self._hiding_more(Mover(self.system, bounds, part))
         if self.bare.any():
             raise DisclosureError("disclosure", "the audit could not certify every hidden cell", "coarsen the tables or raise the minimum")
+
+    def _one_by_one(self) -> None:
+        """A move for each bare cell, the quick ways and the cheap moves first."""
+        self._boxed(_CHEAP[0])
+        for together in (_FEW, 1):
+            self._seek(self.reach.within(1), together, _CHEAP[1])
+        self._seek(self.reach.within(3), 1, _CHEAP[2])
+        self._boxed(_CHEAP[2])
+        self._whole()
+        self._boxed(np.inf)
+
+    def _boxed(self, most: float) -> None:
+        """A short move, drawn, for each bare cell."""
+        for variable in self.random.permutation(np.flatnonzero(self.bare)).tolist():
+            if self.bare[variable] and (move := self.box(variable, most=most)):
+                self.take(move)
+
+    def _seek(self, bounds: Bounds, together: int, most: float) -> None:
+        """Moves within bounds for so many bare cells at a time, at most `most` for each, in one part of the tables after another."""
+        for part in self.parts(GROUP, bounds.lower < bounds.upper):
+            mover, queue = Mover(self.system, bounds, part), self.random.permutation(part[self.bare[part]])
+            while len(queue):
+                sought, queue = queue[:together], queue[together:]
+                moves = self.cheapest(mover, sought)
+                if self.price(moves) <= most * np.isin(sought, _variables(moves)).sum():
+                    for move in moves:
+                        self.take(move)
+                queue = queue[self.bare[queue]]
+
+    def _whole(self) -> None:
+        """The cheapest move in whole numbers for each bare cell: slow, and few are left that need it."""
+        bounds = self.reach.within(1)
+        for part in self.parts(GROUP, bounds.lower < bounds.upper):
+            mover = Mover(self.system, bounds, part)
+            for variable in part[self.bare[part]].tolist():
+                for move in self.whole(mover, variable, ()) if self.bare[variable] else ():
+                    self.take(move)
 
     def parts(self, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
         """Parts of the tables with about `size` active cells each, of those that hold a bare cell; int64, ascending."""
@@ -150,36 +175,43 @@ class Search:
         yield from (self.reach.within(1), self.reach.within(3), self.reach.by(2, 8), self.reach.within(16))
 
     def cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
-        """Moves through the cells `sought`: of two solutions with opposite signs, the one that covers more of them for less."""
-        costs, signs = np.zeros(self.system.size), self.random.choice([-1.0, 1.0], len(sought))
-        costs[mover.active] = np.where(self.hidden[mover.active], _FREE, self._loss[mover.active])
-        costs[mover.active] *= self.random.uniform(1.0, 1.2, len(mover.active))  # so that no two solutions are equally good
-        best: tuple[float, list[Move]] = (0.0, [])
-        rising = self.reach.lower[sought] == 0
-        signs[rising] = 1.0
-        for direction in (1.0,) if rising.all() else (1.0, -1.0):
-            rewards = np.zeros(self.system.size)
-            rewards[sought] = direction * _NEEDED * signs
-            moves = [move for move in mover.find(costs, rewards) if np.isin(sought, move.variables).any()]
-            score = sum(float(costs[move.variables].sum()) - _NEEDED * np.isin(sought, move.variables).sum() for move in moves)
-            best = min(best, (score, moves), key=lambda each: each[0])
+        """Moves through the cells `sought`: of two solutions with opposite signs, the one that covers more of them for less. Of one cell
+        others are tried where these are not in whole numbers."""
+        for _ in range(_TRIES if len(sought) == 1 else 1):
+            signs = self.random.choice([-1.0, 1.0], len(sought))
+            signs[self.reach.lower[sought] == 0] = 1.0
+            costs, whole = self._costs(mover), True
+            best: tuple[float, list[Move]] = (0.0, [])
+            for direction in (1.0,) if (self.reach.lower[sought] == 0).all() else (1.0, -1.0):
+                rewards = np.zeros(self.system.size)
+                rewards[sought] = direction * _NEEDED * signs
+                moves = [move for move in mover.find(costs, rewards) if np.isin(sought, move.variables).any()]
+                whole &= mover.whole
+                score = sum(float(costs[move.variables].sum()) - _NEEDED * np.isin(sought, move.variables).sum() for move in moves)
+                best = min(best, (score, moves), key=lambda each: each[0])
+                if score < 1 - _NEEDED * len(sought):
+                    break  # it hides nothing more
+            if best[1] or whole:
+                break
         return best[1]
 
-    def near(self, variable: int, singles: Collection[int] = ()) -> list[Move]:
-        """The cheapest moves that change `variable` and no cell of the people `singles`, among the cells beside it; none where that is in
-        vain."""
-        if self._neighbours is None or not self.system.adds_up:
-            return []
-        rank = np.where(self.hidden, 0, np.where(self._free, 1, 2))
-        for size in _NEAR:
-            among = self._neighbours.around(variable, size, rank, self.random)
-            still = among[np.isin(self.system.same[among], list(singles))]
-            for bounds in self._short:
-                mover = Mover(self.system, bounds, among)
-                mover.freeze(still)
-                if moves := self.cheapest(mover, np.array([variable])):
-                    return moves
-        return []
+    def _costs(self, mover: Mover) -> np.ndarray:
+        """Of changing a cell, drawn so that no two solutions are equally good and each time others are good; float (n,)."""
+        costs, hidden = np.zeros(self.system.size), self.hidden[mover.active]
+        drawn = np.exp(self.random.normal(0.0, 1.0, len(mover.active)))
+        costs[mover.active] = np.where(hidden, _FREE * drawn, self._loss[mover.active] * (1.0 + 0.02 * np.minimum(drawn, 10.0)))
+        return costs
+
+    def whole(self, mover: Mover, variable: int, singles: Collection[int]) -> list[Move]:
+        """The cheapest move in whole numbers that changes `variable` and no cell of the people `singles`."""
+        costs, still = self._costs(mover), self.system.of(singles)
+        found = [mover.cheapest_whole(variable, way, still, costs) for way in (1, -1)]
+        return min((moves for moves in found if moves), key=self.price, default=[])
+
+    def price(self, moves: Sequence[Move]) -> float:
+        """What is lost where `moves` are kept."""
+        changed = np.unique(_variables(moves))
+        return float(self._loss[changed[~self.hidden[changed]]].sum())
 
     def box(self, variable: int, singles: Collection[int] = (), most: float = np.inf) -> Move | None:
         """A short move that changes `variable` and no cell of the people `singles`, of many the one that hides least, at most `most`; None
@@ -216,3 +248,7 @@ class Search:
                 times[self.moves[k].variables] -= 1
         self.moves = [self.moves[k] for k in sorted(kept)]
         self.hidden = primary | (times > 0)
+
+
+def _variables(moves: Sequence[Move]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *(move.variables for move in moves)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from kernels.exposure import exposed
 from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.moves import Move, Mover
-from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.search import GROUP, Search
 from pipelines.disclosure.suppression.system import Bounds, System
 from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
@@ -17,12 +17,11 @@ from pipelines.errors import DisclosureError
 _ROUNDS, _SHARE = 30, 0.2  # walks that each leave alone a share of those in question
 _SEVERAL = 4  # people in question for one cell
 _FEW = 8
-_WALKS, _AT_ONCE = 24, 2  # walks that change whatever they can, so many at once
+_WALKS, _AT_ONCE = 8, 2  # walks that change whatever they can, so many at once
 _STEPS, _LONG, _LAST = 60, 200, 2000  # steps for one cell
 _HIDDEN_PART, _PART = 2500, 6000
-_HIDDEN_GROUP, _GROUP = 6000, 15_000  # cells of a part in which moves for a group are sought
 _MANY = 12
-_PRICES = (100.0,)  # what a short move may cost that is drawn for one cell
+_CHEAP = 100.0  # what a move for one cell may cost while there are other ways to try
 
 
 class Guard:
@@ -57,11 +56,11 @@ class Guard:
         search = self._search
         if search.worlds is not None:
             self._by_walks(search.worlds)
-            for most in _PRICES:
-                self._by_one(most)
-            near = search.reach.within(3)
-            self._groups(near.where(search.hidden), _HIDDEN_GROUP, (8, 2))
-            self._groups(near, _GROUP, (8, 1))
+            self._among(search.reach.within(1))
+            self._by_one(_CHEAP)
+            for box in (1, 3):
+                self._among(search.reach.within(box), each=True)
+            self._whole()
         for bounds in search.ladder():
             self._ladder(bounds)
             if not self.exposed:
@@ -83,7 +82,6 @@ class Guard:
 
     def _by_walks(self, worlds: Worlds) -> None:
         """Moves among what is hidden that leave alone a random share of those in question; then one for each cell that leaves them all."""
-        same = self._system.same
         for _ in range(_ROUNDS):
             if not self.exposed:
                 return
@@ -91,7 +89,7 @@ class Guard:
             for _ in range(_AT_ONCE):
                 cells, spared = self._share()
                 sought.append(cells)
-                still.append(np.isin(same, spared))
+                still.append(self._system.of(spared.tolist()))
             for move in worlds.find(sought, _LONG, still):
                 self._keep(move)
         for cell in sorted(self.exposed):
@@ -99,15 +97,14 @@ class Guard:
                 for move in worlds.find([np.array([cell])], _LAST):
                     self._keep(move)
             if cell in self.exposed:
-                for move in worlds.find([np.array([cell])], _LAST, [np.isin(same, list(self.exposed[cell]))]):
+                for move in worlds.find([np.array([cell])], _LAST, [self._system.of(self.exposed[cell])]):
                     self._keep(move)
 
     def _by_one(self, most: float) -> None:
-        """A short move for each exposed cell that leaves all in question alone, or else one for each of
-        them."""
-        for cell, everyone in self.left().items():
-            for singles in (everyone, *({single} for single in sorted(everyone))):
-                if singles & self.exposed.get(cell, set()) and (move := self._search.box(cell, singles, most)):
+        """A short move, drawn, for each exposed cell."""
+        for cell in self.left():
+            for singles in self._ways(cell, each=True):
+                if move := self._search.box(cell, singles, most):
                     self._keep(move)
 
     def _share(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,25 +116,35 @@ class Guard:
         cells = [each for each, singles in sorted(self.exposed.items()) if singles & known and int(same[each]) not in known]
         return random.permutation(np.array(cells, np.int64)), spared
 
-    def _groups(self, bounds: Bounds, size: int, sizes: Sequence[int]) -> None:
-        """For exposed cells, so many at a time, the cheapest moves within bounds that leave alone all in question, in one part of the
-        tables after another."""
-        for part in blocks(self._system, size, bounds.lower < bounds.upper):
+    def _among(self, bounds: Bounds, each: bool = False) -> None:
+        """Cheap moves within bounds, in one part of the tables after another: for each exposed cell one that leaves all in question alone,
+        or else (`each`, where these are few) one for each of them."""
+        for part in blocks(self._system, GROUP, bounds.lower < bounds.upper):
             if not self.left(part):
                 continue
             mover = Mover(self._system, bounds, part)
-            for together in sizes:
-                several = [cell for cell, singles in self.left(part).items() if len(singles) > _SEVERAL]
-                for group in self._cut(several, together):  # a short move, whoever is in it, leaves few in question
-                    self._avoid(mover, group, set())
-                for group in self._cut(list(self.left(part)), together):
-                    cells = [cell for cell in group.tolist() if cell in self.exposed]
-                    singles = set().union(*(self.exposed[cell] for cell in cells))
-                    self._avoid(mover, np.array([cell for cell in cells if self._system.same[cell] not in singles], np.int64), singles)
+            for cell in self.left(part):
+                if len(self.exposed.get(cell, ())) > _SEVERAL:
+                    self._avoid(mover, [cell], set(), _CHEAP)  # a short move, whoever is in it, leaves few in question
+                for singles in self._ways(cell, each):
+                    self._avoid(mover, [cell], singles, _CHEAP)
 
-    def _cut(self, cells: list[int], together: int) -> list[np.ndarray]:
-        drawn = self._search.random.permutation(np.array(cells, np.int64))
-        return [drawn[first : first + together] for first in range(0, len(drawn), together)]
+    def _whole(self) -> None:
+        """Moves in whole numbers, the cheapest for each exposed cell: slow, and few are left that need it."""
+        bounds = self._search.reach.within(1)
+        for part in blocks(self._system, GROUP, bounds.lower < bounds.upper):
+            mover = Mover(self._system, bounds, part) if self.left(part) else None
+            for cell in self.left(part):
+                for singles in self._ways(cell, each=True):
+                    for move in self._search.whole(mover, cell, singles) if mover else ():
+                        self._keep(move)
+
+    def _ways(self, cell: int, each: bool) -> Iterator[set[int]]:
+        """Whom a move for a cell could leave alone: everyone who is still in question, then, where these are few, one by one."""
+        everyone = set(self.exposed.get(cell, ()))
+        for singles in (everyone, *({single} for single in sorted(everyone) if each and len(everyone) <= _SEVERAL)):
+            if singles & self.exposed.get(cell, set()):
+                yield singles
 
     def _keep(self, move: Move) -> None:
         self._search.keep(move)
@@ -161,28 +168,32 @@ class Guard:
             spared = {single for single in everyone if random.random() < 0.5}
             sought = [each for each, singles in exposed.items() if singles & spared and int(same[each]) not in spared]
             for group in np.array_split(random.permutation(sought), len(sought) // 64 + 1):
-                self._avoid(mover, group.astype(np.int64), spared)
+                self._avoid(mover, group.tolist(), spared)
 
     def _one_by_one(self, mover: Mover, part: np.ndarray) -> None:
         """A move for each exposed cell that leaves all alone who are part of its other moves."""
         exposed = self.left(part)
         for variable in self._search.random.permutation(np.array(list(exposed), np.int64)).tolist():
             if variable in self.exposed:
-                self._avoid(mover, np.array([variable]), self.exposed[variable])
+                self._avoid(mover, [variable], self.exposed[variable])
 
     def _pairs(self, mover: Mover, part: np.ndarray) -> None:
         """A move for each exposed cell and each person alone."""
         for variable, singles in self.left(part).items():
             for single in sorted(singles):
                 if single in self.exposed.get(variable, ()):
-                    self._avoid(mover, np.array([variable]), {single})
+                    self._avoid(mover, [variable], {single})
 
-    def _avoid(self, mover: Mover, sought: np.ndarray, singles: set[int]) -> None:
+    def _avoid(self, mover: Mover, cells: Sequence[int], singles: set[int], most: float = np.inf) -> None:
+        """Keep moves through those of `cells` that are exposed, and none of `singles`, at most so dear for each."""
+        sought = np.array([cell for cell in cells if cell in self.exposed and self._system.same[cell] not in singles], np.int64)
         if not len(sought):
             return
-        mover.freeze(mover.active[np.isin(self._system.same[mover.active], sorted(singles))])
-        for move in self._search.cheapest(mover, sought):
-            self._keep(move)
+        mover.freeze(mover.active[self._system.of(singles)[mover.active]])
+        moves = self._search.cheapest(mover, sought)
+        if self._search.price(moves) <= most * len(sought):
+            for move in moves:
+                self._keep(move)
 
 
 def _exposed(system: System, others: np.ndarray, moves: Sequence[Move]) -> dict[int, set[int]]:

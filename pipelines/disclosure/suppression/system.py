@@ -8,7 +8,7 @@ rule makes of it (a primary in 1..minimum-1, a secondary at least minimum).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -93,6 +93,12 @@ class System:
     def secret(self) -> np.ndarray:
         """Variables that stand in no table, bool (n,)."""
         return np.zeros(self.size, bool) if self.unpublished is None else self.unpublished
+
+    def of(self, singles: Collection[int]) -> np.ndarray:
+        """Variables that count one of the persons `singles` (numbers of `same`), bool (n,)."""
+        who = np.zeros(self.size + 1, bool)  # the last stands for -1
+        who[list(singles)] = True
+        return who[self.same]
 
     @property
     def size(self) -> int:
