@@ -10,9 +10,10 @@ import scipy.sparse as sparse
 
 INFINITE = highspy.kHighsInf
 _FAR = 1e9
-_STEPS = 4000
+_STEPS = 3000
 _OPTIONS: Final[dict[str, bool | int | str]] = {
     "output_flag": False, "threads": 1, "random_seed": 1, "solver": "simplex", "simplex_strategy": 1, "mip_max_nodes": 100,
+    "mip_rel_gap": 0.1,
 }  # fmt: skip
 
 
@@ -39,7 +40,7 @@ class Programme:
             self._highs.setOptionValue(option, value)
         self._highs.setOptionValue("presolve", "choose" if once else "off")
         if not once:
-            self._highs.setOptionValue("simplex_iteration_limit", max(_STEPS, self.size // 2))
+            self._highs.setOptionValue("simplex_iteration_limit", max(_STEPS, self.size // 4))
         self._highs.passModel(model)
 
     def limit(self, lower: np.ndarray, upper: np.ndarray) -> None:

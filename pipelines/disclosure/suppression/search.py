@@ -205,8 +205,13 @@ class Search:
     def whole(self, mover: Mover, variable: int, singles: Collection[int]) -> list[Move]:
         """The cheapest move in whole numbers that changes `variable` and no cell of the people `singles`."""
         costs, still = self._costs(mover), self.system.of(singles)
-        found = [mover.cheapest_whole(variable, way, still, costs) for way in (1, -1)]
-        return min((moves for moves in found if moves), key=self.price, default=[])
+        found: list[list[Move]] = []
+        for way in (1, -1):
+            if moves := mover.cheapest_whole(variable, way, still, costs):
+                found.append(moves)
+                if self.price(moves) <= _CHEAP[1]:
+                    break
+        return min(found, key=self.price, default=[])
 
     def price(self, moves: Sequence[Move]) -> float:
         """What is lost where `moves` are kept."""
