@@ -11,7 +11,7 @@ import scipy.sparse as sparse
 INFINITE = highspy.kHighsInf
 _FAR = 1e9
 _STEPS = 3000
-_OPTIONS: Final[dict[str, bool | int | str]] = {
+_OPTIONS: Final[dict[str, bool | int | float | str]] = {
     "output_flag": False, "threads": 1, "random_seed": 1, "solver": "simplex", "simplex_strategy": 1, "mip_max_nodes": 100,
     "mip_rel_gap": 0.1,
 }  # fmt: skip
