@@ -14,6 +14,8 @@ from scipy.optimize import linprog
 from pipelines.cubes import Cube, Dimension, ProtectedCube
 from pipelines.disclosure.suppression.protect import Protection, protect
 from pipelines.policy import Policy
+from pipelines.verifier.attack import pinned
+from pipelines.verifier.tables import Axis, Table
 from tests.made_cubes import cell, counts_only, dimension, flat, from_frequencies, random_cubes
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "disclosure"
@@ -243,15 +245,24 @@ def test_published_examples(file: str, number: str, axes: tuple[tuple[str, str |
     ("t4_1e3", (("region", "county"), ("age", None), ("sex", None), ("diag", "chapter"))),
 ])  # fmt: skip
 def test_register_like_cubes(file: str, axes: tuple[tuple[str, str | None], ...]) -> None:
-    from pipelines.verifier.attack import pinned
-    from pipelines.verifier.tables import Axis, Table
-
     cube = read(file, "freq", axes)
     result = protect([cube], Policy()).cubes[0]
-    table = Table("t", "all", tuple(Axis(each.name, each.codes, each.parents) for each in cube.dimensions), result.measures, result.hidden,
-                  cube.additive, ())  # fmt: skip
-    assert pinned([table], zeros_shown=True) == 0
+    assert pinned([as_published(result)], zeros_shown=True) == 0
     assert result.hidden[cell(cube, *[""] * len(axes))] == 0
+
+
+@reference
+def test_a_large_table_is_attacked_in_its_interior_and_what_seems_settled_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    cube = read("t3_1e3", "freq", (("region", "county"), ("age", None), ("diag", "chapter")))
+    safe, bare = as_published(protect([cube], Policy()).cubes[0]), as_published(only_small_hidden([cube], 5)[0])
+    found = pinned([bare], zeros_shown=True)
+    monkeypatch.setattr("pipelines.verifier.attack._LARGE", 0)
+    assert pinned([safe], zeros_shown=True) == 0 and pinned([bare], zeros_shown=True) == found > 0
+
+
+def as_published(cube: ProtectedCube) -> Table:
+    axes = tuple(Axis(each.name, each.codes, each.parents) for each in cube.dimensions)
+    return Table("t", "all", axes, cube.measures, cube.hidden, cube.additive, ())
 
 
 def read(file: str, number: str, axes: tuple[tuple[str, str | None], ...]) -> Cube:
