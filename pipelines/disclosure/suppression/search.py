@@ -108,7 +108,7 @@ class Search:
         for part in self.parts(GROUP, bounds.lower < bounds.upper):
             mover = Mover(self.system, bounds, part)
             for variable in part[self.bare[part]].tolist():
-                for move in self.whole(mover, variable, ()) if self.bare[variable] else ():
+                for move in self.cheapest_whole(mover, variable, ()) if self.bare[variable] else ():
                     self.take(move)
 
     def parts(self, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
@@ -202,7 +202,7 @@ class Search:
         costs[mover.active] = np.where(hidden, _FREE * drawn, self._loss[mover.active] * (1.0 + 0.02 * np.minimum(drawn, 10.0)))
         return costs
 
-    def whole(self, mover: Mover, variable: int, singles: Collection[int]) -> list[Move]:
+    def cheapest_whole(self, mover: Mover, variable: int, singles: Collection[int]) -> list[Move]:
         """The cheapest move in whole numbers that changes `variable` and no cell of the people `singles`."""
         costs, still = self._costs(mover), self.system.of(singles)
         found: list[list[Move]] = []

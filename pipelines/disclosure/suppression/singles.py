@@ -136,7 +136,7 @@ class Guard:
             mover = Mover(self._system, bounds, part) if self.left(part) else None
             for cell in self.left(part):
                 for singles in self._ways(cell, each=True):
-                    for move in self._search.whole(mover, cell, singles) if mover else ():
+                    for move in self._search.cheapest_whole(mover, cell, singles) if mover else ():
                         self._keep(move)
 
     def _ways(self, cell: int, each: bool) -> Iterator[set[int]]:
