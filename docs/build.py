@@ -46,9 +46,9 @@ def errors() -> str:
 
 def schemas() -> str:
     """The columns of every file that stages share, with the comment that stands beside each."""
-    from pipelines import schemas as module
+    from pipelines.files import schemas as module
 
-    comments = _comments((ROOT / "pipelines" / "schemas.py").read_text(encoding="utf-8"))
+    comments = _comments((ROOT / "pipelines" / "files" / "schemas.py").read_text(encoding="utf-8"))
     pages = ["# Files between stages\n", (module.__doc__ or "").strip().partition("\n\n")[2] + "\n"]
     for name, schema in vars(module).items():
         if isinstance(schema, dict) and name.isupper() and all(isinstance(kind, str) for kind in schema.values()):

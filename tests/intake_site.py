@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from pipelines import storage
-from pipelines.compute import LocalWorkers
+from pipelines.compute.workers import LocalWorkers
+from pipelines.files import sealed
+from pipelines.files.frames import Frame, concat
+from pipelines.files.schemas import ACCEPTED_EVENTS, IDENTITIES, QUARANTINE
 from pipelines.intake import intake
-from pipelines.schemas import ACCEPTED_EVENTS, IDENTITIES, QUARANTINE
-from pipelines.site import Site, create_keys
-from pipelines.storage import Frame
+from pipelines.site.site import Site, create_keys
 
 KEYS = {"identity": b"i" * 32, "store": b"s" * 32}
 
@@ -85,14 +85,14 @@ def receipt(made: Site, threads: int = 1) -> dict[str, Any]:
 
 def identities(made: Site, of: dict[str, Any]) -> Frame:
     """The identities that a receipt names."""
-    parts = [storage.read(made.root / each["file"], IDENTITIES, made.zone("identity")) for each in of["identities"]]
-    return storage.concat(parts, IDENTITIES)
+    parts = [sealed.read(made.root / each["file"], IDENTITIES, made.zone("identity")) for each in of["identities"]]
+    return concat(parts, IDENTITIES)
 
 
 def events(made: Site, of: dict[str, Any]) -> Frame:
     """The events that a receipt names."""
-    parts = [storage.read(made.root / each["file"], ACCEPTED_EVENTS, made.zone("store")) for each in of["events"]]
-    return storage.concat(parts, ACCEPTED_EVENTS)
+    parts = [sealed.read(made.root / each["file"], ACCEPTED_EVENTS, made.zone("store")) for each in of["events"]]
+    return concat(parts, ACCEPTED_EVENTS)
 
 
 def quarantine(made: Site) -> list[tuple[int, str | None, str | None]]:
@@ -100,5 +100,5 @@ def quarantine(made: Site) -> list[tuple[int, str | None, str | None]]:
     path = made.identity / "quarantine" / "clinic" / "d1.parquet"
     if not path.exists():
         return []
-    frame = storage.read(path, QUARANTINE, made.zone("identity"))
+    frame = sealed.read(path, QUARANTINE, made.zone("identity"))
     return sorted(zip(frame["row"].tolist(), frame["reason"].decoded(), frame["column"].decoded(), strict=True), key=str)  # type: ignore[union-attr]

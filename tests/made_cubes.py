@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipelines.cubes import Cube, Dimension
+from pipelines.cubes.cube import Cube, Dimension
 
 Tree = Mapping[str, Sequence[str]]  # groups and their members; a group without members is a leaf
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import documents, sealed
+from pipelines.files.digests import content_hash, digest
+from pipelines.files.frames import Category, Frame, length, take
+from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, IDENTITIES, KIND, NUMBER_KINDS, VALUE_MISSING
 from pipelines.linkage import link
-from pipelines.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, IDENTITIES, KIND, NUMBER_KINDS, VALUE_MISSING
-from pipelines.site import Site, create_keys
-from pipelines.storage import Category, Frame
+from pipelines.site.site import Site, create_keys
 from pipelines.store import build
 
 SOURCES = ("folkbokforing", "journal_a", "journal_b", "lakemedel")
@@ -56,12 +57,12 @@ def linked_and_stored(site: Site, permit: str, text: str, definition: str) -> No
 
 def token(number: str) -> int:
     """A stand-in for the keyed hash of a number."""
-    return int(storage.digest("token", number)[:15], 16) * 8 + 1 if number else 0
+    return int(digest("token", number)[:15], 16) * 8 + 1 if number else 0
 
 
 def record(source: str, reference: object) -> int:
     """A stand-in for the keyed hash of a source's own reference."""
-    return int(storage.digest("record", source, str(reference))[:15], 16) * 8 + 3
+    return int(digest("record", source, str(reference))[:15], 16) * 8 + 3
 
 
 def identities(source: str, rows: Sequence[dict[str, Any]]) -> Frame:
@@ -139,12 +140,12 @@ def deliver(
         if frame is None:
             continue
         for part in range(parts):
-            rows = storage.take(frame, slice(part, None, parts))
+            rows = take(frame, slice(part, None, parts))
             path = base / "accepted" / source / delivery / f"{name}-{part:04d}.parquet"
-            storage.write(rows, path, schema, site.zone(zone))
-            entry = {"file": str(path.relative_to(site.root)), "rows": storage.length(rows), "hash": storage.content_hash(rows, schema)}
+            sealed.write(rows, path, schema, site.zone(zone))
+            entry = {"file": str(path.relative_to(site.root)), "rows": length(rows), "hash": content_hash(rows, schema)}
             receipt[name].append(entry)
-    storage.write_json(receipt, site.receipts / "intake" / source / f"{delivery}.json")
+    documents.write_json(receipt, site.receipts / "intake" / source / f"{delivery}.json")
 
 
 class ThreadRanks(Ranks):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING, VALUE_SCALE
-from pipelines.storage import Category, Frame, HeldParts, take
+from pipelines.files.frames import Category, Frame, take
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING, VALUE_SCALE
+from pipelines.files.sealed import HeldParts
 from pipelines.store.shard import codes, postings
 
 EPOCH_2018 = 17532

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.site import Site
+from pipelines.site.site import Site
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 MIMIC = REFERENCE / "mimic_iv_demo_omop"

@@ -99,9 +99,9 @@ def schema(what: Annotated[Schemas, typer.Argument(help="of what")] = Schemas.de
 
     uttag schema permit > permit.schema.json
     """
-    from pipelines.definition import Definition
     from pipelines.disclosure.specification import Specification
-    from pipelines.permit import Permit, Table
+    from pipelines.site.permit import Permit, Table
+    from pipelines.study.definition import Definition
 
     models: dict[Schemas, type[BaseModel]] = {
         Schemas.definition: Definition, Schemas.permit: Permit, Schemas.table: Table, Schemas.protect: Specification,

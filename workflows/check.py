@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines import definition
 from pipelines.aggregation.layout import Layout
 from pipelines.errors import SettingsError
 from pipelines.intake.contract import Contract
-from pipelines.permit import Permit, signed_by
-from pipelines.site import Site
+from pipelines.site.permit import Permit, signed_by
+from pipelines.site.site import Site
+from pipelines.study import definition
 
 
 def check_path(path: Path) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
-from pipelines.version import kernels_hash
+from pipelines.files.version import kernels_hash
 from workflows import alone
 
 app = typer.Typer(
@@ -118,7 +118,7 @@ def refresh(site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerC
 
     Example: uttag refresh demo-site --on slurm
     """
-    from pipelines.site import Site
+    from pipelines.site.site import Site
     from workflows import run
 
     run.refresh(Site.load(site), _options(on, ranks, workers, dry_run))
@@ -163,7 +163,7 @@ def night(site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCou
 
     Example: uttag night demo-site --on slurm
     """
-    from pipelines.site import Site
+    from pipelines.site.site import Site
     from workflows.night import run_night
 
     run_night(Site.load(site), _options(on, ranks, workers))
@@ -180,7 +180,7 @@ def schedule(
 
     Example: uttag schedule demo-site --at 02:30 --on slurm --install
     """
-    from pipelines.site import Site
+    from pipelines.site.site import Site
     from workflows.night import cron_line, install_line
 
     line = cron_line(Site.load(site), at, _options(on, 0, 0).on)
@@ -195,7 +195,7 @@ def status(site: SitePath, as_json: AsJson = False) -> None:
 
     Example: uttag status demo-site
     """
-    from pipelines.site import Site
+    from pipelines.site.site import Site
     from workflows.status import report, told
 
     found = report(Site.load(site))
@@ -254,8 +254,8 @@ def sign(
 
     Example: uttag sign demo-site/permits/diabetes.yaml --owner region --key region.ed25519
     """
-    from pipelines import audit
-    from pipelines import permit as permits
+    from pipelines.site import audit
+    from pipelines.site import permit as permits
 
     site = _site_of(permit)
     permits.sign(site, permits.Permit.load(site, permit.stem), owner, key)
@@ -291,7 +291,7 @@ def pull(
     Example: uttag pull diabetes --site demo-site --out tables
     """
     from pipelines.release.pull import pull as pull_bundle
-    from pipelines.site import Site
+    from pipelines.site.site import Site
 
     print(pull_bundle(Site.load(site), case, out))
 
@@ -386,8 +386,8 @@ def audit_log(site: SitePath, head: Annotated[str | None, typer.Option(help="a h
 
     Example: uttag audit demo-site
     """
-    from pipelines import audit
-    from pipelines.site import Site
+    from pipelines.site import audit
+    from pipelines.site.site import Site
 
     opened = Site.load(site)
     count = audit.verify(opened, head)
@@ -412,7 +412,7 @@ def stage(
 
 
 def _site_of(permit: Path) -> Any:
-    from pipelines.site import Site
+    from pipelines.site.site import Site
 
     return Site.load(permit.resolve().parent.parent)
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aggregation import explain
-from pipelines.cdm import Cdm
 from pipelines.cohort import alone
+from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.explain import sentences
 from pipelines.cohort.query import Cohort
-from pipelines.definition import Definition
 from pipelines.errors import PermitError, SettingsError, UttagError
-from pipelines.permit import Permit
-from pipelines.site import Site, load_yaml
-from pipelines.snapshot import Snapshot
+from pipelines.files.yaml import load_yaml
+from pipelines.site.permit import Permit
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot
+from pipelines.study.definition import Definition
 
 Say = Callable[[str], None]
 

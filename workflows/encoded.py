@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import storage, tables
 from pipelines.errors import SettingsError
+from pipelines.files import documents, people
+from pipelines.files.yaml import load_yaml
 from pipelines.linkage.agreement import EncodingSettings, label, new_key, read_key, require_same
 from pipelines.linkage.encoding import encode
 from pipelines.linkage.fields import Field
 from pipelines.linkage.link_settings import LinkSettings, Table
-from pipelines.site import load_yaml
 from workflows import link as linkage
 
 _LEVELS = ("equal", *(f"dice {bound / 100:g}" for bound in (97, 94, 91, 88, 86, 84, 82, 80, 78, 76, 73, 70)))
@@ -31,12 +31,12 @@ def encode_file(path: Path, key_file: Path | None, out: Path | None) -> str:
     key = read_key(key_file)
     files = [path.parent / file for file in settings.files]
     names = [field.column or field.name for field in settings.fields]
-    columns = {name: [text for file in files for text in tables.column_texts(file, name)] for name in dict.fromkeys(names)}
-    ids = [text or "" for file in files for text in tables.column_texts(file, settings.record_id)]
+    columns = {name: [text for file in files for text in people.column_texts(file, name)] for name in dict.fromkeys(names)}
+    ids = [text or "" for file in files for text in people.column_texts(file, settings.record_id)]
     found = encode(columns, ids, settings, key)
     blocks = [" ".join(f"{place}:{block}" for place, block in enumerate(row) if block >= 0) for row in found["block"].tolist()]
-    tables.write({"id": found["id"], "clk": [row.tobytes().hex() for row in found["clk"]], "block": blocks}, out)
-    storage.write_json({**label(settings, key), "unread": dict(zip(names, found["unread"].tolist(), strict=True))}, label_path(out))
+    people.write({"id": found["id"], "clk": [row.tobytes().hex() for row in found["clk"]], "block": blocks}, out)
+    documents.write_json({**label(settings, key), "unread": dict(zip(names, found["unread"].tolist(), strict=True))}, label_path(out))
     told = f"made the key {key_file}: carry it to the other organisations by a way that the linking party cannot see\n" if made else ""
     return f"{told}encoded {len(ids):,} records into {out}; its label is {label_path(out)}"
 
@@ -48,7 +48,7 @@ def label_path(path: Path) -> Path:
 
 def link(paths: Sequence[Path], out: Path, say: linkage.Say) -> dict[str, Any] | None:
     """Link encodings; refuses those of another key or other settings."""
-    require_same({str(path): storage.read_object(label_path(path), "settings", "key_check") for path in paths})
+    require_same({str(path): documents.read_object(label_path(path), "settings", "key_check") for path in paths})
     sources = [path.name.split(".")[0] for path in paths]
     names = [source if sources.count(source) == 1 else f"{source}_{place}" for place, source in enumerate(sources, 1)]
     settings = LinkSettings(

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines import audit, definition
 from pipelines.cohort import feasibility
-from pipelines.definition import Definition
 from pipelines.errors import PermitError, SettingsError
-from pipelines.permit import Permit
-from pipelines.site import Feasibility, Site
-from pipelines.snapshot import Snapshot
+from pipelines.site import audit
+from pipelines.site.permit import Permit
+from pipelines.site.site import Feasibility, Site
+from pipelines.site.snapshot import Snapshot
+from pipelines.study import definition
+from pipelines.study.definition import Definition
 
 _ACTION = "feasibility"
 _LONGEST_NAME = 100

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipelines.errors import SettingsError
 from pipelines.intake.contract import Contract
-from pipelines.signing import create_signing_key
-from pipelines.site import Site, create_keys
+from pipelines.site.signing import create_signing_key
+from pipelines.site.site import Site, create_keys
 
 EXAMPLES = {"mimic": Path(__file__).parent / "mimic"}
 

@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines import compute, storage
+from pipelines.compute.ranks import ranks
 from pipelines.errors import SettingsError
+from pipelines.files import documents
 from pipelines.linkage import review as reviews
 from pipelines.linkage.encode import encode
 from pipelines.linkage.engine import Clock, blocked, groups, link_tables
@@ -33,8 +34,8 @@ def link(
     if keep and decided:
         raise SettingsError("--keep", "an index does not hold people's decisions yet", "leave out --keep or --decided")
     clock, links = Clock(), reviews.decided_links(reviews.read_decisions(decided)[0]) if decided else None
-    with compute.ranks() as ranks:
-        linked = link_tables(settings, paths, ranks, clock, say if ranks.rank == 0 else lambda _line: None, decided=links)
+    with ranks() as mine:
+        linked = link_tables(settings, paths, mine, clock, say if mine.rank == 0 else lambda _line: None, decided=links)
     if linked is None:
         return None
     outcome = Outcome(settings, linked, paths)
@@ -45,7 +46,7 @@ def link(
         "cpu_seconds": clock.seconds,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    storage.write_json(model, out / "model.json")
+    documents.write_json(model, out / "model.json")
     outcome.report(out / "report.html", model)
     if keep:
         from pipelines.linkage.living import save

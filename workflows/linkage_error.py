@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import audit
 from pipelines.errors import DataError
-from pipelines.linkage_error import Spread, linkage_error
-from pipelines.project import Project
-from pipelines.site import Site
+from pipelines.site import audit
+from pipelines.site.project import Project
+from pipelines.site.site import Site
+from workflows.linkage_draws import Spread, linkage_error
 
 
 def run(site: Site, permit: str, draws: int) -> Iterator[str]:

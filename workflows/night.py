@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines import storage
 from pipelines.errors import ContractError, SettingsError, UttagError
-from pipelines.permit import Permit
-from pipelines.site import Site
+from pipelines.files.digests import digest
+from pipelines.site.permit import Permit
+from pipelines.site.site import Site
 from workflows import run
 from workflows.run import Options
 
@@ -83,7 +83,7 @@ def _cluster(on: str) -> str:
 
 def _mark(site: Site) -> str:
     """Which site a line is of: its folder's name for people, a hash of its whole path since two may have the same name."""
-    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', site.root.name)} {storage.digest(str(site.root))[:10]}"
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', site.root.name)} {digest(str(site.root))[:10]}"
 
 
 def _mark_of(line: str) -> str:

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import audit, storage
 from pipelines.errors import ClusterError, ContractError, StageError
-from pipelines.permit import Permit
-from pipelines.project import Project
-from pipelines.site import Site
+from pipelines.files import documents
+from pipelines.files.atomic import locked
+from pipelines.files.digests import digest
+from pipelines.site import audit
+from pipelines.site.permit import Permit
+from pipelines.site.project import Project
+from pipelines.site.site import Site
 from workflows.progress import Progress
 
 _HERE = Path(__file__).parent
@@ -74,7 +77,7 @@ def standing(site: Site) -> list[str]:
 
 def _tell_stopped(site: Site) -> None:
     """Raise `ContractError` for the deliveries that were stopped and not replaced since; the others are in the snapshot."""
-    receipts = [storage.read_json(path) for each in site.deliveries() if (path := site.receipt("intake", each)).exists()]
+    receipts = [documents.read_json(path) for each in site.deliveries() if (path := site.receipt("intake", each)).exists()]
     replaced = {(each["source"], each["replaces"]) for each in receipts if each["status"] == "accepted"}
     stopped = [each for each in receipts if each["status"] == "stopped" and (each["source"], each["delivery"]) not in replaced]
     if stopped:
@@ -90,14 +93,14 @@ def _tell_stopped(site: Site) -> None:
 def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
     runs = site.root / "runs"
     journal, settings = runs / f"{workflow}.journal", runs / f"{workflow}.json"
-    storage.write_json({**config, **_how(site, options, journal)}, settings)
+    documents.write_json({**config, **_how(site, options, journal)}, settings)
     command = _command(site, workflow, settings, options)
     if options.dry_run:
         _tell_plan(command, _environment(site, journal), config)
         return
     _end_leftovers(site)
     journal.unlink(missing_ok=True)
-    audit.note(site, f"run {workflow}", on=options.on, config=storage.digest(config))
+    audit.note(site, f"run {workflow}", on=options.on, config=digest(config))
     with (runs / f"{workflow}.log").open("wb") as log, Progress(journal) as progress:
         environment = _environment(site, journal)
         driver = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
@@ -173,14 +176,14 @@ def _environment(site: Site, journal: Path) -> dict[str, str]:
 
 def _tag(site: Site) -> str:
     """A name for this site's processes and jobs that says nothing of it."""
-    return f"uttag-{storage.digest(str(site.root))[:10]}"
+    return f"uttag-{digest(str(site.root))[:10]}"
 
 
 def _locked(site: Site) -> contextlib.AbstractContextManager[None]:
     """The site is ours until the block ends or this process dies, however it dies."""
     runs = site.root / "runs"
     runs.mkdir(mode=0o700, exist_ok=True)
-    return storage.locked(runs / "lock", site.root, "another run of this site is under way", "wait for it, or look at uttag status")
+    return locked(runs / "lock", site.root, "another run of this site is under way", "wait for it, or look at uttag status")
 
 
 def _end_leftovers(site: Site) -> None:

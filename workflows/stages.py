@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import audit, compute, storage
-from pipelines.compute import Ranks
+from pipelines.compute.journal import Journal
+from pipelines.compute.ranks import Ranks, ranks
+from pipelines.compute.workers import workers
 from pipelines.errors import SettingsError
-from pipelines.journal import Journal
-from pipelines.project import Project
-from pipelines.site import Site
+from pipelines.files import documents
+from pipelines.site import audit
+from pipelines.site.project import Project
+from pipelines.site.site import Site
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ def intake(call: Call, journal: Journal) -> dict[str, Any]:
 
     site = Site.load(call.site)
     source, _, name = (call.delivery or "").partition("/")
-    with compute.workers(call.on, call.workers) as workers:
-        receipt = intake(site, site.delivery(source, name), workers)
+    with workers(call.on, call.workers) as team:
+        receipt = intake(site, site.delivery(source, name), team)
     if receipt["status"] == "stopped":
         journal.say(f"stopped: {receipt['reason']}")
     else:
@@ -79,8 +81,8 @@ def cohort(call: Call, journal: Journal) -> dict[str, Any]:
     from pipelines.cohort.stage import select_cohort
 
     project = call.project()
-    with compute.workers(call.on, call.workers) as workers:
-        receipt = select_cohort(project, workers)
+    with workers(call.on, call.workers) as team:
+        receipt = select_cohort(project, team)
     journal.say(_shards(receipt))
     return _of_project(project, "cohort", receipt)
 
@@ -90,8 +92,8 @@ def aggregation(call: Call, journal: Journal) -> dict[str, Any]:
     from pipelines.aggregation.stage import aggregate
 
     project = call.project()
-    with compute.workers(call.on, call.workers) as workers:
-        receipt = aggregate(project, workers)
+    with workers(call.on, call.workers) as team:
+        receipt = aggregate(project, team)
     journal.say(f"{sum(table['cells'] for table in receipt['tables']):,} cells; {_shards(receipt)}")
     return _of_project(project, "aggregation", receipt)
 
@@ -142,8 +144,8 @@ def run(name: str, call: Call) -> dict[str, Any]:
         with Journal(call.journal, name, what).stage() as journal:
             return STAGES[name](call, journal)
     # The journal inside: a failing rank says so before it ends the others.
-    with compute.ranks() as ranks, Journal(call.journal, name, what, ranks.rank).stage() as journal:
-        return RANKED[name](call, journal, ranks)
+    with ranks() as mine, Journal(call.journal, name, what, mine.rank).stage() as journal:
+        return RANKED[name](call, journal, mine)
 
 
 def _shards(receipt: dict[str, Any]) -> str:
@@ -152,7 +154,7 @@ def _shards(receipt: dict[str, Any]) -> str:
 
 def _of_project(project: Project, stage: str, receipt: dict[str, Any], **more: Any) -> dict[str, Any]:
     _noted(project.site, stage, permit=project.permit.permit, snapshot=project.snapshot.id, run=project.run, **more)
-    storage.write_json(receipt, project.folder / f"{stage}.json")  # last: it is what says that the stage is done
+    documents.write_json(receipt, project.folder / f"{stage}.json")  # last: it is what says that the stage is done
     return receipt
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines import snapshot, storage
-from pipelines.site import Site
+from pipelines.files import documents
+from pipelines.site import snapshot
+from pipelines.site.site import Site
 from workflows.run import last_events
 
 
@@ -14,7 +15,7 @@ def report(site: Site) -> dict[str, Any]:
     deliveries = []
     for each in site.deliveries():
         path = site.receipt("intake", each)
-        receipt = storage.read_json(path) if path.exists() else {"status": "waiting"}
+        receipt = documents.read_json(path) if path.exists() else {"status": "waiting"}
         counts = {name: receipt[name] for name in ("rows_read", "rows_accepted", "reason") if name in receipt}
         deliveries.append({"source": each.source, "delivery": each.delivery, "status": receipt["status"], **counts})
     return {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines import signing, storage
 from pipelines.errors import VerificationError
+from pipelines.files import documents
+from pipelines.site import signing
 from pipelines.verifier import verify_bundle, verify_protected
 
 
@@ -29,7 +30,7 @@ def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list
 
 def _for_what(folder: Path) -> str:
     """What the claims are about: a rule is whatever the folder says, and some claims can only be checked where the certificate is."""
-    proof = storage.read_object(folder / "proof.json", "method", "policy")
+    proof = documents.read_object(folder / "proof.json", "method", "policy")
     told = f"by {proof['method']}, where a cell of fewer than {proof['policy']['minimum']} is small"
     return told if (folder / "certificate").is_dir() else f"{told}; the certificate is not here, so no move was checked"
 

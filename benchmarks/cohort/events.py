@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import storage
-from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
-from pipelines.sealing import Zone, create_key
-from pipelines.snapshot import RAW, SHARD_FILES
-from pipelines.storage import Category, Frame
+from pipelines.files import sealed
+from pipelines.files.frames import Category, Frame, array
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
+from pipelines.files.sealing import Zone, create_key
+from pipelines.site.snapshot import RAW, SHARD_FILES
 from pipelines.store.shard import codes, postings
 
 CODES, EACH, SHARDS = 20_000, 100, 8
@@ -44,12 +44,12 @@ def write(folder: Path, count: int, seed: int = 1) -> None:
             by_person.write_table(_plain(events, first))
             begun = time.process_time()
             shard["postings"], shard["codes"] = postings(events), codes(events)
-            storage.write(
+            sealed.write(
                 shard["postings"], folder / str(number) / "postings.parquet", SHARD_FILES["postings"], zone(folder), RAW["postings"]
             )
             spent += time.process_time() - begun
             for name in ("persons", "periods", "codes", "events"):
-                storage.write(shard[name], folder / str(number) / f"{name}.parquet", SHARD_FILES[name], zone(folder), RAW.get(name, ()))
+                sealed.write(shard[name], folder / str(number) / f"{name}.parquet", SHARD_FILES[name], zone(folder), RAW.get(name, ()))
             _part(folder / f"part-{number}.parquet", shard, first)
     _by_code(folder)
     (folder / "built.json").write_text(json.dumps({"events": count, "postings_cpu_s": round(spent, 1)}), encoding="utf-8")
@@ -84,18 +84,16 @@ def _shard(rng: np.random.Generator, persons: int, count: int, labels: tuple[str
 
 
 def _plain(events: Frame, first: int) -> pa.Table:
-    person, day, code = (storage.array(events, name) for name in ("person", "start", "concept"))
+    person, day, code = (array(events, name) for name in ("person", "start", "concept"))
     return pa.table({"person": person + np.int32(first), "day": day, "code": code}, schema=_SCHEMA)
 
 
 def _part(path: Path, shard: dict[str, Frame], first: int) -> None:
     """A shard's events by code, and its periods, for the peer's files."""
     listed, periods = shard["postings"], shard["periods"]
-    whole = pa.table(
-        {"person": storage.array(listed, "person") + np.int32(first), "day": storage.array(listed, "start"), "code": listed["concept"]}
-    )
+    whole = pa.table({"person": array(listed, "person") + np.int32(first), "day": array(listed, "start"), "code": listed["concept"]})
     pq.write_table(whole.cast(_SCHEMA), path)
-    person, start, end = (storage.array(periods, name) for name in ("person", "start", "end"))
+    person, start, end = (array(periods, name) for name in ("person", "start", "end"))
     pq.write_table(pa.table({"person": person + np.int32(first), "start": start, "end": end}), path.with_suffix(".periods"))
 
 

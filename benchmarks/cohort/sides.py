@@ -22,7 +22,7 @@ from pipelines.cohort import engine
 from pipelines.cohort.query import Cohort, ConceptSet, Correlated, Criterion, Edge, Group, Occurrence, Range, Rule, Window
 from pipelines.cohort.results import merged
 from pipelines.cohort.shard_source import ShardSource
-from pipelines.snapshot import Shard
+from pipelines.site.snapshot import Shard
 
 SINCE = FIRST_DAY + 1826  # 2015-01-01
 Question = tuple[int, int, int]

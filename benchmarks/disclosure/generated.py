@@ -14,12 +14,12 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import linprog
 
-from pipelines.cubes import TOTAL, Cube, Dimension
+from pipelines.cubes.cube import TOTAL, Cube, Dimension
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.system import build
 from pipelines.errors import DisclosureError
-from pipelines.policy import Policy
 
 _TREES = ((-1, 0, 0), (-1, 0, 0, 0), (-1, 0, 0, 1, 1, 2, 2), (-1, 0, 1, 1, 0), (-1, 0, 0, 0, 0))
 _ALIKE = 1e-6

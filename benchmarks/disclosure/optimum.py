@@ -13,11 +13,11 @@ import time
 import highspy
 import numpy as np
 
-from pipelines.cubes import TOTAL, Cube, Dimension
+from pipelines.cubes.cube import TOTAL, Cube, Dimension
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.system import System, build
-from pipelines.policy import Policy
 
 SEED = 41
 _REACH = 4.0  # units that another cell may change where a small cell changes by one

@@ -16,9 +16,9 @@ from kernels.postings import row_starts
 from pipelines.aggregation import prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import People, Rows
 from pipelines.aggregation.layout import Layout
-from pipelines.permit import Table
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
-from pipelines.storage import Category, Frame, take
+from pipelines.files.frames import Category, Frame, take
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
+from pipelines.site.permit import Table
 
 _COLUMNS = ("person", "start", "end", "concept", "kind", "setting", "source", "encounter", "care_unit", "value", "unit")
 

@@ -14,14 +14,14 @@ import numpy as np
 from kernels.ages import completed_years, year_month_day
 from kernels.postings import row_starts
 from kernels.windows import interval_at
-from pipelines import codes
-from pipelines.cubes import RATE_SCALE, TOTAL, Dimension
-from pipelines.definition import Study
+from pipelines.cubes.cube import RATE_SCALE, TOTAL, Dimension
 from pipelines.errors import SettingsError
-from pipelines.permit import Table
-from pipelines.schemas import NO_CATEGORY
-from pipelines.specification import Compare, Standardise
-from pipelines.storage import Category, Frame
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import NO_CATEGORY
+from pipelines.site.permit import Table
+from pipelines.study import codes
+from pipelines.study.definition import Study
+from pipelines.study.table import Compare, Standardise
 
 UNKNOWN = "Unknown"
 _SOME = 30  # groups that an error names

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from pipelines.aggregation.survival import words
-from pipelines.permit import Table
-from pipelines.specification import Standardise
+from pipelines.site.permit import Table
+from pipelines.study.table import Standardise
 
 _COUNTS = {
     "members": "members of the cohort, each once, as they are on their index day",

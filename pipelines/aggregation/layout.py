@@ -12,12 +12,12 @@ from kernels.cells import spread
 from pipelines.aggregation import prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import Classification, People, Rows, classification
 from pipelines.aggregation.periods import months, weeks
-from pipelines.cubes import Dimension
-from pipelines.definition import Study
+from pipelines.cubes.cube import Dimension
 from pipelines.errors import SettingsError
-from pipelines.permit import Table
-from pipelines.schemas import KINDS
-from pipelines.specification import MEASURES
+from pipelines.files.schemas import KINDS
+from pipelines.site.permit import Table
+from pipelines.study.definition import Study
+from pipelines.study.table import MEASURES
 
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")

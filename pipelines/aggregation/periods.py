@@ -9,8 +9,8 @@ import numpy as np
 from kernels.ages import year_month_day
 from kernels.weeks import monday
 from pipelines.aggregation.dimensions import Classification, People, Rows
-from pipelines.cubes import TOTAL, Dimension
-from pipelines.definition import Study, day_number
+from pipelines.cubes.cube import TOTAL, Dimension
+from pipelines.study.definition import Study, day_number
 
 _MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.cubes import TOTAL, Dimension
-from pipelines.definition import Study, day_number
+from pipelines.cubes.cube import TOTAL, Dimension
 from pipelines.errors import SettingsError
-from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN
-from pipelines.storage import Frame
+from pipelines.files.frames import Frame
+from pipelines.files.schemas import DAY_UNKNOWN
+from pipelines.site.permit import Table
+from pipelines.study.definition import Study, day_number
 
 _DAYS = 2**33  # more than there are day numbers
 

@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.aggregation import survival
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
-from pipelines.compute import Workers
-from pipelines.cube_files import write_cube
-from pipelines.cubes import Cube, time_table
-from pipelines.definition import Study
+from pipelines.compute.workers import Workers
+from pipelines.cubes.cube import Cube, time_table
+from pipelines.cubes.files import write_cube
 from pipelines.errors import DataError
-from pipelines.permit import Table
-from pipelines.project import Project
-from pipelines.schemas import MEMBERS, Schema
-from pipelines.sealing import Zone
-from pipelines.snapshot import Shard
+from pipelines.files import sealed
+from pipelines.files.digests import digest
+from pipelines.files.frames import Frame
+from pipelines.files.schemas import MEMBERS, Schema
+from pipelines.files.sealing import Zone
+from pipelines.site.permit import Table
+from pipelines.site.project import Project
+from pipelines.site.snapshot import Shard
+from pipelines.study.definition import Study
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,11 @@ def _counts_file(project: Project, shard: Shard, table: Table) -> Path:
 
 
 def _count_shard(task: _Task) -> None:
-    counter = Counter(task.shard, storage.read(task.members, MEMBERS, task.zone), task.sources)
+    counter = Counter(task.shard, sealed.read(task.members, MEMBERS, task.zone), task.sources)
     for table, path in task.out:
         layout = Layout.of(table, task.study)
-        counts: storage.Frame = dict(counter.count(layout))
-        storage.write(counts, path, _schema(layout), task.zone)
+        counts: Frame = dict(counter.count(layout))
+        sealed.write(counts, path, _schema(layout), task.zone)
 
 
 def _schema(layout: Layout) -> Schema:
@@ -89,7 +91,7 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     table = layout.table
     files = (_counts_file(project, shard, table) for shard in project.snapshot.shards)
     total = merged(
-        layout, ({name: np.asarray(each) for name, each in storage.read(p, _schema(layout), project.zone).items()} for p in files)
+        layout, ({name: np.asarray(each) for name, each in sealed.read(p, _schema(layout), project.zone).items()} for p in files)
     )
     measures = {name: total[name] for name in layout.measures}
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
@@ -128,7 +130,7 @@ def _cube(
     return Cube(
         table=name,
         title=title,
-        population=storage.digest(project.definition.meaning, project.permit.sources, *counted),
+        population=digest(project.definition.meaning, project.permit.sources, *counted),
         dimensions=layout.dimensions,
         measures=measures,
         additive={measure: additive(layout, measure) for measure in measures},

@@ -6,11 +6,11 @@ import numpy as np
 
 from kernels.exits import NEVER, exit_bands, first_in_follow_up
 from kernels.postings import row_starts
-from pipelines.concepts import with_prefix
-from pipelines.cubes import TOTAL, Dimension
-from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN, KIND
-from pipelines.storage import Category, Frame, take
+from pipelines.cubes.cube import TOTAL, Dimension
+from pipelines.files.frames import Category, Frame, take
+from pipelines.files.schemas import DAY_UNKNOWN, KIND
+from pipelines.site.permit import Table
+from pipelines.study.concepts import with_prefix
 
 
 def grid(table: Table) -> tuple[Dimension, Dimension]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.cubes import TOTAL, Dimension
-from pipelines.permit import Table
-from pipelines.schemas import NO_CATEGORY, SETTINGS
-from pipelines.storage import Category, Frame
+from pipelines.cubes.cube import TOTAL, Dimension
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import NO_CATEGORY, SETTINGS
+from pipelines.site.permit import Table
 
 # Of several levels on one day, the first of these counts.
 _LEVELS = {

@@ -12,11 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipelines.cubes import TOTAL, Dimension
+from pipelines.cubes.cube import TOTAL, Dimension
 from pipelines.errors import DataError
-from pipelines.permit import Table
-from pipelines.schemas import VALUE_MISSING, VALUE_SCALE
-from pipelines.storage import Category, Frame, take
+from pipelines.files.frames import Category, Frame, take
+from pipelines.files.schemas import VALUE_MISSING, VALUE_SCALE
+from pipelines.site.permit import Table
 
 _MOST = 2**62
 

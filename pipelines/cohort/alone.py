@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import definition, duck, storage, tables
-from pipelines.cdm import Cdm
-from pipelines.cohort import circe, engine, oracle, sql
+from pipelines.cohort import circe, duck, engine, oracle, sql
 from pipelines.cohort.beside import Beside
+from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.concept_sets import unknown
 from pipelines.cohort.domains import STORED
@@ -22,9 +21,11 @@ from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.steps import steps
-from pipelines.definition import Definition
 from pipelines.errors import SettingsError, UttagError
-from pipelines.snapshot import Snapshot
+from pipelines.files import documents, people
+from pipelines.site.snapshot import Snapshot
+from pipelines.study import definition
+from pipelines.study.definition import Definition
 
 Say = Callable[[str], None]
 Run = Callable[[Cohort], Results]
@@ -113,8 +114,8 @@ def run(definitions: Sequence[Asked], where: Where, out: Path, engine_name: str,
             say(f"{number}/{len(definitions)} {each.path.name}: {about['persons']:,} persons, {about['rows']:,} rows{_note(about)}")
     write(results, out)
     for name, columns in beside.tables().items():
-        tables.write(columns, out / f"{name}.parquet")
-    storage.write_json(told, out / "definitions.json")
+        people.write(columns, out / f"{name}.parquet")
+    documents.write_json(told, out / "definitions.json")
     return told
 
 
@@ -151,7 +152,7 @@ def write(results: Mapping[int, Results], out: Path) -> None:
     """OHDSI's result tables, `cohort_definition_id` first, by number."""
     parts = {id: results[id].tables() for id in sorted(results)}
     for name in next(iter(parts.values())):
-        tables.write(_stacked([(id, each[name]) for id, each in parts.items()]), out / f"{name}.parquet")
+        people.write(_stacked([(id, each[name]) for id, each in parts.items()]), out / f"{name}.parquet")
 
 
 def _stacked(parts: Sequence[tuple[int, Mapping[str, np.ndarray]]]) -> dict[str, object]:

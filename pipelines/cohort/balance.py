@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cdm import MISSING
+from pipelines.cohort.columns import MISSING
 from pipelines.cohort.population import Population
-from pipelines.definition import Study, day_number
-from pipelines.schemas import SEX_UNKNOWN, SEX_WOMAN
+from pipelines.files.schemas import SEX_UNKNOWN, SEX_WOMAN
+from pipelines.study.definition import Study, day_number
 
 
 def balance(people: Population, case: np.ndarray, at: np.ndarray, control: np.ndarray, study: Study) -> list[dict[str, Any]]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cdm import Cdm
+from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.results import Results
 from pipelines.cohort.strata import NAMES, count_strata
-from pipelines.definition import Definition
-from pipelines.snapshot import Snapshot
+from pipelines.site.snapshot import Snapshot
+from pipelines.study.definition import Definition
 
 
 class Beside:

@@ -8,12 +8,13 @@ from functools import cached_property
 import numpy as np
 
 from kernels.postings import row_starts
-from pipelines.cdm import MISSING, Cdm, Texts, Values
+from pipelines.cohort.cdm import Cdm
+from pipelines.cohort.columns import MISSING, Texts, Values
 from pipelines.cohort.concept_sets import resolve
 from pipelines.cohort.domains import DEMOGRAPHIC, DOMAINS, Domain
 from pipelines.cohort.query import ConceptSet
 from pipelines.cohort.source import Events, Periods
-from pipelines.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
+from pipelines.files.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
 
 
 @dataclass(frozen=True)

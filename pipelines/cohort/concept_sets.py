@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipelines.cdm import Cdm
+from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.query import ConceptSet
 
 

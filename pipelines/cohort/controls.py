@@ -12,8 +12,8 @@ import numpy as np
 from kernels.hashing import hash_integers
 from kernels.matching import NONE, match_controls
 from kernels.windows import interval_at
-from pipelines.cdm import MISSING
 from pipelines.cohort.balance import balance
+from pipelines.cohort.columns import MISSING
 from pipelines.cohort.exits import last_days
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.index import observed
@@ -22,10 +22,10 @@ from pipelines.cohort.population import Population, evaluators, population
 from pipelines.cohort.query import Cohort, CustomEra
 from pipelines.cohort.shard_source import Shard
 from pipelines.cohort.source import Events
-from pipelines.definition import Definition, day_number
-from pipelines.design import Controls
-from pipelines.schemas import SEX_UNKNOWN
-from pipelines.storage import Frame, array
+from pipelines.files.frames import Frame, array
+from pipelines.files.schemas import SEX_UNKNOWN
+from pipelines.study.definition import Definition, day_number
+from pipelines.study.design import Controls
 
 
 @dataclass(frozen=True)

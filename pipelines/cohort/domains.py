@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from pipelines.schemas import KINDS
+from pipelines.files.schemas import KINDS
 
 Kind = Literal["day", "integer", "decimal", "text", "concept"]
 Via = Literal["event", "person", "visit", "provider", "care_site"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernels.eras import merge_eras, spaced
-from pipelines.cdm import MISSING
+from pipelines.cohort.columns import MISSING
 from pipelines.cohort.exits import last_days
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.index import Index, observed

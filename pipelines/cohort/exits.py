@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.eras import merge_eras
-from pipelines.cdm import MISSING
+from pipelines.cohort.columns import MISSING
 from pipelines.cohort.domains import DOMAINS
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.index import Index

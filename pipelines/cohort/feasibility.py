@@ -13,11 +13,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines import storage
 from pipelines.cohort.stage import Counts, select
-from pipelines.definition import Definition
-from pipelines.site import Feasibility
-from pipelines.snapshot import Snapshot
+from pipelines.files.digests import digest
+from pipelines.site.site import Feasibility
+from pipelines.site.snapshot import Snapshot
+from pipelines.study.definition import Definition
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Told:
 
 def question(definition: Definition, sources: Sequence[str], snapshot: str) -> str:
     """What is asked and of what, as a hash: the same for the same meaning, whatever its titles."""
-    return storage.digest("feasibility", definition.meaning, sorted(sources), snapshot)
+    return digest("feasibility", definition.meaning, sorted(sources), snapshot)
 
 
 def counted(snapshot: Snapshot, sources: tuple[str, ...], definition: Definition) -> Counts:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipelines.cdm import MISSING, Texts, Values
+from pipelines.cohort.columns import MISSING, Texts, Values
 from pipelines.cohort.domains import DOMAINS
 from pipelines.cohort.query import Among, Exactly, Filter, Range, SetId, Text
 from pipelines.cohort.source import Events, Source

@@ -10,7 +10,7 @@ import numpy as np
 from kernels.ages import completed_years
 from kernels.postings import row_starts
 from kernels.windows import count_correlated, list_correlated
-from pipelines.cdm import MISSING, Texts, Values
+from pipelines.cohort.columns import MISSING, Texts, Values
 from pipelines.cohort.filters import ages, holds, kept, value_of
 from pipelines.cohort.index import Index, observed
 from pipelines.cohort.query import ConceptSet, Correlated, Criterion, Demographic, Edge, Group, Occurrence, SetId, Shift, Window

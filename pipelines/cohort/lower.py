@@ -24,10 +24,10 @@ from pipelines.cohort.query import (
     Rule,
     Window,
 )
-from pipelines.definition import CodeList, Condition, Definition, Events, Together, Value, day_number
-from pipelines.definition import Rule as Asked
 from pipelines.errors import SettingsError
-from pipelines.schemas import SETTING, SEX_MAN, SEX_WOMAN, VALUE_SCALE
+from pipelines.files.schemas import SETTING, SEX_MAN, SEX_WOMAN, VALUE_SCALE
+from pipelines.study.definition import CodeList, Condition, Definition, Events, Together, Value, day_number
+from pipelines.study.definition import Rule as Asked
 
 _SEX = {"man": SEX_MAN, "woman": SEX_WOMAN}
 _NTH = {"first": 1, "last": -1, "any": 0, "all": 0}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.ages import year_month_day
-from pipelines import duck
-from pipelines.cdm import MISSING
-from pipelines.cohort import sql
+from pipelines.cohort import duck, sql
+from pipelines.cohort.columns import MISSING
 from pipelines.cohort.domains import STORED
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import ShardSource
-from pipelines.schemas import DAY_UNKNOWN, KIND, SEX_MAN, SEX_WOMAN, VALUE_MISSING
-from pipelines.storage import Category, Frame, array
+from pipelines.files.frames import Category, Frame, array
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, SEX_MAN, SEX_WOMAN, VALUE_MISSING
 
 _GENDER = {SEX_MAN: 8507, SEX_WOMAN: 8532}
 

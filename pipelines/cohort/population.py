@@ -10,13 +10,13 @@ import numpy as np
 
 from kernels.ages import birthdays
 from kernels.postings import row_starts
-from pipelines.cdm import MISSING
+from pipelines.cohort.columns import MISSING
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.shard_source import Shard, ShardSource
-from pipelines.definition import Definition
-from pipelines.schemas import SEX_MAN, SEX_WOMAN
-from pipelines.storage import Category, array
+from pipelines.files.frames import Category, array
+from pipelines.files.schemas import SEX_MAN, SEX_WOMAN
+from pipelines.study.definition import Definition
 
 FAR = 2**40  # days beyond every day
 _SEX = {"man": SEX_MAN, "woman": SEX_WOMAN}

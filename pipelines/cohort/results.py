@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.storage import Frame
+from pipelines.files.frames import Frame
 
 ALL_EVENTS, BEST_EVENT = 0, 1  # mode_id
 

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 
 from kernels.postings import row_starts
-from pipelines.cdm import MISSING, Texts, Values
+from pipelines.cohort.columns import MISSING, Texts, Values
 from pipelines.cohort.query import ConceptSet
 from pipelines.cohort.source import Events, Periods
-from pipelines.concepts import prefix_range
-from pipelines.schemas import DAY_UNKNOWN, KIND, NO_CATEGORY, VALUE_MISSING
-from pipelines.storage import Category, Frame, array
+from pipelines.files.frames import Category, Frame, array
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, NO_CATEGORY, VALUE_MISSING
+from pipelines.study.concepts import prefix_range
 
 _COLUMNS = {"end": "end", "visit": "encounter", "id": "row"}
 _FIELDS = {"care_unit": "care_unit", "unit": "unit", "setting": "setting", "position": "position", "value": "value", "kind": "kind"}

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines.cdm import Values
+from pipelines.cohort.columns import Values
 from pipelines.cohort.query import ConceptSet
 
 

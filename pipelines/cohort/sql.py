@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipelines.cohort.domains import DOMAINS
+from pipelines.cohort.duck import Connection, columns, columns_of_tables, execute
 from pipelines.cohort.query import Cohort, ConceptSet, Criterion, CustomEra, DateOffset, Limit, SetId
 from pipelines.cohort.results import Results
 from pipelines.cohort.sql_events import Steps, in_period, literal_day, literal_text, where
-from pipelines.duck import Connection, columns, columns_of_tables, execute
 from pipelines.errors import DataError
 
 _MODES = ("qualified_events", "best_events")

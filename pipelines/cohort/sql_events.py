@@ -27,7 +27,7 @@ from pipelines.cohort.query import (
     Window,
 )
 from pipelines.errors import DataError
-from pipelines.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
+from pipelines.files.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
 
 _COMPARED: Final = {"lt": "<", "lte": "<=", "eq": "=", "!eq": "<>", "gte": ">=", "gt": ">"}
 _COUNTED: Final = {"exactly": "=", "at_most": "<=", "at_least": ">="}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines import storage
 from pipelines.cohort import engine, oracle
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.lower import lower
@@ -15,13 +14,14 @@ from pipelines.cohort.shard_source import Shard as Readable
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.steps import steps
 from pipelines.cohort.strata import count_strata
-from pipelines.compute import Workers
-from pipelines.definition import Definition
-from pipelines.project import Project
-from pipelines.schemas import CONTROLS, MEMBERS
-from pipelines.sealing import Zone
-from pipelines.snapshot import Shard
-from pipelines.storage import Frame
+from pipelines.compute.workers import Workers
+from pipelines.files import documents, sealed
+from pipelines.files.frames import Frame, concat
+from pipelines.files.schemas import CONTROLS, MEMBERS
+from pipelines.files.sealing import Zone
+from pipelines.site.project import Project
+from pipelines.site.snapshot import Shard
+from pipelines.study.definition import Definition
 
 Engine = Literal["numba", "duckdb"]
 Counts = tuple[tuple[str, int], ...]  # persons left after each step
@@ -60,7 +60,7 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
-        "attrition": _merged([storage.read_json(_attrition_file(task.out)) for task in tasks]),
+        "attrition": _merged([documents.read_json(_attrition_file(task.out)) for task in tasks]),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
     return {**receipt, **_beside(project, [task.out for task in tasks])}
@@ -71,12 +71,12 @@ def _beside(project: Project, files: list[Path]) -> dict[str, Any]:
     asked, shards, told = project.definition, project.snapshot.shards, dict[str, Any]()
     if not asked.controls and not asked.strata:
         return told
-    members = storage.concat([storage.read(path, MEMBERS, project.zone) for path in files], MEMBERS)
+    members = concat([sealed.read(path, MEMBERS, project.zone) for path in files], MEMBERS)
     if asked.strata:
         told["strata"] = count_strata(shards, asked.strata, members)
     if asked.controls:
         matching = find_controls(shards, project.permit.sources, asked, members)
-        storage.write(matching.controls, project.folder / "controls.parquet", CONTROLS, project.zone)
+        sealed.write(matching.controls, project.folder / "controls.parquet", CONTROLS, project.zone)
         told["controls"] = matching.receipt
     return told
 
@@ -97,8 +97,8 @@ def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
 
 def _select_shard(task: _Task) -> None:
     selection = select(task.shard, task.sources, task.definition, task.engine)
-    storage.write(selection.members, task.out, MEMBERS, task.zone)
-    storage.write_json([list(step) for step in selection.attrition], _attrition_file(task.out))
+    sealed.write(selection.members, task.out, MEMBERS, task.zone)
+    documents.write_json([list(step) for step in selection.attrition], _attrition_file(task.out))
 
 
 def _attrition_file(members: Path) -> Path:

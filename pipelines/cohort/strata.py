@@ -12,9 +12,9 @@ from kernels.ages import completed_years
 from kernels.postings import row_starts
 from kernels.windows import interval_at
 from pipelines.cohort.shard_source import Shard
-from pipelines.design import Ages, Stratum
-from pipelines.schemas import NO_CATEGORY, SEX_MAN, SEX_WOMAN
-from pipelines.storage import Category, Frame, array
+from pipelines.files.frames import Category, Frame, array
+from pipelines.files.schemas import NO_CATEGORY, SEX_MAN, SEX_WOMAN
+from pipelines.study.design import Ages, Stratum
 
 UNKNOWN = "unknown"
 NAMES = ("sex", "age", "year", "municipality")

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cubes import Cube
+from pipelines.cubes.cube import Cube
 from pipelines.disclosure.inner import Inner, Placed, place, read
+from pipelines.disclosure.linked import joined
 from pipelines.disclosure.memory.joint import Earlier, Past, joint
 from pipelines.disclosure.policies import TablePolicy
 from pipelines.disclosure.rules import rules
 from pipelines.disclosure.specification import Specification
-from pipelines.disclosure.suppression.linked import joined
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.system import Limits, System, build
 from pipelines.errors import DisclosureError

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import storage
-from pipelines.cubes import Cube
+from pipelines.cubes.cube import Cube
 from pipelines.disclosure import output
 from pipelines.disclosure.case import Case
 from pipelines.disclosure.memory.joint import Earlier
 from pipelines.disclosure.suppression.moves import Move
+from pipelines.files import documents
 
 
 def certify(
@@ -72,4 +72,4 @@ def _earlier(earlier: Sequence[Earlier], folder: Path) -> None:
     folder.mkdir(mode=0o700)
     output.write_tables(folder, made, cubes)
     tables = [output.announced(cube, each.hidden) for cube, each in zip(cubes, earlier, strict=True)]
-    storage.write_json({"tables": tables}, folder / "tables.json")
+    documents.write_json({"tables": tables}, folder / "tables.json")

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from kernels.cells import add_up, spread
-from pipelines import tables
-from pipelines.cubes import TOTAL, Cube, Dimension
+from pipelines.cubes.cube import TOTAL, Cube, Dimension
 from pipelines.disclosure.magnitude.contributions import Contributions, contributions
 from pipelines.disclosure.specification import Layout, Levels, Specification
 from pipelines.errors import DataError, SettingsError
+from pipelines.files import people
 
 _MOST_CELLS = 20_000_000
 _MOST_PERSONS = 1 << 40
@@ -68,10 +68,10 @@ def read(path: Path, specification: Specification) -> Inner:
     if specification.count in [*columns, *behind]:
         raise SettingsError("specification: count", "is a level of a dimension, or a contributor, too", "name the column of counts")
     alone = [each for each in (specification.count, specification.person, specification.magnitude, specification.contributor) if each]
-    texts = tables.read_text(path, list(dict.fromkeys([*columns, *behind, *alone])))
+    texts = people.read_text(path, list(dict.fromkeys([*columns, *behind, *alone])))
     names, codes = {}, {}
     for column in dict.fromkeys([*columns, *behind]):
-        coded = tables.code([texts[column]], tables.trimmed)
+        coded = people.code([texts[column]], people.trimmed)
         if (coded.codes < 0).any():
             missing = int((coded.codes < 0).sum())
             raise DataError(path, f"{missing:,} rows have no {column}", "give them a code, such as unknown, or leave them out")
@@ -110,7 +110,7 @@ def read(path: Path, specification: Specification) -> Inner:
 def _amounts(path: Path, specification: Specification, texts: dict[str, Any], cell: np.ndarray) -> Contributions:
     who = np.arange(len(cell))
     if specification.contributor:
-        coded = tables.code([texts[specification.contributor]], tables.trimmed)
+        coded = people.code([texts[specification.contributor]], people.trimmed)
         if nameless := int((coded.codes < 0).sum()):
             raise DataError(path, f"{nameless:,} rows have no {specification.contributor}", "name every contributor")
         who = coded.codes.astype(np.int64)
@@ -119,7 +119,7 @@ def _amounts(path: Path, specification: Specification, texts: dict[str, Any], ce
 
 
 def _persons(path: Path, column: str, texts: dict[str, Any], cell: np.ndarray, who: dict[str, np.ndarray]) -> Persons:
-    coded = tables.code([texts[column]], tables.trimmed)
+    coded = people.code([texts[column]], people.trimmed)
     if nameless := int((coded.codes < 0).sum()):
         raise DataError(path, f"{nameless:,} rows have no {column}", "name every person, or leave the rows out")
     if again := len(coded.codes) - len(coded.values):
@@ -134,7 +134,7 @@ def _contributing(names: list[str], cell: np.ndarray, who: np.ndarray, count: np
 
 
 def _counts(path: Path, name: str, texts: dict[str, Any]) -> np.ndarray:
-    coded = tables.code([texts[name]], tables.trimmed)
+    coded = people.code([texts[name]], people.trimmed)
     known, bad, negative = np.zeros(len(coded.values) + 1, np.int64), [len(coded.values)], list[int]()
     for place, text in enumerate(coded.texts()):
         try:

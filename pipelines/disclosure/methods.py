@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
-from pipelines.site import Strict
+from pipelines.files.yaml import Strict
 
 Purpose = Literal["publication", "research", "open_data"]
 SECRET: Final = {"record_keys", "key_file", "ledger", "ptable"}  # settings that no proof repeats

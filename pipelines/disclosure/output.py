@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import plain, storage, tables
-from pipelines.cubes import TOTAL, Cube
+from pipelines.cubes.cube import TOTAL, Cube
 from pipelines.errors import DataError, SettingsError
+from pipelines.files import documents, people, plain
+from pipelines.files.digests import file_digest
 
 CERTIFICATE: Final = "certificate"  # the folder that never leaves: true numbers, and what proves the rest
 EARLIER: Final = "earlier"  # in it: tables that were released before
@@ -44,7 +45,7 @@ def begin(out: Path) -> None:
 def _files_of(proof: Path) -> list[str]:
     """Tables that a proof names; of one that cannot be read, none."""
     try:
-        named = storage.read_object(proof, "files")["files"] if proof.exists() else {}
+        named = documents.read_object(proof, "files")["files"] if proof.exists() else {}
     except DataError:
         return []
     return [name for name in named if Path(name).name == name and Path(name).suffix in (".csv", ".parquet")]
@@ -70,7 +71,7 @@ def write_tables(out: Path, made: Sequence[plain.Columns], cubes: Sequence[Cube]
         for write, kind in ((plain.write_csv, "csv"), (plain.write_parquet, "parquet")):
             path = out / f"{cube.table}.{kind}"
             write(each, path)
-            files[path.name] = storage.file_digest(path)
+            files[path.name] = file_digest(path)
     return files
 
 
@@ -87,5 +88,5 @@ def write_secret(frames: Mapping[str, dict[str, object]], folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     for name, frame in frames.items():
-        tables.write(frame, folder / f"{name}.parquet")
+        people.write(frame, folder / f"{name}.parquet")
         (folder / f"{name}.parquet").chmod(0o600)

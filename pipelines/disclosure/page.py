@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import jinja2
 
-from pipelines import storage
+from pipelines.files.atomic import atomic
 
 _HEAD: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -35,6 +35,6 @@ def write_page(path: Path, body: str, **values: Any) -> None:
     """Render a template below the common head."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     text = environment.from_string(_HEAD + body + "</body></html>\n").render(**values)
-    with storage.atomic(path) as beside:
+    with atomic(path) as beside:
         beside.chmod(0o600)
         beside.write_text(text, encoding="utf-8")

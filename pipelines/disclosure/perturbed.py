@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.disclosure import output
 from pipelines.disclosure.altered import Altered, Say
 from pipelines.disclosure.atoms import Atoms, atoms
@@ -19,6 +18,7 @@ from pipelines.disclosure.noise import method as noise
 from pipelines.disclosure.perturbed_report import write_report
 from pipelines.disclosure.rounding.method import rounded
 from pipelines.errors import DisclosureError, SettingsError
+from pipelines.files import documents
 
 _OF_SUPPRESSION: Final = ("outside", "all_in_one", "special", "units", "owners")
 
@@ -44,7 +44,7 @@ def perturb(case: Case, out: Path, say: Say) -> dict[str, Any]:
         "additive": method.additive, "status": method.status,
         "tables": [output.announced(cube, hidden) for cube, _, hidden in parts], "files": files,
     }  # fmt: skip
-    storage.write_json(proof, out / "proof.json")
+    documents.write_json(proof, out / "proof.json")
     return told
 
 

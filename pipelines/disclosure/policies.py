@@ -6,9 +6,9 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers, Interval, Knows
-from pipelines.policy import Policy
-from pipelines.site import Strict
+from pipelines.files.yaml import Strict
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "research": {},

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines.cubes import Cube
+from pipelines.cubes.cube import Cube
 from pipelines.disclosure.page import write_page
 from pipelines.disclosure.rules import REASONS
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pipelines.disclosure.methods import Method, Purpose, Suppression
 from pipelines.disclosure.policies import TablePolicy
 from pipelines.errors import SettingsError
-from pipelines.site import Strict, load_yaml
+from pipelines.files.yaml import Strict, load_yaml
 
 TAKEN = ("value", "status")  # columns of a protected table besides its dimensions
 SINGLE = "table"  # the name of a table that is alone

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines import storage
-from pipelines.cube_files import read_cubes, write_protected
+from pipelines.cubes.files import read_cubes, write_protected
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.protect import CERTIFICATE, protect
-from pipelines.policy import Policy
-from pipelines.project import Project
-from pipelines.sealing import Zone
+from pipelines.files import documents, sealed
+from pipelines.files.sealing import Zone
+from pipelines.site.project import Project
 
 
 def disclose(project: Project, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -24,6 +24,6 @@ def disclose_files(raw: Path, out: Path, policy: Policy, zone: Zone, progress: C
     protection = protect(read_cubes(raw, zone), policy, progress)
     for cube in protection.cubes:
         write_protected(cube, out / "protected", zone)
-    storage.write(protection.certificate, out / "proof" / "certificate.parquet", CERTIFICATE, zone)
-    storage.write_json(protection.proof, out / "proof" / "proof.json")
+    sealed.write(protection.certificate, out / "proof" / "certificate.parquet", CERTIFICATE, zone)
+    documents.write_json(protection.proof, out / "proof" / "proof.json")
     return {"tables": protection.counts, "policy": policy.model_dump(mode="json")}

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.disclosure import output
 from pipelines.disclosure.case import Case
 from pipelines.disclosure.certify import certify
@@ -19,6 +18,7 @@ from pipelines.disclosure.magnitude.sensitivity import dominance, p_percent, p_p
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import fixed_by_sums
 from pipelines.errors import DisclosureError
+from pipelines.files import documents
 
 Say = Callable[[str], None]
 
@@ -82,7 +82,7 @@ def suppress_sums(case: Case, out: Path, say: Say) -> dict[str, Any]:
     cubes = [replace(cube, measures={"persons": each.of.total}) for cube, each in zip(case.cubes, found, strict=True)]
     write_report(out / "report.html", cubes, hidden, [each.need > 0 for each in found], told, "units of the sum")
     (out / "report.html").chmod(0o600)
-    storage.write_json(_proof(case, hidden, files, given.decimals), out / "proof.json")
+    documents.write_json(_proof(case, hidden, files, given.decimals), out / "proof.json")
     return told
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.disclosure import output
 from pipelines.disclosure.case import Case
 from pipelines.disclosure.certify import certify
@@ -18,6 +17,7 @@ from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
 from pipelines.errors import DisclosureError
+from pipelines.files import documents
 
 Say = Callable[[str], None]
 MEMORY: Final = "one who also holds every earlier release over the same people that the memory knows"
@@ -80,7 +80,7 @@ def _write(case: Case, search: Search, out: Path) -> dict[str, Any]:
     certify(case, search.moves, system.persons, out / output.CERTIFICATE)
     told = _counts(case, search)
     write_report(out / "report.html", case.cubes, hidden, [system.primary[own] for own in system.cells], told)
-    storage.write_json(_proof(case, hidden, files), out / "proof.json")
+    documents.write_json(_proof(case, hidden, files), out / "proof.json")
     return told
 
 

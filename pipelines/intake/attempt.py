@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import storage
 from pipelines.errors import DataError
+from pipelines.files import documents
+from pipelines.files.atomic import atomic, space_or
 from pipelines.intake.files import Part
 from pipelines.intake.report import quality_report
-from pipelines.site import Delivery, Site
+from pipelines.site.site import Delivery, Site
 
 Receipt = dict[str, Any]
 
@@ -45,7 +46,7 @@ class Attempt:
                 folders.append(Path(tempfile.mkdtemp(dir=each)))
                 (folders[-1] / "new").mkdir(mode=0o700)
             attempt = Attempt(site, delivery, folders[0] / "new", folders[1] / "new", folders[0] / "quarantine.parquet")
-            with storage.atomic(attempt._claim) as beside:
+            with atomic(attempt._claim) as beside:
                 beside.write_text(folders[0].name, encoding="utf-8")
             try:
                 yield attempt
@@ -53,7 +54,7 @@ class Attempt:
                 if attempt._is_latest():
                     attempt._claim.unlink()
         except OSError as fault:
-            raise storage.space_or(fault, staging[0]) from None
+            raise space_or(fault, staging[0]) from None
         finally:
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -82,9 +83,9 @@ class Attempt:
             self.quarantine.replace(turned_away)
         else:
             turned_away.unlink(missing_ok=True)
-        with storage.atomic(path.with_suffix(".md")) as beside:
+        with atomic(path.with_suffix(".md")) as beside:
             beside.write_text(quality_report(receipt), encoding="utf-8")
-        storage.write_json(receipt, path)
+        documents.write_json(receipt, path)
 
     @property
     def _under(self) -> Path:

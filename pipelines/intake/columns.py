@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from kernels import text
 from kernels.hashing import hash_rows
 from pipelines.errors import ContractError
+from pipelines.files.schemas import DAY_UNKNOWN, VALUE_MISSING, VALUE_SCALE
 from pipelines.intake.contract import Column, Table
-from pipelines.schemas import DAY_UNKNOWN, VALUE_MISSING, VALUE_SCALE
 
 SEPARATOR = b"\x1f"
 _LARGEST = 9e14  # beyond it a value does not fit fixed-point

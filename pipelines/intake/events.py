@@ -8,12 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from kernels import text
-from pipelines import codes
+from pipelines.files.frames import Category, Frame, take
+from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, KIND, SETTING, SETTINGS, VALUE_MISSING, VALUE_SCALE
 from pipelines.intake.columns import Block, Ledger, keyed
-from pipelines.intake.contract import BY_CONCEPT, BY_VISIT, Agreement, Coded, Event
+from pipelines.intake.contract import Agreement
 from pipelines.intake.identities import Keys
-from pipelines.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, KIND, SETTING, SETTINGS, VALUE_MISSING, VALUE_SCALE
-from pipelines.storage import Category, Frame, take
+from pipelines.intake.mapping import BY_CONCEPT, BY_VISIT, Coded, Event
+from pipelines.study import codes
 
 
 class Births(Protocol):

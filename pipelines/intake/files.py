@@ -11,17 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from kernels import text
-from pipelines import storage
 from pipelines.errors import ContractError
+from pipelines.files import sealed
+from pipelines.files.digests import content_hash
+from pipelines.files.frames import Category, Frame, concat, empty, length, take
+from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_UNKNOWN, IDENTITIES, QUARANTINE
+from pipelines.files.sealing import Zone
 from pipelines.intake.adapters import blocks
 from pipelines.intake.columns import Block, Ledger
-from pipelines.intake.contract import BY_CONCEPT, Contract, Table
+from pipelines.intake.concept_table import concept_table
+from pipelines.intake.contract import Contract, Table
 from pipelines.intake.events import Births, Setting, Whose, events
 from pipelines.intake.identities import Keys, identities
-from pipelines.intake.omop import concept_table
-from pipelines.schemas import ACCEPTED_EVENTS, DAY_UNKNOWN, IDENTITIES, QUARANTINE
-from pipelines.sealing import Zone
-from pipelines.storage import Category, Frame
+from pipelines.intake.mapping import BY_CONCEPT
 
 Digests = tuple[tuple[str, str], ...]
 
@@ -74,7 +76,7 @@ class FileResult:
     rows_accepted: int = 0
     warnings: dict[str, int] = field(default_factory=dict)
     quarantined: dict[tuple[str, str], int] = field(default_factory=dict)
-    quarantine: Frame = field(default_factory=lambda: storage.empty(QUARANTINE))
+    quarantine: Frame = field(default_factory=lambda: empty(QUARANTINE))
     quality: dict[str, dict[str, Any]] = field(default_factory=dict)
     stopped: tuple[str, str, str] | None = None
 
@@ -143,7 +145,7 @@ def _who(task: FileTask, block: Block, ledger: Ledger, people: list[Frame], resu
     first[good[np.unique(record[good], return_index=True)[1]]] = True
     if not mapping.repeats:
         ledger.mark(~first, "duplicate", mapping.reference or mapping.number or mapping.token or "")
-    people.append(storage.take(frame, np.flatnonzero(first)))
+    people.append(take(frame, np.flatnonzero(first)))
     return Whose(record, np.asarray(frame["birth_day"]))
 
 
@@ -157,7 +159,7 @@ def _happened(task: FileTask, block: Block, whose: Whose | None, count: int, res
         ledger = Ledger(len(block))
         frames.append(events(block, event, whose, setting, ledger))
         faulty |= _quarantine(result, block, ledger)
-    _write_events(task, storage.concat(frames, ACCEPTED_EVENTS), count, result)
+    _write_events(task, concat(frames, ACCEPTED_EVENTS), count, result)
     return faulty
 
 
@@ -178,7 +180,7 @@ def _note(result: FileResult, row: np.ndarray, reason: str, column: str) -> None
         "file": Category.constant(result.file, len(row)), "row": row, "reason": Category.constant(reason, len(row)),
         "column": Category.constant(column or None, len(row)),
     }  # fmt: skip
-    result.quarantine = storage.concat([result.quarantine, frame], QUARANTINE)
+    result.quarantine = concat([result.quarantine, frame], QUARANTINE)
     result.quarantined[reason, column] = result.quarantined.get((reason, column), 0) + len(row)
 
 
@@ -186,18 +188,18 @@ def _write_people(task: FileTask, people: list[Frame], result: FileResult) -> No
     """One row for each record of the file, by record."""
     if not people:
         return
-    frame = storage.concat(people, IDENTITIES)
+    frame = concat(people, IDENTITIES)
     _, first = np.unique(np.asarray(frame["record"]), return_index=True)
-    frame = storage.take(frame, first)
+    frame = take(frame, first)
     name = f"identities-{task.number:04d}.parquet"
-    storage.write(frame, task.identity / name, IDENTITIES, task.identity_zone)
-    result.identities.append(Part(name, storage.length(frame), storage.content_hash(frame, IDENTITIES)))
+    sealed.write(frame, task.identity / name, IDENTITIES, task.identity_zone)
+    result.identities.append(Part(name, length(frame), content_hash(frame, IDENTITIES)))
 
 
 def _write_events(task: FileTask, frame: Frame, count: int, result: FileResult) -> None:
     name = f"events-{task.number:04d}-{count:03d}.parquet"
-    storage.write(frame, task.store / name, ACCEPTED_EVENTS, task.store_zone)
-    result.events.append(Part(name, storage.length(frame), storage.content_hash(frame, ACCEPTED_EVENTS)))
+    sealed.write(frame, task.store / name, ACCEPTED_EVENTS, task.store_zone)
+    result.events.append(Part(name, length(frame), content_hash(frame, ACCEPTED_EVENTS)))
 
 
 # ---- who there is -----------------------------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ def _births(task: FileTask) -> Births | None:
 
 @lru_cache(maxsize=2)
 def _people(files: Digests, zone: Zone) -> _People:
-    frames = [storage.read(Path(path), IDENTITIES, zone, ["record", "birth_day"]) for path, _ in files]
+    frames = [sealed.read(Path(path), IDENTITIES, zone, ["record", "birth_day"]) for path, _ in files]
     record = np.concatenate([np.asarray(frame["record"]) for frame in frames] or [np.empty(0, np.int64)])
     birth = np.concatenate([np.asarray(frame["birth_day"]) for frame in frames] or [np.empty(0, np.int32)])
     record, first = np.unique(record, return_index=True)

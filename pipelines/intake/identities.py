@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from kernels import identity, text
 from kernels.days import days_of_parts
 from kernels.hashing import hash_rows
+from pipelines.files.frames import Frame
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS, SEX_MAN, SEX_UNKNOWN, SEX_WOMAN, VALUE_SCALE
 from pipelines.intake.columns import Block, Ledger, keyed
-from pipelines.intake.contract import Identities
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS, SEX_MAN, SEX_UNKNOWN, SEX_WOMAN, VALUE_SCALE
-from pipelines.storage import Frame
+from pipelines.intake.mapping import Identities
 
 _KIND = {name: position for position, name in enumerate(NUMBER_KINDS)}
 _TOKENS = [_KIND[name] for name in ("personnummer", "samordningsnummer", "reserve_stockholm", "reserve_vgr", "reserve_national")]

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import storage
-from pipelines.compute import Workers
+from pipelines.compute.workers import Workers
 from pipelines.errors import ContractError
+from pipelines.files import sealed
+from pipelines.files.digests import content_hash, file_digest
+from pipelines.files.frames import concat, length, take
+from pipelines.files.schemas import IDENTITIES, QUARANTINE
 from pipelines.intake.attempt import Attempt, Receipt
 from pipelines.intake.contract import Contract
 from pipelines.intake.files import FileResult, FileTask, Part, map_file
-from pipelines.schemas import IDENTITIES, QUARANTINE
-from pipelines.site import Delivery, Site
+from pipelines.site.site import Delivery, Site
 
 
 def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
@@ -83,7 +85,7 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
                 )
             files.append((table, name))
     concepts = tuple(
-        (str(delivery.root / name), storage.file_digest(delivery.root / name) if (delivery.root / name).is_file() else "")
+        (str(delivery.root / name), file_digest(delivery.root / name) if (delivery.root / name).is_file() else "")
         for table, name in files
         if table.name == "concept" and table.mapping.lookup
     )
@@ -108,9 +110,9 @@ def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receip
     """Leave one row for each record and write the quarantine; returns what the receipt says of it all."""
     results = sorted(results, key=lambda each: each.number)
     people, again = _one_row_each(site, results, attempt.identity)
-    quarantine = storage.concat([each.quarantine for each in results], QUARANTINE)
-    if storage.length(quarantine):
-        storage.write(quarantine, attempt.quarantine, QUARANTINE, site.zone("identity"))
+    quarantine = concat([each.quarantine for each in results], QUARANTINE)
+    if length(quarantine):
+        sealed.write(quarantine, attempt.quarantine, QUARANTINE, site.zone("identity"))
     warnings, counts = Counter[str](record_in_two_files=again), Counter[tuple[str, str]]()
     for each in results:
         warnings.update(each.warnings)
@@ -132,14 +134,14 @@ def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[
     kept = []
     for part in (part for each in results for part in each.identities):
         path = folder / part.file
-        record = np.asarray(storage.read(path, IDENTITIES, zone, ["record"])["record"])
+        record = np.asarray(sealed.read(path, IDENTITIES, zone, ["record"])["record"])
         new = ~np.isin(record, seen, assume_unique=True)
         if new.all():
             kept.append(part)
         else:
             again += int((~new).sum())
-            frame = storage.take(storage.read(path, IDENTITIES, zone), new)
-            storage.write(frame, path, IDENTITIES, zone)
-            kept.append(Part(part.file, int(new.sum()), storage.content_hash(frame, IDENTITIES)))
+            frame = take(sealed.read(path, IDENTITIES, zone), new)
+            sealed.write(frame, path, IDENTITIES, zone)
+            kept.append(Part(part.file, int(new.sum()), content_hash(frame, IDENTITIES)))
         seen = np.concatenate([seen, record[new]])
     return kept, again

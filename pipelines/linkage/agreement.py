@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, model_validator
 
 from pipelines.errors import KeyFileError, SettingsError
+from pipelines.files.sealing import KEY_BYTES, Zone, create_key
+from pipelines.files.yaml import Strict
 from pipelines.linkage.tokens import TYPICAL, Kind
-from pipelines.sealing import KEY_BYTES, Zone, create_key
-from pipelines.site import Strict
 
 FORMAT: Final = "uttag encoding 1"
 _LEAST_DISTINCT: Final = 16  # bytes of a key; random ones have fewer once in 10^12 keys

@@ -10,7 +10,7 @@ import numpy as np
 from kernels.hashing import hash_integers, hash_rows
 from kernels.pairs import People
 from kernels.strings import sounds
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.linkage.clusters import SEEKER, UNUSED
 from pipelines.linkage.numbers import people
 from pipelines.linkage.rows import Rows, exchange, reorder, take

@@ -9,7 +9,7 @@ import numpy as np
 
 from kernels.claims import ANCHOR_BEFORE
 from kernels.components import flatten, join, representatives
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.linkage.numbers import Settled, national
 from pipelines.linkage.rows import Rows, concat
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from kernels.pairs import PATTERNS, Pairs, stream
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.linkage.blocking import Blocks, all_blocks, useful
 from pipelines.linkage.model import Model, sample, train
 from pipelines.linkage.rows import Rows

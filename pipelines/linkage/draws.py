@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.hashing import hash_integers, hash_rows
-from pipelines import storage
 from pipelines.errors import DataError
+from pipelines.files.frames import Frame, array, concat, take
+from pipelines.files.schemas import PERSONS
 from pipelines.linkage.ties import ways
-from pipelines.schemas import PERSONS
-from pipelines.storage import Frame, array
 
 _MOST_BITS = 500_000  # beyond which odds would not fit a float
 
@@ -80,8 +79,8 @@ def _persons(persons: Frame, units_of: Frame, units: np.ndarray, alone: np.ndarr
     """Those who still have a record, and those who stand alone."""
     first = np.unique(array(units_of, "unit"), return_index=True)[1][alone]
     more: Frame = {"person": names, "sex": array(units_of, "sex")[first], "birth_day": array(units_of, "birth_day")[first]}
-    everyone = storage.concat([storage.take(persons, np.isin(array(persons, "person"), person)), more], PERSONS)
-    everyone = storage.take(everyone, np.argsort(array(everyone, "person"), kind="stable"))
+    everyone = concat([take(persons, np.isin(array(persons, "person"), person)), more], PERSONS)
+    everyone = take(everyone, np.argsort(array(everyone, "person"), kind="stable"))
     if (np.diff(array(everyone, "person")) == 0).any():
         raise DataError("draws of the linkage", "two people have come to the same id", "draw with another key")
     return everyone

@@ -12,12 +12,12 @@ import numpy as np
 from kernels import comparisons
 from kernels.comparisons import Values
 from kernels.signatures import CLASSES, signatures
-from pipelines import tables
 from pipelines.errors import DataError
+from pipelines.files import people
+from pipelines.files.people import Coded
 from pipelines.linkage.fields import Field, derived_levels
 from pipelines.linkage.keys import Deriver, Key
 from pipelines.linkage.link_settings import LinkSettings, Table
-from pipelines.tables import Coded
 
 _CHUNK = 200_000
 _MEMBER_MARK = "\x1f"
@@ -70,7 +70,7 @@ def columns_of(names: Sequence[str], table: np.ndarray) -> dict[str, np.ndarray]
 def encode(settings: LinkSettings, paths: Sequence[Path], data: Sequence[Table] | None = None, given: Given | None = None) -> Encoded:
     """Read the columns that the fields name, one at a time. `data`: the tables at `paths`, if they are not those of the settings."""
     data = settings.data if data is None else data
-    lengths = [tables.length(path) for path in paths]
+    lengths = [people.length(path) for path in paths]
     edges = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     coded = {name: _column(field, data, paths, lengths) for name, field in settings.fields.items()}
     encoded = encode_columns(settings.fields, coded, edges, given)
@@ -94,11 +94,11 @@ class _Columns(Mapping[str, Coded]):
 
 
 def _column(field: Field, data: Sequence[Table], paths: Sequence[Path], lengths: Sequence[int]) -> Coded:
-    parts = [] if paths else [tables.nothing(0)]
+    parts = [] if paths else [people.nothing(0)]
     for table, path, length in zip(data, paths, lengths, strict=True):
         column = field.column if isinstance(field.column, str) else field.column.get(table.source)
-        parts.append(tables.read_text(path, [column])[column] if column is not None else tables.nothing(length))
-    return tables.code(parts, tables.tidy if field.tidy and field.kind not in ("encoded", "set") else tables.trimmed)
+        parts.append(people.read_text(path, [column])[column] if column is not None else people.nothing(length))
+    return people.code(parts, people.tidy if field.tidy and field.kind not in ("encoded", "set") else people.trimmed)
 
 
 def encode_columns(fields: Mapping[str, Field], coded: Mapping[str, Coded], edges: np.ndarray, given: Given | None = None) -> Encoded:
@@ -139,14 +139,14 @@ def text_groups(fields: Mapping[str, Field]) -> dict[str, str]:
     return group
 
 
-def _pools(fields: Mapping[str, Field], texts: Mapping[str, Coded], codes: dict[str, np.ndarray]) -> list[tables.Texts]:
+def _pools(fields: Mapping[str, Field], texts: Mapping[str, Coded], codes: dict[str, np.ndarray]) -> list[people.Texts]:
     """The distinct texts, one pool for the fields whose values may stand in one another; fills the codes, which count through all pools."""
     group = text_groups(fields)
     pools, begin = [], 0
     for first in dict.fromkeys(group.values()):
         names = [name for name in texts if group[name] == first]
         values = [texts[name].values for name in names]
-        pool, places = tables.pooled(values) if len(names) > 1 else (values[0], [np.arange(len(values[0]), dtype=np.int32)])
+        pool, places = people.pooled(values) if len(names) > 1 else (values[0], [np.arange(len(values[0]), dtype=np.int32)])
         for name, place in zip(names, places, strict=True):
             codes[name] = np.append(place + np.int32(begin), np.int32(-1))[texts[name].codes]
         pools.append(pool)
@@ -154,13 +154,13 @@ def _pools(fields: Mapping[str, Field], texts: Mapping[str, Coded], codes: dict[
     return pools
 
 
-def _symbols(pools: Sequence[tables.Texts], alphabet: str) -> tuple[np.ndarray, np.ndarray, str]:
+def _symbols(pools: Sequence[people.Texts], alphabet: str) -> tuple[np.ndarray, np.ndarray, str]:
     """The texts as symbols, where each begins, and the letter that each symbol stands for: those of `alphabet`, and new ones after them."""
     symbol_of = np.zeros(0x110000, np.uint16)
     symbol_of[[ord(letter) for letter in alphabet]] = np.arange(len(alphabet))
     symbols, starts = [np.zeros(0, np.uint16)], [np.zeros(1, np.int64)]
     for part in (pool[begin : begin + _CHUNK] for pool in pools for begin in range(0, len(pool), _CHUNK)):
-        points, edges = tables.code_points(part)
+        points, edges = people.code_points(part)
         new = [int(point) for point in np.flatnonzero(np.bincount(points, minlength=1)) if chr(point) not in alphabet]
         if len(alphabet) + len(new) > 0xFFFF:
             raise DataError("linkage", "texts hold more than 65,535 different characters", "leave out the field that is no text")
@@ -299,14 +299,14 @@ def _filters(columns: dict[str, Coded], codes: dict[str, np.ndarray]) -> tuple[n
     return words, np.bitwise_count(words).sum(1).astype(np.int32)
 
 
-def _derived(fields: Mapping[str, Field], deriver: Deriver, pools: Sequence[tables.Texts], texts: int) -> np.ndarray:
+def _derived(fields: Mapping[str, Field], deriver: Deriver, pools: Sequence[people.Texts], texts: int) -> np.ndarray:
     """int64 (keys, texts): what levels ask for."""
     rows = []
     for name, level in derived_levels(fields):
         if level in ("sound", "stem"):
             rows.append(deriver.values_key(Key(level, name)))
         else:
-            groups = tables.mapping(Path(str(fields[name].groups)), "value", "group")
+            groups = people.mapping(Path(str(fields[name].groups)), "value", "group")
             numbered = {group: place for place, group in enumerate(sorted(set(groups.values())))}
             rows.append(
                 np.array([numbered[groups[text]] if text in groups else -1 for pool in pools for text in pool.to_pylist()], np.int64)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import tables
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import people
 from pipelines.linkage.bars import bars
 from pipelines.linkage.combine import list_pairs
 from pipelines.linkage.encode import Encoded, encode
@@ -55,7 +55,7 @@ class Clock:
         """Time one phase, after which memory that it needs no more goes back to the system."""
         begun = time.process_time()
         yield
-        tables.release()
+        people.release()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.process_time() - begun, 3)
 
 

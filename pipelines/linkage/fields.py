@@ -11,7 +11,7 @@ from pydantic import model_validator
 from kernels import comparisons as tests
 from kernels.comparisons import LEVELS, Plan
 from kernels.signatures import least_common
-from pipelines.site import Strict
+from pipelines.files.yaml import Strict
 
 Kind = Literal["name", "text", "code", "date", "number", "set", "encoded"]
 

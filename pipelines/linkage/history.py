@@ -15,16 +15,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import storage
-from pipelines.accepted import Accepted
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError
+from pipelines.files import documents, sealed
+from pipelines.files.digests import content_hash, digest
+from pipelines.files.frames import Category, Frame, array, concat, empty
+from pipelines.files.schemas import CHANGES, DAY_UNKNOWN, EVIDENCE, LINKAGE_HISTORY, NO_PERSON, PERSON_INDEX, TIES, UNITS, Schema
 from pipelines.linkage.rows import Rows
 from pipelines.linkage.ties import CERTAIN, held
-from pipelines.schemas import CHANGES, DAY_UNKNOWN, EVIDENCE, LINKAGE_HISTORY, NO_PERSON, PERSON_INDEX, TIES, UNITS, Schema
-from pipelines.site import Site
-from pipelines.snapshot import index_folder
-from pipelines.storage import Category, Frame, array
+from pipelines.site.deliveries import Accepted
+from pipelines.site.site import Site
+from pipelines.site.snapshot import index_folder
 
 Frames = tuple[Frame, Frame, Frame]  # schemas PERSON_INDEX, UNITS, TIES
 
@@ -45,10 +46,10 @@ def current_file(site: Site) -> Path:
 
 def read_history(site: Site) -> Frame:
     """The history of the present index. Raises `DataError` if there is none."""
-    path = history_file(site, str(storage.read_object(current_file(site), "history")["history"]["name"]))
+    path = history_file(site, str(documents.read_object(current_file(site), "history")["history"]["name"]))
     if not path.exists():
         raise DataError(path, "is not there", f"restore it, or remove {current_file(site)} to begin another history")
-    return storage.read(path, LINKAGE_HISTORY, site.zone("store"))
+    return sealed.read(path, LINKAGE_HISTORY, site.zone("store"))
 
 
 def gather_speakers(ranks: Ranks, rows: Rows) -> np.ndarray | None:
@@ -65,21 +66,21 @@ def publish(site: Site, name: str, frames: Frames, deliveries: Sequence[Accepted
     Nothing is added where the index is the one that the history ends with. Returns {"name", "version", "day", "new", "gone", "merged",
     "split": persons, "moved": records that came, went or changed person without that a person came or went}.
     """
-    former = storage.read_object(current_file(site), "index", "history", "deliveries") if current_file(site).exists() else None
+    former = documents.read_object(current_file(site), "index", "history", "deliveries") if current_file(site).exists() else None
     if former is not None and former["index"] == name:
         return former["history"]  # type: ignore[no-any-return]
     zone = site.zone("store")
-    past = read_history(site) if former is not None else storage.empty(LINKAGE_HISTORY)
+    past = read_history(site) if former is not None else empty(LINKAGE_HISTORY)
     version = former["history"]["version"] + 1 if former is not None else 1
     day = max((each.delivered for each in deliveries), default=None)
     changes = _changes(site, former, past, Side.of(*frames), deliveries, speakers)
     rows = _rows(changes, version, DAY_UNKNOWN if day is None else (day - date(1970, 1, 1)).days)
-    whole = storage.concat([past, rows], LINKAGE_HISTORY)
-    name_of_it = storage.digest(storage.content_hash(whole, LINKAGE_HISTORY))
+    whole = concat([past, rows], LINKAGE_HISTORY)
+    name_of_it = digest(content_hash(whole, LINKAGE_HISTORY))
     history: dict[str, Any] = {"name": name_of_it, "version": version, "day": day and day.isoformat(), **_counts(changes)}
-    storage.write(whole, history_file(site, name_of_it), LINKAGE_HISTORY, zone)
+    sealed.write(whole, history_file(site, name_of_it), LINKAGE_HISTORY, zone)
     listed = [[each.source, each.delivery] for each in deliveries]
-    storage.write_json({"index": name, "history": history, "deliveries": listed}, current_file(site))
+    documents.write_json({"index": name, "history": history, "deliveries": listed}, current_file(site))
     if former is not None and former["history"]["name"] != name_of_it:
         _forget(site, former["history"]["name"])
     return history
@@ -132,11 +133,11 @@ def _changes(
 ) -> Changes:
     if former is None:
         nothing = np.zeros(len(speakers), bool)
-        return compared(Side.of(*(storage.empty(schema) for schema in _FILES.values())), now, nothing, nothing)
+        return compared(Side.of(*(empty(schema) for schema in _FILES.values())), now, nothing, nothing)
     folder = index_folder(site, former["index"])
     if not all((folder / f"{name}.parquet").exists() for name in _FILES):
         return _by_number_of_records(past, now)
-    was = Side.of(*(storage.read(folder / f"{name}.parquet", schema, site.zone("store")) for name, schema in _FILES.items()))
+    was = Side.of(*(sealed.read(folder / f"{name}.parquet", schema, site.zone("store")) for name, schema in _FILES.items()))
     known = {(source, delivery) for source, delivery in former["deliveries"]}
     standing = {(each.source, each.delivery) for each in deliveries}
     corrected = {source for source, delivery in known - standing}

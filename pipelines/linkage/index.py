@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from kernels.hashing import hash_integers
-from pipelines import storage
 from pipelines.errors import DataError
+from pipelines.files import sealed
+from pipelines.files.digests import content_hash, digest
+from pipelines.files.frames import Frame, array, length
+from pipelines.files.schemas import LINKS, PERSON_INDEX, PERSONS, TIES, UNITS
 from pipelines.linkage.clusters import Clusters, persons_of
 from pipelines.linkage.rows import Rows, unpacked_days
 from pipelines.linkage.ties import Units
-from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS, TIES, UNITS
-from pipelines.site import Site
-from pipelines.snapshot import index_folder
-from pipelines.storage import Frame, array
+from pipelines.site.site import Site
+from pipelines.site.snapshot import index_folder
 
 
 def write_index(
@@ -43,11 +44,11 @@ def write_index(
     files = {
         "persons": (persons, PERSONS), "units": (units_of, UNITS), "ties": (ties, TIES), "index": (index, PERSON_INDEX),
     }  # fmt: skip
-    name = storage.digest(*(storage.content_hash(*each) for each in files.values()))
+    name = digest(*(content_hash(*each) for each in files.values()))
     for file, (frame, schema) in files.items():
-        storage.write(frame, index_folder(site, name) / f"{file}.parquet", schema, zone)
+        sealed.write(frame, index_folder(site, name) / f"{file}.parquet", schema, zone)
     return index, units_of, {
-        "index": name, "records": len(person), "persons": storage.length(persons), "links": _counts(link),
+        "index": name, "records": len(person), "persons": length(persons), "links": _counts(link),
         "sources": {source: _counts(link[nodes["source"] == place]) for place, source in enumerate(sources)},
     }  # fmt: skip
 

@@ -10,9 +10,9 @@ from pydantic import model_validator
 
 from kernels.comparisons import MOST_FIELDS, TEXT
 from pipelines.errors import SettingsError
+from pipelines.files.yaml import Strict, load_yaml
 from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import Key, has_several, parse_rule
-from pipelines.site import Strict, load_yaml
 
 
 class Table(Strict):

@@ -14,8 +14,9 @@ import numpy as np
 
 from kernels.comparisons import Scratch, Values, scratch
 from kernels.streams import stream_pairs
-from pipelines import storage, tables
 from pipelines.errors import SettingsError
+from pipelines.files import people
+from pipelines.files.digests import digest
 from pipelines.linkage.bars import bars
 from pipelines.linkage.encode import Encoded
 from pipelines.linkage.engine import MARGIN, Linked, groups, margin, numbered
@@ -99,7 +100,7 @@ def check(out: Path) -> None:
 
 
 def _agreed(settings: LinkSettings) -> str:
-    return storage.digest(settings.model_dump_json(exclude=cast(Any, _OUTSIDE)))
+    return digest(settings.model_dump_json(exclude=cast(Any, _OUTSIDE)))
 
 
 def _passed_over(linked: Linked, settings: LinkSettings) -> tuple[int, float]:
@@ -147,7 +148,7 @@ def _directed(left: np.ndarray, right: np.ndarray, patterns: np.ndarray, weights
 
 def _append_records(store: Store, codes: np.ndarray, sources: np.ndarray, keys: np.ndarray, born: np.ndarray, ids: Any) -> None:
     rows = np.arange(len(codes), dtype=np.int32) + (store.rows("codes") if "codes" in store.manifest["columns"] else 0)
-    text, starts = tables.utf8(tables.large(ids))
+    text, starts = people.utf8(people.large(ids))
     store.append("codes", codes.astype(np.int32))
     store.append("sources", sources.astype(np.int16))
     store.append("keys", keys)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import tables
 from pipelines.errors import DataError, SettingsError
+from pipelines.files import people
 from pipelines.linkage.encode import Encoded, encode
 from pipelines.linkage.link_settings import LinkSettings, Table
 from pipelines.linkage.living_persons import NOBODY
@@ -68,7 +68,7 @@ def read_changes(store: Store, settings: LinkSettings, changes: Sequence[Change]
         "added": int((old[added] < 0).sum()), "corrected": int((old[added] >= 0).sum()), "unchanged": int(same.sum()),
         "withdrawn": len(np.setdiff1d(withdrawn, old)), "not_there": missing,
     }  # fmt: skip
-    return Delta(adopted, added, old[added], dead, sources[added], keys[added], tables.taken(tables.large(ids), added), counts)
+    return Delta(adopted, added, old[added], dead, sources[added], keys[added], people.taken(people.large(ids), added), counts)
 
 
 def _ids(store: Store, names: Sequence[str], data: Sequence[Table], paths: Sequence[Path], encoded: Encoded) -> Any:
@@ -78,21 +78,21 @@ def _ids(store: Store, names: Sequence[str], data: Sequence[Table], paths: Seque
         source = names.index(table.source)
         begins.append(store.facts["rows"][source])
         store.facts["rows"][source] += int(encoded.edges[place + 1] - encoded.edges[place])
-    return tables.identifiers([(path, table.id) for path, table in zip(paths, data, strict=True)], begins)
+    return people.identifiers([(path, table.id) for path, table in zip(paths, data, strict=True)], begins)
 
 
 def _withdrawn(store: Store, names: Sequence[str], persons: np.ndarray, paths: Sequence[Path]) -> tuple[np.ndarray, int]:
     """Rows to take out, and how many of those named are not there."""
     found, missing = [np.zeros(0, np.int64)], 0
     for path in paths:
-        read = tables.read_text(path, ["source", "record_id"])
-        source, record = (tables.code([read[name]]) for name in ("source", "record_id"))
+        read = people.read_text(path, ["source", "record_id"])
+        source, record = (people.code([read[name]]) for name in ("source", "record_id"))
         number = np.array([names.index(text) if text in names else -1 for text in source.texts()] + [-1])[source.codes]
         if (number < 0).any():
             raise DataError(path, "names a source that the index does not know", f"name one of {', '.join(names)}")
         if (record.codes < 0).any():
             raise DataError(path, "has lines without a record_id", "fill them in or leave the lines out")
-        ids = tables.taken(record.values, record.codes)
+        ids = people.taken(record.values, record.codes)
         rows = _rows_of(store, persons, record_keys(ids, number), number, ids)
         missing += int((rows < 0).sum())
         found.append(rows[rows >= 0])
@@ -107,7 +107,7 @@ def _rows_of(store: Store, persons: np.ndarray, keys: np.ndarray, sources: np.nd
     which, rows = order[which], rows.astype(np.int64)
     there = (persons[rows] != NOBODY) & (store.column("sources")[rows] == sources[which])
     which, rows = which[there], rows[there]
-    text, starts = tables.utf8(tables.large(ids))
+    text, starts = people.utf8(people.large(ids))
     same = same_texts(text, starts, which, store.column("id_text"), store.column("id_starts"), rows)
     out[which[same]] = rows[same]
     return out

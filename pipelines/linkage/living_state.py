@@ -17,8 +17,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.errors import DataError
+from pipelines.files import documents
+from pipelines.files.atomic import atomic, locked, space_or
+from pipelines.files.digests import digest as digest_of
 
 FORMAT: Final = 1
 _MANIFEST: Final = "index.json"
@@ -119,7 +121,7 @@ class Store:
                     file.seek(0, 2)
                     file.write(more.data if more.size else b"")
             except OSError as fault:
-                raise storage.space_or(fault, path) from None
+                raise space_or(fault, path) from None
             entry["pieces"].append([len(more), _digest(more)])
             entry["rows"] += len(more)
         return self.column(name)
@@ -176,8 +178,8 @@ class Store:
         for name in self.manifest["columns"]:
             with (self.folder / f"{name}.column").open("rb+") as file:
                 os.fsync(file.fileno())
-        with storage.atomic(self.folder / _MANIFEST) as beside:
-            beside.write_bytes(storage.canonical_json(self.manifest))
+        with atomic(self.folder / _MANIFEST) as beside:
+            beside.write_bytes(documents.canonical_json(self.manifest))
         self.sweep()
 
     def sweep(self) -> None:
@@ -237,7 +239,7 @@ def opened(folder: Path) -> Iterator[Store]:
     if not (folder / _MANIFEST).is_file():
         raise DataError(folder, "holds no living index", "name the folder that a full `uttag link` wrote to")
     with _locked(folder):
-        manifest = storage.read_object(folder / _MANIFEST, "format", "version", "facts", "columns", "postings", "whole", "digest")
+        manifest = documents.read_object(folder / _MANIFEST, "format", "version", "facts", "columns", "postings", "whole", "digest")
         if manifest["format"] != FORMAT:
             raise DataError(folder, f"is an index of format {manifest['format']}, not {FORMAT}", "make it anew by a full run")
         if manifest["digest"] != _signed(manifest):
@@ -246,11 +248,11 @@ def opened(folder: Path) -> Iterator[Store]:
 
 
 def _locked(folder: Path) -> contextlib.AbstractContextManager[None]:
-    return storage.locked(folder / "lock", folder, "another update of this index is under way", "wait until it has ended")
+    return locked(folder / "lock", folder, "another update of this index is under way", "wait until it has ended")
 
 
 def _signed(manifest: dict[str, Any]) -> str:
-    return storage.digest({name: each for name, each in manifest.items() if name != "digest"})
+    return digest_of({name: each for name, each in manifest.items() if name != "digest"})
 
 
 def _mapped(path: Path, dtype: np.dtype, rows: int, width: int) -> np.ndarray:
@@ -271,7 +273,7 @@ def _altered(path: Path) -> DataError:
 
 
 def _write(path: Path, array: np.ndarray) -> None:
-    with storage.atomic(path) as beside:
+    with atomic(path) as beside:
         beside.write_bytes(np.ascontiguousarray(array).data if array.size else b"")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import tables
+from pipelines.files import people
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living_persons import EVENT, KINDS, NOBODY
 from pipelines.linkage.living_state import Store
@@ -17,11 +17,11 @@ def write_tables(store: Store, settings: LinkSettings, out: Path) -> None:
     """`clusters.parquet` and `links.parquet` as they stand."""
     persons, sources = store.whole("persons"), store.column("sources")
     names = [table.source for table in settings.data]
-    ids = tables.from_utf8(store.column("id_text"), store.column("id_starts"))
+    ids = people.from_utf8(store.column("id_text"), store.column("id_starts"))
     present = np.flatnonzero(persons != NOBODY)
-    record, person = tables.taken(ids, present), persons[present].astype(np.int64)
-    frame = {"source": tables.labels(sources[present], names), "record_id": record, "cluster_id": person}
-    tables.write(frame, out / "clusters.parquet")
+    record, person = people.taken(ids, present), persons[present].astype(np.int64)
+    frame = {"source": people.labels(sources[present], names), "record_id": record, "cluster_id": person}
+    people.write(frame, out / "clusters.parquet")
     keys, weights = [], []
     for run in store.postings("links").runs:
         left, right = (run.keys >> np.uint64(32)).astype(np.int64), (run.keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
@@ -35,10 +35,10 @@ def write_tables(store: Store, settings: LinkSettings, out: Path) -> None:
         (key[order] & np.uint64(0xFFFFFFFF)).astype(np.int64),
         weight[order],
     )
-    tables.write(
+    people.write(
         {
-            "left_source": tables.labels(sources[left], names), "left_id": tables.taken(ids, left),
-            "right_source": tables.labels(sources[right], names), "right_id": tables.taken(ids, right), "weight": weight / SCALE,
+            "left_source": people.labels(sources[left], names), "left_id": people.taken(ids, left),
+            "right_source": people.labels(sources[right], names), "right_id": people.taken(ids, right), "weight": weight / SCALE,
             "probability": 1 / (1 + np.exp2(-weight / SCALE)), "same_cluster": persons[left] == persons[right],
         },
         out / "links.parquet",
@@ -52,11 +52,11 @@ def write_history(store: Store, out: Path) -> int:
     frame = {
         "version": column["version"],
         "date": column["day"].astype("datetime64[D]"),
-        "kind": tables.labels(column["kind"], KINDS),
-        "before": tables.with_gaps(column["before"], column["before"] == NOBODY),
-        "after": tables.with_gaps(column["after"], column["after"] == NOBODY),
-        "bits": tables.with_gaps(column["bits"], np.isnan(column["bits"])),
+        "kind": people.labels(column["kind"], KINDS),
+        "before": people.with_gaps(column["before"], column["before"] == NOBODY),
+        "after": people.with_gaps(column["after"], column["after"] == NOBODY),
+        "bits": people.with_gaps(column["bits"], np.isnan(column["bits"])),
         "records": column["records"],
     }
-    tables.write(frame, out / "history.parquet")
+    people.write(frame, out / "history.parquet")
     return len(events)

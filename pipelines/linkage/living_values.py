@@ -12,8 +12,9 @@ import numpy as np
 from kernels import comparisons
 from kernels.comparisons import Values
 from kernels.keys import run_keys
-from pipelines import storage, tables
 from pipelines.errors import SettingsError
+from pipelines.files import people
+from pipelines.files.digests import file_digest
 from pipelines.linkage.dependence import Dependence
 from pipelines.linkage.encode import Encoded, Given, text_groups
 from pipelines.linkage.fields import Field
@@ -73,13 +74,13 @@ def save_values(store: Store, fields: Mapping[str, Field], encoded: Encoded, mod
         "dependence": [[int(each.first), int(each.second), each.table.tolist()] for each in model.dependence],
         "notes": list(model.notes), "trained_by": dict(model.trained_by), "rarest": most,
     }  # fmt: skip
-    store.facts["groups"] = {name: storage.file_digest(_path(field)) for name, field in fields.items() if field.groups}
+    store.facts["groups"] = {name: file_digest(_path(field)) for name, field in fields.items() if field.groups}
 
 
 def given_by(store: Store, fields: Mapping[str, Field]) -> Given:
     """How the index writes values down. SettingsError where a file of groups is not the one it was made with."""
     for name, digest in store.facts["groups"].items():
-        if not _path(fields[name]).is_file() or storage.file_digest(_path(fields[name])) != digest:
+        if not _path(fields[name]).is_file() or file_digest(_path(fields[name])) != digest:
             raise SettingsError(f"field {name}", "the file of groups has changed since the full run", "restore it, or run in full")
     facts = store.facts["given"]
     return Given(facts["alphabet"], np.array(facts["classes"], np.uint8), facts["month_first"])
@@ -172,7 +173,7 @@ def value_keys(fields: Mapping[str, Field], encoded: Encoded, symbols: np.ndarra
 
 def member_keys(members: tuple[str, ...]) -> np.ndarray:
     """uint64: what each member of sets is known by."""
-    return record_keys(tables.texts(members), np.zeros(len(members), np.int64))
+    return record_keys(people.texts(members), np.zeros(len(members), np.int64))
 
 
 def _known(store: Store, kind: str, keys: np.ndarray, symbols: np.ndarray, local: Values) -> np.ndarray:

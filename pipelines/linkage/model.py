@@ -10,7 +10,7 @@ import numpy as np
 
 from kernels import mixture
 from kernels.pairs import FIELDS, PATTERNS, pattern_levels, sample_patterns
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.linkage.numbers import people
 from pipelines.linkage.rows import Rows, concat, take
 from pipelines.linkage.settings import KEYS, LinkageSettings, prior

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kernels.keys import run_keys
-from pipelines import tables
+from pipelines.files import people
 from pipelines.linkage.link_settings import Table
 
 _PART = 200_000
@@ -27,11 +27,11 @@ class Names(NamedTuple):
 def names_of(data: Sequence[Table], paths: Sequence[Path], sources: np.ndarray) -> Names:
     """The names of all records. `sources`: int (n,), place of each record's table."""
     columns = [(path, table.id) for path, table in zip(paths, data, strict=True)]
-    ids = tables.identifiers(columns, looked_at=True)
+    ids = people.identifiers(columns, looked_at=True)
     keys = record_keys(ids, sources)
     order = np.argsort(keys, kind="stable")
     if (keys[order[1:]] == keys[order[:-1]]).any():
-        tables.identifiers(columns)  # which are there twice?
+        people.identifiers(columns)  # which are there twice?
     return Names(ids, keys, order)
 
 
@@ -39,7 +39,7 @@ def record_keys(ids: Any, sources: np.ndarray) -> np.ndarray:
     """uint64 (n,): one hash of source and id."""
     parts = [np.zeros(0, np.uint64)]
     for begin in range(0, len(ids), _PART):
-        points, starts = tables.code_points(tables.large(ids[begin : begin + _PART]))
+        points, starts = people.code_points(people.large(ids[begin : begin + _PART]))
         parts.append(run_keys(np.array(points), starts, 0, 1 << 30, 0).view(np.uint64))
     return record_hashes(np.concatenate(parts), sources)
 

@@ -9,9 +9,9 @@ import numpy as np
 from kernels.claims import ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE, Claims, settle
 from kernels.pairs import People
 from kernels.strings import lengths
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS
 from pipelines.linkage.rows import Rows, drain, exchange, reorder, take
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS
 
 _RESERVE = ("reserve_stockholm", "reserve_vgr", "reserve_national")
 _NATIONAL = [NUMBER_KINDS.index(kind) for kind in ("personnummer", "samordningsnummer", "token")]

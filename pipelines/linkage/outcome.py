@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import tables
+from pipelines.files import people
 from pipelines.linkage.engine import MARGIN, Linked, numbered
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.report import Doubtful, Example, Member, Step, write_report
@@ -31,14 +31,14 @@ class Outcome:
     def write(self, out: Path) -> dict[str, Any]:
         """`clusters.parquet` and `links.parquet`; returns what `model.json` says of them."""
         encoded, resolution, pairs, ids = self.linked.encoded, self.linked.resolution, self.linked.pairs, self.linked.names.ids
-        source, numbers = tables.labels(encoded.sources, self._sources), self.cluster_numbers
-        tables.write({"source": source, "record_id": ids, "cluster_id": numbers}, out / "clusters.parquet")
+        source, numbers = people.labels(encoded.sources, self._sources), self.cluster_numbers
+        people.write({"source": source, "record_id": ids, "cluster_id": numbers}, out / "clusters.parquet")
         likely = np.flatnonzero(resolution.weights >= (self.settings.threshold - MARGIN / 2) * SCALE)
         left, right, bits = pairs.left[likely], pairs.right[likely], resolution.weights[likely] / SCALE
-        tables.write(
+        people.write(
             {
-                "left_source": tables.taken(source, left), "left_id": tables.taken(ids, left), "right_source": tables.taken(source, right),
-                "right_id": tables.taken(ids, right), "weight": bits, "probability": 1 / (1 + np.exp2(-bits)),
+                "left_source": people.taken(source, left), "left_id": people.taken(ids, left), "right_source": people.taken(source, right),
+                "right_id": people.taken(ids, right), "weight": bits, "probability": 1 / (1 + np.exp2(-bits)),
                 "same_cluster": resolution.label[left] == resolution.label[right],
             },
             out / "links.parquet",
@@ -106,7 +106,7 @@ class Outcome:
             for name, field in self.settings.fields.items() if here else ():
                 column = field.column if isinstance(field.column, str) else field.column.get(table.source)
                 if column is not None and field.kind != "encoded":
-                    texts = tables.texts_at(path, column, [record - int(edges[place]) for record in here])
+                    texts = people.texts_at(path, column, [record - int(edges[place]) for record in here])
                     self._said |= {(name, record): text for record, text in zip(here, texts, strict=True)}
 
     def _value(self, field: str, record: int) -> str | None:

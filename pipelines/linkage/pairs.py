@@ -11,7 +11,7 @@ import numpy as np
 
 from kernels.comparisons import LEVELS, Plan, Scratch, Values, scratch
 from kernels.streams import Rows, Tally, Weights, stream, stream_pairs
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.linkage.rules import Blocking, Candidates, Listed, chunks
 
 Progress = Callable[[str], None]

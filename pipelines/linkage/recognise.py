@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from pipelines import tables
+from pipelines.files import people
+from pipelines.files.people import Coded
 from pipelines.linkage.encode import parsed_dates
-from pipelines.tables import Coded
 
 _ANSWER: Final = re.compile(r"^(true_?|gold_?)?(cluster|label|truth|person|entity|group)(_?(id|nr|no|label))?$", re.IGNORECASE)
 _ROW_NAME: Final = re.compile(r"(^|_)(unique_|rec_|row_|record_)?id$|^(index|row|rownumber|rowid|record)$", re.IGNORECASE)
@@ -47,7 +47,7 @@ def recognise(paths: Sequence[Path], names: Sequence[str], find_id: bool) -> tup
     coded: dict[str, Coded] = {}
     found_id = None
     for name in names:
-        each = tables.code([tables.read_text(path, [name])[name] for path in paths], tables.tidy)
+        each = people.code([people.read_text(path, [name])[name] for path in paths], people.tidy)
         known, distinct, n = int((each.codes >= 0).sum()), len(each.values), len(each.codes)
         if _ANSWER.match(name):
             skipped[name] = "left out: its name says that it holds the answer"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from pipelines import storage
+from pipelines.files.atomic import atomic
 from pipelines.linkage import report_charts as charts
 
 
@@ -57,7 +57,7 @@ class Doubtful:
 def write_report(path: Path, model: dict[str, Any], title: str, examples: Sequence[Example], doubtful: Sequence[Doubtful]) -> None:
     """Write the page to `path`, whole or not at all. `model`: what `model.json` holds."""
     page = _page(model, title, examples, doubtful)
-    with storage.atomic(path) as beside:
+    with atomic(path) as beside:
         beside.write_text(page, encoding="utf-8", errors="replace")
 
 

@@ -17,8 +17,9 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.errors import DataError, SettingsError
+from pipelines.files import digests, documents
+from pipelines.files.atomic import atomic
 
 Word = Literal["match", "no", "unsure", ""]
 Interval = tuple[float, float, float] | None  # estimate, lower and upper limit; None where there is nothing to estimate
@@ -193,8 +194,8 @@ def write_review(path: Path, sample: Sample, pairs: Sequence[Shown]) -> None:
     fields = list(dict.fromkeys(name for shown in pairs for name in shown.values))
     sides = [f"{name}, {side}" for name in fields for side in ("left", "right")]
     header = ["pair", "left_source", "left_id", "right_source", "right_id", *sides, "weight", "stratum", "decision", "review"]
-    storage.write_json(key, key_path(path))
-    with storage.atomic(path) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
+    documents.write_json(key, key_path(path))
+    with atomic(path) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
         out.writerow([_plain(name) for name in header])
         for number, (shown, bits, stratum) in enumerate(rows, 1):
@@ -211,7 +212,7 @@ def read_decisions(path: Path) -> tuple[list[Decision], Strata]:
     beside = key_path(path)
     if path.exists() and not beside.exists():
         raise DataError(path, f"{beside.name}, which was written with the review, is not beside it", "put it there")
-    key = storage.read_object(beside, "threshold", "cuts", "sizes", "pairs")
+    key = documents.read_object(beside, "threshold", "cuts", "sizes", "pairs")
     name, known = _name(key), key["pairs"]
     said: dict[int, Word] = {}
     for where, pair, decision, review in _rows(path):
@@ -270,7 +271,7 @@ def _plain(text: str | None) -> str:
 
 def _name(key: Mapping[str, Any]) -> str:
     """The name of a review, twelve letters that follow from what it holds; letters, for a spreadsheet would round a number."""
-    digest = storage.digest(json.loads(json.dumps(key)))
+    digest = digests.digest(json.loads(json.dumps(key)))
     return digest[:12].translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from kernels.hashing import hash_rows
 from kernels.ordering import range_bounds
 from kernels.strings import fold
-from pipelines import storage
-from pipelines.accepted import Accepted, Part
-from pipelines.compute import Ranks
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, IDENTITIES, NUMBER_KINDS
-from pipelines.site import Site
-from pipelines.storage import Frame, array
+from pipelines.compute.ranks import Ranks
+from pipelines.files import sealed
+from pipelines.files.frames import Frame, array, empty, length
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, IDENTITIES, NUMBER_KINDS
+from pipelines.site.deliveries import Accepted, Part
+from pipelines.site.site import Site
 
 Rows = dict[str, np.ndarray]
 
@@ -76,7 +76,7 @@ def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], sources: Sequ
 
 
 def _read_part(site: Site, order: int, delivery: Accepted, part: Part, sources: Sequence[str], anchor_source: str | None) -> Rows:
-    rows = encode(storage.read(site.root / part.file, IDENTITIES, site.zone("identity")))
+    rows = encode(sealed.read(site.root / part.file, IDENTITIES, site.zone("identity")))
     first = int((np.datetime64(delivery.first, "D") - _EPOCH).astype(int))
     return rows | _said_of_all(
         len(rows["record"]), order, first, sources.index(delivery.source), delivery.source == anchor_source, delivery.no_reidentify
@@ -84,7 +84,7 @@ def _read_part(site: Site, order: int, delivery: Accepted, part: Part, sources: 
 
 
 def _without_rows() -> Rows:
-    return encode(storage.empty(IDENTITIES)) | _said_of_all(0, 0, 0, 0, False, False)
+    return encode(empty(IDENTITIES)) | _said_of_all(0, 0, 0, 0, False, False)
 
 
 def _said_of_all(n: int, order: int, first: int, source: int, anchor: bool, closed: bool) -> Rows:
@@ -110,7 +110,7 @@ def _latest(rows: Rows) -> Rows:
 
 def encode(frame: Frame) -> Rows:
     """Identity rows as numbers and symbols. `frame`: columns of `schemas.IDENTITIES`."""
-    n = storage.length(frame)
+    n = length(frame)
     kind, last = array(frame, "number_kind"), array(frame, "valid_to")
     digits = _matrix(array(frame, "number"))[:, :12] - np.uint8(ord("0"))
     numbered = np.flatnonzero(np.isin(kind, _NUMBERED) & (digits <= 9).all(1))

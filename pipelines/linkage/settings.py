@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from kernels.pairs import FIELDS
-from pipelines.site import Site, Strict, load_yaml
+from pipelines.files.yaml import Strict, load_yaml
+from pipelines.site.site import Site
 
 # Derived keys that a blocking rule may name, and the fields that each fixes: a rule cannot train those.
 KEYS: Final[dict[str, tuple[str, ...]]] = {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines import storage
-from pipelines.accepted import active
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import documents
 from pipelines.linkage.blocking import candidates
 from pipelines.linkage.clusters import by_number, by_weight, decided, gather_nodes, scatter
 from pipelines.linkage.compare import Progress, compare
@@ -16,7 +15,8 @@ from pipelines.linkage.numbers import settle_numbers
 from pipelines.linkage.rows import read, take
 from pipelines.linkage.settings import LinkageSettings
 from pipelines.linkage.ties import Units
-from pipelines.site import Site
+from pipelines.site.deliveries import active
+from pipelines.site.site import Site
 
 
 def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str, Any]:
@@ -51,5 +51,5 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
         receipt = {
             **written, "unlinked": written["links"]["alone"], "disputed_numbers": len(settled.disputed), "history": history, **compared,
         }  # fmt: skip
-        storage.write_json(receipt, site.receipt("linkage"))
+        documents.write_json(receipt, site.receipt("linkage"))
     return ranks.broadcast(receipt)  # type: ignore[no-any-return]

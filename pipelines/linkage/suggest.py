@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipelines import tables
 from pipelines.errors import DataError
+from pipelines.files import people
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.recognise import Column, recognise
 
@@ -47,7 +47,7 @@ class Suggestion:
 def suggest(paths: Sequence[Path], id_column: str | None) -> Suggestion:
     """Settings for these tables. DataError where nothing in them can be compared."""
     names = _common(paths)
-    if id_column is not None and any(id_column not in tables.columns(path) for path in paths):
+    if id_column is not None and any(id_column not in people.columns(path) for path in paths):
         raise DataError(paths[0], f"has no column {id_column}", f"name one of {', '.join(names[:12])}")
     columns, skipped, found_id = recognise(paths, [name for name in names if name != id_column], id_column is None)
     id_column = id_column or found_id
@@ -55,7 +55,7 @@ def suggest(paths: Sequence[Path], id_column: str | None) -> Suggestion:
     if not compared:
         raise DataError(paths[0], "has no column that could be compared", "name a table with names, dates or codes")
     fields = {_field_name(name): column for name, column in compared.items()}
-    small = sum(tables.length(path) for path in paths) <= _LARGE
+    small = sum(people.length(path) for path in paths) <= _LARGE
     lines = [
         "# Suggested by `uttag link --suggest`; every line may be changed. See docs/linkage.md.",
         "data:",
@@ -77,7 +77,7 @@ def suggest(paths: Sequence[Path], id_column: str | None) -> Suggestion:
 
 def _common(paths: Sequence[Path]) -> list[str]:
     """Columns that all tables have."""
-    every = [tables.columns(path) for path in paths]
+    every = [people.columns(path) for path in paths]
     return [name for name in every[0] if all(name in each for each in every)]
 
 

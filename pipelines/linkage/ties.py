@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kernels.trees import spanning
+from pipelines.files.frames import Frame, array
 from pipelines.linkage.clusters import Clusters, persons_of
 from pipelines.linkage.rows import Rows
-from pipelines.storage import Frame, array
 
 CERTAIN = 2**31 - 1  # weight of what no tie holds
 

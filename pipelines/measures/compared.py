@@ -7,8 +7,8 @@ from math import isfinite
 
 import numpy as np
 
-from pipelines.cubes import Dimension, ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import Dimension, ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.comparison import difference, difference_score, ratio, ratio_exact
 from pipelines.measures.drawing import numbers
 from pipelines.measures.parts import shown

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.cubes import ProtectedCube
+from pipelines.cubes.cube import ProtectedCube
 from pipelines.measures.competing import Incidence, aalen_johansen
 from pipelines.measures.parts import at_totals, shown, strata
 from pipelines.measures.survival import Curve, LifeTable, kaplan_meier

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from pipelines.figures import Columns, Plot
+from pipelines.cubes.figures import Columns, Plot
 
 COLOURS = ("#1f5a7a", "#c2571a", "#5b8c3a", "#7a4a8c")
 GREY = "#666"

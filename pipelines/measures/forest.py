@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns, Plot
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures.compared import Compared
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, number, numbers, short
 from pipelines.measures.indirect import Ratios

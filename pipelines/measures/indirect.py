@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.cubes import RATE_SCALE, ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import RATE_SCALE, ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.drawing import numbers
 from pipelines.measures.funnel import ratio_limits
 from pipelines.measures.intervals import garwood

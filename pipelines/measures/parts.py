@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from pipelines.cubes import Dimension, ProtectedCube
+from pipelines.cubes.cube import Dimension, ProtectedCube
 
 
 def with_role(cube: ProtectedCube, role: str) -> int | None:

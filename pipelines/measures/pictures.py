@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes as Panel
 from matplotlib.figure import Figure
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns, Plot
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures import units
 from pipelines.measures.curves import Axes, Follow
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, numbers, plain, short, thousands

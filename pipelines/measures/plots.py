@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipelines.cubes import Dimension, ProtectedCube
-from pipelines.figures import Plot
+from pipelines.cubes.cube import Dimension, ProtectedCube
+from pipelines.cubes.figures import Plot
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, numbers, short, thousands
 from pipelines.measures.parts import with_role
 from pipelines.measures.rates import rates

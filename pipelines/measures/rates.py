@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import chi2
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.intervals import wilson
 
 DAYS_PER_YEAR = 365.25

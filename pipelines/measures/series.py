@@ -11,8 +11,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from pipelines.cubes import Dimension, ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import Dimension, ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.drawing import numbers
 from pipelines.measures.forecast import Backtest, Forecast, best
 from pipelines.measures.parts import shown

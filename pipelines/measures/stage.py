@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cube_files import read_protected
-from pipelines.cubes import ProtectedCube, time_table
-from pipelines.figures import Figures, write_figures
+from pipelines.cubes.cube import ProtectedCube, time_table
+from pipelines.cubes.figures import Figures, write_figures
+from pipelines.cubes.files import read_protected
+from pipelines.files.sealing import Zone
 from pipelines.measures import (
     compared,
     forest,
@@ -26,7 +27,6 @@ from pipelines.measures.curves import Axes, follow
 from pipelines.measures.parts import with_role
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
-from pipelines.sealing import Zone
 
 
 def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.drawing import numbers
 from pipelines.measures.parts import at_totals, shown, strata
 from pipelines.measures.rates import DAYS_PER_YEAR

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.curves import Axes, Follow
 from pipelines.measures.drawing import numbers
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.patches import Patch, Rectangle
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Plot
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Plot
 from pipelines.measures.drawing import GREY, canvas, finished, number, numbers
 
 _SHADES = ("#e4eef4", "#b5d0de", "#7fadc4", "#43809f", "#1f5a7a")

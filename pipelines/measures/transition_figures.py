@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns, Plot
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, numbers
 
 MEANINGS = {

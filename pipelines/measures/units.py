@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns
 from pipelines.measures.drawing import numbers
 from pipelines.measures.funnel import proportion_limits
 from pipelines.measures.parts import shown, strata

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Columns, Plot
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, numbers, short
 from pipelines.measures.histograms import grouped_mean, grouped_quantile, moments
 from pipelines.measures.parts import at_totals, name_of, one_at_a_time, shown, strata

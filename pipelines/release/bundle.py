@@ -7,13 +7,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipelines import signing, storage
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Figures
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Figures
+from pipelines.files import documents
+from pipelines.files.digests import file_digest
 from pipelines.release.case import CaseInfo
 from pipelines.release.formats import Header, Row, code_of, rows_of, write_csv, write_parquet, write_xlsx
 from pipelines.release.pages import bundle_page, method_note
 from pipelines.release.words import data_dictionary, notes_of
+from pipelines.site import signing
 
 
 def build_bundle(
@@ -69,7 +71,7 @@ def _seal(case: CaseInfo, signing_key: Path, folder: Path) -> None:
     manifest = {
         "case": case.case, "title": case.title, "holder": case.holder, "permit_sha256": case.permit_sha256, "valid_to": case.valid_to,
         "policy": case.policy.model_dump(mode="json"), "software": {"name": "uttag", "version": metadata.version("uttag")},
-        "files": {path.relative_to(folder).as_posix(): storage.file_digest(path) for path in files},
+        "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files},
     }  # fmt: skip
     _json(manifest, folder / "manifest.json")
     signature = signing.sign(signing_key, (folder / "manifest.json").read_bytes())
@@ -78,4 +80,4 @@ def _seal(case: CaseInfo, signing_key: Path, folder: Path) -> None:
 
 
 def _json(value: object, path: Path) -> None:
-    path.write_bytes(storage.canonical_json(value) + b"\n")
+    path.write_bytes(documents.canonical_json(value) + b"\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.policy import Policy
+from pipelines.cubes.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
 
-from pipelines.cubes import TOTAL, ProtectedCube
+from pipelines.cubes.cube import TOTAL, ProtectedCube
 
 Header = list[str]
 Row = list[str | int | None]

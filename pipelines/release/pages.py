@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Figures
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Figures
 from pipelines.release.formats import Header, Row
 from pipelines.release.words import notes_of
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import storage
 from pipelines.errors import SettingsError
+from pipelines.files import documents
+from pipelines.files.atomic import space_or
 from pipelines.release.pages import index_page
-from pipelines.site import Site
+from pipelines.site.site import Site
 
 
 def publish(
@@ -68,7 +69,7 @@ def _versions(home: Path) -> list[int]:
 def _case(home: Path) -> dict[str, Any]:
     version = latest_version(home)
     folder = home / str(version)
-    manifest, structure = storage.read_json(folder / "manifest.json"), storage.read_json(folder / "structure.json")
+    manifest, structure = documents.read_json(folder / "manifest.json"), documents.read_json(folder / "structure.json")
     return {**manifest, "version": version, "folder": f"{home.name}/{version}", "tables": structure["tables"]}
 
 
@@ -79,7 +80,7 @@ def _write_text(text: str, path: Path) -> None:
         beside.replace(path)
     except OSError as fault:
         beside.unlink(missing_ok=True)
-        raise storage.space_or(fault, path) from None
+        raise space_or(fault, path) from None
 
 
 @contextlib.contextmanager
@@ -93,7 +94,7 @@ def _beside(home: Path) -> Iterator[Path]:
         fresh.mkdir()
         yield fresh
     except OSError as fault:
-        raise storage.space_or(fault, home) from None
+        raise space_or(fault, home) from None
     finally:
         if parent:
             shutil.rmtree(parent, ignore_errors=True)

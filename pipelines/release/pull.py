@@ -6,10 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pipelines import signing, storage, verifier
+from pipelines import verifier
 from pipelines.errors import SettingsError, VerificationError
+from pipelines.files.atomic import space_or
 from pipelines.release.publish import latest
-from pipelines.site import Site
+from pipelines.site import signing
+from pipelines.site.site import Site
 
 
 def pull(site: Site, case: str, out: Path) -> Path:
@@ -32,7 +34,7 @@ def pull(site: Site, case: str, out: Path) -> Path:
     except shutil.Error:
         raise VerificationError(bundle, "could not be copied whole", "tell the centre; nothing has been kept") from None
     except OSError as fault:
-        raise storage.space_or(fault, place) from None
+        raise space_or(fault, place) from None
     finally:
         if beside:
             shutil.rmtree(beside, ignore_errors=True)

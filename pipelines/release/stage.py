@@ -9,19 +9,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import signing, storage, verifier
-from pipelines.cube_files import read_cubes, read_protected
-from pipelines.cubes import Cube, ProtectedCube
+from pipelines import verifier
+from pipelines.cubes.cube import Cube, ProtectedCube
+from pipelines.cubes.figures import read_figures
+from pipelines.cubes.files import read_cubes, read_protected
+from pipelines.cubes.policy import Policy
 from pipelines.errors import VerificationError
-from pipelines.figures import read_figures
-from pipelines.policy import Policy
-from pipelines.project import Project
+from pipelines.files import documents, sealed
+from pipelines.files.digests import file_digest
+from pipelines.files.frames import Frame, array
+from pipelines.files.schemas import Schema
+from pipelines.files.sealing import Zone
 from pipelines.release.bundle import build_bundle
 from pipelines.release.case import CaseInfo
 from pipelines.release.publish import publish, write_index
-from pipelines.schemas import Schema
-from pipelines.sealing import Zone
-from pipelines.storage import Frame
+from pipelines.site import signing
+from pipelines.site.project import Project
 from pipelines.verifier.tables import Axis, Table
 
 CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}
@@ -45,10 +48,10 @@ def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, 
     The receipt says `held` where the latest version stands, because this one beside an earlier one would tell of few people.
     """
     cubes = read_protected(run / "protected", zone)
-    certificate = storage.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
+    certificate = sealed.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
     _require(audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy), "release")
     figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
-    proof = storage.read_json(run / "proof" / "proof.json")
+    proof = documents.read_json(run / "proof" / "proof.json")
     public = signing.public_key(signing_key)
     place, held = publish(
         released,
@@ -58,7 +61,7 @@ def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, 
         tells=lambda new, old: _tells_of_few(new, old, case.policy.minimum),
     )
     write_index(released, site)
-    manifest = storage.file_digest(place / "manifest.json")
+    manifest = file_digest(place / "manifest.json")
     return {"bundle": place.relative_to(released).as_posix(), "version": int(place.name), "manifest": manifest, "held": held}
 
 
@@ -69,7 +72,7 @@ def audit(raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Fram
         for true, cube in zip(raw, cubes, strict=True)
         for name in true.measures
     )
-    moves = tuple(storage.array(certificate, name).astype(np.int64) for name in CERTIFICATE)
+    moves = tuple(array(certificate, name).astype(np.int64) for name in CERTIFICATE)
     tables = [_table(true, cube.hidden) for true, cube in zip(raw, cubes, strict=True)] if same else []
     found = verifier.audit(tables, (moves[0], moves[1], moves[2], moves[3]), policy.minimum, policy.zeros == "open") if same else []
     return [verifier.Claim("the protected tables are the counted ones, but for what is hidden", same), *found]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Figures
-from pipelines.policy import Policy
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Figures
+from pipelines.cubes.policy import Policy
 from pipelines.release.formats import Header, Row
 
 

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot, current, index_folder, shard_folder, snapshot_file
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot, current, index_folder, shard_folder, snapshot_file
 
 
 def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:

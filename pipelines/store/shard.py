@@ -11,11 +11,12 @@ import numpy as np
 
 from kernels.ordering import distinct_order
 from kernels.spans import merge_spans
-from pipelines import storage
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, KIND, NO_CATEGORY, SHARD_EVENTS, SHARD_RESIDENCES, Schema
-from pipelines.sealing import Zone
-from pipelines.snapshot import RAW, SHARD_FILES
-from pipelines.storage import Category, Frame, array
+from pipelines.files import documents, sealed
+from pipelines.files.digests import content_hash, digest
+from pipelines.files.frames import Category, Frame, array, concat, length, take
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, KIND, NO_CATEGORY, SHARD_EVENTS, SHARD_RESIDENCES, Schema
+from pipelines.files.sealing import Zone
+from pipelines.site.snapshot import RAW, SHARD_FILES
 from pipelines.store.slices import SLICE, compact
 
 FORMAT: Final = 2  # part of a shard's name: raise it when shards come out otherwise for the same input
@@ -35,7 +36,7 @@ class Slice:
 
 def shard_hash(position: int, shards: int, persons_hash: str, slices: Sequence[Slice]) -> str:
     """Name of a shard: the hash of what it is made from, in whatever order the slices come."""
-    return storage.digest("shard", FORMAT, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices}))
+    return digest("shard", FORMAT, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices}))
 
 
 def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone) -> dict[str, Any]:
@@ -44,30 +45,30 @@ def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone)
     `persons`: columns of `schemas.PERSONS`, ascending. Returns {"rows": {file: rows}, "hashes": {file: hash}, "duplicates": rows}.
     """
     events = _placed(_read(slices, zone), array(persons, "person"))
-    delivered = storage.length(events)
+    delivered = length(events)
     kept = ~np.isin(array(events, "kind"), _NOT_EVENTS)
-    facts, events = storage.take(events, ~kept), storage.take(events, kept)
+    facts, events = take(events, ~kept), take(events, kept)
     facts, events = _sorted(facts), _sorted(events)
-    duplicates = delivered - storage.length(facts) - storage.length(events)
+    duplicates = delivered - length(facts) - length(events)
     frames = _frames(persons, facts, events)
     for name, frame in frames.items():
-        storage.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone, RAW.get(name, ()))
+        sealed.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone, RAW.get(name, ()))
     description = {
-        "rows": {name: storage.length(frame) for name, frame in frames.items()},
-        "hashes": {name: storage.content_hash(frame, SHARD_FILES[name]) for name, frame in frames.items()},
+        "rows": {name: length(frame) for name, frame in frames.items()},
+        "hashes": {name: content_hash(frame, SHARD_FILES[name]) for name, frame in frames.items()},
         "duplicates": duplicates,
     }
-    storage.write_json(description, into / "shard.json")
+    documents.write_json(description, into / "shard.json")
     return description
 
 
 def _read(slices: Sequence[Slice], zone: Zone) -> Frame:
     frames: list[Frame] = []
     for each in slices:
-        frame = storage.read(each.path, SLICE, zone)
-        frame["source"] = Category.constant(each.source, storage.length(frame))
+        frame = sealed.read(each.path, SLICE, zone)
+        frame["source"] = Category.constant(each.source, length(frame))
         frames.append(frame)
-    return storage.concat(frames, _SOURCED)
+    return concat(frames, _SOURCED)
 
 
 def _placed(events: Frame, persons: np.ndarray) -> Frame:
@@ -79,22 +80,22 @@ def _sorted(events: Frame) -> Frame:
     """The same events as `SHARD_EVENTS` says, those equal in every column once."""
     columns = {name: array(events, name) for name in SHARD_EVENTS}
     columns["end"] = columns["end"].astype(np.int64) - columns["start"]  # the same order in fewer bits
-    return compact(storage.take(events, distinct_order(list(columns.values()))))
+    return compact(take(events, distinct_order(list(columns.values()))))
 
 
 def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
     """All files of the shard. `facts`: residence, observation and opt-out; `events`: the rest; both sorted."""
     kind = array(facts, "kind")
-    deaths = storage.take(events, array(events, "kind") == KIND["death"])
+    deaths = take(events, array(events, "kind") == KIND["death"])
     people: Frame = {
         **persons,
-        "death_day": _earliest(deaths, storage.length(persons)),
-        "opt_out_day": _earliest(storage.take(facts, kind == KIND["opt_out"]), storage.length(persons), unknown=DAY_UNKNOWN + 1),
+        "death_day": _earliest(deaths, length(persons)),
+        "opt_out_day": _earliest(take(facts, kind == KIND["opt_out"]), length(persons), unknown=DAY_UNKNOWN + 1),
     }
     return {
         "persons": people,
-        "periods": _periods(people, storage.take(facts, np.isin(kind, _OBSERVED)), events),
-        "residences": _residences(storage.take(facts, kind == KIND["residence"])),
+        "periods": _periods(people, take(facts, np.isin(kind, _OBSERVED)), events),
+        "residences": _residences(take(facts, kind == KIND["residence"])),
         "events": {name: events[name] for name in SHARD_EVENTS},
         "postings": postings(events),
         "codes": codes(events),
@@ -112,7 +113,7 @@ def _earliest(events: Frame, count: int, unknown: int = DAY_OPEN) -> np.ndarray:
 def _periods(people: Frame, observed: Frame, events: Frame) -> Frame:
     """Observation periods: the union of residence and observation; for who has neither, from first to last event; none after death."""
     person, start, end = _observed_spans(observed, array(people, "birth_day"))
-    without = np.bincount(person, minlength=storage.length(people)) == 0
+    without = np.bincount(person, minlength=length(people)) == 0
     person, start, end = (np.append(*pair) for pair in zip((person, start, end), _event_spans(events, without), strict=True))
     death = array(people, "death_day")[person]
     end = np.where(death == DAY_UNKNOWN, end, np.minimum(end, death))
@@ -147,7 +148,7 @@ def _residences(residences: Frame) -> Frame:
     labels = residences["concept"].labels  # type: ignore[union-attr]
     municipality = Category.of([label.rpartition("/")[2] for label in labels], array(residences, "concept"))
     frame: Frame = {**{name: residences[name] for name in ("person", "start", "end")}, "municipality": municipality}
-    return storage.take(frame, distinct_order([array(frame, name) for name in SHARD_RESIDENCES]))
+    return take(frame, distinct_order([array(frame, name) for name in SHARD_RESIDENCES]))
 
 
 def postings(events: Frame) -> Frame:

@@ -14,12 +14,13 @@ from typing import Any, Final
 import numpy as np
 
 from kernels.ordering import range_bounds
-from pipelines import storage
-from pipelines.accepted import Part
-from pipelines.schemas import ACCEPTED_EVENTS, NO_PERSON, PERSON_INDEX, Schema
-from pipelines.site import Site
-from pipelines.snapshot import index_folder
-from pipelines.storage import Category, Frame
+from pipelines.files import documents, sealed
+from pipelines.files.digests import content_hash, digest
+from pipelines.files.frames import Category, Frame, array, take
+from pipelines.files.schemas import ACCEPTED_EVENTS, NO_PERSON, PERSON_INDEX, Schema
+from pipelines.site.deliveries import Part
+from pipelines.site.site import Site
+from pipelines.site.snapshot import index_folder
 
 SLICE: Final[Schema] = {"person": "int64", **{name: kind for name, kind in ACCEPTED_EVENTS.items() if name != "record"}}
 _RECORDS: Final[Schema] = {"record": "int64"}
@@ -37,8 +38,8 @@ class Index:
     @staticmethod
     def read(site: Site, hash: str) -> Index:
         """The person index of that hash."""
-        frame = storage.read(index_folder(site, hash) / "index.parquet", PERSON_INDEX, site.zone("store"), ["record", "person"])
-        return Index(storage.array(frame, "record"), storage.array(frame, "person"))
+        frame = sealed.read(index_folder(site, hash) / "index.parquet", PERSON_INDEX, site.zone("store"), ["record", "person"])
+        return Index(array(frame, "record"), array(frame, "person"))
 
     def persons(self, records: np.ndarray) -> np.ndarray:
         """The person of each of `records`, `NO_PERSON` where the index does not know it."""
@@ -55,12 +56,12 @@ def cut(site: Site, part: Part, index: Index, shards: int) -> dict[str, Any]:
     """
     records = _records(site, part)
     index = Index(records, index.persons(records))  # of this part alone: small, so that the search stays in cache
-    key = storage.digest(FORMAT, part.hash, shards, storage.content_hash({"person": index.person}, _PERSONS))
+    key = digest(FORMAT, part.hash, shards, content_hash({"person": index.person}, _PERSONS))
     listing = folder(site, key) / "slices.json"
     if listing.exists():
-        return {"key": key, "reused": True, **storage.read_json(listing)}
+        return {"key": key, "reused": True, **documents.read_json(listing)}
     content = _cut(site, part, index, shards, folder(site, key))
-    storage.write_json(content, listing)
+    documents.write_json(content, listing)
     return {"key": key, "reused": False, **content}
 
 
@@ -77,16 +78,16 @@ def records_file(site: Site, part: Part) -> Path:
 def _records(site: Site, part: Part) -> np.ndarray:
     path, zone = records_file(site, part), site.zone("store")
     if path.exists():
-        return storage.array(storage.read(path, _RECORDS, zone), "record")
-    records = np.unique(storage.array(storage.read(site.root / part.file, ACCEPTED_EVENTS, zone, ["record"]), "record"))
-    storage.write({"record": records}, path, _RECORDS, zone)
+        return array(sealed.read(path, _RECORDS, zone), "record")
+    records = np.unique(array(sealed.read(site.root / part.file, ACCEPTED_EVENTS, zone, ["record"]), "record"))
+    sealed.write({"record": records}, path, _RECORDS, zone)
     return records
 
 
 def _cut(site: Site, part: Part, index: Index, shards: int, into: Path) -> dict[str, Any]:
     zone = site.zone("store")
-    events = storage.read(site.root / part.file, ACCEPTED_EVENTS, zone)
-    person = index.persons(storage.array(events, "record"))
+    events = sealed.read(site.root / part.file, ACCEPTED_EVENTS, zone)
+    person = index.persons(array(events, "record"))
     del events["record"]
     events["person"] = person
     order = np.argsort(person, kind="stable")
@@ -95,9 +96,9 @@ def _cut(site: Site, part: Part, index: Index, shards: int, into: Path) -> dict[
     slices: dict[str, dict[str, Any]] = {}
     for shard, (begin, end) in enumerate(pairwise(edges)):
         if begin < end:
-            frame = compact(storage.take(events, order[begin:end]))
-            storage.write(frame, into / f"{shard}.parquet", SLICE, zone)
-            slices[str(shard)] = {"rows": int(end - begin), "hash": storage.content_hash(frame, SLICE)}
+            frame = compact(take(events, order[begin:end]))
+            sealed.write(frame, into / f"{shard}.parquet", SLICE, zone)
+            slices[str(shard)] = {"rows": int(end - begin), "hash": content_hash(frame, SLICE)}
     return {"unlinked": int(edges[0]), "slices": slices}
 
 

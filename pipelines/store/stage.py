@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from kernels.ordering import range_bounds
-from pipelines import storage
-from pipelines.accepted import Accepted, Part, active
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError
-from pipelines.schemas import PERSONS
-from pipelines.site import Site
-from pipelines.snapshot import index_folder, publish, shard_folder
+from pipelines.files import documents, sealed
+from pipelines.files.digests import content_hash
+from pipelines.files.frames import array, length, take
+from pipelines.files.schemas import PERSONS
+from pipelines.site.deliveries import Accepted, Part, active
+from pipelines.site.site import Site
+from pipelines.site.snapshot import index_folder, publish, shard_folder
 from pipelines.store.shard import Slice, build_shard, shard_hash
 from pipelines.store.slices import Index, cut, folder, records_file
 
@@ -41,7 +43,7 @@ def build(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[st
 
 
 def _inputs(site: Site) -> tuple[list[Accepted], str]:
-    return active(site), storage.read_json(site.receipt("linkage"))["index"]
+    return active(site), documents.read_json(site.receipt("linkage"))["index"]
 
 
 def _still_so(site: Site, deliveries: list[Accepted], index_hash: str) -> None:
@@ -75,21 +77,21 @@ def _cut_parts(site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str,
 def _build_shards(
     site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str, Part]], cuts: list[dict[str, Any]], say: Progress
 ) -> list[dict[str, Any]]:
-    persons = storage.read(index_folder(site, index_hash) / "persons.parquet", PERSONS, site.zone("store"))
-    edges = [0, *np.searchsorted(storage.array(persons, "person"), range_bounds(site.shards)), storage.length(persons)]
+    persons = sealed.read(index_folder(site, index_hash) / "persons.parquet", PERSONS, site.zone("store"))
+    edges = [0, *np.searchsorted(array(persons, "person"), range_bounds(site.shards)), length(persons)]
     mine = []
     for turn, position in enumerate(range(ranks.rank, site.shards, ranks.size)):
-        people = storage.take(persons, slice(edges[position], edges[position + 1]))
+        people = take(persons, slice(edges[position], edges[position + 1]))
         slices = [
             Slice(source, found["hash"], folder(site, each["key"]) / f"{position}.parquet")
             for (source, _), each in zip(parts, cuts, strict=True)
             if (found := each["slices"].get(str(position)))
         ]
-        name = shard_hash(position, site.shards, storage.content_hash(people, PERSONS), slices)
+        name = shard_hash(position, site.shards, content_hash(people, PERSONS), slices)
         into = shard_folder(site, name)
         whole = into / "shard.json"
         reused = whole.exists()
-        description = storage.read_json(whole) if reused else build_shard(people, slices, into, site.zone("store"))
+        description = documents.read_json(whole) if reused else build_shard(people, slices, into, site.zone("store"))
         mine.append({"hash": name, "reused": reused, **description})
         _tell(say, ranks, turn, site.shards, "shards")
     return _everywhere(ranks, mine, site.shards)
@@ -117,7 +119,7 @@ def _publish(
         "parts": _built_and_reused(cuts),
         "shards": _built_and_reused(shards),
     }
-    storage.write_json(receipt, site.receipt("store"))
+    documents.write_json(receipt, site.receipt("store"))
     return receipt
 
 

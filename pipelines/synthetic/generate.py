@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import storage
-from pipelines.site import Site
+from pipelines.files import documents
+from pipelines.site.site import Site
 from pipelines.synthetic import care, illness, journals, records, registers, settings
 from pipelines.synthetic.people import Plan, plan, residences
 from pipelines.synthetic.people import people as people_of
@@ -152,4 +152,4 @@ class _Truth:
             else:
                 part.unlink()
         if kind is None:
-            storage.write_json(self._canaries, self._folder / "canaries.json")
+            documents.write_json(self._canaries, self._folder / "canaries.json")

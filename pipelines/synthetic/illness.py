@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.schemas import SETTING
+from pipelines.files.schemas import SETTING
 from pipelines.synthetic.people import CANARY_GIVEN, People
 from pipelines.synthetic.settings import START, YEAR, day
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipelines import codes
+from pipelines.study import codes
 from pipelines.synthetic import records, settings
 from pipelines.synthetic.care import ANALYSES, CODES, MEASURES, VALUES, Rows
 from pipelines.synthetic.illness import EMERGENCY, INPATIENT, OUTPATIENT, PRIMARY, Contacts

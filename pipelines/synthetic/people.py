@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines import codes
-from pipelines.schemas import DAY_OPEN
+from pipelines.files.schemas import DAY_OPEN
+from pipelines.study import codes
 from pipelines.synthetic import names, settings
 from pipelines.synthetic.settings import END, START, YEAR
 

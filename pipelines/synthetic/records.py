@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines import codes
+from pipelines.study import codes
 from pipelines.synthetic import settings
 from pipelines.synthetic.people import COORDINATED, UNREGISTERED, People
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from kernels.hashing import hash_rows
-from pipelines import codes
-from pipelines.schemas import DAY_OPEN
+from pipelines.files.schemas import DAY_OPEN
+from pipelines.study import codes
 from pipelines.synthetic import care, records, settings
 from pipelines.synthetic.care import CODES, DRUGS
 from pipelines.synthetic.people import COORDINATED, DIED, STAYED, UNREGISTERED, People

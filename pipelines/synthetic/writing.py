@@ -15,8 +15,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import yaml
 
-from pipelines import storage
-from pipelines.schemas import DAY_OPEN
+from pipelines.files.atomic import atomic
+from pipelines.files.schemas import DAY_OPEN
 from pipelines.synthetic import settings
 from pipelines.synthetic.people import civil
 
@@ -107,7 +107,7 @@ class Folder:
         body.write((delimiter.join(columns) + "\n").encode())
         pa.csv.write_csv(rows, body, pa.csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none"))
         content = body.getvalue() if encoding == "utf-8" else body.getvalue().decode().encode(encoding)
-        with storage.atomic(self._file(table, chunk, "csv")) as beside:
+        with atomic(self._file(table, chunk, "csv")) as beside:
             beside.write_bytes(content)
 
     def parquet(self, table: str, chunk: int, columns: dict[str, pa.Array], rng: np.random.Generator | None = None) -> None:
@@ -115,7 +115,7 @@ class Folder:
         rows = pa.table(columns)
         if rng is not None:
             rows = repeated(rows, rng)
-        with storage.atomic(self._file(table, chunk, "parquet")) as beside:
+        with atomic(self._file(table, chunk, "parquet")) as beside:
             pq.write_table(rows, beside, compression="snappy")
 
     def _file(self, table: str, chunk: int, ending: str) -> Path:
@@ -132,5 +132,5 @@ class Folder:
             **({"replaces": self.replaces} if self.replaces else {}),
             "tables": {table: sorted(files) for table, files in sorted(self.tables.items())},
         }
-        with storage.atomic(self.path / "delivery.yaml") as beside:
+        with atomic(self.path / "delivery.yaml") as beside:
             beside.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from pipelines.cubes import Cube, Dimension, ProtectedCube
+from pipelines.cubes.cube import Cube, Dimension, ProtectedCube
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.protect import Protection, protect
-from pipelines.policy import Policy
 from pipelines.verifier.attack import pinned
 from pipelines.verifier.tables import Axis, Table
 from tests.made_cubes import cell, counts_only, dimension, flat, from_frequencies, random_cubes

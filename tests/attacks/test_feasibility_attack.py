@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pipelines.cohort.feasibility import told
-from pipelines.site import Feasibility
+from pipelines.site.site import Feasibility
 
 RULE = Feasibility()
 DAY = RULE.questions_a_day

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import audit
-from pipelines.site import Site
-from pipelines.snapshot import current
+from pipelines.site import audit
+from pipelines.site.site import Site
+from pipelines.site.snapshot import current
 from tests import sites
 
 pytestmark = pytest.mark.cluster
@@ -89,7 +89,7 @@ except (OSError, TypeError, ValueError):
 
 
 def test_a_client_without_the_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.jobqueue import slurm_workers
+    from pipelines.compute.slurm import slurm_workers
 
     monkeypatch.chdir(tmp_path)
     with slurm_workers(1) as workers:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.sealing import create_key
-from pipelines.site import Site
+from pipelines.files.sealing import create_key
+from pipelines.site.site import Site
 from tests import sites
 
 KEPT = ("folkbokforing", "journal_b", "dodsorsak", "kvalitetsregister")

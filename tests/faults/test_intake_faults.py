@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import storage
-from pipelines.accepted import active
-from pipelines.compute import LocalWorkers
+from pipelines.compute.workers import LocalWorkers
 from pipelines.errors import DataError, KeyFileError, SettingsError, SpaceError, UttagError
+from pipelines.files import documents
 from pipelines.intake import intake
 from pipelines.intake.attempt import Attempt
 from pipelines.intake.contract import Contract
-from pipelines.site import Site
+from pipelines.site.deliveries import active
+from pipelines.site.site import Site
 from tests.intake_site import DIAGNOSES, PATIENTS, PEOPLE, contract, events, identities, receipt, site
 
 GOOD = "id,day,end,code\n1,2021-02-28,,I10\n"
@@ -231,7 +231,7 @@ def test_a_rerun_that_is_killed_while_it_publishes_leaves_nothing_that_looks_acc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "write_json", killed)
+        patch.setattr(documents, "write_json", killed)
         with pytest.raises(KeyboardInterrupt):
             receipt(made)
     assert active(made) == []

@@ -11,19 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import signing, storage
-from pipelines.cube_files import read_protected, write_cube, write_protected
-from pipelines.cubes import ProtectedCube
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.files import read_protected, write_cube, write_protected
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.stage import disclose_files
 from pipelines.disclosure.suppression.protect import CERTIFICATE
 from pipelines.errors import DisclosureError, SettingsError, VerificationError
+from pipelines.files import documents, sealed
+from pipelines.files.digests import file_digest
+from pipelines.files.frames import array
+from pipelines.files.sealing import Zone, create_key
 from pipelines.measures.stage import measure
-from pipelines.policy import Policy
 from pipelines.release.case import CaseInfo
 from pipelines.release.pull import pull
 from pipelines.release.stage import release_files
-from pipelines.sealing import Zone, create_key
-from pipelines.site import Site
+from pipelines.site import signing
+from pipelines.site.site import Site
 from pipelines.verifier import verify_bundle
 from tests.made_cubes import random_cubes
 
@@ -122,8 +125,8 @@ def test_one_who_signs_anew_must_have_the_key(place: Place, tmp_path: Path) -> N
 def resign(place: Place, folder: Path, tmp_path: Path, name: str, change: Callable[[str], str]) -> None:
     (folder / name).write_text(change((folder / name).read_text()), newline="")
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"][name] = storage.file_digest(folder / name)
-    (folder / "manifest.json").write_bytes(storage.canonical_json(manifest))
+    manifest["files"][name] = file_digest(folder / name)
+    (folder / "manifest.json").write_bytes(documents.canonical_json(manifest))
     key = tmp_path / "forged.ed25519"
     (folder / "release.pub").write_text(signing.create_signing_key(key, b"f" * 32).hex())
     (folder / "manifest.sig").write_text(signing.sign(key, (folder / "manifest.json").read_bytes()).hex())
@@ -156,10 +159,10 @@ def test_a_pattern_with_too_little_hidden_fails_the_verifiers_own_attack(place: 
 @pytest.mark.parametrize("column", ["cell", "change", "move"])
 def test_a_certificate_that_does_not_prove_it_stops_the_gate(place: Place, column: str) -> None:
     path = place.run / "proof" / "certificate.parquet"
-    certificate = storage.read(path, CERTIFICATE, place.zone)
-    values = storage.array(certificate, column).copy()
+    certificate = sealed.read(path, CERTIFICATE, place.zone)
+    values = array(certificate, column).copy()
     values[0] += 1
-    storage.write({**certificate, column: values}, path, CERTIFICATE, place.zone)
+    sealed.write({**certificate, column: values}, path, CERTIFICATE, place.zone)
     with pytest.raises(VerificationError, match="does not hold"):
         place.release()
 

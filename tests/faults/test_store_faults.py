@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError, KeyFileError, SettingsError, SpaceError, UttagError
+from pipelines.files import documents
 from pipelines.linkage import LinkageSettings, link
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot, current_file, snapshot_file
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot, current_file, snapshot_file
 from pipelines.store import build
 from tests.made_region import region
 from tests.nights import deliver, events, identities, make_site
@@ -102,9 +102,9 @@ def test_a_snapshot_that_was_altered_is_refused(site: Site) -> None:
     link(site, Ranks())
     id = build(site, Ranks())["snapshot"]
     path = snapshot_file(site, id)
-    content = storage.read_json(path)
+    content = documents.read_json(path)
     content["shards"] = content["shards"][:1]
-    storage.write_json(content, path)
+    documents.write_json(content, path)
     with pytest.raises(DataError, match="not what its name says"):
         Snapshot.load(site)
 

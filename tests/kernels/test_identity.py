@@ -14,7 +14,7 @@ from stdnum.exceptions import ValidationError
 from stdnum.se import personnummer as stdnum
 
 from kernels import identity
-from pipelines.schemas import NUMBER_KINDS
+from pipelines.files.schemas import NUMBER_KINDS
 
 EPOCH = date(1970, 1, 1)
 UNKNOWN = -(2**31)

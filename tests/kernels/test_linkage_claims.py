@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernels.claims import ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE, Claims, settle
 from kernels.pairs import People
 from kernels.strings import lengths
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN
 from tests.kernels.test_linkage_strings import fold, rows, slow_jaro_winkler
 
 BIRTHS = [-1, 1950 << 9 | 3 << 5 | 4, 1950 << 9 | 3 << 5 | 5, 1971 << 9 | 8 << 5 | 9]

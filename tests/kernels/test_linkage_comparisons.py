@@ -18,7 +18,7 @@ from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler, Levenshtein
 from kernels.comparisons import BITS, LEVELS, Plan, Scratch, scratch
 from kernels.patterns import add_levels
 from kernels.strings import fold, sounds
-from pipelines import tables
+from pipelines.files import people
 from pipelines.linkage.encode import Encoded, encode_columns
 from pipelines.linkage.fields import Field, plan
 
@@ -196,7 +196,7 @@ def slow_pattern(fields: Mapping[str, Field], i: Record, j: Record) -> tuple[int
 
 
 def encoded(fields: Mapping[str, Field], records: Sequence[Record]) -> Encoded:
-    columns = {name: tables.code([pa.chunked_array([pa.array([record[name] for record in records], pa.string())])]) for name in fields}
+    columns = {name: people.code([pa.chunked_array([pa.array([record[name] for record in records], pa.string())])]) for name in fields}
     return encode_columns(fields, columns, np.array([0, len(records)], np.int64))
 
 

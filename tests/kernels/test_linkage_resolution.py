@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kernels.clusters import MOST_RECORDS, Bars, Evidence, Weigher, agglomerate, rearrange, weigher
 from kernels.comparisons import BITS, LEVELS, Plan, Values, scratch
 from kernels.patterns import add_levels
-from pipelines import tables
+from pipelines.files import people
 from pipelines.linkage.encode import Encoded, encode_columns
 from pipelines.linkage.fields import Field, plan
 from pipelines.linkage.resolve import neighbours
@@ -99,7 +99,7 @@ def made(seed: int, n: int, barred: str = "", few: bool = False) -> Problem:
     random = np.random.default_rng(seed)
     pools = {name: [pool[0], pool[1], pool[-1]] if few else pool for name, pool in POOLS.items()}
     columns = {
-        name: tables.code([pa.chunked_array([pa.array(random.choice(np.array(pool, object), n), pa.string())])])
+        name: people.code([pa.chunked_array([pa.array(random.choice(np.array(pool, object), n), pa.string())])])
         for name, pool in pools.items()
     }
     rows = encode_columns(FIELDS, columns, np.array([0, n], np.int64))

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from kernels.comparisons import BITS, LEVELS, Plan, Scratch, scratch
 from kernels.patterns import add_levels
 from kernels.streams import Tally, Weights, most_weight, stream, stream_pairs
-from pipelines import tables
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import people
 from pipelines.linkage import pairs as work
 from pipelines.linkage.encode import Encoded, encode_columns
 from pipelines.linkage.fields import Field, plan
@@ -120,7 +120,7 @@ def some(case: Case, seed: int, floor: int) -> Weights:
 
 
 def encoded(columns: dict[str, list[str | None]], fields: dict[str, Field]) -> Encoded:
-    coded = {name: tables.code([pa.chunked_array([pa.array(column, pa.string())])]) for name, column in columns.items()}
+    coded = {name: people.code([pa.chunked_array([pa.array(column, pa.string())])]) for name, column in columns.items()}
     return encode_columns(fields, coded, np.array([0, len(next(iter(columns.values())))], np.int64))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kernels.ordering import distinct_order, range_bounds
 from kernels.spans import merge_spans
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, VALUE_MISSING
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, VALUE_MISSING
 
 CELLS = st.sampled_from([VALUE_MISSING, -(2**62), -1, 0, 1, 2, DAY_OPEN, 2**62, 2**63 - 1])
 TABLES = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=20))

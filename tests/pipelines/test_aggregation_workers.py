@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from pipelines import definition
 from pipelines.aggregation.stage import aggregate
 from pipelines.cohort.stage import select_cohort
-from pipelines.compute import LocalWorkers, Workers
-from pipelines.cube_files import cubes_hash, read_cubes
-from pipelines.cubes import Cube
-from pipelines.jobqueue import SlurmWorkers
-from pipelines.permit import Permit
-from pipelines.project import Project
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot
+from pipelines.compute.slurm import SlurmWorkers
+from pipelines.compute.workers import LocalWorkers, Workers
+from pipelines.cubes.cube import Cube
+from pipelines.cubes.files import cubes_hash, read_cubes
+from pipelines.site.permit import Permit
+from pipelines.site.project import Project
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot
+from pipelines.study import definition
 from tests.made_region import region
 from tests.nights import deliver, events, identities, linked_and_stored, make_site
 

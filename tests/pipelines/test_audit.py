@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import audit
 from pipelines.errors import VerificationError
-from pipelines.site import Site
+from pipelines.site import audit
+from pipelines.site.site import Site
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import definition
+from pipelines.study import definition
 
 PAGE = Path(__file__).parents[2] / "docs" / "cohort.md"
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.cubes import Dimension, ProtectedCube
-from pipelines.figures import Figures
+from pipelines.cubes.cube import Dimension, ProtectedCube
+from pipelines.cubes.figures import Figures
 from pipelines.measures.compared import compare
 from pipelines.measures.comparison import difference_score, ratio_exact
 from pipelines.measures.rates import DAYS_PER_YEAR
 from pipelines.measures.stage import derive
-from pipelines.permit import Table
+from pipelines.site.permit import Table
 from tests.pipelines.test_derived import column, cube_of, table
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "epidemiology"

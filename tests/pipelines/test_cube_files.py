@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.cube_files import read_cubes, read_protected, write_cube, write_protected
-from pipelines.cubes import Cube, Dimension, ProtectedCube
-from pipelines.sealing import Zone, create_key
+from pipelines.cubes.cube import Cube, Dimension, ProtectedCube
+from pipelines.cubes.files import read_cubes, read_protected, write_cube, write_protected
+from pipelines.files.sealing import Zone, create_key
 
 
 def test_the_largest_contributions_are_kept_with_raw_cubes_alone(tmp_path: Path) -> None:

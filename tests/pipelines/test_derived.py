@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from pipelines.aggregation.layout import Layout
-from pipelines.cubes import Dimension, ProtectedCube
-from pipelines.definition import Study
-from pipelines.figures import Figures
+from pipelines.cubes.cube import Dimension, ProtectedCube
+from pipelines.cubes.figures import Figures
 from pipelines.measures.competing import aalen_johansen
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.rates import DAYS_PER_YEAR
 from pipelines.measures.stage import derive
 from pipelines.measures.standard import direct, fay_feuer
 from pipelines.measures.survival import LifeTable, kaplan_meier
-from pipelines.permit import Table
+from pipelines.site.permit import Table
+from pipelines.study.definition import Study
 
 STUDY = Study(**{"from": date(2018, 1, 1), "to": date(2023, 12, 31)})
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Figures
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Figures
 from pipelines.measures.indirect import ratios
 from pipelines.measures.stage import derive
-from pipelines.permit import Table
+from pipelines.site.permit import Table
 from tests.pipelines.test_derived import column, cube_of, table
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "epidemiology"

@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from kernels.hashing import hash_rows
-from pipelines import codes, storage
-from pipelines.compute import LocalWorkers
+from pipelines.compute.workers import LocalWorkers
+from pipelines.files import sealed
+from pipelines.files.digests import content_hash
+from pipelines.files.frames import Category, length, take
+from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_OPEN, IDENTITIES, KIND, QUARANTINE, SETTING
 from pipelines.intake import adapters, intake
-from pipelines.schemas import ACCEPTED_EVENTS, DAY_OPEN, IDENTITIES, KIND, QUARANTINE, SETTING
-from pipelines.site import Site, create_keys
-from pipelines.storage import Category
+from pipelines.site.site import Site, create_keys
+from pipelines.study import codes
 from pipelines.synthetic.generate import SOURCES, generate
 from tests.intake_site import DIAGNOSES, KEYS, PATIENTS, PEOPLE, contract, events, identities, quarantine, receipt, site
 
@@ -60,7 +62,7 @@ def test_each_record_key_stands_once_and_is_one_that_the_truth_knows(region: Sit
     known = set(hash_rows(np.array([f"{row['source']}\x1f{row['reference']}".encode() for row in truth]), key).tolist())
     for found in receipts.values():
         for each in found["identities"]:
-            record = storage.read(region.root / each["file"], IDENTITIES, region.zone("identity"), ["record"])["record"]
+            record = sealed.read(region.root / each["file"], IDENTITIES, region.zone("identity"), ["record"])["record"]
             assert (np.diff(record) > 0).all()
         records = identities(region, found)["record"].tolist()
         assert len(set(records)) == len(records)
@@ -102,10 +104,10 @@ def contents(made: Site) -> dict[str, str]:
     found = {}
     for path in sorted(made.identity.rglob("*.parquet")):
         schema = QUARANTINE if "quarantine" in path.parts else IDENTITIES
-        found[str(path.relative_to(made.root))] = storage.content_hash(storage.read(path, schema, made.zone("identity")), schema)
+        found[str(path.relative_to(made.root))] = content_hash(sealed.read(path, schema, made.zone("identity")), schema)
     for path in sorted(made.store.rglob("*.parquet")):
-        frame = storage.read(path, ACCEPTED_EVENTS, made.zone("store"))
-        found[str(path.relative_to(made.root))] = storage.content_hash(frame, ACCEPTED_EVENTS)
+        frame = sealed.read(path, ACCEPTED_EVENTS, made.zone("store"))
+        found[str(path.relative_to(made.root))] = content_hash(frame, ACCEPTED_EVENTS)
     for path in sorted(made.receipts.rglob("*.*")):
         found[str(path.relative_to(made.root))] = path.read_text()
     return found
@@ -167,8 +169,8 @@ def test_a_person_in_two_files_stands_once(tmp_path: Path) -> None:
     assert sorted(identities(made, found)["surname"].tolist()) == [b"EK", b"TRE", "ÖBERG".encode()]
     assert found["warnings"] == {"record_in_two_files": 1}
     for each in found["identities"]:
-        frame = storage.read(made.root / each["file"], IDENTITIES, made.zone("identity"))
-        assert (each["rows"], each["hash"]) == (storage.length(frame), storage.content_hash(frame, IDENTITIES))
+        frame = sealed.read(made.root / each["file"], IDENTITIES, made.zone("identity"))
+        assert (each["rows"], each["hash"]) == (length(frame), content_hash(frame, IDENTITIES))
 
 
 def test_the_second_night_has_a_late_delivery_and_a_correction(region: Site, receipts: dict[str, dict[str, Any]], tmp_path: Path) -> None:
@@ -181,21 +183,21 @@ def test_the_second_night_has_a_late_delivery_and_a_correction(region: Site, rec
     late, corrected = (intake(made, each, LocalWorkers(1)) for each in new)
     assert {late["status"], corrected["status"]} == {"accepted"}
     before, after = identities(made, receipts["journal_b"] | {"identities": []}), identities(made, late)
-    assert storage.length(after) > 0 == storage.length(before)
+    assert length(after) > 0 == length(before)
     assert events(made, late)["start"].min() >= 19_000
     first = events(region, receipts["kvalitetsregister"])
-    assert storage.length(events(made, corrected)) == storage.length(first)
-    assert storage.content_hash(events(made, corrected), ACCEPTED_EVENTS) != storage.content_hash(first, ACCEPTED_EVENTS)
+    assert length(events(made, corrected)) == length(first)
+    assert content_hash(events(made, corrected), ACCEPTED_EVENTS) != content_hash(first, ACCEPTED_EVENTS)
 
 
 def test_no_receipt_report_or_name_of_a_file_tells_who_someone_is(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
     canaries = json.loads((region.root / "truth" / "canaries.json").read_text())
     texts = [path.read_text() for path in region.receipts.rglob("*.*")] + [str(path) for path in region.root.rglob("*")]
-    sealed = b"".join(path.read_bytes() for zone in (region.identity, region.store) for path in zone.rglob("*.parquet"))
+    stored = b"".join(path.read_bytes() for zone in (region.identity, region.store) for path in zone.rglob("*.parquet"))
     for canary in canaries:
         for secret in (canary["surname"], canary["surname"].upper(), canary["number"], canary["number"][2:]):
             assert not any(secret in text for text in texts)
-            assert secret.encode() not in sealed
+            assert secret.encode() not in stored
     assert not re.search(r"\b(19|20)\d{10}\b", " ".join(texts))
 
 
@@ -221,7 +223,7 @@ def test_real_data_come_through_whole(mimic: tuple[Site, dict[str, Any]]) -> Non
     assert found["status"] == "accepted"
     assert [(each["reason"], each["column"]) for each in found["quarantined"]] == [("unknown_code", "drug_source_value")]
     frame = identities(made, found)
-    assert (storage.length(frame), np.bincount(frame["sex"]).tolist()) == (100, [0, 57, 43])
+    assert (length(frame), np.bincount(frame["sex"]).tolist()) == (100, [0, 57, 43])
     assert {int(each.astype("datetime64[D]").astype(str)[5:7]) for each in frame["birth_day"]} == {7}
     counts = np.bincount(events(made, found)["kind"], minlength=len(KIND))
     assert {name: int(counts[KIND[name]]) for name in ("diagnosis", "visit", "death", "observation")} == {
@@ -240,7 +242,7 @@ def test_the_two_revisions_of_icd_are_told_apart_as_the_senders_concept_ids_do(m
         f"{'ICD-9-CM' if 44_000_000 <= int(row[13]) < 45_000_000 else 'ICD-10-CM'}/{row[12].strip()}" for row in billed
     )  # fmt: skip
     frame = events(made, found)
-    diagnoses = storage.take(frame, frame["kind"] == KIND["diagnosis"])["concept"]
+    diagnoses = take(frame, frame["kind"] == KIND["diagnosis"])["concept"]
     assert isinstance(diagnoses, Category)
     assert sorted(label for label in diagnoses.decoded() if label) == expected
     chapter, block = codes.classify(sorted(set(expected)))

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import jobqueue
+from pipelines.compute import slurm
 from pipelines.errors import ClusterError
-from pipelines.version import kernels_hash
+from pipelines.files.version import kernels_hash
 
 
 def test_one_item_needs_no_worker() -> None:
     def start() -> object:
         raise AssertionError("nothing must be started")
 
-    workers = jobqueue.SlurmWorkers(start)
+    workers = slurm.SlurmWorkers(start)
     assert workers.map(abs, [-1]) == [1]
     assert workers.map(abs, []) == []
     assert workers.address == ""
@@ -25,7 +25,7 @@ def test_one_item_needs_no_worker() -> None:
 
 def test_without_slurm_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ClusterError, match="sbatch is not on the path"), jobqueue.slurm_workers(2):
+    with pytest.raises(ClusterError, match="sbatch is not on the path"), slurm.slurm_workers(2):
         pass
 
 
@@ -33,7 +33,7 @@ def test_certificate_and_key_are_new_each_time_and_closed_to_others(tmp_path: Pa
     keys = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        security = jobqueue._credentials(tmp_path / name)
+        security = slurm._credentials(tmp_path / name)
         assert security.require_encryption
         assert {path.stat().st_mode & 0o777 for path in (tmp_path / name).iterdir()} == {0o600}
         keys.append((tmp_path / name / "tls_key.pem").read_bytes())
@@ -44,13 +44,13 @@ def test_a_job_inside_a_job_forgets_the_outer_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SLURM_CONF", "/somewhere/slurm.conf")
     for name in ("SLURM_JOB_ID", "SLURM_MEM_PER_CPU", "SBATCH_EXPORT", "SRUN_DEBUG", "PMI_RANK"):
         monkeypatch.setenv(name, "1")
-    jobqueue._forget_surrounding_job()
+    slurm._forget_surrounding_job()
     assert [name for name in os.environ if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "PMI_"))] == ["SLURM_CONF"]
 
 
 def numba_cache(scratch: Path) -> Path:
     """Where a worker's job would keep its compiled loops."""
-    script = "\n".join([*jobqueue._numba_cache(), "env"])
+    script = "\n".join([*slurm._numba_cache(), "env"])
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(scratch)}
     said = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
     found = dict(line.partition("=")[::2] for line in said.splitlines())

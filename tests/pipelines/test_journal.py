@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.compute.journal import Journal
 from pipelines.errors import DataError
-from pipelines.journal import Journal
 
 
 def entries(path: Path) -> list[dict[str, object]]:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines import codes
-from pipelines.cubes import ProtectedCube
-from pipelines.figures import Figures
+from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.figures import Figures
 from pipelines.measures.stage import derive
-from pipelines.permit import Table
+from pipelines.site.permit import Table
+from pipelines.study import codes
 from tests.pipelines.test_derived import cube_of
 
 CLASSES = Table(

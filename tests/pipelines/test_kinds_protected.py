@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines import storage
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.aggregation.stage import additive, notes
-from pipelines.cubes import Cube, time_table
+from pipelines.cubes.cube import Cube, time_table
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.protect import protect
-from pipelines.permit import Table
-from pipelines.policy import Policy
+from pipelines.files.digests import digest
 from pipelines.release.stage import audit
-from pipelines.specification import together
+from pipelines.site.permit import Table
+from pipelines.study.table import together
 from tests.properties.test_time_twin import SOURCES, STUDY, TABLES, edges
 
 KINDS = {table.table: table for table in TABLES}
@@ -31,7 +31,7 @@ def cubes(table: Table, seed: int) -> list[Cube]:
         parts.append((time_table(table.table), table.time, measures))
     return [
         Cube(
-            name, "t", storage.digest(*what), layout.dimensions, measures, {each: additive(layout, each) for each in measures},
+            name, "t", digest(*what), layout.dimensions, measures, {each: additive(layout, each) for each in measures},
             tuple((each, "persons") for each in ("events", "person_days", "transitions", "values") if each in measures),
             notes(layout, measures),
         )

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines import tables
 from pipelines.errors import SettingsError
+from pipelines.files import people
 from pipelines.linkage.encode import Encoded, encode_columns
 from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import fixed_fields, parse_rule
@@ -80,7 +80,7 @@ def records(seed: int, n: int) -> list[dict[str, str | None]]:
 
 
 def encoded(rows: Sequence[Mapping[str, str | None]]) -> Encoded:
-    columns = {name: tables.code([pa.chunked_array([pa.array([row[name] for row in rows], pa.string())])]) for name in FIELDS}
+    columns = {name: people.code([pa.chunked_array([pa.array([row[name] for row in rows], pa.string())])]) for name in FIELDS}
     return encode_columns(FIELDS, columns, np.array([0, len(rows)], np.int64))
 
 
@@ -217,14 +217,14 @@ def test_a_block_that_is_too_large_is_refused_with_what_to_do() -> None:
 
 
 def test_a_large_block_is_divided_key_after_key_and_others_are_not() -> None:
-    people = (
+    named = (
         [("a", "x", "1950-01-01")] * 3
         + [("a", "y", "1950-01-01")] * 2
         + [("a", "y", "1960-01-01")] * 3
         + [("a", None, None)]
         + [("b", None, None), ("b", "x", None)]
     )
-    rows = encoded([{"given": given, "surname": surname, "birth": birth, "tags": None, "size": None} for given, surname, birth in people])
+    rows = encoded([{"given": given, "surname": surname, "birth": birth, "tags": None, "size": None} for given, surname, birth in named])
     once = blocked_by(rows, ["given"], largest=10, divisors=["surname"])
     assert (once.divided, once.left_out, once.largest) == (1, 1, (5, 3, 2))
     twice = blocked_by(rows, ["given"], largest=3, divisors=["surname", "year(birth)"])

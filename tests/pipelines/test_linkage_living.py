@@ -15,7 +15,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError, SettingsError
 from pipelines.linkage import living_state
 from pipelines.linkage.engine import MARGIN, Clock, Linked, link_tables

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import documents
 from pipelines.linkage import link
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot
 from pipelines.store import build
 from tests.made_region import region
 from tests.nights import deliver, events, identities, make_site
@@ -24,9 +24,9 @@ DRIVER = """
 import os, sys
 from pathlib import Path
 os.umask(0o077)
-from pipelines.compute import ranks
+from pipelines.compute.ranks import ranks
 from pipelines.linkage import link
-from pipelines.site import Site
+from pipelines.site.site import Site
 from pipelines.store import build
 with ranks() as each:
     if each.size != int(sys.argv[2]):
@@ -54,8 +54,8 @@ def night(root: Path) -> Site:
 
 
 def outcome(site: Site) -> list[Any]:
-    shards = [storage.read_json(shard.path / "shard.json") for shard in Snapshot.load(site).shards]
-    return [storage.read_json(site.receipt("linkage")), storage.read_json(site.receipt("store")), shards]
+    shards = [documents.read_json(shard.path / "shard.json") for shard in Snapshot.load(site).shards]
+    return [documents.read_json(site.receipt("linkage")), documents.read_json(site.receipt("store")), shards]
 
 
 @pytest.mark.skipif(not MPIEXEC.exists(), reason="there is no mpiexec beside this Python")

@@ -10,22 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import definition, storage
 from pipelines.aggregation.stage import aggregate
 from pipelines.cohort.stage import select_cohort
-from pipelines.compute import LocalWorkers, Ranks
-from pipelines.cube_files import read_cubes
+from pipelines.compute.ranks import Ranks
+from pipelines.compute.workers import LocalWorkers
+from pipelines.cubes.files import read_cubes
+from pipelines.files import documents, sealed
+from pipelines.files.frames import Frame, take
+from pipelines.files.schemas import LINKS, PERSON_INDEX, PERSONS, TIES, UNITS, Schema
 from pipelines.linkage.draws import choices, drawn_index, lots, odds
-from pipelines.linkage_error import differences, drawn, interval, linkage_error
-from pipelines.permit import Permit
-from pipelines.project import Project
-from pipelines.schemas import LINKS, PERSON_INDEX, PERSONS, TIES, UNITS, Schema
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot, index_folder
-from pipelines.storage import Frame
+from pipelines.site.permit import Permit
+from pipelines.site.project import Project
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot, index_folder
 from pipelines.store import build
+from pipelines.study import definition
 from tests.made_region import Region, region
 from tests.nights import deliver, events, identities, linked_and_stored, make_site, record
+from workflows.linkage_draws import differences, drawn, interval, linkage_error
 
 KEY = bytes(range(16))
 _PERMIT = """
@@ -97,7 +99,7 @@ def counted(site: Site) -> Project:
 def uncertain(project: Project) -> dict[str, Frame]:
     files: dict[str, Schema] = {"index": PERSON_INDEX, "persons": PERSONS, "units": UNITS, "ties": TIES}
     folder, zone = index_folder(project.site, project.snapshot.index), project.site.zone("store")
-    return {name: storage.read(folder / f"{name}.parquet", schema, zone) for name, schema in files.items()}
+    return {name: sealed.read(folder / f"{name}.parquet", schema, zone) for name, schema in files.items()}
 
 
 # ---- ties and draws ---------------------------------------------------------------------------------------------------------
@@ -183,15 +185,15 @@ def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(
     site, files = project.site, uncertain(project)
     linkage, others = drawn(project, 3)
     before = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
-    receipt = storage.read_json(site.receipt("linkage"))
+    receipt = documents.read_json(site.receipt("linkage"))
     key = site.zone("store").derived("draws of the linkage")
     changed = 0
     for draw, difference in enumerate(differences(project, linkage, others)):
         index, persons = drawn_index(*(files[name] for name in ("index", "persons", "units", "ties")), draw, key)
         folder = index_folder(site, f"draw-{draw}")
-        storage.write(index, folder / "index.parquet", PERSON_INDEX, site.zone("store"))
-        storage.write(persons, folder / "persons.parquet", PERSONS, site.zone("store"))
-        storage.write_json({**receipt, "index": f"draw-{draw}"}, site.receipt("linkage"))
+        sealed.write(index, folder / "index.parquet", PERSON_INDEX, site.zone("store"))
+        sealed.write(persons, folder / "persons.parquet", PERSONS, site.zone("store"))
+        documents.write_json({**receipt, "index": f"draw-{draw}"}, site.receipt("linkage"))
         build(site, Ranks())
         other = counted(site)
         for cube in read_cubes(other.folder / "raw", other.zone):
@@ -199,7 +201,7 @@ def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(
                 again = before[cube.table].measures[name] + difference[cube.table, name]
                 assert again.tolist() == values.tolist(), (cube.table, name)
                 changed += int(np.count_nonzero(difference[cube.table, name]))
-    storage.write_json(receipt, site.receipt("linkage"))
+    documents.write_json(receipt, site.receipt("linkage"))
     build(site, Ranks())
     assert changed > 20
 
@@ -259,7 +261,7 @@ def test_against_the_truth_more_cells_hold_than_by_rounding_but_not_all(project:
     register = [record("folkbokforing", row["ref"]) for row in made.rows["folkbokforing"]]
     named = found[np.searchsorted(files["index"]["record"], register)]  # ascending by true person
     places = np.array([facts[person] for person in named.tolist()])
-    truth = {**storage.take(files["persons"], places), "person": np.arange(len(named))}
+    truth = {**take(files["persons"], places), "person": np.arange(len(named))}
     [difference] = differences(project, (files["index"], files["persons"]), [({**files["index"], "person": true}, truth)])
     off, held, rounded = 0, 0, 0
     for (table, name), values in difference.items():

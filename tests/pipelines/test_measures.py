@@ -8,11 +8,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from pipelines.cubes import Cube, ProtectedCube
+from pipelines.cubes.cube import Cube, ProtectedCube
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.protect import protect
 from pipelines.measures.rates import garwood, rates
 from pipelines.measures.stage import derive
-from pipelines.policy import Policy
 from tests.made_cubes import flat, random_cubes
 
 

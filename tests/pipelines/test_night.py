@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from pipelines.errors import ContractError, SettingsError, StageError
-from pipelines.site import Site
+from pipelines.site.site import Site
 from tests import sites
 from workflows import night, run
 from workflows.run import Options

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import permit as permits
-from pipelines import signing
 from pipelines.errors import PermitError, SettingsError
-from pipelines.permit import Permit
-from pipelines.site import Site
+from pipelines.site import permit as permits
+from pipelines.site import signing
+from pipelines.site.permit import Permit
+from pipelines.site.site import Site
 
 EXAMPLE = Path(__file__).parents[2] / "workflows" / "mimic"
 OWNERS = {"mimic": "hospital"}

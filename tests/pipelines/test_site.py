@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import KeyFileError, SettingsError
-from pipelines.sealing import create_key
-from pipelines.site import Site, create_keys
+from pipelines.files.sealing import create_key
+from pipelines.site.site import Site, create_keys
 
 SETTINGS = "site: somewhere\nsources:\n  a: {contract: contracts/a.yaml}\n  b: {contract: contracts/b.yaml}\n"
 

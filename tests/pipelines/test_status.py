@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.compute.journal import Journal
 from pipelines.errors import DataError
-from pipelines.journal import Journal
-from pipelines.site import Site
+from pipelines.site.site import Site
 from workflows.progress import Progress
 from workflows.run import last_events
 from workflows.status import report, told

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import storage
 from pipelines.errors import DataError, KeyFileError, SpaceError
-from pipelines.schemas import NO_CATEGORY
-from pipelines.sealing import Zone, create_key
-from pipelines.storage import Category, Frame
+from pipelines.files import documents, sealed
+from pipelines.files.atomic import atomic
+from pipelines.files.digests import content_hash
+from pipelines.files.frames import Category, Frame, concat
+from pipelines.files.schemas import NO_CATEGORY
+from pipelines.files.sealing import Zone, create_key
 
 SCHEMA = {"number": "int64", "day": "day", "name": "text8", "code": "category", "small": "int8"}
 
@@ -47,14 +49,14 @@ def same(one: Frame, other: Frame) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 5, 1000])
 def test_what_is_written_comes_back(tmp_path: Path, zone: Zone, rows: int) -> None:
-    storage.write(frame(rows), tmp_path / "f.parquet", SCHEMA, zone)
-    same(frame(rows), storage.read(tmp_path / "f.parquet", SCHEMA, zone))
-    assert list(storage.read(tmp_path / "f.parquet", SCHEMA, zone, ("day",))) == ["day"]
+    sealed.write(frame(rows), tmp_path / "f.parquet", SCHEMA, zone)
+    same(frame(rows), sealed.read(tmp_path / "f.parquet", SCHEMA, zone))
+    assert list(sealed.read(tmp_path / "f.parquet", SCHEMA, zone, ("day",))) == ["day"]
 
 
 def test_nothing_can_be_read_in_a_sealed_file(tmp_path: Path, zone: Zone) -> None:
     secret: Frame = {**frame(), "name": np.array([b"KANARIE"] * 5, "S8"), "code": Category.constant("KANARIE", 5)}
-    storage.write(secret, tmp_path / "f.parquet", SCHEMA, zone)
+    sealed.write(secret, tmp_path / "f.parquet", SCHEMA, zone)
     content = (tmp_path / "f.parquet").read_bytes()
     assert b"KANARIE" not in content
     assert b"number" not in content
@@ -63,37 +65,37 @@ def test_nothing_can_be_read_in_a_sealed_file(tmp_path: Path, zone: Zone) -> Non
 
 def test_equal_content_has_one_hash_whatever_the_bytes_on_disk(tmp_path: Path, zone: Zone) -> None:
     for name in ("a", "b"):
-        storage.write(frame(), tmp_path / name, SCHEMA, zone)
+        sealed.write(frame(), tmp_path / name, SCHEMA, zone)
     assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
-    hashes = {storage.content_hash(storage.read(tmp_path / name, SCHEMA, zone), SCHEMA) for name in ("a", "b")}
-    assert hashes == {storage.content_hash(frame(), SCHEMA)}
+    hashes = {content_hash(sealed.read(tmp_path / name, SCHEMA, zone), SCHEMA) for name in ("a", "b")}
+    assert hashes == {content_hash(frame(), SCHEMA)}
     changed: Frame = {**frame(), "small": np.zeros(5, np.int8)}
-    assert storage.content_hash(changed, SCHEMA) not in hashes
+    assert content_hash(changed, SCHEMA) not in hashes
 
 
 def test_another_zones_key_opens_nothing(tmp_path: Path, zone: Zone) -> None:
-    storage.write(frame(), tmp_path / "f", SCHEMA, zone)
+    sealed.write(frame(), tmp_path / "f", SCHEMA, zone)
     create_key(tmp_path / "other.key")
     with pytest.raises(KeyFileError, match="does not open"):
-        storage.read(tmp_path / "f", SCHEMA, Zone("zone", tmp_path / "other.key"))
+        sealed.read(tmp_path / "f", SCHEMA, Zone("zone", tmp_path / "other.key"))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_a_truncated_file_is_named_and_nothing_of_it_is_used(tmp_path: Path, zone: Zone, share: float) -> None:
-    storage.write(frame(1000), tmp_path / "f", SCHEMA, zone)
+    sealed.write(frame(1000), tmp_path / "f", SCHEMA, zone)
     content = (tmp_path / "f").read_bytes()
     (tmp_path / "f").write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match=r"f: is truncated"):
-        storage.read(tmp_path / "f", SCHEMA, zone)
+        sealed.read(tmp_path / "f", SCHEMA, zone)
 
 
 def test_an_altered_byte_is_noticed(tmp_path: Path, zone: Zone) -> None:
-    storage.write(frame(1000), tmp_path / "f", SCHEMA, zone)
+    sealed.write(frame(1000), tmp_path / "f", SCHEMA, zone)
     content = bytearray((tmp_path / "f").read_bytes())
     content[60] ^= 1
     (tmp_path / "f").write_bytes(bytes(content))
     with pytest.raises(DataError):
-        storage.read(tmp_path / "f", SCHEMA, zone)
+        sealed.read(tmp_path / "f", SCHEMA, zone)
 
 
 def test_a_key_file_that_others_can_read_is_refused(zone: Zone) -> None:
@@ -104,11 +106,11 @@ def test_a_key_file_that_others_can_read_is_refused(zone: Zone) -> None:
 
 def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "f.json"
-    storage.write_json({"a": 1}, target)
-    with pytest.raises(ValueError, match="broken"), storage.atomic(target) as beside:
+    documents.write_json({"a": 1}, target)
+    with pytest.raises(ValueError, match="broken"), atomic(target) as beside:
         beside.write_text("half")
         raise ValueError("broken")
-    assert storage.read_json(target) == {"a": 1}
+    assert documents.read_json(target) == {"a": 1}
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -118,11 +120,11 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -
 def test_a_json_file_of_another_shape_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "f.json").write_text(text)
     with pytest.raises(DataError, match=words):
-        storage.read_object(tmp_path / "f.json", "snapshot")
+        documents.read_object(tmp_path / "f.json", "snapshot")
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(SpaceError, match="no room"), storage.atomic(tmp_path / "f"):
+    with pytest.raises(SpaceError, match="no room"), atomic(tmp_path / "f"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert not list(tmp_path.iterdir())
 
@@ -133,7 +135,7 @@ def test_categories_join_as_their_texts_do(parts: list[list[str | None]]) -> Non
     columns = [
         Category.of(labels, np.array([NO_CATEGORY if each is None else labels.index(each) for each in part], np.int32)) for part in parts
     ]
-    joined = storage.concat([{"code": column} for column in columns], {"code": "category"})["code"]
+    joined = concat([{"code": column} for column in columns], {"code": "category"})["code"]
     assert isinstance(joined, Category)
     assert joined.decoded() == [each for part in parts for each in part]
     assert list(joined.labels) == sorted(joined.labels)

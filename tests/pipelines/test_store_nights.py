@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError
+from pipelines.files import documents, sealed
 from pipelines.linkage import link
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot, current
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot, current
 from pipelines.store import build, prune, shard, slices
 from pipelines.store.shard import shard_hash
 from tests.made_region import Region, region
@@ -96,13 +96,13 @@ def test_two_nights_give_the_snapshot_of_one(nights: tuple[Site, dict, dict], tm
     late_delivery_and_correction(fresh, made)
     assert refresh(fresh)["snapshot"] == second["snapshot"] != first["snapshot"]
     assert descriptions(fresh) == descriptions(site)
-    linked, anew = (storage.read_json(each.receipt("linkage")) for each in (site, fresh))
+    linked, anew = (documents.read_json(each.receipt("linkage")) for each in (site, fresh))
     assert linked.pop("history") != anew.pop("history"), "which tells the nights, and nothing else does"
     assert linked == anew
 
 
 def descriptions(site: Site) -> list[Any]:
-    return [storage.read_json(shard.path / "shard.json") for shard in Snapshot.load(site).shards]
+    return [documents.read_json(shard.path / "shard.json") for shard in Snapshot.load(site).shards]
 
 
 def test_the_second_night_redoes_only_what_changed(nights: tuple[Site, dict, dict]) -> None:
@@ -187,7 +187,7 @@ def test_a_build_that_dies_leaves_the_old_snapshot_and_the_next_ends_as_if_nothi
     link(site, Ranks())
     for fatal in (2, 5, 9):
         with monkeypatch.context() as patch:
-            patch.setattr(storage, "write", dying_after(storage.write, fatal))
+            patch.setattr(sealed, "write", dying_after(sealed.write, fatal))
             with pytest.raises(KeyboardInterrupt):
                 build(site, Ranks())
         assert current(site) == first["snapshot"]

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from kernels import identity
-from pipelines import codes
-from pipelines.schemas import SETTING
-from pipelines.site import Site, create_keys
+from pipelines.files.schemas import SETTING
+from pipelines.site.site import Site, create_keys
+from pipelines.study import codes
 from pipelines.synthetic import care, generate, illness, journals, people, settings
 from pipelines.synthetic.people import COORDINATED, UNREGISTERED, People
 from tests.intake_site import KEYS

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import tables
 from pipelines.errors import DataError
+from pipelines.files import people
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=("Cs",)), max_size=6)), max_size=12)
 
@@ -33,7 +33,7 @@ def parquet(folder: Path, columns: dict[str, pa.Array | list], name: str = "peop
 
 def read(path: Path, name: str) -> list[str | None]:
     """A column as it comes in, through its codes."""
-    coded = tables.code([tables.read_text(path, [name])[name]])
+    coded = people.code([people.read_text(path, [name])[name]])
     texts = [*coded.texts(), None]
     assert len(set(coded.texts())) == len(coded.texts())
     assert coded.codes.dtype == np.int32
@@ -43,14 +43,14 @@ def read(path: Path, name: str) -> list[str | None]:
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 def test_a_csv_may_be_separated_by_comma_semicolon_or_tab(tmp_path: Path, mark: str) -> None:
     path = csv(tmp_path, f"id{mark}name{mark}note\n1{mark}Åsa{mark}x\n2{mark}{mark}y\n")
-    assert tables.columns(path) == ["id", "name", "note"]
-    assert tables.length(path) == 2
+    assert people.columns(path) == ["id", "name", "note"]
+    assert people.length(path) == 2
     assert read(path, "name") == ["Åsa", None]
 
 
 def test_quotes_hold_separators_newlines_and_quotes(tmp_path: Path) -> None:
     path = csv(tmp_path, 'id,name\n1,"Ek, Åsa"\n2,"two\nlines"\n3,"so ""called"""\n')
-    assert tables.length(path) == 3
+    assert people.length(path) == 3
     assert read(path, "name") == ["Ek, Åsa", "two\nlines", 'so "called"']
 
 
@@ -63,16 +63,16 @@ def test_numbers_in_a_csv_stay_as_they_are_written(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_it(tmp_path: Path) -> None:
     path = csv(tmp_path, b"\xef\xbb\xbfid;name\r\n1;Anna\r\n")
-    assert tables.columns(path) == ["id", "name"]
+    assert people.columns(path) == ["id", "name"]
     assert read(path, "name") == ["Anna"]
 
 
 def test_a_table_of_column_names_alone_has_no_rows(tmp_path: Path) -> None:
     for path in (csv(tmp_path, "id,name\n"), parquet(tmp_path, {"id": pa.array([], pa.int64()), "name": pa.array([], pa.string())})):
-        assert tables.columns(path) == ["id", "name"]
-        assert tables.length(path) == 0
+        assert people.columns(path) == ["id", "name"]
+        assert people.length(path) == 0
         assert read(path, "name") == []
-        assert len(tables.identifiers([(path, "id")])) == 0
+        assert len(people.identifiers([(path, "id")])) == 0
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_table_of_column_names_alone_has_no_rows(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_any_column_of_parquet_comes_in_as_text(tmp_path: Path, column: pa.Array, expected: list[str | None]) -> None:
     path = parquet(tmp_path, {"id": list(range(len(column))), "x": column})
-    assert tables.length(path) == len(column)
+    assert people.length(path) == len(column)
     assert read(path, "x") == expected
 
 
@@ -115,7 +115,7 @@ def test_a_column_of_several_row_groups_is_one(tmp_path: Path) -> None:
 @given(st.lists(TEXTS, max_size=3), st.booleans())
 def test_columns_of_several_files_share_their_codes(columns: list[list[str | None]], dictionary: bool) -> None:
     arrays = [pa.array(column, pa.string()) for column in columns]
-    coded = tables.code([pa.chunked_array([each.dictionary_encode() if dictionary else each]) for each in arrays])
+    coded = people.code([pa.chunked_array([each.dictionary_encode() if dictionary else each]) for each in arrays])
     texts = [*coded.texts(), None]
     assert [texts[code] for code in coded.codes] == [text for column in columns for text in column]
     assert len(set(coded.texts())) == len(coded.texts())
@@ -123,8 +123,8 @@ def test_columns_of_several_files_share_their_codes(columns: list[list[str | Non
 
 @given(st.lists(TEXTS, max_size=3))
 def test_what_normalising_makes_alike_gets_one_code(columns: list[list[str | None]]) -> None:
-    coded = tables.code([pa.chunked_array([pa.array(column, pa.string())]) for column in columns], tables.tidy)
-    alone = tables.tidy(pa.array([text for column in columns for text in column], pa.large_string())).to_pylist()
+    coded = people.code([pa.chunked_array([pa.array(column, pa.string())]) for column in columns], people.tidy)
+    alone = people.tidy(pa.array([text for column in columns for text in column], pa.large_string())).to_pylist()
     texts = [*coded.texts(), None]
     assert [texts[code] for code in coded.codes] == alone
     assert len(set(coded.texts())) == len(coded.texts())
@@ -137,13 +137,13 @@ def slow_tidy(text: str) -> str | None:
 @given(st.lists(st.text("aBÅé1²@ \t\n-'.,_😀", max_size=9)))
 def test_tidy_text_is_lower_case_with_one_blank_between_words(texts: list[str]) -> None:
     values = pa.array([*texts, None], pa.large_string())
-    assert tables.tidy(values).to_pylist() == [*map(slow_tidy, texts), None]
-    assert tables.trimmed(values).to_pylist() == [text.strip() or None for text in texts] + [None]
+    assert people.tidy(values).to_pylist() == [*map(slow_tidy, texts), None]
+    assert people.trimmed(values).to_pylist() == [text.strip() or None for text in texts] + [None]
 
 
 @given(TEXTS, st.integers(0, 3))
 def test_code_points_are_those_of_the_texts(texts: list[str | None], begin: int) -> None:
-    points, edges = tables.code_points(pa.array(texts, pa.large_string())[begin:])
+    points, edges = people.code_points(pa.array(texts, pa.large_string())[begin:])
     wanted = [text or "" for text in texts[begin:]]
     assert points.tolist() == [ord(letter) for text in wanted for letter in text]
     assert edges.tolist() == np.cumsum([0, *map(len, wanted)]).tolist()
@@ -151,7 +151,7 @@ def test_code_points_are_those_of_the_texts(texts: list[str | None], begin: int)
 
 @given(st.lists(st.lists(st.text(max_size=3), unique=True), max_size=3))
 def test_pooled_texts_stand_where_the_places_say(pools: list[list[str]]) -> None:
-    pool, places = tables.pooled([pa.array(each, pa.large_string()) for each in pools])
+    pool, places = people.pooled([pa.array(each, pa.large_string()) for each in pools])
     texts = pool.to_pylist()
     assert [[texts[place] for place in each] for each in places] == pools
     assert len(set(texts)) == len(texts)
@@ -159,20 +159,20 @@ def test_pooled_texts_stand_where_the_places_say(pools: list[list[str]]) -> None
 
 def test_a_mapping_is_tidy_on_both_sides_and_leaves_out_what_is_half(tmp_path: Path) -> None:
     path = csv(tmp_path, "value;group\nAnna ; A\nANN;a\n;b\nEva;\n")
-    assert tables.mapping(path, "value", "group") == {"anna": "a", "ann": "a"}
+    assert people.mapping(path, "value", "group") == {"anna": "a", "ann": "a"}
 
 
 def test_a_column_without_a_value_is_all_missing() -> None:
-    coded = tables.code([tables.nothing(2), pa.chunked_array([pa.array(["a", None])])])
+    coded = people.code([people.nothing(2), pa.chunked_array([pa.array(["a", None])])])
     assert (coded.codes.tolist(), coded.texts()) == ([-1, -1, 0, -1], ["a"])
 
 
 def test_what_is_written_is_plain_parquet_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    tables.write({"source": tables.labels(np.array([1, 0]), ["a", "b"]), "n": np.array([3, 4])}, path)
+    people.write({"source": people.labels(np.array([1, 0]), ["a", "b"]), "n": np.array([3, 4])}, path)
     assert pq.read_table(path).to_pydict() == {"source": ["b", "a"], "n": [3, 4]}
     with pytest.raises(pa.ArrowInvalid):
-        tables.write({"a": np.array([1]), "b": np.array([1, 2])}, tmp_path / "half.parquet")
+        people.write({"a": np.array([1]), "b": np.array([1, 2])}, tmp_path / "half.parquet")
     assert [each.name for each in tmp_path.iterdir()] == ["out.parquet"]
 
 
@@ -181,7 +181,7 @@ def test_what_is_written_is_plain_parquet_or_not_there(tmp_path: Path) -> None:
 
 def test_names_of_records_are_those_of_the_column_or_the_row_number(tmp_path: Path) -> None:
     first, second = csv(tmp_path, "id,x\nb,1\na,2\n"), parquet(tmp_path, {"number": [7, 8]})
-    assert tables.identifiers([(first, "id"), (second, None), (second, "number")]).to_pylist() == ["b", "a", "1", "2", "7", "8"]
+    assert people.identifiers([(first, "id"), (second, None), (second, "number")]).to_pylist() == ["b", "a", "1", "2", "7", "8"]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_names_of_records_are_those_of_the_column_or_the_row_number(tmp_path: Pa
 )
 def test_names_of_records_may_be_of_any_kind(tmp_path: Path, column: pa.Array) -> None:
     path = parquet(tmp_path, {"id": column})
-    assert tables.identifiers([(path, "id")]).to_pylist() == ["7", "8", "9"]
+    assert people.identifiers([(path, "id")]).to_pylist() == ["7", "8", "9"]
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string()), pa.large_string()])
@@ -208,7 +208,7 @@ def test_names_that_are_missing_or_repeated_are_refused_without_being_shown(
         csv(tmp_path, "id,x\n" + "".join(f"{each or ''},1\n" for each in ids)),
     ):
         with pytest.raises(DataError) as caught:
-            tables.identifiers([(path, "id")])
+            people.identifiers([(path, "id")])
         assert fault in str(caught.value)
         assert str(path) in str(caught.value)
         assert "SECRET" not in str(caught.value)
@@ -220,7 +220,7 @@ def test_names_that_are_missing_or_repeated_are_refused_without_being_shown(
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     for path in (csv(tmp_path, "id,name\n1,SECRET\n"), parquet(tmp_path, {"id": [1], "name": ["SECRET"]})):
         with pytest.raises(DataError, match="has no column nmae; name one of id, name") as caught:
-            tables.read_text(path, ["id", "nmae"])
+            people.read_text(path, ["id", "nmae"])
         assert "SECRET" not in str(caught.value)
 
 
@@ -238,7 +238,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_file_that_does_not_read_is_one_clear_error(tmp_path: Path, name: str) -> None:
     path = csv(tmp_path, FAULTS[name], name)
-    for reading in (lambda: tables.read_text(path, ["name"]), lambda: tables.identifiers([(path, "name")])):
+    for reading in (lambda: people.read_text(path, ["name"]), lambda: people.identifiers([(path, "name")])):
         with pytest.raises(DataError) as caught:
             reading()
         assert str(path) in str(caught.value)
@@ -252,16 +252,16 @@ def test_a_parquet_file_cut_short_or_altered_is_one_clear_error(tmp_path: Path) 
     for broken in (whole[:-20], whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :], whole[:-8] + b"\xff\xff\xff\x7fPAR1"):
         path.write_bytes(broken)
         with pytest.raises(DataError, match="does not read as Parquet") as caught:
-            tables.read_text(path, ["name"])
+            people.read_text(path, ["name"])
         assert "SECRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["people.csv", "people.parquet"])
 def test_a_folder_and_a_file_that_is_not_there_are_said_to_be_so(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="is not there"):
-        tables.length(tmp_path / name)
+        people.length(tmp_path / name)
     (tmp_path / name).mkdir()
-    for reading in (tables.length, tables.columns, lambda path: tables.read_text(path, ["name"])):
+    for reading in (people.length, people.columns, lambda path: people.read_text(path, ["name"])):
         with pytest.raises(DataError, match="is a folder"):
             reading(tmp_path / name)
 
@@ -276,14 +276,14 @@ def test_a_folder_and_a_file_that_is_not_there_are_said_to_be_so(tmp_path: Path,
 def test_a_column_that_is_no_text_and_cannot_be_made_one_is_one_clear_error(tmp_path: Path, column: pa.Array) -> None:
     path = parquet(tmp_path, {"x": column})
     with pytest.raises(DataError, match="x holds neither texts nor numbers") as caught:
-        tables.read_text(path, ["x"])
+        people.read_text(path, ["x"])
     assert "SECRET" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 def test_a_dictionary_may_hold_null_among_its_values() -> None:
     column = pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array(["a", None]))
-    assert tables.code([pa.chunked_array([column])]).codes.tolist() == [0, -1, -1]
+    assert people.code([pa.chunked_array([column])]).codes.tolist() == [0, -1, -1]
 
 
 def test_two_columns_of_one_name_are_one_clear_error(tmp_path: Path) -> None:
@@ -292,5 +292,5 @@ def test_two_columns_of_one_name_are_one_clear_error(tmp_path: Path) -> None:
     for path in (csv(tmp_path, "id,name,name\n1,a,SECRET\n"), other):
         assert read(path, "id") == ["1"]
         with pytest.raises(DataError, match="has several columns name") as caught:
-            tables.read_text(path, ["name"])
+            people.read_text(path, ["name"])
         assert "SECRET" not in str(caught.value)

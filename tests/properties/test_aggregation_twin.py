@@ -13,10 +13,10 @@ from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.aggregation.stage import additive
 from pipelines.cohort.stage import select
-from pipelines.definition import Definition, Study
-from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN, SETTING
-from pipelines.storage import Category, Frame
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import DAY_UNKNOWN, SETTING
+from pipelines.site.permit import Table
+from pipelines.study.definition import Definition, Study
 from tests.people import MadeShard, make_shard
 
 STUDY = Study(**{"from": date(2018, 1, 1), "to": date(2021, 12, 31)})

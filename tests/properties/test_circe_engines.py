@@ -8,9 +8,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from pipelines import duck
-from pipelines.cdm import Cdm
-from pipelines.cohort import circe, engine, sql
+from pipelines.cohort import circe, duck, engine, sql
+from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.results import Results
 from pipelines.errors import SettingsError

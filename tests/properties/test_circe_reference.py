@@ -9,9 +9,8 @@ from datetime import date
 
 import pytest
 
-from pipelines import duck
-from pipelines.cdm import Cdm
-from pipelines.cohort import circe, engine, sql
+from pipelines.cohort import circe, duck, engine, sql
+from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results

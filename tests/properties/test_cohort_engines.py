@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cohort.stage import select
-from pipelines.definition import Definition
+from pipelines.study.definition import Definition
 from tests.people import MadeShard, make_shard
 
 FIRST, LAST = date(2019, 1, 1), date(2020, 12, 31)

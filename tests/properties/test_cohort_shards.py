@@ -10,9 +10,9 @@ from pipelines.cohort import engine
 from pipelines.cohort.lower import lower
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
-from pipelines.definition import Definition
-from pipelines.storage import Category, Frame, take
+from pipelines.files.frames import Category, Frame, take
 from pipelines.store.shard import codes, postings
+from pipelines.study.definition import Definition
 from tests.people import MadeShard, make_shard
 from tests.properties.test_cohort_engines import definitions
 

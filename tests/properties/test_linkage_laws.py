@@ -13,13 +13,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import sealed
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import LINKS, PERSON_INDEX
 from pipelines.linkage import link
-from pipelines.schemas import LINKS, PERSON_INDEX
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot
-from pipelines.storage import Category, Frame
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot
 from pipelines.store import build
 from tests.made_region import Region, pair_quality, region
 from tests.nights import deliver, events, identities, make_site, on_ranks, record
@@ -104,7 +104,7 @@ def test_the_laws_of_a_cluster_hold(seed: int) -> None:
     made = region(seed, 80, trouble=0.5)
     with site_of(made, 1) as site:
         receipt = link(site, Ranks())
-        index = storage.read(site.store / "index" / receipt["index"] / "index.parquet", PERSON_INDEX, site.zone("store"))
+        index = sealed.read(site.store / "index" / receipt["index"] / "index.parquet", PERSON_INDEX, site.zone("store"))
     person = dict(zip(index["record"].tolist(), index["person"].tolist(), strict=True))
     assert sorted(person) == sorted(record(source, ref) for source, ref in made.truth)
     anchors = [person[record("folkbokforing", row["ref"])] for row in made.rows["folkbokforing"]]

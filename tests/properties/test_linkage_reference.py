@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import sealed
+from pipelines.files.schemas import PERSON_INDEX
 from pipelines.linkage import link
-from pipelines.schemas import PERSON_INDEX
 from tests.made_region import pair_quality
 from tests.nights import deliver, identities, make_site, record
 
@@ -25,7 +25,7 @@ def linked(root: Path, rows: list[dict[str, Any]]) -> list[int]:
     site = make_site(root, sources=("febrl",))
     deliver(site, "febrl", "d1", "2025-01-01", identities("febrl", rows))
     folder = site.store / "index" / link(site, Ranks())["index"]
-    index = storage.read(folder / "index.parquet", PERSON_INDEX, site.zone("store"))
+    index = sealed.read(folder / "index.parquet", PERSON_INDEX, site.zone("store"))
     person = dict(zip(index["record"].tolist(), index["person"].tolist(), strict=True))
     return [person[record("febrl", row["ref"])] for row in rows]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.disclosure.generated import Published, attacked, drawn
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.system import build
-from pipelines.policy import Policy
 
 KINDS = {"sums": Attackers("sums", singletons=False), "rule": Attackers("rule", singletons=False), "rule, alone": Attackers()}
 

@@ -18,11 +18,11 @@ from kernels.exits import NEVER, exit_bands
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.aggregation.stage import additive, merged
-from pipelines.definition import Study
 from pipelines.errors import DataError
-from pipelines.permit import Table
-from pipelines.schemas import DAY_UNKNOWN, KIND, KINDS, SETTINGS, VALUE_MISSING
-from pipelines.storage import Category, Frame, take
+from pipelines.files.frames import Category, Frame, take
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, KINDS, SETTINGS, VALUE_MISSING
+from pipelines.site.permit import Table
+from pipelines.study.definition import Study
 from tests.people import MadeShard, make_shard
 
 STUDY = Study(**{"from": date(2018, 1, 3), "to": date(2021, 6, 15)})

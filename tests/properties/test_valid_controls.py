@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import duck
+from pipelines.cohort import duck
 from pipelines.cohort.controls import Matching, find_controls
 from pipelines.cohort.stage import select
-from pipelines.definition import Definition
-from pipelines.schemas import DAY_UNKNOWN, KIND, MEMBERS
-from pipelines.storage import Category, Frame, concat, take
+from pipelines.files.frames import Category, Frame, concat, take
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, MEMBERS
 from pipelines.store.shard import codes, postings
+from pipelines.study.definition import Definition
 from tests.people import MadeShard, make_shard
 
 FIRST, LAST = date(2018, 1, 1), date(2020, 12, 31)

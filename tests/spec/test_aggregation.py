@@ -10,13 +10,13 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipelines import codes
 from pipelines.aggregation.layout import Layout
-from pipelines.cubes import Dimension
-from pipelines.definition import Study
+from pipelines.cubes.cube import Dimension
 from pipelines.errors import SettingsError
-from pipelines.permit import Table
-from pipelines.specification import together
+from pipelines.site.permit import Table
+from pipelines.study import codes
+from pipelines.study.definition import Study
+from pipelines.study.table import together
 
 STUDY = Study(**{"from": date(2020, 1, 1), "to": date(2021, 3, 1)})
 YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from pipelines.cohort.stage import select
-from pipelines.definition import Definition, day_number
-from pipelines.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
-from pipelines.storage import Category, Frame
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
 from pipelines.store.shard import codes, postings
+from pipelines.study.definition import Definition, day_number
 from tests.people import MadeShard
 
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.stage import select
-from pipelines.definition import Definition
-from pipelines.schemas import DAY_UNKNOWN, MEMBERS
-from pipelines.storage import Category, concat
+from pipelines.files.frames import Category, concat
+from pipelines.files.schemas import DAY_UNKNOWN, MEMBERS
+from pipelines.study.definition import Definition
 from tests.people import MadeShard
 from tests.spec.test_cohort import day, definition, person
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.cubes import Cube, ProtectedCube
+from pipelines.cubes.cube import Cube, ProtectedCube
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import Protection, protect
 from pipelines.disclosure.suppression.search import Search
 from pipelines.disclosure.suppression.system import System
 from pipelines.errors import DataError, DisclosureError
-from pipelines.policy import Policy
 from tests.made_cubes import cell, count, dimension, flat, from_frequencies
 
 

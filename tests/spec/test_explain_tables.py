@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.aggregation.explain import sentences
-from pipelines.permit import Table
+from pipelines.site.permit import Table
 
 SURVIVAL = {"count": "survival", "codes": ["A"], "step": 30, "until": 90}
 VALUES = {"count": "values", "unit": "kg", "range": [0, 200], "classes": [80]}

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import audit
 from pipelines.cohort.feasibility import Told, question, told
-from pipelines.definition import Definition
 from pipelines.errors import PermitError, SettingsError
-from pipelines.permit import Permit
-from pipelines.site import Feasibility, Site
+from pipelines.site import audit
+from pipelines.site.permit import Permit
+from pipelines.site.site import Feasibility, Site
+from pipelines.study.definition import Definition
 from tests.spec.test_cohort import definition
 from workflows import feasibility
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, VALUE_SCALE
 from pipelines.intake.contract import Contract
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, VALUE_SCALE
 from tests.intake_site import DIAGNOSES, LABS, PATIENTS, PEOPLE, contract, events, identities, quarantine, receipt, site
 
 EPOCH = date(1970, 1, 1)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from pipelines import codes
+from pipelines.study import codes
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files import documents, sealed
+from pipelines.files.schemas import DAY_UNKNOWN, LINKS, PERSON_INDEX, PERSONS
 from pipelines.linkage import link
-from pipelines.schemas import DAY_UNKNOWN, LINKS, PERSON_INDEX, PERSONS
-from pipelines.site import Site
+from pipelines.site.site import Site
 from tests.made_region import region
 from tests.nights import day, deliver, identities, make_site, record
 
@@ -25,8 +25,8 @@ class Linked:
     def __init__(self, site: Site) -> None:
         self.site, self.receipt = site, link(site, Ranks())
         folder = site.store / "index" / self.receipt["index"]
-        index = storage.read(folder / "index.parquet", PERSON_INDEX, site.zone("store"))
-        persons = storage.read(folder / "persons.parquet", PERSONS, site.zone("store"))
+        index = sealed.read(folder / "index.parquet", PERSON_INDEX, site.zone("store"))
+        persons = sealed.read(folder / "persons.parquet", PERSONS, site.zone("store"))
         self._person = dict(zip(index["record"], index["person"], strict=True))
         self._link = dict(zip(index["record"], index["link"], strict=True))
         self._known = {person: (int(sex), int(birth)) for person, sex, birth in zip(*persons.values(), strict=True)}
@@ -276,7 +276,7 @@ def test_the_receipt_holds_counts_and_no_one(site: Site) -> None:
     journal(site, {**ANNA, "number": "", "kind": "none", "ref": 7})
     linked = Linked(site)
     text = site.receipt("linkage").read_text()
-    assert linked.receipt == storage.read_json(site.receipt("linkage"))
+    assert linked.receipt == documents.read_json(site.receipt("linkage"))
     assert linked.receipt["sources"]["journal_a"] == {"alone": 0, "anchor": 0, "number": 0, "weight": 1}
     assert not any(str(ANNA[name]) in text for name in ("number", "surname", "postcode"))
     assert str(linked.person("folkbokforing", 1)) not in text

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from kernels.bloom import bit_counts, dice
 from pipelines.errors import DataError, KeyFileError, SettingsError, UttagError
+from pipelines.files.yaml import load_yaml
 from pipelines.linkage.agreement import EncodingSettings, label, new_key, read_key, require_same
 from pipelines.linkage.encoding import encode
-from pipelines.site import load_yaml
 
 FIELDS: list[dict[str, Any]] = [
     {"name": "given", "kind": "name"},

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import storage
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError
+from pipelines.files import sealed
+from pipelines.files.frames import Category
+from pipelines.files.schemas import NO_PERSON, PERSON_INDEX
 from pipelines.linkage import link
 from pipelines.linkage.history import read_history, replayed
-from pipelines.schemas import NO_PERSON, PERSON_INDEX
-from pipelines.site import Site
-from pipelines.storage import Category
+from pipelines.site.site import Site
 from tests.made_region import region
 from tests.nights import day, deliver, identities, make_site, on_ranks, record
 
@@ -54,7 +54,7 @@ def night(site: Site, ranks: int = 1) -> dict[str, Any]:
 
 
 def index_of(site: Site, receipt: dict[str, Any]) -> dict[int, int]:
-    index = storage.read(site.store / "index" / receipt["index"] / "index.parquet", PERSON_INDEX, site.zone("store"))
+    index = sealed.read(site.store / "index" / receipt["index"] / "index.parquet", PERSON_INDEX, site.zone("store"))
     return dict(zip(index["record"].tolist(), index["person"].tolist(), strict=True))
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.compute import Ranks
+from pipelines.compute.ranks import Ranks
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, KINDS
 from pipelines.linkage import link
-from pipelines.schemas import DAY_OPEN, DAY_UNKNOWN, KINDS
-from pipelines.site import Site
-from pipelines.snapshot import Snapshot
-from pipelines.storage import Category, Frame
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Snapshot
 from pipelines.store import build
 from tests.nights import day, deliver, events, identities, make_site
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from pipelines.cohort.stage import select
 from pipelines.cohort.strata import count_strata
-from pipelines.schemas import MEMBERS
-from pipelines.storage import concat
+from pipelines.files.frames import concat
+from pipelines.files.schemas import MEMBERS
 from tests.spec.test_cohort import definition
 from tests.spec.test_controls import CASE, someone
 

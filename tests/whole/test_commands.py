@@ -9,8 +9,8 @@ import pytest
 import typer
 from pytest import CaptureFixture, MonkeyPatch
 
-from pipelines import audit, signing
-from pipelines.site import Site
+from pipelines.site import audit, signing
+from pipelines.site.site import Site
 from tests import sites
 from workflows import cli
 

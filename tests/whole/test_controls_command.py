@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipelines import compute, storage
 from pipelines.cohort.stage import select_cohort
-from pipelines.project import Project
-from pipelines.schemas import CONTROLS
-from pipelines.site import Site
+from pipelines.compute.workers import workers
+from pipelines.files import sealed
+from pipelines.files.schemas import CONTROLS
+from pipelines.site.project import Project
+from pipelines.site.site import Site
 from tests import sites
 from tests.whole.test_commands import PERMIT
 
@@ -26,9 +27,9 @@ def test_controls_and_strata_are_tables_of_the_command_and_part_of_the_run(first
     for key in (root / "keys" / "owners").glob("*.ed25519"):
         sites.uttag("sign", permit, "--owner", key.stem, "--key", key)
     project = Project.open(Site.load(root), PERMIT)
-    with compute.workers("local", 1) as workers:
-        receipt = select_cohort(project, workers)
-    kept = storage.read(project.folder / "controls.parquet", CONTROLS, project.zone)
+    with workers("local", 1) as team:
+        receipt = select_cohort(project, team)
+    kept = sealed.read(project.folder / "controls.parquet", CONTROLS, project.zone)
     told = json.loads(sites.uttag("cohort", definition, "--snapshot", root, "--out", tmp_path / "out", "--json").stdout)
     table = pq.read_table(tmp_path / "out" / "controls.parquet")
     assert table.column_names == ["cohort_definition_id", "subject_id", "cohort_start_date", "cohort_end_date", "case_id"]

@@ -21,7 +21,7 @@ def rows(name: str) -> Iterator[dict[str, str]]:
 
 def released(site: Path, table: str) -> list[dict[str, str]]:
     from pipelines.release.publish import latest
-    from pipelines.site import Site
+    from pipelines.site.site import Site
 
     with (latest(Site.load(site), "admissions") / "tables" / f"{table}.csv").open(encoding="utf-8", newline="") as source:
         return list(csv.DictReader(source))
@@ -52,7 +52,7 @@ def first_visit() -> dict[str, str]:
 
 def test_the_bundle_verifies(mimic_released: Path) -> None:
     from pipelines.release.publish import latest
-    from pipelines.site import Site
+    from pipelines.site.site import Site
 
     assert "FAILS" not in sites.uttag("verify", latest(Site.load(mimic_released), "admissions")).stdout
 

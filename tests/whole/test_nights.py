@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import audit
 from pipelines.release.publish import latest
-from pipelines.site import Site
-from pipelines.snapshot import current
+from pipelines.site import audit
+from pipelines.site.site import Site
+from pipelines.site.snapshot import current
 from tests import sites
 from workflows.demo.run import deliver_late
 

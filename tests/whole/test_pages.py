@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.release.publish import latest
-from pipelines.site import Site
+from pipelines.site.site import Site
 from tests import sites
 from workflows.demo.report import write_report
 

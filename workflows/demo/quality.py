@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kernels.hashing import hash_rows
-from pipelines import snapshot, storage
-from pipelines.schemas import PERSON_INDEX
-from pipelines.site import Site
+from pipelines.files import sealed
+from pipelines.files.schemas import PERSON_INDEX
+from pipelines.site import snapshot
+from pipelines.site.site import Site
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def linkage_quality(site: Site) -> Quality:
     person = truth["person"].to_numpy()
 
     folder = snapshot.index_folder(site, snapshot.Snapshot.load(site).index)
-    index = storage.read(folder / "index.parquet", PERSON_INDEX, site.zone("store"), ("record", "person"))
+    index = sealed.read(folder / "index.parquet", PERSON_INDEX, site.zone("store"), ("record", "person"))
     known, cluster = np.asarray(index["record"]), np.asarray(index["person"])
     place = np.minimum(np.searchsorted(known, record), len(known) - 1)
     found = known[place] == record

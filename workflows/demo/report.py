@@ -8,12 +8,13 @@ from typing import Any
 
 import jinja2
 
-from pipelines import storage
-from pipelines.cubes import time_table
-from pipelines.figures import read_figures
-from pipelines.project import Project
+from pipelines.cubes.cube import time_table
+from pipelines.cubes.figures import read_figures
+from pipelines.files import documents
+from pipelines.files.atomic import atomic
 from pipelines.release.publish import latest
-from pipelines.site import Site
+from pipelines.site.project import Project
+from pipelines.site.site import Site
 from workflows import run
 from workflows.demo.flow import diagram
 from workflows.demo.quality import linkage_quality
@@ -31,26 +32,26 @@ def write_report(site: Site) -> Path:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     page = environment.get_template("report.html.j2").render(**_content(site, project))
     path = site.root / "report" / "index.html"
-    with storage.atomic(path) as beside:
+    with atomic(path) as beside:
         beside.write_text(page, encoding="utf-8")
     return path
 
 
 def _content(site: Site, project: Project) -> dict[str, Any]:
-    cohort = storage.read_json(project.folder / "cohort.json")
-    linkage = storage.read_json(site.receipt("linkage"))
-    proof = storage.read_json(project.folder / "proof" / "proof.json")
+    cohort = documents.read_json(project.folder / "cohort.json")
+    linkage = documents.read_json(site.receipt("linkage"))
+    proof = documents.read_json(project.folder / "proof" / "proof.json")
     quality, found = linkage_quality(site), status(site)
     bundle = latest(site, project.permit.permit)
     return {
-        "title": project.permit.title, "people": f"{storage.read_json(site.root / 'made.json')['people']:,}", "cohort": cohort,
+        "title": project.permit.title, "people": f"{documents.read_json(site.root / 'made.json')['people']:,}", "cohort": cohort,
         "facts": list(_facts(project, cohort, found)), "flow": diagram(cohort["attrition"]), "sentences": project.definition.sentences(),
         "quality": {
             "f1": f"{quality.f1:.4f}", "precision": f"{quality.precision:.2%}", "recall": f"{quality.recall:.2%}",
             "records": f"{quality.records:,}", "persons": f"{quality.persons:,}", "clusters": f"{quality.clusters:,}",
         },
         "links": [(text, f"{linkage['links'][name]:,}") for name, text in _LINKS.items()],
-        "held": storage.read_json(project.folder / "release.json").get("held", False), "version": bundle.name,
+        "held": documents.read_json(project.folder / "release.json").get("held", False), "version": bundle.name,
         "bundle": _href(site, bundle / "index.html"), "catalogue": _href(site, site.release / "index.html"),
         "tables": list(_tables(site, project, bundle)), "minimum": project.permit.policy.minimum, "attackers": proof["withstands"],
         "deliveries": list(_deliveries(site)), "stages": list(_stages(found)),
@@ -65,7 +66,7 @@ def _facts(project: Project, cohort: dict[str, Any], found: dict[str, Any]) -> I
 
 
 def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
-    counted = {each["table"]: each for each in storage.read_json(project.folder / "disclosure.json")["tables"]}
+    counted = {each["table"]: each for each in documents.read_json(project.folder / "disclosure.json")["tables"]}
     for table in project.permit.tables:
         parts = [counted[name] for name in (table.table, time_table(table.table)) if name in counted]
         plot = _href(site, bundle / "plots" / f"{table.table}.svg")
@@ -84,7 +85,7 @@ def _part(site: Site, bundle: Path, counts: dict[str, Any]) -> dict[str, str]:
 
 def _deliveries(site: Site) -> Iterator[dict[str, Any]]:
     for each in site.deliveries():
-        receipt = storage.read_json(site.receipt("intake", each))
+        receipt = documents.read_json(site.receipt("intake", each))
         turned_away = receipt["rows_read"] - receipt["rows_accepted"]
         yield {
             "name": f"{each.source} / {each.delivery}", "status": receipt["status"], "read": f"{receipt['rows_read']:,}",

@@ -6,12 +6,13 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from pipelines import permit as permits
-from pipelines import signing, storage
 from pipelines.errors import SettingsError
+from pipelines.files import documents
 from pipelines.intake.contract import Contract
-from pipelines.permit import Permit
-from pipelines.site import ZONES, Site, create_keys
+from pipelines.site import permit as permits
+from pipelines.site import signing
+from pipelines.site.permit import Permit
+from pipelines.site.site import ZONES, Site, create_keys
 from pipelines.synthetic.generate import generate
 from workflows import run
 from workflows.demo.report import write_report
@@ -41,7 +42,7 @@ def make_site(out: Path, people: int, seed: int) -> Site:
     made = {"people": people, "seed": seed}
     mark = out / "made.json"
     if mark.exists():
-        if storage.read_json(mark) != made:
+        if documents.read_json(mark) != made:
             raise SettingsError(out, "holds another made-up region", "remove it, or choose another --out")
         return Site.load(out)
     if out.exists() and any(out.iterdir()) and not (out / "making").exists():
@@ -57,7 +58,7 @@ def make_site(out: Path, people: int, seed: int) -> Site:
     site = Site.load(out)
     _sign_permits(site, seed)
     (out / "making").unlink()
-    storage.write_json(made, mark)
+    documents.write_json(made, mark)
     return site
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from kernels.cell_key import MODULUS
 from kernels.hashing import hash_rows
-from pipelines import tables
 from pipelines.disclosure.case import Case
 from pipelines.disclosure.methods import CellKey
 from pipelines.errors import DataError, KeyFileError, SettingsError
+from pipelines.files import people
 
 _LEAST: Final = 32  # bytes of a key file
 
@@ -24,7 +24,7 @@ def of_inner(case: Case, method: CellKey) -> tuple[np.ndarray, np.ndarray]:
     column = method.record_keys or case.specification.person
     if column is None:
         raise SettingsError("specification: person", "is not said, and key_file makes keys of it", "name the column that says who it is")
-    texts = tables.read_text(path, list(dict.fromkeys([*case.inner.codes, column])))
+    texts = people.read_text(path, list(dict.fromkeys([*case.inner.codes, column])))
     rows = np.column_stack([_places(texts[name], case.inner.names[name]) for name in case.inner.codes])
     own = np.column_stack(list(case.inner.codes.values()))
     _, numbers = np.unique(np.concatenate([own, rows]), axis=0, return_inverse=True)
@@ -36,7 +36,7 @@ def of_inner(case: Case, method: CellKey) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _places(column: object, names: list[str]) -> np.ndarray:
-    coded = tables.code([column], tables.trimmed)  # type: ignore[list-item]
+    coded = people.code([column], people.trimmed)  # type: ignore[list-item]
     place = {name: number for number, name in enumerate(names)}
     return np.array([place[text] for text in coded.texts()], np.int64)[coded.codes]
 

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from kernels.cell_key import MODULUS
-from pipelines import tables
 from pipelines.errors import DataError
+from pipelines.files import people
 
 _EXACT: Final = 1e-6
 _NAMES: Final = ("i", "j", "p")
@@ -57,11 +57,11 @@ def read(path: Path) -> Transitions:
     """
     if not path.is_file():
         raise DataError(path, "is not there", "name the CSV of a table of transitions, or leave it out to have one made")
-    there = tables.columns(path)
+    there = people.columns(path)
     if missing := [name for name in _NAMES if name not in there]:
         raise DataError(path, f"has no column {missing[0]}", "a table of transitions has the columns i, j and p")
     cumulated = [name for name in _CUMULATED if name in there][:1]
-    texts = tables.read_text(path, [*_NAMES, *cumulated])
+    texts = people.read_text(path, [*_NAMES, *cumulated])
     try:
         i, j, p, *sums = (np.array([float(text) for text in texts[name].to_pylist()]) for name in (*_NAMES, *cumulated))
     except (TypeError, ValueError):

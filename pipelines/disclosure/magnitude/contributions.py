@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import tables
-from pipelines.cubes import Cube
+from pipelines.cubes.cube import Cube
 from pipelines.disclosure.standing import standing
 from pipelines.errors import DataError
+from pipelines.files import people
 
 _MOST_DECIMALS: Final = 6
 _MOST: Final = 10**15  # of all contributions together, in the finest unit
@@ -39,7 +39,7 @@ def contributions(path: Path, name: str, texts: Any, cell: np.ndarray, who: np.n
 
     Rows of one contributor in one cell are added. Raises `DataError`, without any value, where an amount is negative or no number.
     """
-    coded = tables.code([texts], tables.trimmed)
+    coded = people.code([texts], people.trimmed)
     numbers, wrong = _numbers(coded.texts())
     rows = np.where(coded.codes < 0, len(numbers), coded.codes)
     if bad := int(np.append(wrong, True)[rows].sum()):

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sparse
 
-from pipelines.cubes import Cube, Dimension
+from pipelines.cubes.cube import Cube, Dimension
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.memory.store import Release, Remembered
 from pipelines.disclosure.standing import standing
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.system import Before, System, assemble
-from pipelines.policy import Policy
 
 _SEED = 7_151
 

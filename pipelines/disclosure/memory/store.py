@@ -17,11 +17,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines import storage
-from pipelines.cubes import TOTAL, Dimension
+from pipelines.cubes.cube import TOTAL, Dimension
 from pipelines.errors import DataError, SettingsError
-from pipelines.schemas import Schema
-from pipelines.sealing import Zone, create_key
+from pipelines.files import documents, sealed
+from pipelines.files.atomic import locked
+from pipelines.files.frames import Frame, array
+from pipelines.files.schemas import Schema
+from pipelines.files.sealing import Zone, create_key
 
 FORMAT: Final = 1
 _RESTORE: Final = "restore it from a copy; until then nothing can be proved beside it, and nothing is released"
@@ -71,7 +73,7 @@ class Memory:
 
     def _whole(self, folder: Path) -> Release:
         try:
-            about = storage.read_object(folder / "about.json", "format", "tables", "seal")
+            about = documents.read_object(folder / "about.json", "format", "tables", "seal")
             if about["format"] == FORMAT:
                 release = self._read(folder, about)
                 if about["seal"] == self._seal(about["tables"]):
@@ -82,22 +84,22 @@ class Memory:
 
     def _seal(self, tables: object) -> str:
         """What nobody can make for other dimensions without the key."""
-        return hashlib.blake2b(storage.canonical_json(tables), digest_size=20, key=self.zone.derived("seal", 32)).hexdigest()
+        return hashlib.blake2b(documents.canonical_json(tables), digest_size=20, key=self.zone.derived("seal", 32)).hexdigest()
 
     def _read(self, folder: Path, about: dict[str, Any]) -> Release:
         schema = _persons([len(each["dimensions"]) for each in about["tables"]])
         persons, cells = (
-            storage.read(folder / "persons.parquet", schema, self.zone),
-            storage.read(folder / "cells.parquet", _CELLS, self.zone),
+            sealed.read(folder / "persons.parquet", schema, self.zone),
+            sealed.read(folder / "cells.parquet", _CELLS, self.zone),
         )
         tables = []
         for number, each in enumerate(about["tables"]):
             dimensions = tuple(_dimension(name, codes, parents) for name, codes, parents in each["dimensions"])
-            own = storage.array(cells, "table") == number
-            places = [storage.array(persons, f"place_{number}_{axis}") for axis in range(len(dimensions))]
-            hidden, sensitive = (storage.array(cells, name)[own].astype(bool) for name in ("hidden", "sensitive"))
+            own = array(cells, "table") == number
+            places = [array(persons, f"place_{number}_{axis}") for axis in range(len(dimensions))]
+            hidden, sensitive = (array(cells, name)[own].astype(bool) for name in ("hidden", "sensitive"))
             tables.append(Remembered(each["table"], dimensions, np.stack(places, axis=1).astype(np.int32), hidden, sensitive))
-        return Release(np.stack([storage.array(persons, name) for name in _PERSONS], axis=1), tuple(tables))
+        return Release(np.stack([array(persons, name) for name in _PERSONS], axis=1), tuple(tables))
 
     def add(self, release: Release) -> int:
         """Remember a release; its number."""
@@ -106,21 +108,21 @@ class Memory:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         order = np.lexsort((release.persons[:, 1], release.persons[:, 0]))
-        frame: storage.Frame = {"high": release.persons[order, 0], "low": release.persons[order, 1]}
+        frame: Frame = {"high": release.persons[order, 0], "low": release.persons[order, 1]}
         for table, each in enumerate(release.tables):
             frame |= {f"place_{table}_{axis}": each.places[order, axis].astype(np.int32) for axis in range(len(each.dimensions))}
-        storage.write(frame, beside / "persons.parquet", _persons([len(each.dimensions) for each in release.tables]), self.zone)
-        cells: storage.Frame = {
+        sealed.write(frame, beside / "persons.parquet", _persons([len(each.dimensions) for each in release.tables]), self.zone)
+        cells: Frame = {
             "table": np.repeat(np.arange(len(release.tables), dtype=np.int32), [len(each.hidden) for each in release.tables]),
             "hidden": np.concatenate([each.hidden for each in release.tables]).astype(np.int8),
             "sensitive": np.concatenate([each.sensitive for each in release.tables]).astype(np.int8),
         }
-        storage.write(cells, beside / "cells.parquet", _CELLS, self.zone)
+        sealed.write(cells, beside / "cells.parquet", _CELLS, self.zone)
         tables = [
             {"table": each.name, "dimensions": [[axis.name, list(axis.codes), list(axis.parents)] for axis in each.dimensions]}
             for each in release.tables
         ]
-        storage.write_json({"format": FORMAT, "tables": tables, "seal": self._seal(tables)}, beside / "about.json")
+        documents.write_json({"format": FORMAT, "tables": tables, "seal": self._seal(tables)}, beside / "about.json")
         beside.rename(self.folder / f"{number:04}")
         _synced(self.folder)
         self._numbers.append(number)
@@ -135,7 +137,7 @@ def opened(folder: Path) -> Iterator[Memory]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077:
         raise SettingsError("memory", f"{folder.name} can be read by others", "chmod 700 it")
-    with storage.locked(folder / "lock", "memory", "another release is being protected with it", "wait until it has ended"):
+    with locked(folder / "lock", "memory", "another release is being protected with it", "wait until it has ended"):
         if not (folder / "key").exists():
             if any(path.name.isdigit() for path in folder.iterdir()):
                 raise DataError(folder, "has releases, but no key", "restore the key; without it nothing can be proved about them")

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines import storage
 from pipelines.disclosure.altered import Altered, Say
 from pipelines.disclosure.atoms import Atoms
 from pipelines.disclosure.case import Case
 from pipelines.disclosure.methods import Noise
 from pipelines.disclosure.noise import ledger, mechanism
 from pipelines.errors import SettingsError
+from pipelines.files.digests import digest
 
 
 def perturbed(case: Case, atoms: Atoms, method: Noise, say: Say) -> Altered:
@@ -28,7 +28,7 @@ def perturbed(case: Case, atoms: Atoms, method: Noise, say: Say) -> Altered:
         method.budget,
         method.epsilon,
         method.delta or 0.0,
-        storage.digest(case.specification.public(), *case.specification.layouts()),
+        digest(case.specification.public(), *case.specification.layouts()),
     )
     values, scale = mechanism.noisy(atoms.count, method.rows, method.epsilon, method.delta)
     say(f"{spent.epsilon:g} of a budget of {method.budget:g} is spent")

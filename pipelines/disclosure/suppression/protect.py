@@ -11,7 +11,8 @@ import scipy.sparse as sparse
 from scipy.sparse.csgraph import connected_components
 
 from kernels.elimination import determined
-from pipelines.cubes import Cube, ProtectedCube
+from pipelines.cubes.cube import Cube, ProtectedCube
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.intervals import Widening
 from pipelines.disclosure.suppression.moves import Move
@@ -19,9 +20,8 @@ from pipelines.disclosure.suppression.search import Search
 from pipelines.disclosure.suppression.singles import Guard
 from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
-from pipelines.policy import Policy
-from pipelines.schemas import Schema
-from pipelines.storage import Frame
+from pipelines.files.frames import Frame
+from pipelines.files.schemas import Schema
 
 # A move as it is kept for the gate: `change` is added to each measure of `cell` of the table at position `table`, by name.
 CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipelines.cubes import Cube, Dimension
+from pipelines.cubes.cube import Cube, Dimension
 from pipelines.disclosure.standing import standing
 
 

@@ -16,10 +16,10 @@ from itertools import combinations, pairwise
 import numpy as np
 import scipy.sparse as sparse
 
-from pipelines.cubes import PERSON_COUNTS, Cube, Dimension
+from pipelines.cubes.cube import PERSON_COUNTS, Cube, Dimension
+from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.errors import DataError
-from pipelines.policy import Policy
 
 UNBOUNDED = 1 << 40
 

@@ -1,0 +1,45 @@
+"""Workers, to which independent items are fanned out: threads of this machine or Slurm jobs, with the same results."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Workers(Protocol):
+    """Something that applies one function to many items."""
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Results in the order of the items. `function` stands at the top of a module, so that another machine can find it."""
+        ...
+
+
+class LocalWorkers:
+    """Dask's threaded scheduler on this machine."""
+
+    def __init__(self, count: int) -> None:
+        self.count = max(1, count)
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        import dask
+
+        tasks = [dask.delayed(function, pure=False)(item) for item in items]
+        scheduler = "synchronous" if self.count == 1 else "threads"
+        return list(dask.compute(*tasks, scheduler=scheduler, num_workers=self.count)) if tasks else []
+
+
+@contextlib.contextmanager
+def workers(on: str = "local", count: int = 0) -> Iterator[Workers]:
+    """Workers on this machine (`local`) or as Slurm jobs over TLS (`slurm`). `count`: 0 for as many as there are cores."""
+    if on == "slurm":
+        from pipelines.compute.slurm import slurm_workers
+
+        with slurm_workers(count or 2) as cluster:
+            yield cluster
+    else:
+        yield LocalWorkers(count or len(os.sched_getaffinity(0)))

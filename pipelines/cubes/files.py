@@ -1,0 +1,115 @@
+"""Cubes on disk: the numbers as sealed Parquet, and beside them, as JSON, what the numbers are.
+
+`<table>.parquet` has one column for each measure (and `hidden` for a protected cube, the two largest contributions for a raw one of sums),
+one row for each cell; `<table>.json` names the
+dimensions and relations. The two kinds never mix: a file says which it is, and each reader takes only its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines.cubes.cube import Cube, Dimension, ProtectedCube
+from pipelines.errors import DataError
+from pipelines.files import documents, sealed
+from pipelines.files.digests import content_hash, digest
+from pipelines.files.frames import Frame
+from pipelines.files.schemas import Schema
+from pipelines.files.sealing import Zone
+
+_RAW: Final = "raw cube"
+_PROTECTED: Final = "protected cube"
+_LARGEST: Final = ("largest", "second")
+
+
+def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
+    """Write raw counts to `folder`."""
+    largest: Frame = {} if cube.largest is None else {name: cube.largest[:, k].copy() for k, name in enumerate(_LARGEST)}
+    _write(cube, _RAW, {**cube.measures, **largest}, folder, zone)
+
+
+def read_cubes(folder: Path, zone: Zone) -> list[Cube]:
+    """Every raw cube of `folder`, by table name."""
+    cubes = []
+    for path, about in _find(folder, _RAW):
+        numbers = _numbers(path, about, zone, *(_LARGEST if about.get("largest") else ()))
+        largest = np.stack([numbers.pop(name) for name in _LARGEST], axis=1) if about.get("largest") else None
+        cubes.append(Cube(measures=numbers, largest=largest, **_description(about)))
+    return cubes
+
+
+def write_protected(cube: ProtectedCube, folder: Path, zone: Zone) -> None:
+    """Write a protected cube to `folder`."""
+    _write(cube, _PROTECTED, {**cube.measures, "hidden": cube.hidden.astype(np.int64)}, folder, zone)
+
+
+def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
+    """Every protected cube of `folder`, by table name."""
+    cubes = []
+    for path, about in _find(folder, _PROTECTED):
+        numbers = _numbers(path, about, zone, "hidden")
+        cubes.append(ProtectedCube(hidden=numbers.pop("hidden") == 1, measures=numbers, **_description(about)))
+    return cubes
+
+
+def cubes_hash(cubes: list[Cube] | list[ProtectedCube]) -> str:
+    """Hex digest of what the cubes hold: the same on every machine."""
+    parts: list[object] = []
+    for cube in cubes:
+        hidden = {"hidden": cube.hidden.astype(np.int64)} if isinstance(cube, ProtectedCube) else {}
+        numbers: Frame = {**cube.measures, **hidden}
+        parts.append([_about(cube, ""), content_hash(numbers, _schema(sorted(numbers)))])
+    return digest(*parts)
+
+
+def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
+    return {
+        "kind": kind, "table": cube.table, "title": cube.title, "population": cube.population,
+        "dimensions": [asdict(dimension) for dimension in cube.dimensions], "measures": list(cube.measures),
+        "additive": {name: list(flags) for name, flags in cube.additive.items()},
+        "at_least": [list(pair) for pair in cube.at_least], "notes": cube.notes,
+        **({"largest": True} if isinstance(cube, Cube) and cube.largest is not None else {}),
+    }  # fmt: skip
+
+
+def _write(cube: Cube | ProtectedCube, kind: str, numbers: Frame, folder: Path, zone: Zone) -> None:
+    sealed.write(numbers, folder / f"{cube.table}.parquet", _schema(list(numbers)), zone)
+    documents.write_json(_about(cube, kind), folder / f"{cube.table}.json")
+
+
+def _schema(names: list[str]) -> Schema:
+    return dict.fromkeys(names, "int64")
+
+
+def _find(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
+    if not folder.is_dir():
+        raise DataError(folder, "is not there", "run the stage that makes it again")
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        about = documents.read_json(path)
+        if isinstance(about, dict) and about.get("kind") == kind:
+            found.append((path, about))
+    return sorted(found, key=lambda each: str(each[1]["table"]))
+
+
+def _numbers(path: Path, about: dict[str, Any], zone: Zone, *more: str) -> dict[str, np.ndarray]:
+    frame = sealed.read(path.with_suffix(".parquet"), _schema([*about["measures"], *more]), zone)
+    return {name: np.asarray(column) for name, column in frame.items()}
+
+
+def _description(about: dict[str, Any]) -> dict[str, Any]:
+    dimensions = tuple(_dimension(each) for each in about["dimensions"])
+    return {
+        "table": about["table"], "title": about["title"], "population": about["population"], "dimensions": dimensions,
+        "additive": {name: tuple(flags) for name, flags in about["additive"].items()},
+        "at_least": tuple((pair[0], pair[1]) for pair in about["at_least"]), "notes": about["notes"],
+    }  # fmt: skip
+
+
+def _dimension(about: dict[str, Any]) -> Dimension:
+    listed = {name: tuple(about[name]) for name in ("codes", "labels", "parents", "levels", "values")}
+    return Dimension(name=about["name"], title=about["title"], role=about["role"], about=about["about"], **listed)

@@ -1,0 +1,1 @@
+"""Files and the tables in them: the ground that everything else stands on."""

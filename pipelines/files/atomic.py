@@ -1,0 +1,54 @@
+"""Whole or absent: a reader never meets half a file, and two writers never meet at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.errors import LockedError, SpaceError
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A name of this attempt's own to write to; renamed to `path` when the block ends well, removed when it does not."""
+    handle = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as fault:
+        raise space_or(fault, path) from None
+    try:
+        yield Path(beside)
+        with Path(beside).open("rb+") as written:
+            os.fsync(written.fileno())
+        Path(beside).replace(path)
+    except OSError as fault:
+        raise space_or(fault, path) from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            Path(beside).unlink()
+
+
+@contextlib.contextmanager
+def locked(lock: Path, place: Path | str, what: str, then: str) -> Iterator[None]:
+    """`place` is ours until the block ends or this process dies, however it dies. Raises `LockedError` (`what`, `then`) if it is not."""
+    lock.touch(mode=0o600)
+    with lock.open("rb+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LockedError(place, what, then) from None
+        yield
+
+
+def space_or(fault: OSError, path: Path) -> Exception:
+    """A `SpaceError` where a write failed for want of room, else the fault itself."""
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(fault):
+        return SpaceError(path, "there is no room to write it", "free some space and run the same command again")
+    return fault

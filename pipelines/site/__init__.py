@@ -1,0 +1,1 @@
+"""One centre: its settings, deliveries, snapshots, permits, signatures and log."""

@@ -1,0 +1,59 @@
+"""One run of one permit: the snapshot that it pins, and where what it makes lies. Sealed with the permit's own key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from pipelines.files.digests import digest
+from pipelines.files.sealing import Zone
+from pipelines.files.version import code_hash
+from pipelines.site import permit
+from pipelines.site.permit import Permit
+from pipelines.site.site import Site
+from pipelines.site.snapshot import Shard, Snapshot
+from pipelines.study import definition
+from pipelines.study.definition import Definition
+
+
+@dataclass(frozen=True)
+class Project:
+    """A permit in force, on a snapshot."""
+
+    site: Site
+    permit: Permit
+    definition: Definition
+    snapshot: Snapshot
+
+    @staticmethod
+    def open(site: Site, name: str, snapshot: str | None = None, today: date | None = None) -> Project:
+        """The permit of that name on a snapshot (the current one by default). Raises `PermitError` unless it is in force and signed."""
+        asked = Permit.load(site, name)
+        pinned = Snapshot.load(site, snapshot)
+        permit.require(site, asked, {source: each.owner for source, each in pinned.sources.items()}, today or date.today())
+        return Project(site, asked, definition.load(asked.definition_path), pinned)
+
+    @cached_property
+    def zone(self) -> Zone:
+        return self.site.zone(f"project-{self.permit.permit}")
+
+    @cached_property
+    def run(self) -> str:
+        """Name of the run: what the permit says, what it is asked of, and by which version."""
+        return digest(self.permit.payload.decode(), self.snapshot.id, code_hash())[:16]
+
+    @property
+    def folder(self) -> Path:
+        """What this run makes."""
+        return self.site.projects / self.permit.permit / "runs" / self.run
+
+    def kept(self, stage: str, shard: Shard, *meaning: object) -> Path:
+        """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never computed twice."""
+        name = digest(stage, shard.hash, code_hash(), *meaning)
+        return self.site.projects / self.permit.permit / stage / f"{name}.parquet"
+
+    def members_file(self, shard: Shard) -> Path:
+        """Where a shard's members lie."""
+        return self.kept("members", shard, self.definition.meaning, self.permit.sources)

@@ -1,0 +1,1 @@
+"""What a study asks: who is in it, which tables it counts, by which codes."""
