@@ -18,7 +18,8 @@ from benchmarks import identity
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two functions that give the same answer. Each returns a value to compare and the number of things that it did."""
+    """Two functions that give the same answer. Each returns a value to compare and the number of things that
+    it did."""
 
     title: str
     unit: str
@@ -28,7 +29,9 @@ class Comparison:
 
 
 COMPARISONS = {
-    "identity": Comparison("identity numbers checked", "numbers", identity.ours, identity.peer, identity.PEER),
+    "identity": Comparison(
+        "identity numbers checked", "numbers", identity.ours, identity.peer, identity.PEER
+    ),
 }
 
 
@@ -46,25 +49,34 @@ def side(name: str, which: str) -> None:
 
 def measured(name: str, which: str) -> dict[str, Any]:
     """What a process of its own printed."""
-    ran = subprocess.run([sys.executable, "-m", "benchmarks", name, which], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", name, which], capture_output=True, text=True, check=True
+    )
     return json.loads(ran.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Print every comparison; stop if two answers differ."""
+    """Print every comparison. Raises SystemExit where two answers differ."""
     if len(sys.argv) == 3:
         side(sys.argv[1], sys.argv[2])
         return
-    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}; {time.strftime('%Y-%m-%d')}\n")
     print(
-        "| what | peer | ratio of CPU | ours CPU s | peer CPU s | ours MiB | peer MiB |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
+        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}; "
+        f"{time.strftime('%Y-%m-%d')}\n"
+    )
+    print(
+        "| what | peer | ratio of CPU | ours CPU s | peer CPU s | ours MiB | peer MiB |\n| --- | --- | ---: "
+        "| ---: | ---: | ---: | ---: |"
     )
     for name, each in COMPARISONS.items():
         ours, peer = measured(name, "ours"), measured(name, "peer")
         if ours["answer"] != peer["answer"]:
             raise SystemExit(f"{name}: the answers differ")
         each_ours, each_peer = ours["cpu"] / ours["count"], peer["cpu"] / peer["count"]
-        figures = f"{each_peer / each_ours:.1f} | {ours['cpu']:.3f} | {peer['cpu']:.3f} | {ours['peak']:.0f} | {peer['peak']:.0f} |"
+        figures = (
+            f"{each_peer / each_ours:.1f} | {ours['cpu']:.3f} | {peer['cpu']:.3f} | "
+            f"{ours['peak']:.0f} | {peer['peak']:.0f} |"
+        )
         print(f"| {ours['count']:,} {each.title} | {each.peer_name} on {peer['count']:,} | {figures}")
 
 

@@ -20,12 +20,17 @@ def _numbers() -> np.ndarray:
     """Twelve digits each, one in ten with a wrong check digit: bytes S12."""
     random = np.random.default_rng(1)
     days = np.datetime64("1930-01-01") + random.integers(0, 30_000, _COUNT)
-    return np.array([f"{str(day).replace('-', '')}{serial:03d}{check}" for day, serial, check in _drawn(days, random)], "S12")
+    return np.array(
+        [f"{str(day).replace('-', '')}{serial:03d}{check}" for day, serial, check in _drawn(days, random)],
+        "S12",
+    )
 
 
 def _drawn(days: np.ndarray, random: np.random.Generator) -> list[tuple[Any, int, int]]:
     drawn = []
-    for day, serial, wrong in zip(days, random.integers(980, 1000, len(days)), random.random(len(days)) < 0.1, strict=True):
+    for day, serial, wrong in zip(
+        days, random.integers(980, 1000, len(days)), random.random(len(days)) < 0.1, strict=True
+    ):
         digits = f"{str(day).replace('-', '')[2:]}{serial:03d}"
         doubled = [int(each) * (2 - place % 2) for place, each in enumerate(digits)]
         check = -sum(each // 10 + each % 10 for each in doubled) % 10

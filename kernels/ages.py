@@ -24,7 +24,8 @@ def _completed(birth_day: np.ndarray, day: np.ndarray, unknown_day: int) -> np.n
 
 
 def completed_years(birth_day: np.ndarray, day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
-    """Birthdays reached by `day`: int64 (n,), -1 if the birth day is unknown. A birthday on 29 February is reached on 1 March.
+    """Birthdays reached by `day`: int64 (n,), -1 if the birth day is unknown. A birthday on 29 February is
+    reached on 1 March.
 
     `birth_day`, `day`: integers (n,). Raises ValueError if they differ in length.
     """
@@ -43,12 +44,14 @@ def _parts(day: np.ndarray, unknown_day: int) -> np.ndarray:
 
 
 def year_month_day(day: np.ndarray, unknown_day: int = -(2**31)) -> np.ndarray:
-    """Calendar year, month and day of each day number: int64 (n, 3), all 0 if the day is unknown. `day`: integers (n,)."""
+    """Calendar year, month and day of each day number: int64 (n, 3), all 0 if the day is unknown. `day`:
+    integers (n,)."""
     return _parts(day, unknown_day)
 
 
 def birthdays(birth_day: np.ndarray, years: int) -> np.ndarray:
-    """int64 (n,): the day on which each age in completed years is reached; who is born on 29 February reaches it on 1 March in other years.
+    """int64 (n,): the day on which each age in completed years is reached; who is born on 29 February reaches
+    it on 1 March in other years.
 
     `birth_day`: int64 (n,), days since 1970-01-01, known.
     """

@@ -17,7 +17,9 @@ def ones(bits: np.uint64) -> int:
 
 @intrinsic
 def _ones(_typing: Any, _bits: types.Integer) -> tuple[Any, Callable]:
-    return types.int64(types.uint64), lambda _context, builder, _signature, arguments: builder.ctpop(arguments[0])
+    return types.int64(types.uint64), lambda _context, builder, _signature, arguments: builder.ctpop(
+        arguments[0]
+    )
 
 
 @overload(ones, inline="always")

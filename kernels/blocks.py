@@ -20,7 +20,8 @@ def mix(x: np.uint64) -> np.uint64:
 
 @compiled
 def combine(keys: np.ndarray, codes: np.ndarray, derived: np.ndarray) -> None:
-    """Mix one more derived key into each row's blocking key. Changes `keys`: uint64 (n,), 0 where one of its keys is unknown.
+    """Mix one more derived key into each row's blocking key. Changes `keys`: uint64 (n,), 0 where one of its
+    keys is unknown.
 
     `codes`: int32 (n,), position of each row's value in `derived`: int64 (values,), negative for unknown.
     """
@@ -28,12 +29,17 @@ def combine(keys: np.ndarray, codes: np.ndarray, derived: np.ndarray) -> None:
         code = np.int64(codes[i])
         value = derived[code] if code >= 0 else np.int64(-1)
         if keys[i] != np.uint64(0):
-            keys[i] = mix((keys[i] + np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(value)) | np.uint64(1) if value >= 0 else np.uint64(0)
+            keys[i] = (
+                mix((keys[i] + np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(value)) | np.uint64(1)
+                if value >= 0
+                else np.uint64(0)
+            )
 
 
 @compiled
 def order_by_key(keys: np.ndarray) -> np.ndarray:
-    """Rows with a key, ascending by key and among equals as they stood: radix sort of the top 33 bits, then of what ties there.
+    """Rows with a key, ascending by key and among equals as they stood: radix sort of the top 33 bits, then
+    of what ties there.
 
     `keys`: uint64 (n,), 0 for none. Returns int32 (m,).
     """
@@ -78,8 +84,8 @@ def order_by_key(keys: np.ndarray) -> np.ndarray:
 def in_blocks(keys: np.ndarray, order: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Leave out rows that share their key with none, and number the blocks.
 
-    `keys`: uint64 (n,); `order`: int32 (m,), rows ascending by key. Fills `ids`: int32 (n,), each row's block, -1 for none.
-    Returns the rows left, int32, and where each row's block ends among them, int32.
+    `keys`: uint64 (n,); `order`: int32 (m,), rows ascending by key. Fills `ids`: int32 (n,), each row's
+    block, -1 for none. Returns the rows left, int32, and where each row's block ends among them, int32.
     """
     m = len(order)
     kept = 0

@@ -1,7 +1,9 @@
-"""Bloom filters of records, and how alike two of them are: cryptographic long-term keys (Schnell, Bachteler and Reiher, 2011).
+"""Bloom filters of records, and how alike two of them are: cryptographic long-term keys (Schnell, Bachteler
+and Reiher, 2011).
 
-A filter is a row of `words`, uint64 (n, bits / 64): bit j is bit j % 64 of word j // 64. Nothing here is keyed. Positions come from
-outside, where a key has drawn them; a position beyond the row is an out-of-range write, so callers check.
+A filter is a row of `words`, uint64 (n, bits / 64): bit j is bit j % 64 of word j // 64. Nothing here is
+keyed. Positions come from outside, where a key has drawn them; a position beyond the row is an out-of-range
+write, so callers check.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ NO_KEY = -1  # of a record that says nothing: it is in no block
 
 @inlined
 def popcount(word: np.uint64) -> np.uint64:
-    """Bits set in one word. This form of the sum is the one that compilers turn into the machine's own instruction, vectorised."""
+    """Bits set in one word. This form of the sum is the one that compilers turn into the machine's own
+    instruction, vectorised."""
     word = word - ((word >> np.uint64(1)) & _ODD)
     word = (word & _PAIRS) + ((word >> np.uint64(2)) & _PAIRS)
     word = (word + (word >> np.uint64(4))) & _NIBBLES
@@ -25,12 +28,14 @@ def popcount(word: np.uint64) -> np.uint64:
 
 
 @compiled
-def imprint(words: np.ndarray, value: np.ndarray, starts: np.ndarray, tokens: np.ndarray, positions: np.ndarray) -> None:
+def imprint(
+    words: np.ndarray, value: np.ndarray, starts: np.ndarray, tokens: np.ndarray, positions: np.ndarray
+) -> None:
     """Set the bits of one field in every row, in place.
 
-    `words`: uint64 (n, bits / 64). `value`: int64 (n,), which of the field's values each row has, negative if unknown.
-    `starts`: int64 (values + 1,), where the tokens of each value begin. `tokens`: int64 (starts[-1],), row of `positions`.
-    `positions`: int64 (distinct tokens, k), each below bits.
+    `words`: uint64 (n, bits / 64). `value`: int64 (n,), which of the field's values each row has, negative if
+    unknown. `starts`: int64 (values + 1,), where the tokens of each value begin. `tokens`: int64
+    (starts[-1],), row of `positions`. `positions`: int64 (distinct tokens, k), each below bits.
     """
     for i in range(len(value)):
         v = value[i]
@@ -44,11 +49,12 @@ def imprint(words: np.ndarray, value: np.ndarray, starts: np.ndarray, tokens: np
 
 @compiled
 def diffuse(words: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """Filters of which each bit is the exclusive or of several bits of the old one (Armknecht, Heng and Schnell, 2023).
+    """Filters of which each bit is the exclusive or of several bits of the old one (Armknecht, Heng and
+    Schnell, 2023).
 
-    With the picks (j, j + half) it is the folding of Schnell and Borgs (2016). A filter without a bit stays so.
-    `words`: uint64 (n, bits / 64). `picks`: int64 (new bits, t), each below bits; new bits is a multiple of 64.
-    Returns uint64 (n, new bits / 64).
+    With the picks (j, j + half) it is the folding of Schnell and Borgs (2016). A filter without a bit stays
+    so. `words`: uint64 (n, bits / 64). `picks`: int64 (new bits, t), each below bits; new bits is a multiple
+    of 64. Returns uint64 (n, new bits / 64).
     """
     n = len(words)
     size, t = picks.shape
@@ -79,7 +85,8 @@ def bit_counts(words: np.ndarray) -> np.ndarray:
 def dice_rows(a: np.ndarray, b: np.ndarray, count_a: int, count_b: int) -> float:
     """Dice coefficient of two filters: bits in common, twice, over bits of both (Dice, 1945).
 
-    `a`, `b`: uint64 (bits / 64,), contiguous. `count_a`, `count_b`: their bits set. An empty filter is like nothing: 0.
+    `a`, `b`: uint64 (bits / 64,), contiguous. `count_a`, `count_b`: their bits set. An empty filter is like
+    nothing: 0.
     """
     if count_a == 0 or count_b == 0:
         return 0.0
@@ -93,7 +100,8 @@ def dice_rows(a: np.ndarray, b: np.ndarray, count_a: int, count_b: int) -> float
 def dice(words: np.ndarray, counts: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Dice coefficients of pairs of rows.
 
-    `words`: uint64 (n, bits / 64), `counts`: int64 (n,) from `bit_counts`. `left`, `right`: int64 (pairs,). Returns float64 (pairs,).
+    `words`: uint64 (n, bits / 64), `counts`: int64 (n,) from `bit_counts`. `left`, `right`: int64 (pairs,).
+    Returns float64 (pairs,).
     """
     out = np.empty(len(left), np.float64)
     for p in range(len(left)):
@@ -104,10 +112,11 @@ def dice(words: np.ndarray, counts: np.ndarray, left: np.ndarray, right: np.ndar
 
 @compiled
 def sample_keys(words: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Blocking keys: the filter's bits at a few places, read as a number; like filters share some (Indyk and Motwani, 1998).
+    """Blocking keys: the filter's bits at a few places, read as a number; like filters share some (Indyk and
+    Motwani, 1998).
 
-    `words`: uint64 (n, bits / 64). `samples`: int64 (L, width), each below bits; width is at most 62. Returns int64 (n, L), `NO_KEY` for
-    filters without a bit.
+    `words`: uint64 (n, bits / 64). `samples`: int64 (L, width), each below bits; width is at most 62. Returns
+    int64 (n, L), `NO_KEY` for filters without a bit.
     """
     n = len(words)
     out = np.empty((n, len(samples)), np.int64)

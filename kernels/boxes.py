@@ -1,8 +1,9 @@
 """Boxes: short changes of a cube that leave every sum as it was, drawn around one cell.
 
-In each dimension a unit goes from a leaf beside the cell's position to one below it, and so it does in all that lies between these and
-where they meet, or it is a new one, up to the total; a box is the product of such steps, one for each dimension (Kelly, Golden and Assad
-1992 protect cells with such circuits). Of those drawn the one is taken that hides least.
+In each dimension a unit goes from a leaf beside the cell's position to one below it, and so it does in all
+that lies between these and where they meet, or it is a new one, up to the total; a box is the product of such
+steps, one for each dimension (Kelly, Golden and Assad 1992 protect cells with such circuits). Of those drawn
+the one is taken that hides least.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _DEEP = 32  # positions of a step
 
 
 class Grid(NamedTuple):
-    """`shape`, `stride`, `begin`: int64 (dimensions,); `begin` cuts the rest. `parent`: int64, of each position within its dimension, -1
-    for the total. `leaf`: bool."""
+    """`shape`, `stride`, `begin`: int64 (dimensions,); `begin` cuts the rest. `parent`: int64, of each
+    position within its dimension, -1 for the total. `leaf`: bool."""
 
     shape: np.ndarray
     stride: np.ndarray
@@ -29,7 +30,8 @@ class Grid(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """`lower`, `upper`: int64 (cells,), least and greatest change. `price`: float (cells,), of changing a cell."""
+    """`lower`, `upper`: int64 (cells,), least and greatest change. `price`: float (cells,), of changing a
+    cell."""
 
     lower: np.ndarray
     upper: np.ndarray
@@ -84,14 +86,20 @@ def _early(state: np.uint64, count: int) -> int:
 
 
 @compiled
-def find_box(grid: Grid, rules: Rules, cell: int, draws: int, most: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The cheapest of `draws` boxes that change `cell`: its cells and their changes, int64 (k,), ascending; none if no box was within the
-    rules and cost at most `most`."""
+def find_box(
+    grid: Grid, rules: Rules, cell: int, draws: int, most: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cheapest of `draws` boxes that change `cell`: its cells and their changes, int64 (k,), ascending;
+    none if no box was within the rules and cost at most `most`."""
     dimensions = len(grid.shape)
     size = 0
     for d in range(dimensions):
         size = max(size, grid.shape[d])
-    places, signs, counts = np.zeros((dimensions, _DEEP), np.int64), np.zeros((dimensions, _DEEP), np.int64), np.zeros(dimensions, np.int64)
+    places, signs, counts = (
+        np.zeros((dimensions, _DEEP), np.int64),
+        np.zeros((dimensions, _DEEP), np.int64),
+        np.zeros(dimensions, np.int64),
+    )
     below, beside = np.zeros((dimensions, size), np.int64), np.zeros((dimensions, size), np.int64)
     below_count, beside_count = np.zeros(dimensions, np.int64), np.zeros(dimensions, np.int64)
     at, turn = np.zeros(dimensions, np.int64), np.zeros(dimensions, np.int64)
@@ -130,7 +138,9 @@ def find_box(grid: Grid, rules: Rules, cell: int, draws: int, most: float, seed:
                 up = below[d, _early(state, below_count[d])]
                 down = -1
                 state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-                if at[d] > 0 and beside_count[d] > 0 and state >> np.uint64(61) > 0:  # now and then the total changes, too
+                if (
+                    at[d] > 0 and beside_count[d] > 0 and state >> np.uint64(61) > 0
+                ):  # now and then the total changes, too
                     down = beside[d, _early(state, beside_count[d])]
                 counts[d] = _step(grid, d, up, down, places, signs)
                 turn[d] = 0

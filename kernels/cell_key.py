@@ -1,6 +1,8 @@
-"""Loops of the cell-key method: keys of records are added up, and what a cell changes by is looked up by its count and its key.
+"""Loops of the cell-key method: keys of records are added up, and what a cell changes by is looked up by its
+count and its key.
 
-Keys are whole numbers from 0 to below `MODULUS`, which stands for 1: sums of whole numbers are the same in whatever order.
+Keys are whole numbers from 0 to below `MODULUS`, which stands for 1: sums of whole numbers are the same in
+whatever order.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ MODULUS = 10**12
 def add_keys(keys: np.ndarray, starts: np.ndarray, sums: np.ndarray, size: int) -> np.ndarray:
     """The sum of keys, less whole multiples of the modulus, in each of `size` sums, int64 (size,).
 
-    `keys`: int64 (n,), 0 to below the modulus. `starts`: int64 (n + 1,); key i is in sums[starts[i]:starts[i + 1]].
+    `keys`: int64 (n,), 0 to below the modulus. `starts`: int64 (n + 1,); key i is in sums[starts[i]:starts[i
+    + 1]], `sums`: int64 (entries,).
     """
     out = np.zeros(size, np.int64)
     for i in range(len(keys)):
@@ -27,12 +30,14 @@ def add_keys(keys: np.ndarray, starts: np.ndarray, sums: np.ndarray, size: int) 
 
 
 @compiled
-def look_up(count: np.ndarray, keys: np.ndarray, first: np.ndarray, bounds: np.ndarray, changes: np.ndarray) -> np.ndarray:
+def look_up(
+    count: np.ndarray, keys: np.ndarray, first: np.ndarray, bounds: np.ndarray, changes: np.ndarray
+) -> np.ndarray:
     """What each count becomes, int64 (n,).
 
-    `count`: int64 (n,), at least 0. `keys`: int64 (n,). `first`: int64 (rows + 1,), where each row of the table of transitions begins; row
-    i is for a count of i, the last row for all larger ones, too. `bounds`, `changes`: int64, of all entries: a key changes the count by
-    the first entry whose bound it is below.
+    `count`: int64 (n,), at least 0. `keys`: int64 (n,). `first`: int64 (rows + 1,), where each row of the
+    table of transitions begins; row i is for a count of i, the last row for all larger ones, too. `bounds`,
+    `changes`: int64, of all entries: a key changes the count by the first entry whose bound it is below.
     """
     out = np.empty(len(count), np.int64)
     last = len(first) - 2

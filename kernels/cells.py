@@ -1,8 +1,8 @@
 """Loops that count into the cells of a cube, every margin at once.
 
-A cube's cell is the row-major number of one position in each dimension. A row stands in the cell of its own positions and in every cell
-that has an ancestor in place of one or more of them; `spread` gives, for each dimension and position, what each ancestor adds to the cell's
-number.
+A cube's cell is the row-major number of one position in each dimension. A row stands in the cell of its own
+positions and in every cell that has an ancestor in place of one or more of them; `spread` gives, for each
+dimension and position, what each ancestor adds to the cell's number.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from kernels.jit import compiled
 def spread(parents: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """What each position of each dimension adds to a cell's number, for itself and for its ancestors.
 
-    `parents`: for each dimension the parent of each position, -1 for the total at position 0, parents before children.
-    Returns `steps`: int64 (dimensions, positions, levels) and `depth`: int64 (dimensions, positions), levels in use.
+    `parents`: for each dimension the parent of each position, -1 for the total at position 0, parents before
+    children. Returns `steps`: int64 (dimensions, positions, levels) and `depth`: int64 (dimensions,
+    positions), levels in use.
     """
     sizes = [len(each) for each in parents]
     chains = [[_chain(each, position) for position in range(len(each))] for each in parents]
     levels = max(len(chain) for each in chains for chain in each)
-    steps, depth = np.zeros((len(parents), max(sizes), levels), np.int64), np.zeros((len(parents), max(sizes)), np.int64)
+    steps, depth = (
+        np.zeros((len(parents), max(sizes), levels), np.int64),
+        np.zeros((len(parents), max(sizes)), np.int64),
+    )
     stride = int(np.prod(sizes))
     for d, each in enumerate(chains):
         stride //= sizes[d]
@@ -55,7 +59,8 @@ def _cells_of(position: np.ndarray, steps: np.ndarray, depth: np.ndarray, into: 
 
 @compiled
 def _roll_up(out: np.ndarray, steps: np.ndarray, depth: np.ndarray) -> None:
-    """Add each cell to its parents, one dimension after the other, children before parents (Gray and others 1997)."""
+    """Add each cell to its parents, one dimension after the other, children before parents (Gray and others
+    1997)."""
     for d in range(steps.shape[0]):
         size = np.sum(depth[d] > 0)
         if size < 2:
@@ -69,10 +74,13 @@ def _roll_up(out: np.ndarray, steps: np.ndarray, depth: np.ndarray) -> None:
 
 
 @compiled
-def add_up(positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int) -> np.ndarray:
+def add_up(
+    positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int
+) -> np.ndarray:
     """Sum of `amount` in every cell: of each row's own cell first, which are then added to the margins.
 
-    `positions`: int32 (n, dimensions). `amount`: int64 (n,). `steps`, `depth`: as `spread` gives them. Returns int64 (cells,).
+    `positions`: int32 (n, dimensions). `amount`: int64 (n,). `steps`, `depth`: as `spread` gives them.
+    Returns int64 (cells,).
     """
     out = np.zeros(cells, np.int64)
     for i in range(len(positions)):
@@ -85,21 +93,31 @@ def add_up(positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: 
 
 
 @compiled
-def count_distinct(group: np.ndarray, positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int) -> np.ndarray:
+def count_distinct(
+    group: np.ndarray, positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int
+) -> np.ndarray:
     """How many groups have a row in each cell, each counted once however many rows it has there.
 
-    `group`: int64 (n,), equal values side by side, non-negative. The rest as in `add_up`.
+    `group`: int64 (n,), equal values side by side, non-negative. `positions`, `steps`, `depth`: as in
+    `add_up`. Returns int64 (cells,).
     """
     return add_distinct(group, np.ones(len(group), np.int64), positions, steps, depth, cells)
 
 
 @compiled
 def add_distinct(
-    group: np.ndarray, amount: np.ndarray, positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int
+    group: np.ndarray,
+    amount: np.ndarray,
+    positions: np.ndarray,
+    steps: np.ndarray,
+    depth: np.ndarray,
+    cells: int,
 ) -> np.ndarray:
-    """Sum over the groups that have a row in each cell of what each adds, once however many rows it has there.
+    """Sum over the groups that have a row in each cell of what each adds, once however many rows it has
+    there.
 
-    `amount`: int64 (n,), the same for all rows of a group. The rest as in `count_distinct`.
+    `amount`: int64 (n,), the same for all rows of a group. `group`, `positions`, `steps`, `depth`: as in
+    `count_distinct`. Returns int64 (cells,).
     """
     out = np.zeros(cells, np.int64)
     last = np.full(cells, -1, np.int64)
@@ -128,11 +146,16 @@ def _ranked(largest: np.ndarray, cell: int, amount: int) -> None:
 
 @compiled
 def two_largest(
-    group: np.ndarray, positions: np.ndarray, amount: np.ndarray, steps: np.ndarray, depth: np.ndarray, cells: int
+    group: np.ndarray,
+    positions: np.ndarray,
+    amount: np.ndarray,
+    steps: np.ndarray,
+    depth: np.ndarray,
+    cells: int,
 ) -> np.ndarray:
     """The two groups that add most to each cell, by what they add: int64 (cells, 2), 0 where there is none.
 
-    `amount`: int64 (n,), none below 0. The rest as in `count_distinct`.
+    `amount`: int64 (n,), none below 0. `group`, `positions`, `steps`, `depth`: as in `count_distinct`.
     """
     largest = np.zeros((cells, 2), np.int64)
     last = np.full(cells, -1, np.int64)

@@ -1,9 +1,11 @@
-"""Reverse deletion: which cells may be shown after all, while every cell that needs protection can still change.
+"""Reverse deletion: which cells may be shown after all, while every cell that needs protection can still
+change.
 
-The state is a basis of all changes of the hidden cells that leave every sum as it was, as sparse columns of whole numbers, doubly linked by
-cell. Showing a cell takes one column out of the basis: the shortest that changes the cell is added to the others so that none changes it
-any more (integer Gauss elimination). A cell is recomputable from the shown ones exactly if no column changes it, so whether another cell
-may be shown is known before it is.
+The state is a basis of all changes of the hidden cells that leave every sum as it was, as sparse columns of
+whole numbers, doubly linked by cell. Showing a cell takes one column out of the basis: the shortest that
+changes the cell is added to the others so that none changes it any more (integer Gauss elimination). A cell
+is recomputable from the shown ones exactly if no column changes it, so whether another cell may be shown is
+known before it is.
 """
 
 from __future__ import annotations
@@ -12,89 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kernels.basis import Basis, link, squeeze, unlink
 from kernels.elimination import PRIME, inverse
 from kernels.jit import compiled
-
-
-class Basis(NamedTuple):
-    """`cell`, `value`, `column`, `after`, `before`: (pool,), entries. `head`, `uses`: (cells,), the first entry of each cell (-1: none) and
-    how many columns change it. `start`, `length`: (columns,); `length` 0 where a column is out. `number`: int64 (2,), columns, entries in
-    use.
-    """
-
-    cell: np.ndarray
-    value: np.ndarray
-    column: np.ndarray
-    after: np.ndarray
-    before: np.ndarray
-    head: np.ndarray
-    uses: np.ndarray
-    start: np.ndarray
-    length: np.ndarray
-    number: np.ndarray
-
-
-def basis(cells: int, begin: np.ndarray, cell: np.ndarray, value: np.ndarray, room: int) -> Basis:
-    """The columns `begin` (int64 (columns + 1,)) cuts `cell` and `value` into, with room for `room` entries."""
-    count = len(begin) - 1
-    start, length = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    start[:], length[:] = begin[:-1], np.diff(begin)
-    made = Basis(
-        np.zeros(room, np.int32), np.zeros(room, np.int64), np.zeros(room, np.int32), np.zeros(room, np.int64), np.zeros(room, np.int64),
-        np.full(cells, -1, np.int64), np.zeros(cells, np.int64), start, length, np.array([count, len(cell)], np.int64),
-    )  # fmt: skip
-    made.cell[: len(cell)], made.value[: len(cell)] = cell, value
-    made.column[: len(cell)] = np.repeat(np.arange(count), length)
-    _link_all(made)
-    return made
-
-
-@compiled
-def _link_all(state: Basis) -> None:
-    for b in range(state.number[0]):
-        for e in range(state.start[b], state.start[b] + state.length[b]):
-            _link(state, e)
-
-
-@compiled
-def _link(state: Basis, e: int) -> None:
-    c = state.cell[e]
-    old = state.head[c]
-    state.after[e], state.before[e] = old, -1
-    if old >= 0:
-        state.before[old] = e
-    state.head[c] = e
-    state.uses[c] += 1
-
-
-@compiled
-def _unlink(state: Basis, b: int) -> None:
-    for e in range(state.start[b], state.start[b] + state.length[b]):
-        c, a, p = state.cell[e], state.after[e], state.before[e]
-        if p >= 0:
-            state.after[p] = a
-        else:
-            state.head[c] = a
-        if a >= 0:
-            state.before[a] = p
-        state.uses[c] -= 1
-
-
-@compiled
-def _squeeze(state: Basis) -> None:
-    """Close the gaps in the pool; columns keep their numbers, and lie in the order of their entries."""
-    order = np.argsort(state.start[: state.number[0]], kind="mergesort")
-    begin = 0
-    for b in order:
-        source = state.start[b]
-        for k in range(state.length[b]):
-            state.cell[begin + k], state.value[begin + k], state.column[begin + k] = state.cell[source + k], state.value[source + k], b
-        state.start[b] = begin
-        begin += state.length[b]
-    state.head[:] = -1
-    state.uses[:] = 0
-    state.number[1] = begin
-    _link_all(state)
 
 
 @compiled
@@ -105,13 +27,23 @@ def _gcd(a: int, b: int) -> int:
 
 
 @compiled
-def show(state: Basis, order: np.ndarray, needed: np.ndarray, single: np.ndarray, longest: int, largest: int, seed: int) -> np.ndarray:
-    """Show the cells `order` (int64 (k,)) one by one, each if every needed cell that could change before still can.
+def show(
+    state: Basis,
+    order: np.ndarray,
+    needed: np.ndarray,
+    single: np.ndarray,
+    longest: int,
+    largest: int,
+    seed: int,
+) -> np.ndarray:
+    """Show the cells `order` (int64 (k,)) one by one, each if every needed cell that could change before
+    still can.
 
-    `needed`: bool (cells,). `single`: int64 (cells,), a number for each person who is alone in a cell and knows it, the same in all cells
-    known to count that person, -1 elsewhere; other needed cells must still be able to change while theirs do not. `longest`, `largest`: a
-    cell stays hidden where a column would become longer, or a number in it larger. `seed`: of random numbers; they decide nothing but
-    whether two cells are taken to move in step, and cells that do always are. Returns bool (k,): is it shown?
+    `needed`: bool (cells,). `single`: int64 (cells,), a number for each person who is alone in a cell and
+    knows it, the same in all cells known to count that person, -1 elsewhere; other needed cells must still be
+    able to change while theirs do not. `longest`, `largest`: a cell stays hidden where a column would become
+    longer, or a number in it larger. `seed`: of random numbers; they decide nothing but whether two cells are
+    taken to move in step, and cells that do always are. Returns bool (k,): is it shown?
     """
     shown = np.zeros(len(order), np.bool_)
     mine = np.zeros(len(state.start), np.int64)
@@ -125,13 +57,19 @@ def show(state: Basis, order: np.ndarray, needed: np.ndarray, single: np.ndarray
         while e >= 0:
             b = state.column[e]
             mine[b] = state.value[e]
-            if pivot < 0 or state.length[b] < state.length[pivot] or (state.length[b] == state.length[pivot] and b < pivot):
+            if (
+                pivot < 0
+                or state.length[b] < state.length[pivot]
+                or (state.length[b] == state.length[pivot] and b < pivot)
+            ):
                 pivot = b
             e = state.after[e]
         if pivot < 0:
             shown[k] = True
             continue
-        if _keeps(state, s, pivot, mine, needed) and (not guard or _apart(state, steps, s, pivot, mine[pivot], needed, single)):
+        if _keeps(state, s, pivot, mine, needed) and (
+            not guard or _apart(state, steps, s, pivot, mine[pivot], needed, single)
+        ):
             begin, count = state.start[pivot], state.length[pivot]
             old = state.cell[begin : begin + count].copy()
             shown[k] = _eliminate(state, s, pivot, mine, dense, touched, longest, largest)
@@ -147,8 +85,8 @@ def show(state: Basis, order: np.ndarray, needed: np.ndarray, single: np.ndarray
 class Steps(NamedTuple):
     """Two random changes modulo a prime; cells that move in step in all changes have one ratio of the two.
 
-    `one`, `two`, `new_one`, `new_two`: int64 (cells,). `ratio`: int64 (cells,), of needed cells. `head`, `after`, `before`: needed cells by
-    the last bits of their ratio.
+    `one`, `two`, `new_one`, `new_two`: int64 (cells,). `ratio`: int64 (cells,), of needed cells. `head`,
+    `after`, `before`: needed cells by the last bits of their ratio.
     """
 
     one: np.ndarray
@@ -168,9 +106,15 @@ def _steps(state: Basis, needed: np.ndarray, seed: int) -> Steps:
     while buckets < size:
         buckets *= 2
     steps = Steps(
-        np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
-        np.full(buckets, -1, np.int64), np.full(size, -1, np.int64), np.full(size, -1, np.int64),
-    )  # fmt: skip
+        one=np.zeros(size, np.int64),
+        two=np.zeros(size, np.int64),
+        new_one=np.zeros(size, np.int64),
+        new_two=np.zeros(size, np.int64),
+        ratio=np.zeros(size, np.int64),
+        head=np.full(buckets, -1, np.int64),
+        after=np.full(size, -1, np.int64),
+        before=np.full(size, -1, np.int64),
+    )
     if seed < 0:
         return steps
     draw = np.uint64(2 * seed + 1)
@@ -211,9 +155,12 @@ def _leave(steps: Steps, c: int) -> None:
 
 
 @compiled
-def _apart(state: Basis, steps: Steps, s: int, pivot: int, own: int, needed: np.ndarray, single: np.ndarray) -> bool:
-    """Once `s` is shown, does nobody who is alone in a cell move in step with another needed cell? If so the new ratios are entered; the
-    old ones, in `new_one` and `new_two` by then, are brought back by `_settle` where they have to be."""
+def _apart(
+    state: Basis, steps: Steps, s: int, pivot: int, own: int, needed: np.ndarray, single: np.ndarray
+) -> bool:
+    """Once `s` is shown, does nobody who is alone in a cell move in step with another needed cell? If so the
+    new ratios are entered; the old ones, in `new_one` and `new_two` by then, are brought back by `_settle`
+    where they have to be."""
     scale = inverse(own % PRIME)
     one, two = steps.one[s] * scale % PRIME, steps.two[s] * scale % PRIME
     begin, end = state.start[pivot], state.start[pivot] + state.length[pivot]
@@ -257,7 +204,7 @@ def _settle(steps: Steps, cells: np.ndarray, needed: np.ndarray, good: bool) -> 
 
 @compiled
 def _keeps(state: Basis, s: int, pivot: int, mine: np.ndarray, needed: np.ndarray) -> bool:
-    """Can every needed cell of the pivot still change without `s`: is its row no multiple of the row of `s`?"""
+    """Can every needed cell of the pivot still change without `s`: is its row no multiple of that of `s`?"""
     for e in range(state.start[pivot], state.start[pivot] + state.length[pivot]):
         p = state.cell[e]
         if not needed[p] or state.uses[p] != state.uses[s]:
@@ -275,9 +222,17 @@ def _keeps(state: Basis, s: int, pivot: int, mine: np.ndarray, needed: np.ndarra
 
 @compiled
 def _eliminate(
-    state: Basis, s: int, pivot: int, mine: np.ndarray, dense: np.ndarray, touched: np.ndarray, longest: int, largest: int
+    state: Basis,
+    s: int,
+    pivot: int,
+    mine: np.ndarray,
+    dense: np.ndarray,
+    touched: np.ndarray,
+    longest: int,
+    largest: int,
 ) -> bool:
-    """Add the pivot to every other column that changes `s`; False, and nothing changed, where one would become too long or too large."""
+    """Add the pivot to every other column that changes `s`; False, and nothing changed, where one would
+    become too long or too large."""
     others = np.empty(state.uses[s], np.int64)
     number, need, e = 0, 0, state.head[s]
     while e >= 0:
@@ -288,7 +243,7 @@ def _eliminate(
             need += state.length[b] + state.length[pivot]
         e = state.after[e]
     if state.number[1] + need > len(state.cell):
-        _squeeze(state)
+        squeeze(state)
         if state.number[1] + need > len(state.cell):
             return False
     first = state.number[1]
@@ -334,88 +289,15 @@ def _eliminate(
         if common > 1:
             for j in range(begins[n], at):
                 state.value[j] //= common
-    _unlink(state, pivot)
+    unlink(state, pivot)
     for n in range(number):
         b = others[n]
-        _unlink(state, b)
+        unlink(state, b)
         state.start[b], state.length[b] = begins[n], begins[n + 1] - begins[n]
         for e in range(state.start[b], state.start[b] + state.length[b]):
-            _link(state, e)
+            link(state, e)
         mine[b] = 0
     mine[pivot] = 0
     state.length[pivot] = 0
     state.number[1] = begins[number]
     return True
-
-
-@compiled
-def shorten(state: Basis, passes: int) -> None:
-    """Make columns shorter: take another from each, or add it, where that leaves fewer cells, the longest first, in so many passes.
-
-    What the columns span, in whole numbers too, stays the same.
-    """
-    columns, cells = state.number[0], len(state.head)
-    mine, both = np.zeros(cells, np.int64), np.zeros(columns, np.int64)
-    same, opposite = np.zeros(columns, np.int64), np.zeros(columns, np.int64)
-    met = np.empty(columns, np.int64)
-    for _ in range(passes):
-        improved = 0
-        for a in np.argsort(-state.length[:columns], kind="mergesort"):
-            while state.length[a] > 0:
-                number = 0
-                for e in range(state.start[a], state.start[a] + state.length[a]):
-                    mine[state.cell[e]] = state.value[e]
-                    f = state.head[state.cell[e]]
-                    while f >= 0:
-                        b = state.column[f]
-                        if both[b] == 0:
-                            met[number] = b
-                            number += 1
-                        both[b] += 1
-                        same[b] += 1 if state.value[f] == state.value[e] else 0
-                        opposite[b] += 1 if state.value[f] == -state.value[e] else 0
-                        f = state.after[f]
-                least, best, sign = state.length[a], -1, 0
-                for k in range(number):
-                    b = met[k]
-                    length = state.length[a] + state.length[b] - both[b] - max(same[b], opposite[b])
-                    if b != a and (length < least or (length == least and best >= 0 and b < best)):
-                        least, best, sign = length, b, -1 if same[b] >= opposite[b] else 1
-                    both[b], same[b], opposite[b] = 0, 0, 0
-                good = best >= 0
-                if good and state.number[1] + least > len(state.cell):
-                    _squeeze(state)
-                    good = state.number[1] + least <= len(state.cell)
-                if good:
-                    improved += 1
-                    _join(state, a, best, sign, mine)
-                for e in range(state.start[a], state.start[a] + state.length[a]):
-                    mine[state.cell[e]] = 0
-                if not good:
-                    break
-        if improved == 0:
-            break
-
-
-@compiled
-def _join(state: Basis, a: int, b: int, sign: int, mine: np.ndarray) -> None:
-    """Add column `b` to column `a`, or take it away; `mine` holds column `a`, and nothing afterwards."""
-    _unlink(state, a)
-    at = state.number[1]
-    for e in range(state.start[b], state.start[b] + state.length[b]):
-        c = state.cell[e]
-        v = mine[c] + sign * state.value[e]
-        mine[c] = 0
-        if v != 0:
-            state.cell[at], state.value[at], state.column[at] = c, v, a
-            at += 1
-    for e in range(state.start[a], state.start[a] + state.length[a]):
-        c = state.cell[e]
-        if mine[c] != 0:
-            state.cell[at], state.value[at], state.column[at] = c, mine[c], a
-            at += 1
-            mine[c] = 0
-    state.start[a], state.length[a] = state.number[1], at - state.number[1]
-    state.number[1] = at
-    for e in range(state.start[a], at):
-        _link(state, e)

@@ -1,65 +1,33 @@
-"""Clusters of records: joined while the evidence of all their records together, field by field, speaks for one person.
+"""Clusters of records: joined while the evidence of all their records together, field by field, speaks for
+one person.
 
-Two clusters are weighed by the prior plus, for each field, a power mean over all pairs of their records of what the field's level weighs; a
-record that disagrees with some records and agrees with others of a person is weighed by both. A join that hard evidence forbids is never
-made.
+`kernels.weighing` says how two clusters are weighed. A join that hard evidence forbids is never made.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from kernels.blocks import mix
-from kernels.comparisons import BITS, LEVELS, Plan, Scratch, Values
-from kernels.jit import compiled, inlined
-from kernels.patterns import add_levels
-
-MOST_RECORDS: Final = 20  # of each of two clusters are weighed against each other
-_MOST_PAIRS: Final = MOST_RECORDS * MOST_RECORDS
-NEVER: Final = -(1 << 40)
+from kernels.jit import compiled
+from kernels.weighing import MOST_RECORDS, NEVER, Bars, Grounds, Weigher, barred, take, weigh, weight_of_two
 
 
-class Evidence(NamedTuple):
-    """What speaks for and against. Weights are in bits.
+class Links(NamedTuple):
+    """Pairs along which clusters may join. `left`, `right`: int32 (pairs,), records; `patterns`: int64
+    (pairs,), what their comparison showed, -1 if not known."""
 
-    `weights`: float64 (fields, LEVELS); `prior`: float64; `mean`: exponent of the power mean, above 0. `rarity`: float64 (fields, values),
-    what a value adds where both records hold it; of fields without it the first is nan. `near_share`: part of that for the level next to
-    equal. `tops`: int8 (fields,), level of equal values. `dependence`: float64 (terms, LEVELS, LEVELS) of the field pairs `first`,
-    `second`: int8.
-    """
-
-    weights: np.ndarray
-    prior: float
-    mean: float
-    rarity: np.ndarray
-    rarity_begins: np.ndarray
-    near_share: float
-    tops: np.ndarray
-    dependence: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-
-
-class Bars(NamedTuple):
-    """What forbids that two records are one person. `single`: int8 (n,), 0-63 the duplicate-free source of each record, -1 for none.
-    `unlike`: int32 (n, fields), values that differ in nobody, -1 if unknown; `since`, `until`: int32 (n, fields), days between which each
-    holds. `before`, `after`: int32 (n, orders), days: none of `before` lies after one of `after` of the same person; the unknown are the
-    smallest and largest. `apart`: int64, pairs known not to be one person, smaller << 32 | larger, ascending.
-    """
-
-    single: np.ndarray
-    unlike: np.ndarray
-    since: np.ndarray
-    until: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    apart: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    patterns: np.ndarray
 
 
 class _Members(NamedTuple):
-    """Records of each cluster as chains. At a cluster's name: `head`, `tail`, `size`, `sources` (duplicate-free ones, as bits)."""
+    """Records of each cluster as chains, ascending at first. Of each record: `after`, `before`: int32 (n,),
+    -1 for none. At a cluster's name: `head`, its first record, int32 (n,), -1 where no cluster is so named;
+    `size`: int32 (n,); `sources`: uint64 (n,), the duplicate-free ones, as bits."""
 
     head: np.ndarray
     after: np.ndarray
@@ -86,143 +54,41 @@ def _chains(label: np.ndarray, bars: Bars) -> _Members:
 
 
 @compiled
-def _barred(bars: Bars, i: int, j: int) -> bool:
-    for field in range(bars.unlike.shape[1]):
-        a, b = bars.unlike[i, field], bars.unlike[j, field]
-        if a >= 0 and b >= 0 and a != b and bars.since[i, field] <= bars.until[j, field] and bars.since[j, field] <= bars.until[i, field]:
-            return True
-    for order in range(bars.before.shape[1]):
-        if bars.before[i, order] > bars.after[j, order] or bars.before[j, order] > bars.after[i, order]:
-            return True
-    if len(bars.apart):
-        key = np.int64(min(i, j)) << 32 | np.int64(max(i, j))
-        place = np.searchsorted(bars.apart, key)
-        return place < len(bars.apart) and bars.apart[place] == key
-    return False
-
-
-class Weigher(NamedTuple):
-    """What weighing needs: `codes` int32 (n, fields); `order` int32 (n,), where each record stands in them; and memory: `batch_codes` int32
-    (fields, 2 * MOST_RECORDS), `left`, `right` int32 (MOST_RECORDS ** 2,), `patterns` int64."""
-
-    codes: np.ndarray
-    order: np.ndarray
-    batch_codes: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    patterns: np.ndarray
-
-
-def weigher(codes: np.ndarray, order: np.ndarray | None = None) -> Weigher:
-    """Memory to weigh clusters of the records of `codes`: int32 (n, fields), as they stand or in some `order`."""
-    order = np.arange(len(codes)) if order is None else order
-    return Weigher(
-        codes, order.astype(np.int32), np.zeros((codes.shape[1], 2 * MOST_RECORDS), np.int32), np.zeros(_MOST_PAIRS, np.int32),
-        np.zeros(_MOST_PAIRS, np.int32), np.zeros(_MOST_PAIRS, np.int64),
-    )  # fmt: skip
-
-
-@compiled
-def _take(room: Weigher, record: int, place: int) -> None:
-    row = room.order[record]
-    for field in range(room.codes.shape[1]):
-        room.batch_codes[field, place] = room.codes[row, field]
-
-
-@inlined
-def _weigh(values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, lefts: int, rights: int) -> float:
-    """Weight of the records taken first against those taken next, in bits."""
-    count = 0
-    for i in range(lefts):
-        for j in range(lefts, lefts + rights):
-            room.left[count], room.right[count] = i, j
-            count += 1
-    add_levels(values, plan, scratch, room.batch_codes, room.left, room.right, count, room.patterns)
-    return weight_of(room, evidence, count)
-
-
-@compiled
-def weight_of(room: Weigher, evidence: Evidence, count: int) -> float:
-    """Weight in bits of `count` pairs that are compared, as evidence of two clusters."""
-    total = evidence.prior
-    for field in range(room.codes.shape[1]):
-        top = evidence.tops[field]
-        begin = evidence.rarity_begins[field]
-        rare = evidence.rarity_begins[field + 1] > begin
-        known = 0
-        summed = 0.0
-        for k in range(count):
-            level = room.patterns[k] >> (BITS * field) & (LEVELS - 1)
-            if level == 0:
-                continue
-            weight = evidence.weights[field, level]
-            if rare and level == top:
-                weight += evidence.rarity[begin + room.batch_codes[field, room.left[k]]]
-            elif rare and level == top - 1 and top > 2:
-                a, b = room.batch_codes[field, room.left[k]], room.batch_codes[field, room.right[k]]
-                weight += min(evidence.rarity[begin + a], evidence.rarity[begin + b]) * evidence.near_share
-            known += 1
-            summed += 2.0 ** (evidence.mean * weight) if count > 1 else weight
-        if known > 0:
-            total += np.log2(summed / known) / evidence.mean if count > 1 else summed
-    for term in range(len(evidence.first)):
-        summed = 0.0
-        for k in range(count):
-            a = room.patterns[k] >> (BITS * evidence.first[term]) & (LEVELS - 1)
-            b = room.patterns[k] >> (BITS * evidence.second[term]) & (LEVELS - 1)
-            summed += evidence.dependence[term, a, b]
-        total += summed / max(count, 1)
-    return total
-
-
-@compiled
-def _between(
-    values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, bars: Bars, members: _Members, a: int, b: int
-) -> float:
-    """Weight of two clusters, `NEVER` where hard evidence bars them."""
+def _side_by_side(room: Weigher, bars: Bars, members: _Members, a: int, b: int) -> tuple[int, int]:
+    """Take records of two clusters to be weighed: how many of each, -1 where hard evidence bars them."""
     lefts = 0
     i = members.head[a]
     while i >= 0:
         j = members.head[b]
         while j >= 0:
-            if _barred(bars, i, j):
-                return float(NEVER)
+            if barred(bars, i, j):
+                return -1, -1
             j = members.after[j]
         if lefts < MOST_RECORDS:
-            _take(room, i, lefts)
+            take(room, i, lefts)
             lefts += 1
         i = members.after[i]
     rights = 0
     j = members.head[b]
     while j >= 0 and rights < MOST_RECORDS:
-        _take(room, j, lefts + rights)
+        take(room, j, lefts + rights)
         rights += 1
         j = members.after[j]
-    return _weigh(values, plan, scratch, room, evidence, lefts, rights)
-
-
-@compiled
-def _of_two(room: Weigher, evidence: Evidence, bars: Bars, i: int, j: int, pattern: int) -> float:
-    """Weight of two records whose pattern is known, `NEVER` where hard evidence bars them."""
-    if _barred(bars, i, j):
-        return float(NEVER)
-    _take(room, i, 0)
-    _take(room, j, 1)
-    room.left[0], room.right[0], room.patterns[0] = 0, 1, pattern
-    return weight_of(room, evidence, 1)
+    return lefts, rights
 
 
 @compiled
 def agglomerate(
-    values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, bars: Bars, left: np.ndarray, right: np.ndarray,
-    patterns: np.ndarray, sure: int, threshold: float, label: np.ndarray, stirred: np.ndarray,
-) -> int:  # fmt: skip
+    grounds: Grounds, links: Links, sure: int, threshold: float, label: np.ndarray, stirred: np.ndarray
+) -> int:
     """Join clusters along pairs, in the order given. Changes `label`.
 
-    `left`, `right`: int32 (pairs,), records; `patterns`: int64, what their comparison showed, -1 if not known. The first `sure` are one
-    person unless hard evidence bars it, the others if their clusters weigh more than `threshold` bits. `label`: int32 (n,), the cluster of
-    each record, named by one of its records. `stirred`: bool (n,), set at clusters that grow. Returns the joins.
+    The first `sure` of `links` are one person unless hard evidence bars it, the others if their clusters
+    weigh more than `threshold` bits. `label`: int32 (n,), the cluster of each record, named by one of its
+    records. `stirred`: bool (n,), set at clusters that grow. Returns the joins.
     """
+    values, plan, scratch, room, evidence, bars = grounds
+    left, right, patterns = links
     members = _chains(label, bars)
     tails = np.full(len(label), -1, np.int32)
     for i in range(len(label)):
@@ -241,15 +107,19 @@ def agglomerate(
         if members.sources[a] & members.sources[b] != np.uint64(0):
             continue
         key = mix(
-            mix(np.uint64(a) << np.uint64(32) | np.uint64(b)) ^ (np.uint64(members.size[a]) << np.uint64(32) | np.uint64(members.size[b]))
+            mix(np.uint64(a) << np.uint64(32) | np.uint64(b))
+            ^ (np.uint64(members.size[a]) << np.uint64(32) | np.uint64(members.size[b]))
         ) | np.uint64(1)
         slot = np.int64(key >> np.uint64(20)) & (size - 1)
         if refused[slot] == key:
             continue
         if patterns[k] >= 0 and members.size[a] == 1 and members.size[b] == 1:
-            weight = _of_two(room, evidence, bars, members.head[a], members.head[b], patterns[k])
+            weight = weight_of_two(room, evidence, bars, members.head[a], members.head[b], patterns[k])
         else:
-            weight = _between(values, plan, scratch, room, evidence, bars, members, a, b)
+            weight = float(NEVER)
+            lefts, rights = _side_by_side(room, bars, members, a, b)
+            if lefts >= 0:
+                weight = weigh(values, plan, scratch, room, evidence, lefts, rights)
         if weight <= (float(NEVER) if k < sure else threshold):
             refused[slot] = key
             continue
@@ -272,15 +142,21 @@ def agglomerate(
 
 @compiled
 def rearrange(
-    values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, bars: Bars, begins: np.ndarray, others: np.ndarray,
-    threshold: float, label: np.ndarray, stirred: np.ndarray,
-) -> int:  # fmt: skip
-    """Move each record to the neighbouring cluster that weighs most for it, or to none if none weighs more than `threshold`. Changes
-    `label`.
+    grounds: Grounds,
+    begins: np.ndarray,
+    others: np.ndarray,
+    threshold: float,
+    label: np.ndarray,
+    stirred: np.ndarray,
+) -> int:
+    """Move each record to the neighbouring cluster that weighs most for it, or to none if none weighs more
+    than `threshold` bits. Changes `label`: int32 (n,), as `agglomerate` does.
 
-    `begins`: int64 (n + 1,), `others`: int32: the records paired with each. `stirred`: bool (n,), clusters that changed since they were
-    last looked at; a record is looked at if its cluster or a neighbour's is such, and one that could go nowhere is not. Returns the moves.
+    `begins`: int64 (n + 1,), `others`: int32 (begins[n],): the records paired with each. `stirred`: bool
+    (n,), clusters that changed since they were last looked at; a record is looked at if its cluster or a
+    neighbour's is such, and one that could go nowhere is not. Returns the moves.
     """
+    values, plan, scratch, room, evidence, bars = grounds
     n = len(label)
     again = np.zeros(n, np.bool_)
     members = _chains(label, bars)
@@ -310,9 +186,16 @@ def rearrange(
             if seen[c] == i or (c == own and alone):
                 continue
             seen[c] = i
-            if c != own and bars.single[i] >= 0 and members.sources[c] >> np.uint64(bars.single[i]) & np.uint64(1):
+            if (
+                c != own
+                and bars.single[i] >= 0
+                and members.sources[c] >> np.uint64(bars.single[i]) & np.uint64(1)
+            ):
                 continue
-            weight = _one_against(values, plan, scratch, room, evidence, bars, members, i, c)
+            weight = float(NEVER)
+            beside = _one_beside(room, bars, members, i, c)
+            if beside >= 0:
+                weight = weigh(values, plan, scratch, room, evidence, 1, beside)
             if c == own:
                 own_weight = weight
             if weight > best_weight or (weight == best_weight and c == own):
@@ -352,19 +235,18 @@ def rearrange(
 
 
 @compiled
-def _one_against(
-    values: Values, plan: Plan, scratch: Scratch, room: Weigher, evidence: Evidence, bars: Bars, members: _Members, i: int, c: int
-) -> float:
-    """Weight of one record against a cluster, itself left out."""
-    _take(room, i, 0)
+def _one_beside(room: Weigher, bars: Bars, members: _Members, i: int, c: int) -> int:
+    """Take one record and those of a cluster, itself left out, to be weighed: how many of the cluster, -1
+    where hard evidence bars them."""
+    take(room, i, 0)
     taken = 1
     j = members.head[c]
     while j >= 0:
         if j != i:
-            if _barred(bars, i, j):
-                return float(NEVER)
+            if barred(bars, i, j):
+                return -1
             if taken <= MOST_RECORDS:
-                _take(room, j, taken)
+                take(room, j, taken)
                 taken += 1
         j = members.after[j]
-    return _weigh(values, plan, scratch, room, evidence, 1, taken - 1)
+    return taken - 1

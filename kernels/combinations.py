@@ -1,5 +1,5 @@
-"""Blocks by every combination of two keys: which records share any two of many keys, for tables so dirty that no rule of few keys finds
-them."""
+"""Blocks by every combination of two keys: which records share any two of many keys, for tables so dirty that
+no rule of few keys finds them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from kernels.jit import compiled
 
 
 @compiled
-def combined(keys: np.ndarray, families: np.ndarray, kinds: np.ndarray, part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each key of each record, and each two of them that say different things: their hashes, of which one in `parts` is taken at a time.
+def combined(
+    keys: np.ndarray, families: np.ndarray, kinds: np.ndarray, part: int, parts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each key of each record, and each two of them that say different things: their hashes, of which one in
+    `parts` is taken at a time.
 
-    `keys`: uint64 (n, columns), 0 for none. `families`: int8 (columns,), keys of one family say much the same and are not combined, unless
-    they are of one kind: `kinds`: int8 (columns,), keys of one kind are words of the same bag. Returns records, int32 (m,), and hashes,
-    uint64 (m,).
+    `keys`: uint64 (n, columns), 0 for none. `families`: int8 (columns,), keys of one family say much the same
+    and are not combined, unless they are of one kind: `kinds`: int8 (columns,), keys of one kind are words of
+    the same bag. Returns records, int32 (m,), and hashes, uint64 (m,).
     """
     n, columns = keys.shape
     total = 0
@@ -43,10 +46,13 @@ def combined(keys: np.ndarray, families: np.ndarray, kinds: np.ndarray, part: in
 
 
 @compiled
-def pairs_of_blocks(rows: np.ndarray, ends: np.ndarray, records: np.ndarray, groups: np.ndarray, most: int) -> np.ndarray:
+def pairs_of_blocks(
+    rows: np.ndarray, ends: np.ndarray, records: np.ndarray, groups: np.ndarray, most: int
+) -> np.ndarray:
     """Pairs of the blocks of at most `most` rows: int64, smaller record << 32 | larger, repeats among them.
 
-    `rows`: int32 (m,), positions in `records` (int32), block by block; `ends`: int32 (m,). `groups`: int32 (n,), no pair lies within one.
+    `rows`: int32 (m,), positions in `records` (int32), block by block; `ends`: int32 (m,). `groups`: int32
+    (n,), no pair lies within one.
     """
     total = 0
     pairs = np.empty(0, np.int64)

@@ -17,10 +17,12 @@ def _root(parent: np.ndarray, i: int) -> int:
 
 @compiled
 def join(parent: np.ndarray, exclusive: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Join the clusters of each pair, in the order given, unless both are exclusive. Changes `parent` and `exclusive`.
+    """Join the clusters of each pair, in the order given, unless both are exclusive. Changes `parent` and
+    `exclusive`.
 
-    `parent`: int32 or int64 (n,), a forest whose roots are the smallest of their cluster. `exclusive`: bool (n,), at the roots.
-    `left`, `right`: int64 (m,), 0 <= each < n. Returns bool (m,): are the two in one cluster now?
+    `parent`: int32 or int64 (n,), a forest whose roots are the smallest of their cluster. `exclusive`: bool
+    (n,), at the roots. `left`, `right`: int64 (m,), 0 <= each < n. Returns bool (m,): are the two in one
+    cluster now?
     """
     together = np.zeros(len(left), np.bool_)
     for k in range(len(left)):
@@ -36,7 +38,7 @@ def join(parent: np.ndarray, exclusive: np.ndarray, left: np.ndarray, right: np.
 
 @compiled
 def flatten(parent: np.ndarray) -> None:
-    """Point every node at its root."""
+    """Point every node of the forest `parent`, int32 or int64 (n,), at its root. Changes it."""
     for i in range(len(parent)):
         parent[i] = _root(parent, i)
 
@@ -45,7 +47,8 @@ def flatten(parent: np.ndarray) -> None:
 def representatives(cluster: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """The node of the smallest `rank` in each cluster, the first of several.
 
-    `cluster`: int (n,), node at the root of each. `rank`: int64 (n,). Returns int64 (n,), of use at the roots.
+    `cluster`: int (n,), node at the root of each. `rank`: int64 (n,). Returns int64 (n,), of use at the
+    roots.
     """
     best = np.arange(len(cluster))
     for i in range(len(cluster)):

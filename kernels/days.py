@@ -25,7 +25,8 @@ def month_length(year: int, month: int) -> int:
 
 @compiled
 def day_number(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 of a date that exists (Hinnant, "chrono-compatible low-level date algorithms")."""
+    """Days since 1970-01-01 of a date that exists (Hinnant, "chrono-compatible low-level date
+    algorithms")."""
     y = year - 1 if month <= 2 else year
     era = y // 400
     of_era = y - 400 * era
@@ -39,7 +40,9 @@ def civil(day: int) -> tuple[int, int, int]:
     z = np.int64(day) + 719468
     era = z // 146097
     of_era = np.uint64(z - era * 146097)
-    years = (of_era - of_era // np.uint64(1460) + of_era // np.uint64(36524) - of_era // np.uint64(146096)) // np.uint64(365)
+    years = (
+        of_era - of_era // np.uint64(1460) + of_era // np.uint64(36524) - of_era // np.uint64(146096)
+    ) // np.uint64(365)
     of_year = of_era - (np.uint64(365) * years + years // np.uint64(4) - years // np.uint64(100))
     shifted = (np.uint64(5) * of_year + np.uint64(2)) // np.uint64(153)  # months from March
     of_month = np.int64(of_year - (np.uint64(153) * shifted + np.uint64(2)) // np.uint64(5)) + 1
@@ -49,7 +52,8 @@ def civil(day: int) -> tuple[int, int, int]:
 
 @compiled
 def days_of_parts(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Days since 1970-01-01 of dates in parts: 1 July where there is no such month, the 15th where the month has no such day.
+    """Days since 1970-01-01 of dates in parts: 1 July where there is no such month, the 15th where the month
+    has no such day.
 
     `year`, `month`, `day`: int64 (n,). Returns int32 (n,), −2³¹ for a year outside 1-9999.
     """

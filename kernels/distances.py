@@ -1,10 +1,12 @@
 """How far two texts are apart: Jaro-Winkler and Damerau-Levenshtein over pooled symbols.
 
-A text is a run of symbols in a pool (uint16), each standing for one code point. Results are those of the textbook definitions on code
-points, whatever the alphabet and the length.
+A text is a run of symbols in a pool (uint16), each standing for one code point. Results are those of the
+textbook definitions on code points, whatever the alphabet and the length.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +14,15 @@ from kernels.bits import ones
 from kernels.jit import compiled, inlined
 
 _WORD = 64
+
+
+class EditMemory(NamedTuple):
+    """Memory to count edits in. `last`: int32 (alphabet,), zero, and zero again after. `table`: int32 (most
+    symbols + 2, most symbols + 2), room for texts that fit in it.
+    """
+
+    last: np.ndarray
+    table: np.ndarray
 
 
 @inlined
@@ -23,18 +34,22 @@ def _lowest(bits: np.uint64) -> np.uint64:
 def _window(j: int, reach: int, length: int) -> np.uint64:
     """The places, of the first `length` of a word, that lie within `reach` of place j."""
     low, high = max(j - reach, 0), min(j + reach + 1, length)
-    return ~(~np.uint64(0) << np.uint64(high - low)) << np.uint64(low) if high - low < _WORD else ~np.uint64(0)
+    return (
+        ~(~np.uint64(0) << np.uint64(high - low)) << np.uint64(low) if high - low < _WORD else ~np.uint64(0)
+    )
 
 
 @compiled
 def winkler(jaro: float, prefix: int) -> float:
-    """Jaro-Winkler from a Jaro similarity and the symbols that two texts begin with in common (Winkler, 1990; weight 0.1, above 0.7)."""
+    """Jaro-Winkler from a Jaro similarity and the symbols that two texts begin with in common (Winkler, 1990;
+    weight 0.1, above 0.7)."""
     return jaro + min(prefix, 4) * 0.1 * (1.0 - jaro) if jaro > 0.7 else jaro
 
 
 @compiled
 def common_prefix(symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int) -> int:
-    """Symbols with which both texts begin, at most `most`. `a`, `b`: where each begins in the pool."""
+    """Symbols with which both texts begin, at most `most`. `symbols`: uint16 (pool,); `a`, `b`: where each
+    text begins in it."""
     k = 0
     while k < min(most, min(length_a, length_b)) and symbols[a + k] == symbols[b + k]:
         k += 1
@@ -42,10 +57,13 @@ def common_prefix(symbols: np.ndarray, a: int, length_a: int, b: int, length_b: 
 
 
 @inlined
-def jaro_winkler(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int) -> float:
+def jaro_winkler(
+    masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int
+) -> float:
     """Jaro-Winkler similarity of two texts, bit-parallel where the first has at most 64 symbols.
 
-    `masks`: uint64 (alphabet,), zero, and zero again after. Two empty texts are equal.
+    `masks`: uint64 (alphabet,), zero, and zero again after. `symbols`: uint16 (pool,); `a`, `b`: where each
+    text begins in it. Two empty texts are equal.
     """
     if length_a == 0 or length_b == 0:
         return 1.0 if length_a == length_b else 0.0
@@ -96,7 +114,9 @@ def _jaro_word(masks: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b:
 
 
 @compiled
-def _swaps_long(masks: np.ndarray, symbols: np.ndarray, all_taken: np.uint64, b: int, end: int, length_a: int, reach: int) -> int:
+def _swaps_long(
+    masks: np.ndarray, symbols: np.ndarray, all_taken: np.uint64, b: int, end: int, length_a: int, reach: int
+) -> int:
     taken = np.uint64(0)
     rest = all_taken
     swaps = np.int64(0)
@@ -135,12 +155,20 @@ def _jaro_long(symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int
 
 @inlined
 def damerau_levenshtein(
-    last: np.ndarray, table: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int, transpose: bool
+    memory: EditMemory,
+    symbols: np.ndarray,
+    a: int,
+    length_a: int,
+    b: int,
+    length_b: int,
+    most: int,
+    transpose: bool,
 ) -> int:
-    """Edits from one text to the other: insert, delete, change, and with `transpose` swap of neighbours that may then be edited between
-    (Lowrance and Wagner, 1975; the unrestricted distance); `most` + 1 where there are more.
+    """Edits from one text to the other: insert, delete, change, and with `transpose` swap of neighbours that
+    may then be edited between (Lowrance and Wagner, 1975; the unrestricted distance); `most` + 1 where there
+    are more.
 
-    `last`: int32 (alphabet,), zero, and zero again after. `table`: int32, room for texts that fit in it.
+    `symbols`: uint16 (pool,); `a`, `b`: where each text begins in it.
     """
     while length_a and length_b and symbols[a] == symbols[b]:
         a, b, length_a, length_b = a + 1, b + 1, length_a - 1, length_b - 1
@@ -152,25 +180,49 @@ def damerau_levenshtein(
         return max(length_a, length_b)
     if length_a == 1 and length_b == 1:
         return min(1, most + 1)
-    if transpose and length_a == 2 and length_b == 2 and symbols[a] == symbols[b + 1] and symbols[a + 1] == symbols[b]:
+    if (
+        transpose
+        and length_a == 2
+        and length_b == 2
+        and symbols[a] == symbols[b + 1]
+        and symbols[a + 1] == symbols[b]
+    ):
         return min(1, most + 1)
     if most <= 1:
         return most + 1
-    if length_a + 2 > table.shape[0] or length_b + 2 > table.shape[1]:
-        return _edits_long(last, symbols, a, length_a, b, length_b, most, transpose)
-    return _edits(last, table, symbols, a, length_a, b, length_b, most, transpose)
+    if length_a + 2 > memory.table.shape[0] or length_b + 2 > memory.table.shape[1]:
+        return _edits_long(memory.last, symbols, a, length_a, b, length_b, most, transpose)
+    return _edits(memory, symbols, a, length_a, b, length_b, most, transpose)
 
 
 @compiled
-def _edits_long(last: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int, transpose: bool) -> int:
-    return _edits(last, np.empty((length_a + 2, length_b + 2), np.int32), symbols, a, length_a, b, length_b, most, transpose)
+def _edits_long(
+    last: np.ndarray,
+    symbols: np.ndarray,
+    a: int,
+    length_a: int,
+    b: int,
+    length_b: int,
+    most: int,
+    transpose: bool,
+) -> int:
+    memory = EditMemory(last, np.empty((length_a + 2, length_b + 2), np.int32))
+    return _edits(memory, symbols, a, length_a, b, length_b, most, transpose)
 
 
 @inlined
 def _edits(
-    last: np.ndarray, table: np.ndarray, symbols: np.ndarray, a: int, length_a: int, b: int, length_b: int, most: int, transpose: bool
+    memory: EditMemory,
+    symbols: np.ndarray,
+    a: int,
+    length_a: int,
+    b: int,
+    length_b: int,
+    most: int,
+    transpose: bool,
 ) -> int:
     """Only cells within `most` of the diagonal matter: no path of at most so many edits leaves them."""
+    last, table = memory.last, memory.table
     far = np.int32(most + 1)
     for j in range(min(length_b, most + 1) + 1):
         table[0, j + 1] = far

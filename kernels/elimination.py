@@ -1,7 +1,8 @@
 """Exact linear algebra: which unknowns do linear equations determine?
 
-Gauss-Jordan elimination modulo the prime 2^31 - 1, sparsest row first, over a dense block in which zeros are skipped. A rank modulo a
-prime never exceeds the rank over the rationals, and falls below it only if the prime divides a minor; Markowitz (1957) for the order.
+Gauss-Jordan elimination modulo the prime 2^31 - 1, sparsest row first, over a dense block in which zeros are
+skipped. A rank modulo a prime never exceeds the rank over the rationals, and falls below it only if the prime
+divides a minor; Markowitz (1957) for the order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def inverse(a: int) -> int:
 
 @compiled
 def _reduce(block: np.ndarray) -> np.ndarray:
-    """Bring `block` (int64 (rows, columns), residues) to reduced echelon form in place; returns int64 (rows,), pivot column or -1."""
+    """Bring `block` (int64 (rows, columns), residues) to reduced echelon form in place; returns int64
+    (rows,), pivot column or -1."""
     rows, columns = block.shape
     pivot = np.full(rows, -1, np.int64)
     done = np.zeros(rows, np.bool_)
@@ -90,7 +92,8 @@ def _alone(block: np.ndarray, pivot: np.ndarray) -> np.ndarray:
 
 
 def determined(block: np.ndarray) -> np.ndarray:
-    """The unknowns that the equations with these coefficients fix to one value, bool (columns,). `block`: int64 (rows, columns)."""
+    """The unknowns that the equations with these coefficients fix to one value, bool (columns,). `block`:
+    int64 (rows, columns)."""
     residues = np.ascontiguousarray(block, np.int64) % PRIME
     if not residues.size:
         return np.zeros(block.shape[1], bool)

@@ -1,4 +1,5 @@
-"""Who could work out what: cells that never change unless someone's own cells do, over many changes at once, a bit for each."""
+"""Who could work out what: cells that never change unless someone's own cells do, over many changes at once,
+a bit for each."""
 
 from __future__ import annotations
 
@@ -8,12 +9,16 @@ from kernels.jit import compiled
 
 
 @compiled
-def exposed(moved: np.ndarray, disturbed: np.ndarray, own: np.ndarray, first: int, last: int, found: np.ndarray) -> int:
-    """Pairs of a cell from `first` to `last` - 1 and a person whose cells change in every change of that cell.
+def exposed(
+    moved: np.ndarray, disturbed: np.ndarray, own: np.ndarray, first: int, last: int, found: np.ndarray
+) -> int:
+    """Pairs of a cell from `first` to `last` - 1 and a person whose cells change in every change of that
+    cell.
 
-    `moved`: uint64 (cells, words), the changes in which a cell differs, a bit each. `disturbed`: uint64 (words, persons), those in which
-    some cell of a person does. `own`: int64 (cells,), the person who is alone in a cell, -1 for none; not a pair. Writes as many pairs
-    (cell, person) as there is room for into `found`, int64 (room, 2), and returns how many there are.
+    `moved`: uint64 (cells, words), the changes in which a cell differs, a bit each. `disturbed`: uint64
+    (words, persons), those in which some cell of a person does. `own`: int64 (cells,), the person who is
+    alone in a cell, -1 for none; not a pair. Writes as many pairs (cell, person) as there is room for into
+    `found`, int64 (room, 2), and returns how many there are.
     """
     words, persons = disturbed.shape
     count = 0

@@ -68,7 +68,8 @@ def _hash_rows(rows: np.ndarray, k0: np.uint64, k1: np.uint64) -> np.ndarray:
 def hash_rows(rows: np.ndarray, key: bytes) -> np.ndarray:
     """Keyed hash of each row's bytes, trailing zero bytes left out.
 
-    `rows`: uint8 (n, width), or fixed-width bytes (n,) of numpy type ``S``. `key`: 16 bytes. Returns int64 (n,), non-negative.
+    `rows`: uint8 (n, width), or fixed-width bytes (n,) of numpy type ``S``. `key`: 16 bytes. Returns int64
+    (n,), non-negative.
     """
     if rows.dtype.kind == "S":
         rows = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), rows.dtype.itemsize)

@@ -1,19 +1,20 @@
-"""Swedish identity numbers: personnummer, samordningsnummer and the reserve numbers of Stockholm, Västra Götaland and the nation.
+"""Swedish identity numbers: personnummer, samordningsnummer and the reserve numbers of Stockholm, Västra
+Götaland and the nation.
 
 Canonical form: twelve characters, century first, no separator, upper case.
 
-=====================  ==================  ===================================  =======================================
-kind                   form                checksum                             sex
-=====================  ==================  ===================================  =======================================
-personnummer           yyyymmddNNNC        Luhn over characters 3-11            character 11, odd for men
-samordningsnummer      day + 60            the same                             the same
-reserve, Stockholm     99yyyyNNNNNC        Luhn over characters 5-11            character 11, odd for men
-reserve, VGR           yyyymmdd[KMX]NNC    Luhn over 3-11, K M X as 5 7 8       the letter; X says nothing
-reserve, national      XXyymmddAANGC       not published: taken as it stands    character 11 if a digit, odd for men
-=====================  ==================  ===================================  =======================================
+==================  ================  =================================  =====================================
+kind                form              checksum                           sex
+==================  ================  =================================  =====================================
+personnummer        yyyymmddNNNC      Luhn over characters 3-11          character 11, odd for men
+samordningsnummer   day + 60          the same                           the same
+reserve, Stockholm  99yyyyNNNNNC      Luhn over characters 5-11          character 11, odd for men
+reserve, VGR        yyyymmdd[KMX]NNC  Luhn over 3-11, K M X as 5 7 8     the letter; X says nothing
+reserve, national   XXyymmddAANGC     not published: taken as it stands  character 11 if a digit, odd for men
+==================  ================  =================================  =====================================
 
-The national reserve number has 00 or 22-98 for XX and two letters of A-Z without I, O, Q, V, W. Sources: Skatteverket SKV 704 and 707;
-Inera, Lokala reservidentiteter and Nationellt reservidformat.
+The national reserve number has 00 or 22-98 for XX and two letters of A-Z without I, O, Q, V, W. Sources:
+Skatteverket SKV 704 and 707; Inera, Lokala reservidentiteter and Nationellt reservidformat.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ _UNKNOWN_DAY = -(2**31)
 class Numbers(NamedTuple):
     """What `normalise` finds. `checksum_ok` is False where a check digit is there and wrong.
 
-    `number`: bytes ``S12`` (n,), empty if missing or not of a known shape; a number of the right shape with an impossible date or a
-    wrong check digit is kept, as `INVALID`, for comparison. `kind`: int8 (n,). `birth_day`: int32 (n,), days since 1970-01-01, −2³¹ if
-    unknown, which it always is for a reserve number. `sex`: int8 (n,), 0 unknown, 1 man, 2 woman. `checksum_ok`: bool (n,).
+    `number`: bytes ``S12`` (n,), empty if missing or not of a known shape; a number of the right shape with
+    an impossible date or a wrong check digit is kept, as `INVALID`, for comparison. `kind`: int8 (n,).
+    `birth_day`: int32 (n,), days since 1970-01-01, −2³¹ if unknown, which it always is for a reserve number.
+    `sex`: int8 (n,), 0 unknown, 1 man, 2 woman. `checksum_ok`: bool (n,).
     """
 
     number: np.ndarray
@@ -48,8 +50,9 @@ class Numbers(NamedTuple):
 def normalise(rows: np.ndarray, reference_day: np.ndarray) -> Numbers:
     """Identity numbers in any of their written forms, made canonical.
 
-    `rows`: bytes ``S{w}`` (n,), blanks around are ignored. `reference_day`: int32 (n,), the day by which the person was born: a form of
-    ten digits means the latest such birth day, and with a plus sign the one a hundred years before it.
+    `rows`: bytes ``S{w}`` (n,), blanks around are ignored. `reference_day`: int32 (n,), the day by which the
+    person was born: a form of ten digits means the latest such birth day, and with a plus sign the one a
+    hundred years before it. Raises ValueError if the two differ in number.
     """
     if len(rows) != len(reference_day):
         raise ValueError("rows and reference days differ in number")
@@ -61,7 +64,8 @@ def normalise(rows: np.ndarray, reference_day: np.ndarray) -> Numbers:
 
 @compiled
 def luhn(digits: np.ndarray, first: int, stop: int) -> int:
-    """The check digit (ISO/IEC 7812-1) over `digits[first:stop]`, weights 2 1 2 … from the last to the first."""
+    """The check digit (ISO/IEC 7812-1) over `digits[first:stop]`, weights 2 1 2 … from the last to the first.
+    `digits`: int64 (characters,), 0 to 9."""
     total = 0
     for position in range(first, stop):
         value = digits[position] * (2 if (stop - 1 - position) % 2 == 0 else 1)
@@ -71,7 +75,8 @@ def luhn(digits: np.ndarray, first: int, stop: int) -> int:
 
 @compiled
 def _compact(text: np.ndarray, out: np.ndarray) -> tuple[int, bool]:
-    """Characters without blanks and separator into `out`: how many, −1 if they cannot be a number; and whether a plus sign was there."""
+    """Characters without blanks and separator into `out`: how many, −1 if they cannot be a number; and
+    whether a plus sign was there."""
     last = len(text)
     while last > 0 and (text[last - 1] == 0 or text[last - 1] == 32):
         last -= 1
@@ -105,7 +110,8 @@ def _pair(text: np.ndarray, place: int) -> int:
 def _with_century(out: np.ndarray, plus: bool, reference_day: int) -> None:
     """Ten digits to twelve: the latest century whose birth day is not after the reference day.
 
-    With a plus sign one earlier, counted from New Year: the hyphen becomes a plus in the year in which a person turns a hundred.
+    With a plus sign one earlier, counted from New Year: the hyphen becomes a plus in the year in which a
+    person turns a hundred.
     """
     for position in range(9, -1, -1):
         out[position + 2] = out[position]
@@ -115,7 +121,10 @@ def _with_century(out: np.ndarray, plus: bool, reference_day: int) -> None:
     if plus:
         month, day = 1, 1
     century = 21
-    while century > 18 and day_number(century * 100 + short, min(12, max(1, month)), max(1, day)) > reference_day:
+    while (
+        century > 18
+        and day_number(century * 100 + short, min(12, max(1, month)), max(1, day)) > reference_day
+    ):
         century -= 1
     if plus and century > 18:
         century -= 1
@@ -124,7 +133,8 @@ def _with_century(out: np.ndarray, plus: bool, reference_day: int) -> None:
 
 @compiled
 def _dated(digits: np.ndarray) -> tuple[int, int]:
-    """Kind and birth day of twelve digits that begin with a year: a samordningsnummer may leave month or day out."""
+    """Kind and birth day of twelve digits that begin with a year: a samordningsnummer may leave month or day
+    out."""
     year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]
     month, day = digits[4] * 10 + digits[5], digits[6] * 10 + digits[7]
     kind = PERSONNUMMER
@@ -163,7 +173,9 @@ def _shape(out: np.ndarray) -> int:
 
 
 @compiled
-def _normalise(text, reference_day):  # type: ignore[no-untyped-def]
+def _normalise(
+    text: np.ndarray, reference_day: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     n = len(text)
     number = np.zeros((n, WIDTH), np.uint8)
     kind = np.zeros(n, np.int8)

@@ -17,10 +17,13 @@ Function = TypeVar("Function", bound=Callable)
 
 @contextmanager
 def without(module: str) -> Iterator[None]:
-    """Meanwhile `module` is not there to import: a library that would import it just in case does without it for good."""
+    """Meanwhile `module` is not there to import: a library that would import it just in case does without it
+    for good."""
 
     class Nothing(MetaPathFinder):
-        def find_spec(self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
+        def find_spec(
+            self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+        ) -> ModuleSpec | None:
             if name == module:
                 raise ModuleNotFoundError(f"{name} is kept out", name=name)
             return None
@@ -38,7 +41,8 @@ with without("scipy.linalg"):  # for products of matrices, of which no kernel ha
 
 
 def compiled(function: Function) -> Function:
-    """Compile a loop: exact arithmetic, cached on disk, the interpreter lock released so that threads can share the work."""
+    """Compile a loop: exact arithmetic, cached on disk, the interpreter lock released so that threads can
+    share the work."""
     return numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)  # type: ignore[return-value]
 
 

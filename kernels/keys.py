@@ -1,4 +1,5 @@
-"""Blocking keys of pooled texts: what two texts must have in common to be compared at all. Each key is int64, -1 for none."""
+"""Blocking keys of pooled texts: what two texts must have in common to be compared at all. Each key is int64,
+-1 for none."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ def _hash_run(symbols: np.ndarray, begin: int, end: int) -> int:
 
 @compiled
 def run_keys(symbols: np.ndarray, starts: np.ndarray, skip: int, length: int, drop: int) -> np.ndarray:
-    """Key of a part of each text: from symbol `skip` (counted from the end where negative), at most `length` symbols of it, without the
-    last `drop`; -1 where nothing is left. `symbols`: uint16; `starts`: int64 (n + 1,)."""
+    """Key of a part of each text: from symbol `skip` (counted from the end where negative), at most `length`
+    symbols of it, without the last `drop`: int64 (n,), -1 where nothing is left. `symbols`: uint16 (pool,),
+    one text after another; `starts`: int64 (n + 1,), where each begins."""
     n = len(starts) - 1
     out = np.full(n, -1, np.int64)
     for i in range(n):
@@ -36,7 +38,8 @@ def run_keys(symbols: np.ndarray, starts: np.ndarray, skip: int, length: int, dr
 
 @compiled
 def stem_keys(symbols: np.ndarray, starts: np.ndarray, breaks: np.ndarray) -> np.ndarray:
-    """Key of what each text begins with: up to the first break between words, else the first half. `breaks`: bool (alphabet,)."""
+    """Key of what each text begins with: up to the first break between words, else the first half; int64
+    (n,), -1 for none. `symbols`, `starts`: as for `run_keys`; `breaks`: bool (alphabet,)."""
     n = len(starts) - 1
     out = np.full(n, -1, np.int64)
     for i in range(n):
@@ -52,8 +55,9 @@ def stem_keys(symbols: np.ndarray, starts: np.ndarray, breaks: np.ndarray) -> np
 
 @compiled
 def sound_keys(symbols: np.ndarray, starts: np.ndarray, folded: np.ndarray, skip: int) -> np.ndarray:
-    """What the main part of each name sounds like (`kernels.strings.sounds`). `folded`: uint8 (alphabet,), base letter of each symbol,
-    1-26, 27 for a blank or hyphen, 0 for what is left out."""
+    """What the main part of each name sounds like (`kernels.strings.sounds`): int64 (n,), -1 for nothing.
+    `symbols`, `starts`: as for `run_keys`; `folded`: uint8 (alphabet,), base letter of each symbol, 1-26, 27
+    for a blank or hyphen, 0 for what is left out."""
     n = len(starts) - 1
     out = np.full(n, -1, np.int64)
     row = np.zeros(66, np.uint8)
@@ -75,12 +79,22 @@ def sound_keys(symbols: np.ndarray, starts: np.ndarray, folded: np.ndarray, skip
 
 @compiled
 def word_keys(
-    symbols: np.ndarray, starts: np.ndarray, folded: np.ndarray, breaks: np.ndarray, least: int, sound: bool, most: int, wanted: int
+    symbols: np.ndarray,
+    starts: np.ndarray,
+    folded: np.ndarray,
+    breaks: np.ndarray,
+    least: int,
+    sound: bool,
+    most: int,
+    wanted: int,
 ) -> np.ndarray:
-    """Keys of the words of each text: int64 (n, most), distinct, ascending, -1 at the end. Words shorter than `least` do not count.
+    """Keys of the words of each text: int64 (n, most), distinct, ascending, -1 at the end. Words shorter than
+    `least` do not count.
 
-    `folded`: uint8 (alphabet,), as for `sound_keys`; `breaks`: bool (alphabet,), symbols between words. `sound`: what each word sounds
-    like in place of the word. `wanted`: only so many symbols that each word begins with, of words that are longer; 0 for all.
+    `symbols`, `starts`: as for `run_keys`; `folded`: uint8 (alphabet,), as for `sound_keys`; `breaks`: bool
+    (alphabet,), symbols between words.
+    `sound`: what each word sounds like in place of the word. `wanted`: only so many symbols that each word
+    begins with, of words that are longer; 0 for all.
     """
     n = len(starts) - 1
     out = np.full((n, most), -1, np.int64)
@@ -113,7 +127,8 @@ def word_keys(
 
 @compiled
 def together(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The keys of both: int64 (n, a + b) of int64 (n, a) and (n, b), each distinct, ascending, -1 at the end."""
+    """The keys of both: int64 (n, a + b) of `first`, int64 (n, a), and `second`, int64 (n, b), each distinct,
+    ascending, -1 at the end."""
     n = len(first)
     out = np.full((n, first.shape[1] + second.shape[1]), -1, np.int64)
     for i in range(n):
@@ -127,7 +142,8 @@ def together(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 @compiled
 def _insert(row: np.ndarray, found: int, code: int) -> int:
-    """Keep `code` among the smallest of a row that is distinct and ascending; returns how many the row holds."""
+    """Keep `code` among the smallest of a row that is distinct and ascending; returns how many the row
+    holds."""
     if code <= 0:
         return found
     place = found

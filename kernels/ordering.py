@@ -1,4 +1,5 @@
-"""A total order over many integer columns, made with few sorts: columns are packed into 64-bit words, ties alone are looked at twice."""
+"""A total order over many integer columns, made with few sorts: columns are packed into 64-bit words, ties
+alone are looked at twice."""
 
 from __future__ import annotations
 
@@ -53,8 +54,10 @@ def distinct_order(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def range_bounds(ranges: int) -> np.ndarray:
-    """int64 (ranges - 1,): the smallest number of each range but the first, where the non-negative int64 are cut into equal `ranges`.
+    """int64 (ranges - 1,): the smallest number of each range but the first, where the non-negative int64 are
+    cut into equal `ranges`.
 
-    A number's range is floor(number * ranges / 2**63), or its position here (`np.searchsorted`, side "right").
+    A number's range is floor(number * ranges / 2**63), or its position here (`np.searchsorted`, side
+    "right").
     """
     return np.array([-(-(each << 63) // ranges) for each in range(1, ranges)], np.int64)

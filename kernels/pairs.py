@@ -1,7 +1,8 @@
-"""Comparing people: from two records to a comparison pattern, and the stream of pairs that a blocking rule makes.
+"""Comparing people: from two records to a comparison pattern, and the stream of pairs that a blocking rule
+makes.
 
-A pattern is one number: the level of each field in mixed radix, `FIELDS` in order. Level 0 is "not known on one side", level 1 is
-"different"; higher levels agree better.
+A pattern is one number: the level of each field in mixed radix, `FIELDS` in order. Level 0 is "not known on
+one side", level 1 is "different"; higher levels agree better.
 """
 
 from __future__ import annotations
@@ -23,16 +24,19 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "number": ("unknown", "different", "one slip", "equal"),
 }
 PATTERNS: Final = int(np.prod([len(levels) for levels in FIELDS.values()]))
-_STRIDES = np.cumprod([1] + [len(levels) for levels in reversed(list(FIELDS.values()))])[-2::-1].astype(np.int64)
+_STRIDES = np.cumprod([1] + [len(levels) for levels in reversed(list(FIELDS.values()))])[-2::-1].astype(
+    np.int64
+)
 _GIVEN, _SURNAME, _BIRTH, _SEX, _POSTCODE, _NUMBER = (int(stride) for stride in _STRIDES)
 
 
 class People(NamedTuple):
     """Rows to compare.
 
-    `cluster`: int64 (n,), no pair lies within one. `names`: uint8 (n, 2, width), symbols of given name and surname; `lengths`: uint8
-    (n, 2); `codes`: int64 (n, 2), equal for equal names, 0 if empty. `facts`: int32 (n, 4): packed birth day (see `birth_level`), -1 if
-    unknown; sex, 0 if unknown; postcode of five digits, -1 if unknown; last four digits of the identity number, -1 if unknown.
+    `cluster`: int64 (n,), no pair lies within one. `names`: uint8 (n, 2, width), symbols of given name and
+    surname; `lengths`: uint8 (n, 2); `codes`: int64 (n, 2), equal for equal names, 0 if empty. `facts`: int32
+    (n, 4): packed birth day (see `birth_level`), -1 if unknown; sex, 0 if unknown; postcode of five digits,
+    -1 if unknown; last four digits of the identity number, -1 if unknown.
     """
 
     cluster: np.ndarray
@@ -42,8 +46,20 @@ class People(NamedTuple):
     facts: np.ndarray
 
 
+class Blocked(NamedTuple):
+    """The blocks of one rule. `keys`: int64 (n, rules), of all rules, -1 for none; `rule`: which of them.
+    `begins`: int64 (blocks + 1,), where each block begins. `seekers`: int64 (blocks,), seekers of each block,
+    0 to pass it over."""
+
+    keys: np.ndarray
+    rule: int
+    begins: np.ndarray
+    seekers: np.ndarray
+
+
 class Pairs(NamedTuple):
-    """Room for pairs that are found: rows `left` and `right` (int64) and `weight` (int32)."""
+    """Room for pairs that are found: rows `left` and `right`, int64 (room,), and `weight`, int32 (room,), in
+    1/1000 bits."""
 
     left: np.ndarray
     right: np.ndarray
@@ -51,7 +67,7 @@ class Pairs(NamedTuple):
 
 
 def pattern_levels(patterns: np.ndarray) -> np.ndarray:
-    """int64 (n, fields): level of each field in each pattern."""
+    """int64 (n, fields): level of each field in each of `patterns`, int64 (n,)."""
     sizes = np.array([len(levels) for levels in FIELDS.values()])
     return patterns[:, None] // _STRIDES % sizes
 
@@ -72,7 +88,8 @@ def birth_level(a: int, b: int) -> int:
 
 @compiled
 def number_level(a: int, b: int) -> int:
-    """Level of the last four digits of two identity numbers, -1 if unknown; one slip is one other digit, or two neighbours swapped."""
+    """Level of the last four digits of two identity numbers, -1 if unknown; one slip is one other digit, or
+    two neighbours swapped."""
     if a < 0 or b < 0:
         return 0
     if a == b:
@@ -94,18 +111,25 @@ def number_level(a: int, b: int) -> int:
 
 @compiled
 def stream(
-    people: People, keys: np.ndarray, rule: int, begins: np.ndarray, seekers: np.ndarray, near: float, close: float,
-    histogram: np.ndarray, weights: np.ndarray, floor: int, found: Pairs,
-) -> int:  # fmt: skip
+    people: People,
+    blocked: Blocked,
+    near: float,
+    close: float,
+    histogram: np.ndarray,
+    weights: np.ndarray,
+    floor: int,
+    found: Pairs,
+) -> int:
     """Walk over every pair of a rule's blocks that has a seeker in it and that no earlier rule has made.
 
-    `people`: ascending by this rule's key, in each block seekers first. `keys`: int64 (n, rules), -1 for none. `begins`: int64
-    (blocks + 1,), where each block begins. `seekers`: int64 (blocks,), seekers of each block, 0 to pass it over. `near`, `close`:
-    Jaro-Winkler bounds. `weights`: int32 (PATTERNS,), in 1/1000 bits.
+    `people`: ascending by this rule's key, in each block seekers first. `near`, `close`: Jaro-Winkler bounds.
+    `weights`: int32 (PATTERNS,), in 1/1000 bits.
 
-    With no room in `found` it counts patterns into `histogram`: int64 (2**rules, PATTERNS), by the set of rules that make the pair.
-    Otherwise pairs of weight >= `floor` go to `found` as far as there is room. Returns the number of pairs counted, or found.
+    With no room in `found` it counts patterns into `histogram`: int64 (2**rules, PATTERNS), by the set of
+    rules that make the pair. Otherwise pairs of weight >= `floor` go to `found` as far as there is room.
+    Returns the number of pairs counted, or found.
     """
+    keys, rule, begins, seekers = blocked
     counting = len(found.left) == 0
     masks = np.zeros((2, SYMBOLS), np.uint64)
     number = 0
@@ -131,8 +155,11 @@ def stream(
 
 
 @compiled
-def sample_patterns(people: People, lefts: np.ndarray, rights: np.ndarray, near: float, close: float, histogram: np.ndarray) -> None:
-    """Count the pattern of each pair of `lefts` and `rights` (int64, rows) of two clusters into `histogram`: int64 (PATTERNS,)."""
+def sample_patterns(
+    people: People, lefts: np.ndarray, rights: np.ndarray, near: float, close: float, histogram: np.ndarray
+) -> None:
+    """Count the pattern of each pair of `lefts` and `rights` (int64, rows) of two clusters into `histogram`:
+    int64 (PATTERNS,)."""
     masks = np.zeros((2, SYMBOLS), np.uint64)
     for i in lefts:
         fill_names(masks, people, i)
@@ -161,7 +188,7 @@ def fill_names(masks: np.ndarray, people: People, i: int) -> None:
 
 @compiled
 def clear_names(masks: np.ndarray, people: People, i: int) -> None:
-    """Undo `fill_names`."""
+    """Undo `fill_names`. `masks`: uint64 (2, SYMBOLS), zero after."""
     for part in range(2):
         clear_masks(masks[part], people.names[i, part], people.lengths[i, part])
 
@@ -170,7 +197,13 @@ def clear_names(masks: np.ndarray, people: People, i: int) -> None:
 def _pattern(masks: np.ndarray, people: People, i: int, j: int, near: float, close: float) -> int:
     a, b, codes = people.facts[i], people.facts[j], people.codes
     pattern = np.int64(0)
-    if codes[i, 0] == codes[j, 1] and codes[i, 1] == codes[j, 0] and codes[i, 0] != codes[i, 1] and codes[i, 0] != 0 and codes[i, 1] != 0:
+    if (
+        codes[i, 0] == codes[j, 1]
+        and codes[i, 1] == codes[j, 0]
+        and codes[i, 0] != codes[i, 1]
+        and codes[i, 0] != 0
+        and codes[i, 1] != 0
+    ):
         pattern += 4 * _GIVEN  # swapped; the surname would only say the same again
     else:
         pattern += _name_level(masks[0], people, i, j, 0, near, close) * _GIVEN
@@ -185,12 +218,14 @@ def _pattern(masks: np.ndarray, people: People, i: int, j: int, near: float, clo
 
 
 @compiled
-def _name_level(masks: np.ndarray, people: People, i: int, j: int, part: int, near: float, close: float) -> int:
+def _name_level(
+    masks: np.ndarray, people: People, i: int, j: int, part: int, near: float, close: float
+) -> int:
     if people.codes[i, part] == 0 or people.codes[j, part] == 0:
         return 0
     if people.codes[i, part] == people.codes[j, part]:
         return 5
     alike = jaro_winkler(
         masks, people.names[i, part], people.lengths[i, part], people.names[j, part], people.lengths[j, part]
-    )  # fmt: skip
+    )
     return 3 if alike >= close else 2 if alike >= near else 1

@@ -1,19 +1,36 @@
-"""Loops that choose which counts are rounded up and which down, so that the sums that are published move least.
+"""Loops that choose which counts are rounded up and which down, so that the sums that are published move
+least.
 
-Counts that are to be rounded are **parts**. Each lies `rest` above a multiple of the base, and either falls by that or rises to the next
-multiple. A sum moves by the whole of what its parts move. Arrays in compressed rows: what belongs to row i of `starts`, `entries` is
-entries[starts[i]:starts[i + 1]].
+Counts that are to be rounded are **parts**. Each lies `rest` above a multiple of the base, and either falls
+by that or rises to the next multiple. A sum moves by the whole of what its parts move. Arrays in compressed
+rows: what belongs to row i of `starts`, `entries` is entries[starts[i]:starts[i + 1]].
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from kernels.jit import compiled
 
 
+class Within(NamedTuple):
+    """Which sums each part is in, and which parts are in each sum, in compressed rows. `starts`: int64 (parts
+    + 1,), into `sums`: int64 (entries,); `part_starts`: int64 or int32 (sums + 1,), into `parts`: int64 or
+    int32 (entries,).
+    """
+
+    starts: np.ndarray
+    sums: np.ndarray
+    part_starts: np.ndarray
+    parts: np.ndarray
+
+
 @compiled
-def _flip(part: int, up: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, moved: np.ndarray) -> None:
+def _flip(
+    part: int, up: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, moved: np.ndarray
+) -> None:
     """Round a part the other way."""
     change = -base if up[part] else base
     up[part] = not up[part]
@@ -23,7 +40,14 @@ def _flip(part: int, up: np.ndarray, base: int, starts: np.ndarray, sums: np.nda
 
 @compiled
 def _price(
-    part: int, up: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, moved: np.ndarray, weight: np.ndarray, cost: np.ndarray
+    part: int,
+    up: np.ndarray,
+    base: int,
+    starts: np.ndarray,
+    sums: np.ndarray,
+    moved: np.ndarray,
+    weight: np.ndarray,
+    cost: np.ndarray,
 ) -> int:
     """What the cost grows by if a part is rounded the other way."""
     change = -base if up[part] else base
@@ -45,10 +69,11 @@ def _cost(moved: int, cost: np.ndarray) -> int:
 def diffuse(
     rest: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, size: int, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A first choice: each part in turn goes whichever way leaves the sums of those before it, and of itself, moved least.
+    """A first choice: each part in turn goes whichever way leaves the sums of those before it, and of itself,
+    moved least.
 
-    `rest`: int64 (parts,), 1 to `base` - 1. `starts`, `sums`: which of `size` sums each part is in. `weight`: int64 (size,).
-    Returns `up`: bool (parts,), and `moved`: int64 (size,).
+    `rest`: int64 (parts,), 1 to `base` - 1. `starts`, `sums`: which of `size` sums each part is in. `weight`:
+    int64 (size,). Returns `up`: bool (parts,), and `moved`: int64 (size,).
     """
     up, moved = np.zeros(len(rest), np.bool_), np.zeros(size, np.int64)
     for part in range(len(rest)):
@@ -66,16 +91,25 @@ def diffuse(
 
 @compiled
 def settle(
-    up: np.ndarray, moved: np.ndarray, base: int, starts: np.ndarray, sums: np.ndarray, part_starts: np.ndarray, parts: np.ndarray,
-    weight: np.ndarray, cost: np.ndarray, most: int, draws: np.ndarray,
-) -> int:  # fmt: skip
-    """Tries in turn what is drawn, and keeps what raises the cost by at most `most`: threshold accepting (Dueck and Scheuer 1990).
+    up: np.ndarray,
+    moved: np.ndarray,
+    base: int,
+    within: Within,
+    weight: np.ndarray,
+    cost: np.ndarray,
+    most: int,
+    draws: np.ndarray,
+) -> int:
+    """Tries in turn what is drawn, and keeps what raises the cost by at most `most`: threshold accepting
+    (Dueck and Scheuer 1990).
 
-    Half of what is tried rounds one part the other way; the rest rounds two the other way that are in one sum, one up and one down.
-    `up`, `moved`: as `diffuse` returns them, changed in place. `part_starts`, `parts`: the parts of each sum. `cost`: int64 (k,), of a sum
-    that moves by 0, 1, …, times its weight; beyond the last it grows by as much again for each. `draws`: float64 (tries, 3), 0 to below 1.
-    Returns what the cost has grown by.
+    Half of what is tried rounds one part the other way; the rest rounds two the other way that are in one
+    sum, one up and one down. `up`: bool (parts,), `moved`: int64 (sums,), as `diffuse` returns them, changed
+    in place. `weight`: int64 (sums,). `cost`: int64 (k,), of a sum that moves by 0, 1, …, times its weight;
+    beyond the last it grows by as much again for each. `draws`: float64 (tries, 3), 0 to below 1. Returns
+    what the cost has grown by.
     """
+    starts, sums, part_starts, parts = within
     grown = 0
     for i in range(len(draws)):
         part = int(draws[i, 0] * len(up))
@@ -105,11 +139,18 @@ def settle(
 
 
 @compiled
-def of_sums(positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, starts: np.ndarray, first: np.ndarray, into: np.ndarray) -> None:
+def of_sums(
+    positions: np.ndarray,
+    steps: np.ndarray,
+    depth: np.ndarray,
+    starts: np.ndarray,
+    first: np.ndarray,
+    into: np.ndarray,
+) -> None:
     """Which cells of a cube each row is in, itself and all margins above it.
 
-    `positions`: int32 (n, dimensions). `steps`, `depth`: as `kernels.cells.spread` gives them. `first`: int64 (n,), where in `into` the
-    cells of each row begin. `starts`: int64 (1,), added to each cell's number.
+    `positions`: int32 (n, dimensions). `steps`, `depth`: as `kernels.cells.spread` gives them. `first`: int64
+    (n,), where in `into` the cells of each row begin. `starts`: int64 (1,), added to each cell's number.
     """
     for i in range(len(positions)):
         into[first[i]] = starts[0]
@@ -124,7 +165,8 @@ def of_sums(positions: np.ndarray, steps: np.ndarray, depth: np.ndarray, starts:
 
 @compiled
 def total(values: np.ndarray, starts: np.ndarray, sums: np.ndarray, size: int) -> np.ndarray:
-    """The sum of `values`, int64 (n,), in each of `size` sums, int64 (size,)."""
+    """The sum of `values`, int64 (n,), in each of `size` sums, int64 (size,). `starts`: int64 (n + 1,), into
+    `sums`: int64 (entries,), those that each value is in."""
     out = np.zeros(size, np.int64)
     for i in range(len(values)):
         for j in range(starts[i], starts[i + 1]):
@@ -139,7 +181,15 @@ def _over(cell: int, change: np.ndarray, below: np.ndarray, above: np.ndarray) -
 
 
 @compiled
-def _worse(part: int, way: int, change: np.ndarray, below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray) -> int:
+def _worse(
+    part: int,
+    way: int,
+    change: np.ndarray,
+    below: np.ndarray,
+    above: np.ndarray,
+    starts: np.ndarray,
+    sums: np.ndarray,
+) -> int:
     """By how much more sums would have changed too far if a count went one up or down."""
     worse = 0
     for j in range(starts[part], starts[part + 1]):
@@ -152,16 +202,24 @@ def _worse(part: int, way: int, change: np.ndarray, below: np.ndarray, above: np
 
 @compiled
 def walks(
-    sought: np.ndarray, below: np.ndarray, above: np.ndarray, starts: np.ndarray, sums: np.ndarray, part_starts: np.ndarray,
-    parts: np.ndarray, draws: np.ndarray, steps: int, looks: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Other counts for which every sum stays possible: for each sum that is sought and not changed yet, one in which it changes, if found.
+    sought: np.ndarray,
+    below: np.ndarray,
+    above: np.ndarray,
+    within: Within,
+    draws: np.ndarray,
+    steps: int,
+    looks: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Other counts for which every sum stays possible: for each sum that is sought and not changed yet, one
+    in which it changes, if found.
 
-    From one count of that sum, up and then down: what has changed too far is mended by another count of it, of those drawn the one that
-    leaves least, as long as `steps` last. `sought`: int64 (k,), sums. `below`, `above`: int64 (sums,), how much less and how much more each
-    may be. `starts`, `sums`: the sums of each count; `part_starts`, `parts`: the counts of each sum. `draws`: float64 (m,), 0 to below 1,
-    taken in turn. `looks`: how many counts are drawn at a time. Returns int64 (entries,) each: the number of the walk, the count, 1 or -1.
+    From one count of that sum, up and then down: what has changed too far is mended by another count of it,
+    of those drawn the one that leaves least, as long as `steps` last. `sought`: int64 (k,), sums. `below`,
+    `above`: int64 (sums,), how much less and how much more each may be. `within`: of counts, not of parts.
+    `draws`: float64 (m,), 0 to below 1, taken in turn. `looks`: how many counts are drawn at a time. Returns
+    int64 (entries,) each: the number of the walk, the count, 1 or -1.
     """
+    starts, sums, part_starts, parts = within
     free, change = np.zeros(len(below), np.bool_), np.zeros(len(below), np.int64)
     touched = np.empty(len(below) + 1, np.int64)
     room = len(sought) * steps
@@ -172,7 +230,8 @@ def walks(
             if free[target]:
                 continue
             members = part_starts[target + 1] - part_starts[target]
-            part, turn, number, over, last = parts[part_starts[target] + int(draws[at % len(draws)] * members)], way, 0, 0, 0
+            part = parts[part_starts[target] + int(draws[at % len(draws)] * members)]
+            turn, number, over, last = way, 0, 0, 0
             at += 1
             for step in range(steps):
                 over += _worse(part, turn, change, below, above, starts, sums)

@@ -9,7 +9,8 @@ from kernels.jit import compiled
 
 @compiled
 def lower_bound(values: np.ndarray, low: int, high: int, wanted: int) -> int:
-    """The first place of `low` to `high` - 1 whose value is at least `wanted`, `high` if none is. `values`: ascending between them."""
+    """The first place of `low` to `high` - 1 whose value is at least `wanted`, `high` if none is. `values`:
+    integers (n,), ascending between them."""
     while low < high:
         middle = (low + high) // 2
         if values[middle] < wanted:

@@ -8,11 +8,13 @@ from kernels.jit import compiled
 
 
 @compiled
-def merge_spans(person: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def merge_spans(
+    person: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each person's spans, joined where they overlap or follow each other without a day between.
 
-    `person`: int32 (n,); `start`, `end`: int32 (n,), both days included, start <= end; ascending by (person, start).
-    Returns the same three columns of the disjoint spans, in the same order.
+    `person`: int32 (n,); `start`, `end`: int32 (n,), both days included, start <= end; ascending by (person,
+    start). Returns the same three columns of the disjoint spans, in the same order.
     """
     n = len(person)
     who, first, last = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)

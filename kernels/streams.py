@@ -1,7 +1,8 @@
-"""The stream of pairs that a blocking rule makes: each pair once over all rules, compared in batches, counted by pattern, kept if
-promising.
+"""The stream of pairs that a blocking rule makes: each pair once over all rules, compared in batches, counted
+by pattern, kept if promising.
 
-Pairs are never stored as such. The rows of a rule stand block by block; a pair is made by the first rule that brings it together.
+Pairs are never stored as such. The rows of a rule stand block by block; a pair is made by the first rule that
+brings it together.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.blocks import mix
-from kernels.comparisons import BATCH, BITS, LEVELS, Plan, Scratch, Values
+from kernels.comparisons import BATCH, BITS, LEVELS, Batch, Plan, Scratch, Values
 from kernels.jit import compiled
 from kernels.patterns import add_levels
 
 _EMPTY = -1
 
 
-class Rows(NamedTuple):
+class RuleRows(NamedTuple):
     """The rows of one rule, block by block.
 
-    `records`: int32 (m,), the record of each row; one may stand in several blocks of a rule whose keys are many. `begins`, `ends`: int32
-    (m,), the rows with which each row pairs (none where begins >= ends), always after itself; `ends` ascend; `begins` may be empty: all
-    that come after. `block`: int32 (m,), the block in which each row stands. Of all records: `groups`: int32 (n,), no pair lies within
-    one, -1 for none; `codes`: int32 (n, fields), -1 if unknown; `keys`: int32 (n, columns), the record's blocks by this rule and all
-    before it, -1 for none. `columns`: int32 (rules + 1,), where each rule's columns begin; this rule's come last.
+    `records`: int32 (m,), the record of each row; one may stand in several blocks of a rule whose keys are
+    many. `begins`, `ends`: int32 (m,), the rows with which each row pairs (none where begins >= ends), always
+    after itself; `ends` ascend; `begins` may be empty: all that come after. `block`: int32 (m,), the block in
+    which each row stands. Of all records: `groups`: int32 (n,), no pair lies within one, -1 for none;
+    `codes`: int32 (n, fields), -1 if unknown; `keys`: int32 (n, columns), the record's blocks by this rule
+    and all before it, -1 for none. `columns`: int32 (rules + 1,), where each rule's columns begin; this
+    rule's come last.
     """
 
     records: np.ndarray
@@ -39,8 +42,9 @@ class Rows(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Pairs by pattern, and the pairs kept. `patterns`: int64 (size,); `counts`: int64, pairs; `new`: int64, those among them that no
-    earlier rule makes; `promising`: bool, are such pairs kept? `left`, `right`: int32 (kept,), records; `kept`: int64, their patterns."""
+    """Pairs by pattern, and the pairs kept. `patterns`: int64 (size,); `counts`: int64, pairs; `new`: int64,
+    those among them that no earlier rule makes; `promising`: bool, are such pairs kept? `left`, `right`:
+    int32 (kept,), records; `kept`: int64, their patterns."""
 
     patterns: np.ndarray
     counts: np.ndarray
@@ -52,11 +56,12 @@ class Tally(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What pairs weigh, in 1/1000 bits. `levels`: int64 (fields, LEVELS). `together`: int64 (terms, LEVELS, LEVELS), of the fields
-    `first` and `second`: int8 (terms,). `floor`: int64, from which a pair is kept. `rarity`: int32, what values add where both records
-    hold them, field after field from `rarity_begins`: int64 (fields + 1,) on, by the values' codes; `near`: int64, 1/1000 of that for the
-    level next to equal. `most`: int64 (fields, LEVELS), the most that levels can weigh with it. `tops`: int8 (fields,), level of equal
-    values.
+    """What pairs weigh, in 1/1000 bits. `levels`: int64 (fields, LEVELS). `together`: int64 (terms, LEVELS,
+    LEVELS), of the fields `first` and `second`: int8 (terms,). `floor`: int64, from which a pair is kept.
+    `rarity`: int32, what values add where both records hold them, field after field from `rarity_begins`:
+    int64 (fields + 1,) on, by the values' codes; `near`: int64, 1/1000 of that for the level next to equal.
+    `most`: int64 (fields, LEVELS), the most that levels can weigh with it. `tops`: int8 (fields,), level of
+    equal values.
     """
 
     levels: np.ndarray
@@ -71,9 +76,21 @@ class Weights(NamedTuple):
     tops: np.ndarray
 
 
-class _Batch(NamedTuple):
-    """Room for pairs that are compared at once: `left`, `right`: int32, columns of the codes; `new`: bool, does no earlier rule make them?
-    `patterns`: int64."""
+class Part(NamedTuple):
+    """Which pairs of a rule: those that its rows `first` up to, but not with, `until` make with rows after
+    them. `every`: a power of two; of so many pairs one is taken, chosen by the hash of its two records; 1 for
+    all. `repeats`: also those that an earlier rule makes.
+    """
+
+    first: int
+    until: int
+    every: int
+    repeats: bool
+
+
+class _Room(NamedTuple):
+    """Room for pairs that are compared at once, each (BATCH,): `left`, `right`: int32, columns of the codes;
+    `new`: bool, does no earlier rule make them? `patterns`: int64."""
 
     left: np.ndarray
     right: np.ndarray
@@ -81,8 +98,19 @@ class _Batch(NamedTuple):
     patterns: np.ndarray
 
 
+class _Near(NamedTuple):
+    """What is compared, of the rows from a part's first on. `records`: int32 (span,); `codes`: int32 (fields,
+    span); `groups`: int32 (span,); `keys`: int32 (columns, span), all as `RuleRows` says."""
+
+    records: np.ndarray
+    codes: np.ndarray
+    groups: np.ndarray
+    keys: np.ndarray
+
+
 class _Found(NamedTuple):
-    """A tally in the making: `distinct` patterns in a table that is -1 where empty, and room for more than the `number` of pairs kept."""
+    """A tally in the making: `distinct` patterns in a table that is -1 where empty, and room for more than
+    the `number` of pairs kept."""
 
     patterns: np.ndarray
     counts: np.ndarray
@@ -97,45 +125,50 @@ class _Found(NamedTuple):
 
 @compiled
 def stream(
-    values: Values, plan: Plan, scratch: Scratch, rows: Rows, first: int, end: int, every: int, repeats: bool, weights: Weights
+    values: Values, plan: Plan, scratch: Scratch, rows: RuleRows, part: Part, weights: Weights
 ) -> Tally:
-    """Compare the pairs that rows `first` to `end` make with those after them.
-
-    `every`: a power of two; of so many pairs one is taken, chosen by the hash of its two records; 1 for all. `repeats`: also those
-    that an earlier rule makes. Pairs that reach the floor of `weights` are kept.
-    """
-    found, batch = _nothing(), _batch()
-    codes, groups, keys = _gathered(rows, first, end)
+    """Compare the pairs of a part of a rule. Those that reach the floor of `weights` are kept."""
+    found, room = _nothing(), _room()
+    near = _gathered(rows, part.first, part.until)
+    batch = Batch(near.codes, room.left, room.right, room.patterns)
     made = np.zeros(BATCH, np.bool_)
-    records, ends, block, columns, left, right, new = rows.records, rows.ends, rows.block, rows.columns, batch.left, batch.right, batch.new
+    ends, block, columns, keys = rows.ends, rows.block, rows.columns, near.keys
+    first, until = part.first, part.until
     i = first
     j = _begin(rows, i)
-    while i < end:
+    while i < until:
         count = np.int64(0)
-        while i < end and count < BATCH:
+        while i < until and count < BATCH:
             stop = min(np.int64(ends[i]), j + BATCH - count)
             if j < stop:
                 _mark_made(made, block, columns, keys, i, j, stop, first)
-                count = _take(left, right, new, records, groups, made, i, j, stop, first, every, repeats, count)
+                count = _take(room, near, made, i, j, stop, part, count)
                 j = stop
             if j >= ends[i]:
                 i += 1
                 j = _begin(rows, i)
-        add_levels(values, plan, scratch, codes, batch.left, batch.right, count, batch.patterns)
-        found = _with(found, batch, count, codes, records[first:], weights)
+        add_levels(values, plan, scratch, batch, count)
+        found = _with(found, room, count, near.codes, near.records, weights)
     return _tally(found)
 
 
 @compiled
 def stream_pairs(
-    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, left: np.ndarray, right: np.ndarray, weights: Weights
+    values: Values,
+    plan: Plan,
+    scratch: Scratch,
+    codes: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    weights: Weights,
 ) -> Tally:
-    """`stream` of pairs that are listed. `codes`: int32 (n, fields); `left`, `right`: int32, records, quickest where those of one
-    come together."""
-    found, batch = _nothing(), _batch()
-    batch.left[:], batch.right[:], batch.new[:] = np.arange(BATCH), np.arange(BATCH, 2 * BATCH), True
+    """`stream` of pairs that are listed. `codes`: int32 (n, fields); `left`, `right`: int32 (pairs,),
+    records, quickest where those of one come together."""
+    found, room = _nothing(), _room()
+    room.left[:], room.right[:], room.new[:] = np.arange(BATCH), np.arange(BATCH, 2 * BATCH), True
     fields = codes.shape[1]
     near, records = np.empty((fields, 2 * BATCH), np.int32), np.empty(2 * BATCH, np.int32)
+    batch = Batch(near, room.left, room.right, room.patterns)
     for begin in range(0, len(left), BATCH):
         count = min(BATCH, len(left) - begin)
         for k in range(count):
@@ -143,21 +176,20 @@ def stream_pairs(
             records[k], records[BATCH + k] = a, b
             for field in range(fields):
                 near[field, k], near[field, BATCH + k] = codes[a, field], codes[b, field]
-        add_levels(values, plan, scratch, near, batch.left, batch.right, count, batch.patterns)
-        found = _with(found, batch, count, near, records, weights)
+        add_levels(values, plan, scratch, batch, count)
+        found = _with(found, room, count, near, records, weights)
     return _tally(found)
 
 
 @compiled
-def _begin(rows: Rows, i: int) -> int:
+def _begin(rows: RuleRows, i: int) -> int:
     """The first row with which row i pairs."""
     return np.int64(rows.begins[i]) if i < len(rows.begins) else np.int64(i + 1)
 
 
 @compiled
-def _gathered(rows: Rows, first: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is compared, of the rows from `first` on: int32 codes, field by field, groups, and keys, column by column."""
-    span = max(end, np.int64(rows.ends[end - 1])) - first if end > first else 0
+def _gathered(rows: RuleRows, first: int, until: int) -> _Near:
+    span = max(until, np.int64(rows.ends[until - 1])) - first if until > first else 0
     records = rows.records[first : first + span]
     codes = np.empty((rows.codes.shape[1], span), np.int32)
     groups, keys = np.empty((1, span), np.int32), np.empty((np.int64(rows.columns[-1]), span), np.int32)
@@ -166,7 +198,7 @@ def _gathered(rows: Rows, first: int, end: int) -> tuple[np.ndarray, np.ndarray,
         _fetch(rows.codes, records, begin, end, codes)
         _fetch(rows.groups.reshape(-1, 1), records, begin, end, groups)
         _fetch(rows.keys, records, begin, end, keys)
-    return codes, groups[0], keys
+    return _Near(records, codes, groups[0], keys)
 
 
 @compiled
@@ -179,9 +211,17 @@ def _fetch(table: np.ndarray, records: np.ndarray, begin: int, end: int, into: n
 
 @compiled
 def _mark_made(
-    made: np.ndarray, block: np.ndarray, columns: np.ndarray, keys: np.ndarray, i: int, begin: int, end: int, base: int
-) -> None:  # fmt: skip
-    """Which of the pairs of row i with rows `begin` to `end` an earlier rule makes, or an earlier key of this one.
+    made: np.ndarray,
+    block: np.ndarray,
+    columns: np.ndarray,
+    keys: np.ndarray,
+    i: int,
+    begin: int,
+    end: int,
+    base: int,
+) -> None:
+    """Which of the pairs of row i with rows `begin` to `end` an earlier rule makes, or an earlier key of this
+    one.
 
     `keys`: int32 (columns, span), of rows from `base` on. Fills `made`: bool.
     """
@@ -202,16 +242,19 @@ def _mark_made(
 
 @compiled
 def _take(
-    left: np.ndarray, right: np.ndarray, new: np.ndarray, records: np.ndarray, groups: np.ndarray, made: np.ndarray, i: int, begin: int,
-    end: int, base: int, every: int, repeats: bool, count: int,
-) -> int:  # fmt: skip
-    """Add the pairs of row i with rows `begin` to `end` to the `count` pairs of a batch; returns how many it has then."""
+    room: _Room, near: _Near, made: np.ndarray, i: int, begin: int, end: int, part: Part, count: int
+) -> int:
+    """Add the pairs of row i with rows `begin` to `end` to the `count` pairs that there are; returns how many
+    there are then."""
+    left, right, new, records, groups = room.left, room.right, room.new, near.records, near.groups
+    base, every, repeats = part.first, part.every, part.repeats
     group = groups[i - base]
     sample = np.uint64(every - 1)
     for other in range(begin, end):
         apart = (group < 0) | (group != groups[other - base])
         left[count], right[count], new[count] = i - base, other - base, not made[other - begin]
-        count += apart & (repeats | new[count]) & (every == 1 or _chosen(records, i, other, sample))
+        chosen = every == 1 or _chosen(records, i - base, other - base, sample)
+        count += apart & (repeats | new[count]) & chosen
     return count
 
 
@@ -222,37 +265,57 @@ def _chosen(records: np.ndarray, i: int, j: int, sample: np.uint64) -> bool:
 
 
 @compiled
-def _batch() -> _Batch:
-    return _Batch(np.empty(BATCH, np.int32), np.empty(BATCH, np.int32), np.empty(BATCH, np.bool_), np.empty(BATCH, np.int64))
+def _room() -> _Room:
+    return _Room(
+        np.empty(BATCH, np.int32),
+        np.empty(BATCH, np.int32),
+        np.empty(BATCH, np.bool_),
+        np.empty(BATCH, np.int64),
+    )
 
 
 @compiled
 def _nothing() -> _Found:
     size, room = 1 << 12, 1 << 10
     return _Found(
-        np.full(size, _EMPTY, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.bool_),
-        np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64), 0, 0,
-    )  # fmt: skip
+        patterns=np.full(size, _EMPTY, np.int64),
+        counts=np.zeros(size, np.int64),
+        new=np.zeros(size, np.int64),
+        promising=np.zeros(size, np.bool_),
+        left=np.empty(room, np.int32),
+        right=np.empty(room, np.int32),
+        kept=np.empty(room, np.int64),
+        distinct=0,
+        number=0,
+    )
 
 
 @compiled
 def _tally(found: _Found) -> Tally:
     full, number = np.flatnonzero(found.patterns != _EMPTY), found.number
     return Tally(
-        found.patterns[full], found.counts[full], found.new[full], found.promising[full],
-        found.left[:number].copy(), found.right[:number].copy(), found.kept[:number].copy(),
-    )  # fmt: skip
+        patterns=found.patterns[full],
+        counts=found.counts[full],
+        new=found.new[full],
+        promising=found.promising[full],
+        left=found.left[:number].copy(),
+        right=found.right[:number].copy(),
+        kept=found.kept[:number].copy(),
+    )
 
 
 @compiled
-def _with(found: _Found, batch: _Batch, count: int, codes: np.ndarray, records: np.ndarray, weights: Weights) -> _Found:
-    """A tally with the pairs of a batch. `codes`: int32 (fields, m), `records`: int32, of the batch's columns."""
+def _with(
+    found: _Found, room: _Room, count: int, codes: np.ndarray, records: np.ndarray, weights: Weights
+) -> _Found:
+    """A tally with the first `count` pairs of the room. `codes`: int32 (fields, m), `records`: int32 (m,), of
+    its columns."""
     patterns, counts, new, promising, left, right, kept, distinct, number = found
     if (distinct + count) * 2 > len(patterns):
         patterns, counts, new, promising = _grown(patterns, counts, new, promising)
     if number + count > len(left):
         left, right, kept = _doubled(left), _doubled(right), _doubled(kept)
-    slots = batch.patterns
+    slots = room.patterns
     for k in range(count):
         slot = _slot(patterns, slots[k])
         if patterns[slot] == _EMPTY:
@@ -260,11 +323,11 @@ def _with(found: _Found, batch: _Batch, count: int, codes: np.ndarray, records: 
             promising[slot] = most_weight(slots[k], weights) >= weights.floor
             distinct += 1
         counts[slot] += 1
-        new[slot] += batch.new[k]
+        new[slot] += room.new[k]
         slots[k] = slot
     for k in range(count):
         if promising[slots[k]]:
-            i, j, pattern = batch.left[k], batch.right[k], patterns[slots[k]]
+            i, j, pattern = room.left[k], room.right[k], patterns[slots[k]]
             if len(weights.rarity) == 0 or _weight(pattern, weights, codes, i, j) >= weights.floor:
                 left[number], right[number] = min(records[i], records[j]), max(records[i], records[j])
                 kept[number] = pattern
@@ -279,7 +342,9 @@ def most_weight(pattern: int, weights: Weights) -> int:
 
 
 @compiled
-def _summed(pattern: int, levels: np.ndarray, together: np.ndarray, first: np.ndarray, second: np.ndarray) -> int:
+def _summed(
+    pattern: int, levels: np.ndarray, together: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> int:
     total = np.int64(0)
     for field in range(len(levels)):
         total += levels[field, pattern >> (BITS * field) & (LEVELS - 1)]
@@ -327,7 +392,8 @@ def _grown(
     for old in range(len(patterns)):
         if patterns[old] != _EMPTY:
             slot = _slot(into, patterns[old])
-            into[slot], into_counts[slot], into_new[slot], into_promising[slot] = patterns[old], counts[old], new[old], promising[old]
+            into[slot], into_counts[slot] = patterns[old], counts[old]
+            into_new[slot], into_promising[slot] = new[old], promising[old]
     return into, into_counts, into_new, into_promising
 
 

@@ -1,6 +1,7 @@
 """Names as fixed-width rows of symbols, what they sound like, and how alike two of them are.
 
-A symbol row is uint8 (width,): 1-26 for the letters A-Z, 27 between two parts of a name, 0 after the end. Width is at most 64.
+A symbol row is uint8 (width,): 1-26 for the letters A-Z, 27 between two parts of a name, 0 after the end.
+Width is at most 64.
 """
 
 from __future__ import annotations
@@ -20,15 +21,19 @@ _LATIN = np.frombuffer(
 )
 _A, _Z, _LOWER, _HYPHEN, _BLANK = 65, 90, 32, 45, 32
 
-# What each letter sounds like, A to Z: 0 silent, 1 B P, 2 F V W, 3 C K Q, 4 G J, 5 D T, 6 L, 7 M N, 8 R, 9 S Z, 10 vowels, 11 X.
-_SOUND = np.array([10, 1, 3, 5, 10, 2, 4, 0, 10, 4, 3, 6, 7, 7, 10, 1, 3, 8, 9, 5, 10, 2, 2, 11, 10, 9], np.uint8)
+# What each letter sounds like, A to Z: 0 silent, 1 B P, 2 F V W, 3 C K Q, 4 G J, 5 D T, 6 L, 7 M N, 8 R, 9 S
+# Z, 10 vowels, 11 X.
+_SOUND = np.array(
+    [10, 1, 3, 5, 10, 2, 4, 0, 10, 4, 3, 6, 7, 7, 10, 1, 3, 8, 9, 5, 10, 2, 2, 11, 10, 9], np.uint8
+)
 _VOWEL, _G, _K, _S, _X = 10, 4, 3, 9, 11
 _SOUNDS_KEPT = 8
 
 
 @compiled
 def fold(names: np.ndarray) -> np.ndarray:
-    """Symbol rows of names: letters without case and diacritics, one gap for blanks and hyphens, all else left out.
+    """Symbol rows of names: letters without case and diacritics, one gap for blanks and hyphens, all else
+    left out.
 
     `names`: uint8 (n, width), UTF-8 with zero bytes at the end. Returns uint8 (n, width).
     """
@@ -48,7 +53,11 @@ def fold(names: np.ndarray) -> np.ndarray:
             if _A <= letter <= _Z:
                 out[i, length] = letter - _A + 1
                 length += 1
-            elif (names[i, k - 1] == _HYPHEN or names[i, k - 1] == _BLANK) and length > 0 and out[i, length - 1] != _GAP:
+            elif (
+                (names[i, k - 1] == _HYPHEN or names[i, k - 1] == _BLANK)
+                and length > 0
+                and out[i, length - 1] != _GAP
+            ):
                 out[i, length] = _GAP
                 length += 1
         if length > 0 and out[i, length - 1] == _GAP:
@@ -69,11 +78,13 @@ def lengths(rows: np.ndarray) -> np.ndarray:
 
 @compiled
 def sounds(rows: np.ndarray, skip: int) -> np.ndarray:
-    """What each name's main part sounds like, for blocking: consonant groups after Soundex (Russell, 1918) with Swedish readings.
+    """What each name's main part sounds like, for blocking: consonant groups after Soundex (Russell, 1918)
+    with Swedish readings.
 
-    The main part is the first of more than `skip` letters (3 passes over "af" and "von"), or the last. K for CH and CK, S for soft C, J
-    for the silent first letter of DJ, GJ, HJ, LJ; F for PH; vowels count only at the start. `rows`: symbols (n, width).
-    Returns int64 (n,): up to 8 sounds of 4 bits, 0 for an empty name.
+    The main part is the first of more than `skip` letters (3 passes over "af" and "von"), or the last. K for
+    CH and CK, S for soft C, J for the silent first letter of DJ, GJ, HJ, LJ; F for PH; vowels count only at
+    the start. `rows`: uint8 (n, width), symbols. Returns int64 (n,): up to 8 sounds of 4 bits, 0 for an empty
+    name.
     """
     out = np.zeros(len(rows), np.int64)
     for i in range(len(rows)):
@@ -83,7 +94,7 @@ def sounds(rows: np.ndarray, skip: int) -> np.ndarray:
 
 @compiled
 def sound_of(row: np.ndarray, skip: int) -> int:
-    """`sounds` of one symbol row."""
+    """`sounds` of one symbol row: uint8 (width,)."""
     width = len(row)
     begin = 0
     end = 0
@@ -131,14 +142,15 @@ def _sound(row: np.ndarray, begin: int, end: int) -> int:
 
 @compiled
 def fill_masks(masks: np.ndarray, row: np.ndarray, length: int) -> None:
-    """For each symbol the positions at which `row` has it. `masks`: uint64 (SYMBOLS,), zero before."""
+    """For each symbol the positions at which `row`, uint8 (width,), has it. `masks`: uint64 (SYMBOLS,), zero
+    before."""
     for k in range(length):
         masks[row[k]] |= np.uint64(1) << np.uint64(k)
 
 
 @compiled
 def clear_masks(masks: np.ndarray, row: np.ndarray, length: int) -> None:
-    """Undo `fill_masks`."""
+    """Undo `fill_masks`. `masks`: uint64 (SYMBOLS,), zero after; `row`: uint8 (width,)."""
     for k in range(length):
         masks[row[k]] = 0
 
@@ -150,9 +162,11 @@ def _lowest(bits: np.uint64) -> np.uint64:
 
 @compiled
 def jaro_winkler(masks: np.ndarray, a: np.ndarray, length_a: int, b: np.ndarray, length_b: int) -> float:
-    """Jaro-Winkler similarity (Winkler, 1990; prefix weight 0.1 over 4 symbols, above a Jaro of 0.7), bit-parallel.
+    """Jaro-Winkler similarity (Winkler, 1990; prefix weight 0.1 over 4 symbols, above a Jaro of 0.7),
+    bit-parallel.
 
-    `masks`: of row `a`, so that many rows `b` are compared at the cost of one. `a`, `b`: symbol rows. Two empty rows are equal.
+    `masks`: uint64 (SYMBOLS,), of row `a`, so that many rows `b` are compared at the cost of one. `a`, `b`:
+    symbol rows, uint8 (width,). Two empty rows are equal.
     """
     if length_a == 0 or length_b == 0:
         return 1.0 if length_a == length_b else 0.0
@@ -165,7 +179,9 @@ def jaro_winkler(masks: np.ndarray, a: np.ndarray, length_a: int, b: np.ndarray,
     for j in range(min(length_b, length_a + reach)):
         low = max(j - reach, 0)
         high = min(j + reach + 1, length_a)
-        window = ((one << np.uint64(high - low)) - one) << np.uint64(low) if high - low < 64 else ~np.uint64(0)
+        window = (
+            ((one << np.uint64(high - low)) - one) << np.uint64(low) if high - low < 64 else ~np.uint64(0)
+        )
         found = masks[b[j]] & window & ~taken_a
         if found != 0:
             taken_a |= _lowest(found)

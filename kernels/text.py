@@ -1,8 +1,9 @@
 """Text columns as they arrive, read into dates, fixed-point values, tokens and fixed-width bytes.
 
-A text column is three arrays, as Arrow lays it out: `data`, uint8, the bytes of all rows one after the other; `offsets`, int64 (n + 1,),
-where each row begins; `valid`, bool (n,), False where the row says nothing. Blanks around a text are not part of it.
-Each reader returns its values and `state`, int8 (n,): `GOOD`, `EMPTY` (nothing stands there) or `BAD` (what stands there does not read).
+A text column is three arrays, as Arrow lays it out: `data`, uint8 (bytes,), of all rows one after the other;
+`offsets`, int64 (n + 1,), where each row begins; `valid`, bool (n,), False where the row says nothing. Blanks
+around a text are not part of it. Each reader returns its values and `state`, int8 (n,): `GOOD`, `EMPTY`
+(nothing stands there) or `BAD` (what stands there does not read).
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ def _digits(data: np.ndarray, start: int, count: int) -> int:
 
 
 @compiled
-def read_days(data, offsets, valid, layout):  # type: ignore[no-untyped-def]
-    """Dates. `layout`: `ISO` or `COMPACT`. Returns int32 (n,) days since 1970-01-01, −2³¹ if there is none, and `state`."""
+def read_days(
+    data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, layout: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dates. `layout`: `ISO` or `COMPACT`. Returns int32 (n,) days since 1970-01-01, −2³¹ if there is none,
+    and `state`."""
     n = len(valid)
     out, state = np.full(n, _UNKNOWN_DAY, np.int32), np.zeros(n, np.int8)
     for i in range(n):
@@ -55,13 +59,23 @@ def read_days(data, offsets, valid, layout):  # type: ignore[no-untyped-def]
         if layout == ISO:
             if size < 10 or data[start + 4] != 45 or data[start + 7] != 45:
                 continue
-            if size > 10 and data[start + 10] != 32 and data[start + 10] != 84:  # blank or T before the time of day
+            if (
+                size > 10 and data[start + 10] != 32 and data[start + 10] != 84
+            ):  # blank or T before the time of day
                 continue
-            year, month, day = _digits(data, start, 4), _digits(data, start + 5, 2), _digits(data, start + 8, 2)
+            year, month, day = (
+                _digits(data, start, 4),
+                _digits(data, start + 5, 2),
+                _digits(data, start + 8, 2),
+            )
         else:
             if size != 8:
                 continue
-            year, month, day = _digits(data, start, 4), _digits(data, start + 4, 2), _digits(data, start + 6, 2)
+            year, month, day = (
+                _digits(data, start, 4),
+                _digits(data, start + 4, 2),
+                _digits(data, start + 6, 2),
+            )
         if year < 1 or month < 1 or day < 1 or day > month_length(year, month):
             continue
         out[i] = day_number(year, month, day)
@@ -70,8 +84,11 @@ def read_days(data, offsets, valid, layout):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def read_fixed(data, offsets, valid, decimal):  # type: ignore[no-untyped-def]
-    """Decimal numbers as int64 (n,) in 1/10,000, halves away from zero, −2⁶³ if there is none; and `state`. `decimal`: its sign's byte."""
+def read_fixed(
+    data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, decimal: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decimal numbers as int64 (n,) in 1/10,000, halves away from zero, −2⁶³ if there is none; and `state`.
+    `decimal`: its sign's byte."""
     n = len(valid)
     out, state = np.full(n, _MISSING, np.int64), np.zeros(n, np.int8)
     for i in range(n):
@@ -110,7 +127,7 @@ def read_fixed(data, offsets, valid, decimal):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def read_tokens(data, offsets, valid):  # type: ignore[no-untyped-def]
+def read_tokens(data: np.ndarray, offsets: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sixteen hexadecimal digits each, as non-negative int64 (n,), 0 if there is none; and `state`."""
     n = len(valid)
     out, state = np.zeros(n, np.int64), np.zeros(n, np.int8)
@@ -135,8 +152,9 @@ def read_tokens(data, offsets, valid):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def fixed_width(data, offsets, valid, width):  # type: ignore[no-untyped-def]
-    """The texts as uint8 (n, width), zeros behind; one that is longer is cut before the UTF-8 character that does not fit."""
+def fixed_width(data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, width: int) -> np.ndarray:
+    """The texts as uint8 (n, width), zeros behind; one that is longer is cut before the UTF-8 character that
+    does not fit."""
     n = len(valid)
     out = np.zeros((n, width), np.uint8)
     for i in range(n):

@@ -1,42 +1,55 @@
-"""Levels of texts that differ, for many pairs at once: most are told by signatures, many were met before, the rest is looked at test by
-test. Each test looks at the `count` pairs that are listed, and says which of them reach its bound."""
+"""Levels of texts that differ, for many pairs at once: most are told by signatures, many were met before, the
+rest is looked at test by test. Each test looks at the `count` pairs that are listed, and says which of them
+reach its bound."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kernels.comparisons import BITS, DAMERAU_LEVENSHTEIN, JARO_WINKLER, LEVENSHTEIN, PREFIX, SAME, WORD, Plan, Scratch, Values
-from kernels.distances import common_prefix, damerau_levenshtein, jaro_winkler
+from kernels.comparisons import (
+    BITS,
+    DAMERAU_LEVENSHTEIN,
+    JARO_WINKLER,
+    LEVENSHTEIN,
+    PREFIX,
+    SAME,
+    WORD,
+    Batch,
+    Plan,
+    Scratch,
+    Values,
+)
+from kernels.distances import EditMemory, common_prefix, damerau_levenshtein, jaro_winkler
 from kernels.jit import compiled, inlined
 from kernels.signatures import those_alike
 
 
 @compiled
-def text_levels(
-    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, count: int,
-    patterns: np.ndarray,
-) -> None:  # fmt: skip
-    """Levels of the `count` pairs that wait: most are told by signatures, many were met before, the others are looked at."""
-    waiting, first, second, signatures, memo = scratch.waiting, scratch.first, scratch.second, values.signatures, scratch.memo
+def text_levels(values: Values, plan: Plan, scratch: Scratch, batch: Batch, field: int, count: int) -> None:
+    """Levels of the `count` pairs of the batch that wait, added to their patterns: most are told by
+    signatures, many were met before, the others are looked at."""
+    codes, left, right = batch.codes, batch.left, batch.right
+    waiting, first, second, signatures = scratch.waiting, scratch.first, scratch.second, values.signatures
     for each in range(count):
         k = waiting[each]
         first[each], second[each] = signatures[codes[field, left[k]]], signatures[codes[field, right[k]]]
-    count = those_alike(first[:count], second[:count], plan.least[field], scratch.common, scratch.places, waiting)
+    count = those_alike(
+        first[:count], second[:count], plan.least[field], scratch.common, scratch.places, waiting
+    )
     while count > 0:
-        new, count = _recall(memo, codes, field, left, right, waiting, count, scratch.common, patterns)
+        new, count = _recall(scratch, batch, field, count)
         if new > 0:
-            _compare_texts(values, plan, scratch, codes, field, left, right, new)
-            _remember(memo, codes, field, left, right, waiting, new, scratch.levels, patterns)
+            _compare_texts(values, plan, scratch, batch, field, new)
+            _remember(scratch, batch, field, new)
         waiting[:count] = scratch.common[:count]
 
 
 @compiled
-def _recall(
-    memo: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
-    again: np.ndarray, patterns: np.ndarray,
-) -> tuple[int, int]:  # fmt: skip
-    """Levels of pairs of values that were met before. Returns how many were not, which it lists in `waiting`, and how many were only just
-    met among these, which it lists in `again`."""
+def _recall(scratch: Scratch, batch: Batch, field: int, count: int) -> tuple[int, int]:
+    """Levels of pairs of values that were met before. Returns how many were not, which it lists in
+    `scratch.waiting`, and how many were only just met among these, which it lists in `scratch.common`."""
+    codes, left, right, patterns = batch.codes, batch.left, batch.right, batch.patterns
+    memo, waiting, again = scratch.memo, scratch.waiting, scratch.common
     mask, new, echoes = np.uint64(memo.shape[1] - 1), 0, 0
     for each in range(count):
         k = waiting[each]
@@ -53,11 +66,10 @@ def _recall(
 
 
 @compiled
-def _remember(
-    memo: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
-    levels: np.ndarray, patterns: np.ndarray,
-) -> None:  # fmt: skip
-    """Put levels into the patterns, and where they are found again."""
+def _remember(scratch: Scratch, batch: Batch, field: int, count: int) -> None:
+    """Put the levels of the pairs that wait into the patterns, and where they are found again."""
+    codes, left, right, patterns = batch.codes, batch.left, batch.right, batch.patterns
+    memo, waiting, levels = scratch.memo, scratch.waiting, scratch.levels
     mask = np.uint64(memo.shape[1] - 1)
     for each in range(count):
         k = waiting[each]
@@ -77,11 +89,10 @@ def _slot(key: np.uint64) -> np.uint64:
 
 
 @compiled
-def _are_similar(
-    masks: np.ndarray, symbols: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, bound: float, similarity: np.ndarray,
-    reached: np.ndarray,
-) -> None:  # fmt: skip
-    """By Jaro-Winkler. `similarity`: -1 where it was not computed yet."""
+def _are_similar(symbols: np.ndarray, scratch: Scratch, count: int, bound: float) -> None:
+    """By Jaro-Winkler, which is -1 in `scratch.similarity` where it was not computed yet."""
+    texts, listed, reached = scratch.texts, scratch.rest, scratch.reached
+    masks, similarity = scratch.masks, scratch.similarity
     for each in range(count):
         k = listed[each]
         if similarity[k] < 0:
@@ -91,30 +102,37 @@ def _are_similar(
 
 @compiled
 def _are_edited(
-    last: np.ndarray, table: np.ndarray, symbols: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, bound: float, most: int,
-    swaps: bool, edits: np.ndarray, reached: np.ndarray,
-) -> None:  # fmt: skip
-    """By their edits, of which `most` are counted. `edits`: -1 where they were not counted yet."""
+    symbols: np.ndarray, scratch: Scratch, count: int, bound: float, most: int, swaps: bool
+) -> None:
+    """By their edits, of which `most` are counted; -1 in `scratch.edits` where they were not counted yet."""
+    texts, listed, reached, edits = scratch.texts, scratch.rest, scratch.reached, scratch.edits
+    memory = EditMemory(scratch.last, scratch.table)
     for each in range(count):
         k = listed[each]
         if edits[k] < 0:
-            edits[k] = damerau_levenshtein(last, table, symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3], most, swaps)
+            edits[k] = damerau_levenshtein(
+                memory, symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3], most, swaps
+            )
         reached[k] = edits[k] <= bound
 
 
 @compiled
-def _begin_alike(symbols: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, wanted: int, reached: np.ndarray) -> None:
+def _begin_alike(symbols: np.ndarray, scratch: Scratch, count: int, wanted: int) -> None:
+    texts, listed, reached = scratch.texts, scratch.rest, scratch.reached
     for each in range(count):
         k = listed[each]
-        reached[k] = common_prefix(symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3], wanted) == wanted
+        reached[k] = (
+            common_prefix(symbols, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3], wanted) == wanted
+        )
 
 
 @compiled
 def _have_the_same(
-    derived: np.ndarray, row: int, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray,
-    listed: np.ndarray, count: int, reached: np.ndarray,
-) -> None:  # fmt: skip
+    derived: np.ndarray, row: int, scratch: Scratch, batch: Batch, field: int, count: int
+) -> None:
     """By a key that is derived of each."""
+    codes, left, right = batch.codes, batch.left, batch.right
+    waiting, listed, reached = scratch.waiting, scratch.rest, scratch.reached
     for each in range(count):
         k = listed[each]
         key = derived[row, codes[field, left[waiting[k]]]]
@@ -122,7 +140,8 @@ def _have_the_same(
 
 
 @compiled
-def _share_words(symbols: np.ndarray, breaks: np.ndarray, texts: np.ndarray, listed: np.ndarray, count: int, reached: np.ndarray) -> None:
+def _share_words(symbols: np.ndarray, breaks: np.ndarray, scratch: Scratch, count: int) -> None:
+    texts, listed, reached = scratch.texts, scratch.rest, scratch.reached
     for each in range(count):
         k = listed[each]
         reached[k] = _share_word(symbols, breaks, texts[k, 0], texts[k, 1], texts[k, 2], texts[k, 3])
@@ -130,15 +149,17 @@ def _share_words(symbols: np.ndarray, breaks: np.ndarray, texts: np.ndarray, lis
 
 @compiled
 def _find(
-    symbols: np.ndarray, starts: np.ndarray, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray,
-    count: int, texts: np.ndarray,
-) -> None:  # fmt: skip
-    """Where the texts of each pair stand, the shorter first, of equal length that which comes first in order, so that what is found
-    depends on the two texts alone. Fills `texts`."""
+    symbols: np.ndarray, starts: np.ndarray, scratch: Scratch, batch: Batch, field: int, count: int
+) -> None:
+    """Where the texts of each pair stand, the shorter first, of equal length that which comes first in order,
+    so that what is found depends on the two texts alone. Fills `scratch.texts`."""
+    codes, left, right = batch.codes, batch.left, batch.right
+    waiting, texts = scratch.waiting, scratch.texts
     for each in range(count):
         k = waiting[each]
         a, b = codes[field, left[k]], codes[field, right[k]]
-        texts[each, 0], texts[each, 1], texts[each, 2], texts[each, 3] = starts[a], starts[a + 1], starts[b], starts[b + 1]
+        texts[each, 0], texts[each, 1] = starts[a], starts[a + 1]
+        texts[each, 2], texts[each, 3] = starts[b], starts[b + 1]
     for each in range(count):
         a, b = texts[each, 0], texts[each, 2]
         length_a, length_b = texts[each, 1] - a, texts[each, 3] - b
@@ -149,11 +170,11 @@ def _find(
 
 @compiled
 def _compare_texts(
-    values: Values, plan: Plan, scratch: Scratch, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, count: int
-) -> None:  # fmt: skip
+    values: Values, plan: Plan, scratch: Scratch, batch: Batch, field: int, count: int
+) -> None:
     """Levels of the first `count` pairs that wait, test after test. Fills `scratch.levels`."""
-    texts, listed, waiting, reached, symbols = scratch.texts, scratch.rest, scratch.waiting, scratch.reached, values.symbols
-    _find(symbols, values.starts, codes, field, left, right, waiting, count, texts)
+    texts, listed, reached, symbols = scratch.texts, scratch.rest, scratch.reached, values.symbols
+    _find(symbols, values.starts, scratch, batch, field, count)
     scratch.levels[:count], scratch.similarity[:count], scratch.edits[:count] = 1, -1.0, -1
     for k in range(count):
         listed[k] = k
@@ -161,18 +182,18 @@ def _compare_texts(
     for place in range(plan.firsts[field] + 1, plan.firsts[field + 1]):
         test, bound = plan.tests[place], plan.bounds[place]
         if test == JARO_WINKLER:
-            _are_similar(scratch.masks, symbols, texts, listed, count, bound, scratch.similarity, reached)
+            _are_similar(symbols, scratch, count, bound)
         elif test == DAMERAU_LEVENSHTEIN or test == LEVENSHTEIN:
             if swaps != (test == DAMERAU_LEVENSHTEIN):
                 swaps = not swaps
                 scratch.edits[:] = -1
-            _are_edited(scratch.last, scratch.table, symbols, texts, listed, count, bound, most, swaps, scratch.edits, reached)
+            _are_edited(symbols, scratch, count, bound, most, swaps)
         elif test == PREFIX:
-            _begin_alike(symbols, texts, listed, count, np.int64(bound), reached)
+            _begin_alike(symbols, scratch, count, np.int64(bound))
         elif test == SAME:
-            _have_the_same(values.derived, np.int64(bound), codes, field, left, right, waiting, listed, count, reached)
+            _have_the_same(values.derived, np.int64(bound), scratch, batch, field, count)
         elif test == WORD:
-            _share_words(symbols, values.breaks, texts, listed, count, reached)
+            _share_words(symbols, values.breaks, scratch, count)
         else:  # of a field beside another
             continue
         rest = 0
@@ -187,7 +208,9 @@ def _compare_texts(
 
 
 @compiled
-def _share_word(symbols: np.ndarray, breaks: np.ndarray, a: int, length_a: int, b: int, length_b: int) -> bool:
+def _share_word(
+    symbols: np.ndarray, breaks: np.ndarray, a: int, length_a: int, b: int, length_b: int
+) -> bool:
     """Do two texts have a word of two or more symbols in common?"""
     i = 0
     while i < length_a:

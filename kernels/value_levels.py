@@ -19,18 +19,20 @@ from kernels.comparisons import (
     WITHIN,
     YEAR,
     YEAR_PART,
+    Batch,
     Plan,
     Values,
-)  # fmt: skip
+)
 from kernels.jit import compiled
 
 
 @compiled
 def value_levels(
-    values: Values, plan: Plan, codes: np.ndarray, field: int, left: np.ndarray, right: np.ndarray, waiting: np.ndarray, count: int,
-    patterns: np.ndarray,
-) -> None:  # fmt: skip
-    """Levels of values that are different and no texts."""
+    values: Values, plan: Plan, batch: Batch, field: int, waiting: np.ndarray, count: int
+) -> None:
+    """Levels of values that are different and no texts, added to the patterns. `waiting`: int32
+    (batch,), of which the first `count` are the pairs that differ."""
+    codes, left, right, patterns = batch.codes, batch.left, batch.right, batch.patterns
     kind = plan.kinds[field]
     for each in range(count):
         k = waiting[each]
@@ -71,7 +73,11 @@ def date_level(values: Values, plan: Plan, field: int, a: int, b: int) -> int:
     """Level of two different dates."""
     day_a, day_b = np.int64(values.days[a]), np.int64(values.days[b])
     x, y = np.int64(values.digits[a]), np.int64(values.digits[b])
-    same_year, same_month, same_day = x // 10000 == y // 10000, x // 100 % 100 == y // 100 % 100, x % 100 == y % 100
+    same_year, same_month, same_day = (
+        x // 10000 == y // 10000,
+        x // 100 % 100 == y // 100 % 100,
+        x % 100 == y % 100,
+    )
     first, end = plan.firsts[field], plan.firsts[field + 1]
     for place in range(first + 1, end):
         test, bound = plan.tests[place], plan.bounds[place]
@@ -101,7 +107,11 @@ def number_level(values: Values, plan: Plan, field: int, a: int, b: int) -> int:
     x, y = values.numbers[a], values.numbers[b]
     first, end = plan.firsts[field], plan.firsts[field + 1]
     for place in range(first + 1, end):
-        room = plan.bounds[place] if plan.tests[place] == WITHIN else plan.bounds[place] / 100.0 * max(abs(x), abs(y))
+        room = (
+            plan.bounds[place]
+            if plan.tests[place] == WITHIN
+            else plan.bounds[place] / 100.0 * max(abs(x), abs(y))
+        )
         if abs(x - y) <= room:
             return np.int64(plan.levels[place])
     return 1

@@ -1,9 +1,10 @@
 """Other whole-number tables with the same sums: a walk over sums of given changes that stays within bounds.
 
-Each step adds or takes away one column, a change that leaves every sum as it was. A wish (this cell must differ, that one stay) is a bound
-that does not hold yet. What is out of bounds is mended by the column that mends most and leaves most room, by weights that grow where the
-walk is stuck (breakout search, Morris 1993); what cannot be mended in so many steps is undone. All is in whole numbers, so a table that is
-found needs no rounding.
+Each step adds or takes away one column, a change that leaves every sum as it was. A wish (this cell must
+differ, that one stay) is a bound that does not hold yet. What is out of bounds is mended by the column that
+mends most and leaves most room, by weights that grow where the walk is stuck (breakout search, Morris 1993);
+what cannot be mended in so many steps is undone. All is in whole numbers, so a table that is found needs no
+rounding.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ _STUCK = 20  # steps without less out of bounds
 
 
 class Lattice(NamedTuple):
-    """`begin`: int64 (columns + 1,), `cell`: int32, `value`: int64 (entries,), the changes. `first`: int64 (cells + 1,), `column`: int32,
-    `factor`: int64 (entries,), the same by cell."""
+    """`begin`: int64 (columns + 1,), `cell`: int32, `value`: int64 (entries,), the changes. `first`: int64
+    (cells + 1,), `column`: int32, `factor`: int64 (entries,), the same by cell."""
 
     begin: np.ndarray
     cell: np.ndarray
@@ -31,9 +32,9 @@ class Lattice(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """`change`: int64 (cells,), where the walk is. `lower`, `upper`: int64 (cells,), bounds, wishes included. `weight`: int64 (cells,).
-    `bad`, `place`: int64 (cells,), cells out of bounds, and where each stands there (-1: nowhere). `number`: int64 (2,), how many are bad,
-    and the state of the random numbers."""
+    """`change`: int64 (cells,), where the walk is. `lower`, `upper`: int64 (cells,), bounds, wishes included.
+    `weight`: int64 (cells,). `bad`, `place`: int64 (cells,), cells out of bounds, and where each stands there
+    (-1: nowhere). `number`: int64 (2,), how many are bad, and the state of the random numbers."""
 
     change: np.ndarray
     lower: np.ndarray
@@ -45,21 +46,32 @@ class Walk(NamedTuple):
 
 
 def lattice(cells: int, begin: np.ndarray, cell: np.ndarray, value: np.ndarray) -> Lattice:
-    """The columns `begin` (int64 (columns + 1,)) cuts `cell` and `value` into, by column and by cell."""
+    """The columns that `begin`: int64 (columns + 1,), cuts `cell` and `value`, integers (entries,), into, by
+    column and by cell."""
     order = np.argsort(cell, kind="stable")
     first = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=cells))]).astype(np.int64)
     column = np.repeat(np.arange(len(begin) - 1), np.diff(begin))[order].astype(np.int32)
-    return Lattice(begin.astype(np.int64), cell.astype(np.int32), value.astype(np.int64), first, column, value[order].astype(np.int64))
+    return Lattice(
+        begin=begin.astype(np.int64),
+        cell=cell.astype(np.int32),
+        value=value.astype(np.int64),
+        first=first,
+        column=column,
+        factor=value[order].astype(np.int64),
+    )
 
 
 def walk(change: np.ndarray, lower: np.ndarray, upper: np.ndarray, seed: int) -> Walk:
-    """A walk that stands at `change`, within bounds or not: int64 (cells,) each. `seed`: 0 or more."""
+    """A walk that stands at `change`, within the bounds `lower` and `upper` or not: int64 (cells,) each.
+    `seed`: 0 or more."""
     bad = np.flatnonzero((change < lower) | (change > upper))
     place, listed = np.full(len(change), -1, np.int64), np.zeros(len(change), np.int64)
     place[bad], listed[: len(bad)] = np.arange(len(bad)), bad
     change, lower, upper = (part.astype(np.int64, copy=True) for part in (change, lower, upper))
     weight, number = np.ones(len(change), np.int64), np.array([len(bad), 1 + seed % (2**31 - 3)], np.int64)
-    return Walk(change, lower, upper, weight, listed, place, number)
+    return Walk(
+        change=change, lower=lower, upper=upper, weight=weight, bad=listed, place=place, number=number
+    )
 
 
 @compiled
@@ -95,7 +107,8 @@ def _add(given: Lattice, state: Walk, b: int, times: int) -> None:
 
 @compiled
 def _loss(given: Lattice, state: Walk, b: int, times: int) -> int:
-    """What is lost once the column is added so many times: units out of bounds, by weight, and cells with room to fall."""
+    """What is lost once the column is added so many times: units out of bounds, by weight, and cells with
+    room to fall."""
     loss = 0
     for e in range(given.begin[b], given.begin[b + 1]):
         c = given.cell[e]
@@ -110,7 +123,8 @@ def _loss(given: Lattice, state: Walk, b: int, times: int) -> int:
 
 @compiled
 def _repair(given: Lattice, state: Walk, steps: int, wide: int, journal: np.ndarray) -> bool:
-    """Bring everything within bounds in at most `steps` steps, each the best of at most `wide` columns; otherwise undo them."""
+    """Bring everything within bounds in at most `steps` steps, each the best of at most `wide` columns;
+    otherwise undo them."""
     fewest, since, heavy, last, turn = 1 << 60, 0, 0, -1, 0
     taken = 0
     while state.number[0] > 0 and taken < steps:
@@ -155,7 +169,8 @@ def _repair(given: Lattice, state: Walk, steps: int, wide: int, journal: np.ndar
 
 @compiled
 def wish(given: Lattice, state: Walk, order: np.ndarray, steps: int, wide: int) -> np.ndarray:
-    """Make the cells `order` (int64 (k,)) differ one after another, each if a way is found in which the earlier ones stay so.
+    """Make the cells `order` (int64 (k,)) differ one after another, each if a way is found in which the
+    earlier ones stay so.
 
     Nothing may be out of bounds before. Returns bool (k,): does it differ?
     """
@@ -167,7 +182,9 @@ def wish(given: Lattice, state: Walk, order: np.ndarray, steps: int, wide: int) 
         turn = _draw(state, 2)
         for way in range(2):
             rise = way == turn
-            if (rise and (high <= 0 or state.change[p] < 0)) or (not rise and (low >= 0 or state.change[p] > 0)):
+            if (rise and (high <= 0 or state.change[p] < 0)) or (
+                not rise and (low >= 0 or state.change[p] > 0)
+            ):
                 continue
             if rise:
                 state.lower[p] = max(low, 1)

@@ -1,1 +1,2 @@
-"""The stages, one package each, and what they share. Stages meet only through files whose columns stand in `schemas`."""
+"""Rooms, one for each stage, and the shelves that they share (files, cubes, study, compute, site). Rooms meet
+only through files whose columns stand in `files.schemas`."""

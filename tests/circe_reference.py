@@ -20,10 +20,17 @@ REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "cohort"
 ABSENT = "the reference data of ../shared/reference/cohort are not here"
 
 Tables: TypeAlias = Mapping[str, pa.Table]
-Answer: TypeAlias = Mapping[str, Mapping[str, np.ndarray]]  # OHDSI's result tables by name, their columns by name
-Engine: TypeAlias = Callable[[Tables], AbstractContextManager[Callable[[Cohort], Results]]]  # made ready once for many definitions
+Answer: TypeAlias = Mapping[
+    str, Mapping[str, np.ndarray]
+]  # OHDSI's result tables by name, their columns by name
+Engine: TypeAlias = Callable[
+    [Tables], AbstractContextManager[Callable[[Cohort], Results]]
+]  # made ready once for many definitions
 
-SETS = {"circe": "gibleed", "rich": "rich_cdm"}  # folder of definitions: folder of the tables they are asked of
+SETS = {
+    "circe": "gibleed",
+    "rich": "rich_cdm",
+}  # folder of definitions: folder of the tables they are asked of
 
 
 def definitions(folder: str) -> list[str]:
@@ -41,7 +48,8 @@ class Expected:
 
     def __init__(self, folder: str) -> None:
         self._tables = {
-            path.stem.removeprefix("expected_"): _columns(pq.read_table(path)) for path in (REFERENCE / folder).glob("expected_*.parquet")
+            path.stem.removeprefix("expected_"): _columns(pq.read_table(path))
+            for path in (REFERENCE / folder).glob("expected_*.parquet")
         }
 
     def of(self, definition: str) -> Answer:
@@ -49,7 +57,9 @@ class Expected:
         found = {}
         for name, columns in self._tables.items():
             mine = columns["cohort_definition_id"] == int(definition)
-            found[name] = {column: values[mine] for column, values in columns.items() if column != "cohort_definition_id"}
+            found[name] = {
+                column: values[mine] for column, values in columns.items() if column != "cohort_definition_id"
+            }
         return found
 
 
@@ -67,37 +77,58 @@ def differences(expected: Answer, given: Answer) -> list[str]:
         wanted, got = (list(map(tuple, rows(each, names).tolist())) for each in (columns, given[table]))
         if wanted != got:
             missing, surplus = sorted(set(wanted) - set(got)), sorted(set(got) - set(wanted))
-            found.append(f"{table} {names}: {len(wanted)} expected, {len(got)} given; missing {missing[:5]}, too much {surplus[:5]}")
+            found.append(
+                f"{table} {names}: {len(wanted)} expected, {len(got)} given; missing {missing[:5]}, too much "
+                f"{surplus[:5]}"
+            )
     return found
 
 
 def _columns(table: pa.Table) -> dict[str, np.ndarray]:
     return {
-        name: (table[name].cast(pa.int32()) if pa.types.is_date(table[name].type) else table[name]).to_numpy().astype(np.int64)
+        name: (table[name].cast(pa.int32()) if pa.types.is_date(table[name].type) else table[name])
+        .to_numpy()
+        .astype(np.int64)
         for name in table.column_names
     }
 
 
-# --- circe-be's own cases: a definition, changed step by step, over a few rows --------------------------------------------------------
+# --- circe-be's own cases: a definition, changed step by step, over a few rows
+# --------------------------------------------------------
 
 
 def golden() -> Iterator[tuple[str, str, list[dict[str, Any] | None]]]:
-    """Folder of the case, its tables' file, and the definitions by number, from 1, as circe-be's own tests make them."""
+    """Folder of the case, its tables' file, and the definitions by number, from 1, as circe-be's own tests
+    make them."""
     counts = _golden("correlatedCriteria/countsExpression")
-    yield "correlatedCriteria", "countsTest", [
-        counts,
-        _with(counts, {"Type": 2, "Count": 1}, "AdditionalCriteria", "CriteriaList", 0, "Occurrence"),
-        _with(counts, {"Type": 1, "Count": 0}, "AdditionalCriteria", "CriteriaList", 0, "Occurrence"),
-        _golden("correlatedCriteria/visitExpression"),
-    ]  # fmt: skip
+    yield (
+        "correlatedCriteria",
+        "countsTest",
+        [
+            counts,
+            _with(counts, {"Type": 2, "Count": 1}, "AdditionalCriteria", "CriteriaList", 0, "Occurrence"),
+            _with(counts, {"Type": 1, "Count": 0}, "AdditionalCriteria", "CriteriaList", 0, "Occurrence"),
+            _golden("correlatedCriteria/visitExpression"),
+        ],
+    )
     group = _golden("correlatedCriteria/groupExpression")
-    yield "correlatedCriteria", "groupTest", [
-        group,
-        _with(group, {"Type": "AT_LEAST", "Count": 2}, "AdditionalCriteria"),
-        _with(group, {"Type": "AT_MOST", "Count": 2}, "AdditionalCriteria"),
-        _with(_with(group, {"Type": "ALL"}, "AdditionalCriteria"), {"Type": "AT_MOST", "Count": 0}, "AdditionalCriteria", "Groups", 0),
-        _with(group, {"Type": "ALL", "Groups": []}, "AdditionalCriteria"),
-    ]  # fmt: skip
+    yield (
+        "correlatedCriteria",
+        "groupTest",
+        [
+            group,
+            _with(group, {"Type": "AT_LEAST", "Count": 2}, "AdditionalCriteria"),
+            _with(group, {"Type": "AT_MOST", "Count": 2}, "AdditionalCriteria"),
+            _with(
+                _with(group, {"Type": "ALL"}, "AdditionalCriteria"),
+                {"Type": "AT_MOST", "Count": 0},
+                "AdditionalCriteria",
+                "Groups",
+                0,
+            ),
+            _with(group, {"Type": "ALL", "Groups": []}, "AdditionalCriteria"),
+        ],
+    )
     limited = [_golden("limits/limitExpression")]
     for change, *path in (
         ({"Type": "first"}, "ExpressionLimit"),
@@ -109,12 +140,26 @@ def golden() -> Iterator[tuple[str, str, list[dict[str, Any] | None]]]:
     yield "limits", "limitTest", [*limited]
     first = _golden("firstOccurrence/firstOccurrenceTestExpression")
     domains = (
-        "ConditionEra", "ConditionOccurrence", "DeviceExposure", "DrugEra", "DrugExposure", "Measurement", "Observation",
-        "ProcedureOccurrence", "Specimen", "VisitOccurrence", "PayerPlanPeriod",
-    )  # fmt: skip
-    yield "firstOccurrence", "firstOccurrenceTest", [
-        _with(first, {"CriteriaList": [{domain: {"First": True}}]}, "PrimaryCriteria") for domain in domains
-    ]  # fmt: skip
+        "ConditionEra",
+        "ConditionOccurrence",
+        "DeviceExposure",
+        "DrugEra",
+        "DrugExposure",
+        "Measurement",
+        "Observation",
+        "ProcedureOccurrence",
+        "Specimen",
+        "VisitOccurrence",
+        "PayerPlanPeriod",
+    )
+    yield (
+        "firstOccurrence",
+        "firstOccurrenceTest",
+        [
+            _with(first, {"CriteriaList": [{domain: {"First": True}}]}, "PrimaryCriteria")
+            for domain in domains
+        ],
+    )
     yield "censorWindow", "censorWindow", [_golden("censorWindow/censorWindowExpression")]
     yield "eraDupes", "eraDupes", [_golden("eraDupes/eraDupesExpression")]
 
@@ -123,7 +168,9 @@ def golden_tables(folder: str, name: str) -> dict[str, pa.Table]:
     """A case's tables, and a vocabulary in which 2 and 3 descend from 1."""
     given = json.loads((REFERENCE / "circe_golden" / folder / f"{name}_PREP.json").read_text())
     found = {key.removeprefix("cdm."): _typed(values) for key, values in given.items()}
-    found["concept"] = pa.table({"concept_id": [1, 2, 3], "invalid_reason": pa.array([None] * 3, pa.string())})
+    found["concept"] = pa.table(
+        {"concept_id": [1, 2, 3], "invalid_reason": pa.array([None] * 3, pa.string())}
+    )
     found["concept_ancestor"] = pa.table({"ancestor_concept_id": [1, 1], "descendant_concept_id": [2, 3]})
     return found
 
@@ -147,7 +194,9 @@ def _golden(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _with(definition: dict[str, Any] | None, change: dict[str, Any], *path: str | int) -> dict[str, Any] | None:
+def _with(
+    definition: dict[str, Any] | None, change: dict[str, Any], *path: str | int
+) -> dict[str, Any] | None:
     """A copy in which the object at `path` has other members."""
     changed = copy.deepcopy(definition)
     if changed is None:

@@ -19,53 +19,120 @@ KEYS = {"identity": b"i" * 32, "store": b"s" * 32}
 PATIENTS = {
     "name": "patients",
     "properties": [
-        {"name": "id", "logicalType": "string", "required": True}, {"name": "number", "logicalType": "string"},
-        {"name": "name", "logicalType": "string"}, {"name": "sex", "logicalType": "string"}, {"name": "born", "logicalType": "date"},
+        {"name": "id", "logicalType": "string", "required": True},
+        {"name": "number", "logicalType": "string"},
+        {"name": "name", "logicalType": "string"},
+        {"name": "sex", "logicalType": "string"},
+        {"name": "born", "logicalType": "date"},
     ],
-    "customProperties": [{"property": "uttag", "value": {"identities": {
-        "reference": "id", "number": "number", "surname": "name", "birth": "born",
-        "sex": {"column": "sex", "values": {"M": "man", "F": "woman"}},
-    }}}],
-}  # fmt: skip
+    "customProperties": [
+        {
+            "property": "uttag",
+            "value": {
+                "identities": {
+                    "reference": "id",
+                    "number": "number",
+                    "surname": "name",
+                    "birth": "born",
+                    "sex": {"column": "sex", "values": {"M": "man", "F": "woman"}},
+                }
+            },
+        }
+    ],
+}
 LABS = {
     "name": "labs",
     "properties": [
-        {"name": "id", "logicalType": "string", "required": True}, {"name": "day", "logicalType": "date", "required": True},
-        {"name": "what", "logicalType": "string", "required": True}, {"name": "value", "logicalType": "number", "required": True},
+        {"name": "id", "logicalType": "string", "required": True},
+        {"name": "day", "logicalType": "date", "required": True},
+        {"name": "what", "logicalType": "string", "required": True},
+        {"name": "value", "logicalType": "number", "required": True},
         {"name": "unit", "logicalType": "string"},
     ],
-    "customProperties": [{"property": "uttag", "value": {"events": [
-        {"kind": "measurement", "reference": "id", "start": "day", "code": "what", "system": "LAB", "value": "value", "unit": "unit"},
-    ]}}],
-}  # fmt: skip
+    "customProperties": [
+        {
+            "property": "uttag",
+            "value": {
+                "events": [
+                    {
+                        "kind": "measurement",
+                        "reference": "id",
+                        "start": "day",
+                        "code": "what",
+                        "system": "LAB",
+                        "value": "value",
+                        "unit": "unit",
+                    },
+                ]
+            },
+        }
+    ],
+}
 DIAGNOSES = {
     "name": "diagnoses",
     "properties": [
-        {"name": "id", "logicalType": "string", "required": True}, {"name": "day", "logicalType": "date", "required": True},
-        {"name": "end", "logicalType": "date"}, {"name": "code", "logicalType": "string", "required": True},
+        {"name": "id", "logicalType": "string", "required": True},
+        {"name": "day", "logicalType": "date", "required": True},
+        {"name": "end", "logicalType": "date"},
+        {"name": "code", "logicalType": "string", "required": True},
     ],
-    "customProperties": [{"property": "uttag", "value": {"events": [
-        {"kind": "diagnosis", "reference": "id", "start": "day", "end": "end", "code": "code", "system": "ICD-10-SE"},
-    ]}}],
-}  # fmt: skip
+    "customProperties": [
+        {
+            "property": "uttag",
+            "value": {
+                "events": [
+                    {
+                        "kind": "diagnosis",
+                        "reference": "id",
+                        "start": "day",
+                        "end": "end",
+                        "code": "code",
+                        "system": "ICD-10-SE",
+                    },
+                ]
+            },
+        }
+    ],
+}
 PEOPLE = "id,number,name,sex,born\n1,19640823-3234,Öberg,M,1964-08-23\n2,,Ek,F,1990-01-01\n"
 
 
 def contract(*tables: dict[str, Any], server: dict[str, Any] | None = None, **ours: Any) -> dict[str, Any]:
     """A contract of those tables."""
     return {
-        "apiVersion": "v3.1.0", "kind": "DataContract", "id": "made", "name": "made", "version": "1.0.0", "status": "active",
-        "servers": [{"server": "delivery", "type": "custom", "format": "csv", "encoding": "UTF-8", "delimiter": ",", **(server or {})}],
-        "customProperties": [{"property": "uttag", "value": {"owner": "The maker", "quarantine_share": 1.0, **ours}}],
+        "apiVersion": "v3.1.0",
+        "kind": "DataContract",
+        "id": "made",
+        "name": "made",
+        "version": "1.0.0",
+        "status": "active",
+        "servers": [
+            {
+                "server": "delivery",
+                "type": "custom",
+                "format": "csv",
+                "encoding": "UTF-8",
+                "delimiter": ",",
+                **(server or {}),
+            }
+        ],
+        "customProperties": [
+            {"property": "uttag", "value": {"owner": "The maker", "quarantine_share": 1.0, **ours}}
+        ],
         "schema": list(tables),
-    }  # fmt: skip
+    }
 
 
 def site(root: Path, agreed: dict[str, Any], files: dict[str, bytes | str], delivery: str = "d1") -> Site:
-    """A site whose source `clinic` has delivered `files` (name, of which the part before a dot or dash is the table; content)."""
+    """A site whose source `clinic` has delivered `files` (name, of which the part before a dot or dash is the
+    table; content)."""
     (root / "contracts").mkdir(parents=True, exist_ok=True)
-    (root / "contracts" / "clinic.yaml").write_text(yaml.safe_dump(agreed, allow_unicode=True), encoding="utf-8")
-    (root / "site.yaml").write_text("site: made\nsources:\n  clinic: {contract: contracts/clinic.yaml}\n", encoding="utf-8")
+    (root / "contracts" / "clinic.yaml").write_text(
+        yaml.safe_dump(agreed, allow_unicode=True), encoding="utf-8"
+    )
+    (root / "site.yaml").write_text(
+        "site: made\nsources:\n  clinic: {contract: contracts/clinic.yaml}\n", encoding="utf-8"
+    )
     create_keys(root, KEYS)
     folder = root / "deliveries" / "clinic" / delivery
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,13 +152,17 @@ def receipt(made: Site, threads: int = 1) -> dict[str, Any]:
 
 def identities(made: Site, of: dict[str, Any]) -> Frame:
     """The identities that a receipt names."""
-    parts = [sealed.read(made.root / each["file"], IDENTITIES, made.zone("identity")) for each in of["identities"]]
+    parts = [
+        sealed.read(made.root / each["file"], IDENTITIES, made.zone("identity")) for each in of["identities"]
+    ]
     return concat(parts, IDENTITIES)
 
 
 def events(made: Site, of: dict[str, Any]) -> Frame:
     """The events that a receipt names."""
-    parts = [sealed.read(made.root / each["file"], ACCEPTED_EVENTS, made.zone("store")) for each in of["events"]]
+    parts = [
+        sealed.read(made.root / each["file"], ACCEPTED_EVENTS, made.zone("store")) for each in of["events"]
+    ]
     return concat(parts, ACCEPTED_EVENTS)
 
 
@@ -101,4 +172,6 @@ def quarantine(made: Site) -> list[tuple[int, str | None, str | None]]:
     if not path.exists():
         return []
     frame = sealed.read(path, QUARANTINE, made.zone("identity"))
-    return sorted(zip(frame["row"].tolist(), frame["reason"].decoded(), frame["column"].decoded(), strict=True), key=str)  # type: ignore[union-attr]
+    return sorted(
+        zip(frame["row"].tolist(), frame["reason"].decoded(), frame["column"].decoded(), strict=True), key=str
+    )  # type: ignore[union-attr]

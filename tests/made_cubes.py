@@ -30,7 +30,12 @@ def flat(name: str, *codes: str) -> Dimension:
     return dimension(name, dict.fromkeys(codes, ()))
 
 
-def count(table: str, dimensions: Sequence[Dimension], rows: Sequence[tuple[int, Sequence[str]]], population: str = "all") -> Cube:
+def count(
+    table: str,
+    dimensions: Sequence[Dimension],
+    rows: Sequence[tuple[int, Sequence[str]]],
+    population: str = "all",
+) -> Cube:
     """A cube of persons and events. `rows`: the person, and a leaf of each dimension, once for each event."""
     shape = [len(each) for each in dimensions]
     people: list[set[int]] = [set() for _ in range(int(np.prod(shape)))]
@@ -45,7 +50,9 @@ def count(table: str, dimensions: Sequence[Dimension], rows: Sequence[tuple[int,
     additive = tuple(_once(rows, axis) for axis in range(len(dimensions)))
     measures = {"persons": persons, "events": events}
     flags = {"persons": additive, "events": (True,) * len(dimensions)}
-    return Cube(table, table.title(), population, tuple(dimensions), measures, flags, (("events", "persons"),))
+    return Cube(
+        table, table.title(), population, tuple(dimensions), measures, flags, (("events", "persons"),)
+    )
 
 
 def counts_only(cube: Cube) -> Cube:
@@ -60,7 +67,9 @@ def counts_only(cube: Cube) -> Cube:
     )
 
 
-def from_frequencies(table: str, dimensions: Sequence[Dimension], cells: Sequence[tuple[Sequence[str], int]]) -> Cube:
+def from_frequencies(
+    table: str, dimensions: Sequence[Dimension], cells: Sequence[tuple[Sequence[str], int]]
+) -> Cube:
     """A cube of persons, each counted once, from the number in each cell of leaves."""
     rows = [(leaves, number) for leaves, number in cells if number]
     shape = [len(each) for each in dimensions]
@@ -69,11 +78,19 @@ def from_frequencies(table: str, dimensions: Sequence[Dimension], cells: Sequenc
         paths = [_path(each, leaf) for each, leaf in zip(dimensions, leaves, strict=True)]
         for cell in itertools.product(*paths):
             persons[int(np.ravel_multi_index(cell, shape))] += number
-    return Cube(table, table.title(), "all", tuple(dimensions), {"persons": persons}, {"persons": (True,) * len(dimensions)})
+    return Cube(
+        table,
+        table.title(),
+        "all",
+        tuple(dimensions),
+        {"persons": persons},
+        {"persons": (True,) * len(dimensions)},
+    )
 
 
 def random_cubes(seed: int) -> list[Cube]:
-    """Two linked tables of a few dozen people: a hierarchy, several events each, empty groups and people who are alone."""
+    """Two linked tables of a few dozen people: a hierarchy, several events each, empty groups and people who
+    are alone."""
     random = np.random.default_rng(seed)
     region = dimension("region", {"N": ("N1", "N2"), "S": ("S1", "S2", "S3")})
     sex, age, year = flat("sex", "m", "w"), flat("age", "young", "old", "oldest"), flat("year", "1", "2", "3")

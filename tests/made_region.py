@@ -9,20 +9,98 @@ from typing import Any
 import numpy as np
 
 GIVEN = [
-    "ANNA", "ERIK", "LARS", "KARIN", "MARIA", "PER", "EVA", "JAN", "KRISTINA", "NILS", "ÅSA",
-    "BJÖRN", "INGRID", "OSKAR", "ELSA", "HUGO", "ALMA", "VERA", "SIGRID", "AXEL", "GUSTAV",
-    "LINNÉA", "TORE", "MÄRTA", "JÖRAN", "SOLVEIG", "RAGNAR", "HEDVIG", "TYRA", "ALVA", "LEO",
-    "MILO", "NOVA", "EBBA", "IVAR", "ESTER", "JULIA", "FRIDA", "KLARA", "SAGA", "VIDAR",
-    "LOVISA", "TILDE", "RUT", "SIXTEN", "GRETA",
-]  # fmt: skip
+    "ANNA",
+    "ERIK",
+    "LARS",
+    "KARIN",
+    "MARIA",
+    "PER",
+    "EVA",
+    "JAN",
+    "KRISTINA",
+    "NILS",
+    "ÅSA",
+    "BJÖRN",
+    "INGRID",
+    "OSKAR",
+    "ELSA",
+    "HUGO",
+    "ALMA",
+    "VERA",
+    "SIGRID",
+    "AXEL",
+    "GUSTAV",
+    "LINNÉA",
+    "TORE",
+    "MÄRTA",
+    "JÖRAN",
+    "SOLVEIG",
+    "RAGNAR",
+    "HEDVIG",
+    "TYRA",
+    "ALVA",
+    "LEO",
+    "MILO",
+    "NOVA",
+    "EBBA",
+    "IVAR",
+    "ESTER",
+    "JULIA",
+    "FRIDA",
+    "KLARA",
+    "SAGA",
+    "VIDAR",
+    "LOVISA",
+    "TILDE",
+    "RUT",
+    "SIXTEN",
+    "GRETA",
+]
 SURNAME = [
-    "ANDERSSON", "JOHANSSON", "KARLSSON", "NILSSON", "ERIKSSON", "LARSSON", "OLSSON", "PERSSON",
-    "SVENSSON", "GUSTAFSSON", "PETTERSSON", "JONSSON", "LINDBERG", "LINDSTRÖM", "BERGSTRÖM", "SANDBERG",
-    "FORSBERG", "SJÖBERG", "HOLM", "ÅKESSON", "ÖBERG", "NYSTRÖM", "HOLMQVIST", "EKLUND", "BLOMQVIST",
-    "WALLIN", "HEDLUND", "SUNDIN", "FRANSSON", "DAHLBERG", "KANTZOW", "TRULSSON", "BRÄNNSTRÖM",
-    "YLIPÄÄ", "KUOPPALA", "MÖLLER", "ZETTERLUND", "RYDQVIST", "GYLLENHAMMAR", "VASS", "FÄLT", "QUIST",
+    "ANDERSSON",
+    "JOHANSSON",
+    "KARLSSON",
+    "NILSSON",
+    "ERIKSSON",
+    "LARSSON",
+    "OLSSON",
+    "PERSSON",
+    "SVENSSON",
+    "GUSTAFSSON",
+    "PETTERSSON",
+    "JONSSON",
+    "LINDBERG",
+    "LINDSTRÖM",
+    "BERGSTRÖM",
+    "SANDBERG",
+    "FORSBERG",
+    "SJÖBERG",
+    "HOLM",
+    "ÅKESSON",
+    "ÖBERG",
+    "NYSTRÖM",
+    "HOLMQVIST",
+    "EKLUND",
+    "BLOMQVIST",
+    "WALLIN",
+    "HEDLUND",
+    "SUNDIN",
+    "FRANSSON",
+    "DAHLBERG",
+    "KANTZOW",
+    "TRULSSON",
+    "BRÄNNSTRÖM",
+    "YLIPÄÄ",
+    "KUOPPALA",
+    "MÖLLER",
+    "ZETTERLUND",
+    "RYDQVIST",
+    "GYLLENHAMMAR",
+    "VASS",
+    "FÄLT",
+    "QUIST",
     "HÖÖK",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)
@@ -46,9 +124,12 @@ def number(birth: date, serial: int) -> str:
 
 
 def region(seed: int, people: int, trouble: float = 0.3) -> Region:
-    """People with a register row each and most with journal rows, of which a share of `trouble` has no usable number and often a slip."""
+    """People with a register row each and most with journal rows, of which a share of `trouble` has no usable
+    number and often a slip."""
     random = np.random.default_rng(seed)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("folkbokforing", "journal_a", "journal_b", "lakemedel")}
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("folkbokforing", "journal_a", "journal_b", "lakemedel")
+    }
     truth: dict[tuple[str, str], int] = {}
 
     def add(source: str, person: int, row: dict[str, Any]) -> None:
@@ -61,14 +142,21 @@ def region(seed: int, people: int, trouble: float = 0.3) -> Region:
         sex = int(random.integers(1, 3))
         own = {
             "number": number(birth, int(random.integers(1, 999))),
-            "given": GIVEN[int(random.integers(len(GIVEN)))], "surname": SURNAME[int(random.integers(len(SURNAME)))],
-            "birth": birth.isoformat(), "sex": sex, "postcode": f"1{random.integers(10, 99)} {random.integers(10, 99)}",
+            "given": GIVEN[int(random.integers(len(GIVEN)))],
+            "surname": SURNAME[int(random.integers(len(SURNAME)))],
+            "birth": birth.isoformat(),
+            "sex": sex,
+            "postcode": f"1{random.integers(10, 99)} {random.integers(10, 99)}",
             "since": birth.isoformat(),
-        }  # fmt: skip
+        }
         add("folkbokforing", person, own)
         for source in ("journal_a", "journal_b"):
             if random.random() < 0.6:
-                add(source, person, _troubled(random, own) if random.random() < trouble else {**own, "since": None})
+                add(
+                    source,
+                    person,
+                    _troubled(random, own) if random.random() < trouble else {**own, "since": None},
+                )
         if random.random() < 0.5:
             add("lakemedel", person, {"number": own["number"], "kind": "token"})
     return Region(rows, truth)
@@ -99,7 +187,9 @@ def pair_quality(truth: list[int], found: list[int]) -> tuple[float, float]:
     """Precision and recall over pairs of records."""
 
     def pairs(*labels: list[int]) -> int:
-        return sum(n * (n - 1) // 2 for n in np.unique(np.array(labels).T, axis=0, return_counts=True)[1].tolist())
+        return sum(
+            n * (n - 1) // 2 for n in np.unique(np.array(labels).T, axis=0, return_counts=True)[1].tolist()
+        )
 
     both = pairs(truth, found)
     return both / max(pairs(found), 1), both / max(pairs(truth), 1)

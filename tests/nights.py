@@ -14,7 +14,15 @@ from pipelines.compute.ranks import Ranks
 from pipelines.files import documents, sealed
 from pipelines.files.digests import content_hash, digest
 from pipelines.files.frames import Category, Frame, length, take
-from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, IDENTITIES, KIND, NUMBER_KINDS, VALUE_MISSING
+from pipelines.files.schemas import (
+    ACCEPTED_EVENTS,
+    DAY_OPEN,
+    DAY_UNKNOWN,
+    IDENTITIES,
+    KIND,
+    NUMBER_KINDS,
+    VALUE_MISSING,
+)
 from pipelines.linkage import link
 from pipelines.site.site import Site, create_keys
 from pipelines.store import build
@@ -28,7 +36,9 @@ def day(text: str) -> int:
     return (date.fromisoformat(text) - date(1970, 1, 1)).days
 
 
-def make_site(root: Path, shards: int = 4, sources: Iterable[str] = SOURCES, linkage: str | None = None) -> Site:
+def make_site(
+    root: Path, shards: int = 4, sources: Iterable[str] = SOURCES, linkage: str | None = None
+) -> Site:
     """A site with keys and sources and nothing else."""
     create_keys(root, KEYS)
     lines = [
@@ -66,7 +76,8 @@ def record(source: str, reference: object) -> int:
 
 
 def identities(source: str, rows: Sequence[dict[str, Any]]) -> Frame:
-    """Identity rows. Each: ref, and where known number, kind, previous, given, surname, birth, sex, postcode, since, until."""
+    """Identity rows. Each: ref, and where known number, kind, previous, given, surname, birth, sex, postcode,
+    since, until."""
     kinds = [row.get("kind", "personnummer" if row.get("number") else "none") for row in rows]
 
     def numbers(values: list[int], type_: type) -> np.ndarray:
@@ -81,11 +92,19 @@ def identities(source: str, rows: Sequence[dict[str, Any]]) -> Frame:
     return {
         "record": numbers([record(source, row["ref"]) for row in rows], np.int64),
         "number": np.array(
-            [b"" if kind == "token" else str(row.get("number", "")).encode() for kind, row in zip(kinds, rows, strict=True)], "S16"
+            [
+                b"" if kind == "token" else str(row.get("number", "")).encode()
+                for kind, row in zip(kinds, rows, strict=True)
+            ],
+            "S16",
         ),
         "number_kind": numbers([NUMBER_KINDS.index(kind) for kind in kinds], np.int8),
         "token": numbers(
-            [0 if kind == "invalid" else token(row.get("number", "")) for kind, row in zip(kinds, rows, strict=True)], np.int64
+            [
+                0 if kind == "invalid" else token(row.get("number", ""))
+                for kind, row in zip(kinds, rows, strict=True)
+            ],
+            np.int64,
         ),
         "previous_token": numbers([token(row.get("previous", "")) for row in rows], np.int64),
         "given": text("given", 32),
@@ -103,7 +122,9 @@ def events(source: str, rows: Sequence[dict[str, Any]]) -> Frame:
 
     def category(name: str) -> Category:
         labels = sorted({row[name] for row in rows if row.get(name)})
-        return Category.of(labels, np.array([labels.index(row[name]) if row.get(name) else -1 for row in rows], np.int32))
+        return Category.of(
+            labels, np.array([labels.index(row[name]) if row.get(name) else -1 for row in rows], np.int32)
+        )
 
     def last(row: dict[str, Any]) -> int:
         return DAY_OPEN if row.get("end") == "open" else day(row.get("end", row["start"]))
@@ -125,14 +146,29 @@ def events(source: str, rows: Sequence[dict[str, Any]]) -> Frame:
 
 
 def deliver(
-    site: Site, source: str, delivery: str, delivered: str, people: Frame | None = None, happened: Frame | None = None, *,
-    replaces: str | None = None, no_reidentify: bool = False, status: str = "accepted", parts: int = 1,
-) -> None:  # fmt: skip
-    """Leave behind what intake would: sealed parts and a receipt."""
+    site: Site,
+    source: str,
+    delivery: str,
+    delivered: str,
+    people: Frame | None = None,
+    happened: Frame | None = None,
+    *,
+    parts: int = 1,
+    **said: str | bool,
+) -> None:
+    """Leave behind what intake would: sealed parts and a receipt. `said`: what the receipt says otherwise."""
     receipt: dict[str, Any] = {
-        "source": source, "delivery": delivery, "owner": f"owner of {source}", "delivered": delivered, "replaces": replaces,
-        "no_reidentify": no_reidentify, "status": status, "identities": [], "events": [],
-    }  # fmt: skip
+        "source": source,
+        "delivery": delivery,
+        "owner": f"owner of {source}",
+        "delivered": delivered,
+        "replaces": None,
+        "no_reidentify": False,
+        "status": "accepted",
+        "identities": [],
+        "events": [],
+        **said,
+    }
     for name, frame, schema, zone, base in (
         ("identities", people, IDENTITIES, "identity", site.identity),
         ("events", happened, ACCEPTED_EVENTS, "store", site.store),
@@ -143,7 +179,11 @@ def deliver(
             rows = take(frame, slice(part, None, parts))
             path = base / "accepted" / source / delivery / f"{name}-{part:04d}.parquet"
             sealed.write(rows, path, schema, site.zone(zone))
-            entry = {"file": str(path.relative_to(site.root)), "rows": length(rows), "hash": content_hash(rows, schema)}
+            entry = {
+                "file": str(path.relative_to(site.root)),
+                "rows": length(rows),
+                "hash": content_hash(rows, schema),
+            }
             receipt[name].append(entry)
     documents.write_json(receipt, site.receipts / "intake" / source / f"{delivery}.json")
 

@@ -14,7 +14,11 @@ from pipelines.study import definition
 
 
 def check_path(path: Path) -> Iterator[str]:
-    """One line for each thing that holds; the first that does not is raised as an error."""
+    """One line for each thing that holds; the first that does not is raised as an error, of whichever kind it
+    is.
+
+    Raises SettingsError where `path` is none of what can be checked.
+    """
     folder = path.resolve().parent
     if path.is_dir():
         yield from _check_site(Site.load(path))
@@ -50,11 +54,20 @@ def _check_definition(path: Path) -> str:
 def _check_permit(site: Site, name: str) -> Iterator[str]:
     permit = Permit.load(site, name)
     if unknown := sorted(set(permit.sources) - set(site.sources)):
-        raise SettingsError(permit.file, f"source {unknown[0]} is not one of the site's", "check its name, or add it to site.yaml")
+        raise SettingsError(
+            permit.file,
+            f"source {unknown[0]} is not one of the site's",
+            "check its name, or add it to site.yaml",
+        )
     cohort = definition.load(permit.definition_path)
     cells = [Layout.of(table, cohort.study).cells for table in permit.tables]
-    yield f"permit {name}: cohort {cohort.cohort}, {len(cells)} tables of {sum(cells):,} cells in all, in force until {permit.valid_to}"
-    owners = {Contract.load(site.root / site.sources[source].contract).agreement.owner for source in permit.sources}
+    yield (
+        f"permit {name}: cohort {cohort.cohort}, {len(cells)} tables of {sum(cells):,} cells in all, in "
+        f"force until {permit.valid_to}"
+    )
+    owners = {
+        Contract.load(site.root / site.sources[source].contract).agreement.owner for source in permit.sources
+    }
     waiting = [owner for owner in sorted(owners) if not signed_by(site, permit, owner)]
     signed = f"not signed as it stands by {', '.join(waiting)}" if waiting else "signed by every owner"
     yield f"permit {name}: {signed}"

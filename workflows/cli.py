@@ -1,4 +1,5 @@
-"""The command line: one small function for each command, and one place where errors become words and exit codes."""
+"""The command line: one small function for each command, and one place where errors become words and exit
+codes."""
 
 from __future__ import annotations
 
@@ -16,30 +17,35 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone
+from workflows import alone, link_commands
+from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
-    name="uttag", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="uttag",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="A signed permit in, disclosure-controlled tables out.",
-)  # fmt: skip
+)
 
 app.add_typer(alone.commands)
+app.add_typer(link_commands.commands)
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]
 Ranks = Annotated[int, typer.Option(help="MPI ranks; 0 for as many as there are cores (local) or 4 (Slurm)")]
 WorkerCount = Annotated[int, typer.Option("--workers", help="Dask workers; 0 for the default of the place")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would run, and run nothing")]
-AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
 
 
 def main() -> None:
-    """Entry point: exit 0 if all is well, 10 and on for what a person can mend, 1 for a fault in the program."""
+    """Entry point: exit 0 if all is well, 10 and on for what a person can mend, 1 for a fault in the
+    program."""
     os.umask(0o077)
     os.environ["NUMBA_CACHE_DIR"] = _compiled()
     try:
@@ -47,13 +53,16 @@ def main() -> None:
     except UttagError as error:
         code = _told(f"uttag: {error}", error.exit_code)
     except TyperException as error:
-        said = error.format_message() if isinstance(error, ClickException) else str(error)
-        code = _told(f"uttag: {said.rstrip('.')}; see uttag --help", 10)
+        code = _told(f"uttag: {error.format_message().rstrip('.')}; see uttag --help", 10)
     except (typer.Abort, KeyboardInterrupt):
         code = _told("uttag: interrupted; run the same command again to go on", 130)
     except Exception as fault:
         place = traceback.extract_tb(fault.__traceback__)[-1]
-        code = _told(f"uttag: fault in the program: {type(fault).__name__} at {Path(place.filename).name}:{place.lineno}", 1)
+        code = _told(
+            f"uttag: fault in the program: {type(fault).__name__} at "
+            f"{Path(place.filename).name}:{place.lineno}",
+            1,
+        )
         if os.environ.get("UTTAG_DEBUG"):
             raise
     if "_duckdb" not in sys.modules:  # whose library complains of what is not collected
@@ -62,8 +71,8 @@ def main() -> None:
 
 
 def _compiled() -> str:
-    """Where compiled loops are kept: off shared disks, in no folder of another user, who could plant code in it that we would run, and
-    apart for each state of the kernels."""
+    """Where compiled loops are kept: off shared disks, in no folder of another user, who could plant code in
+    it that we would run, and apart for each state of the kernels."""
     version = kernels_hash()
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or f"{tempfile.gettempdir()}/uttag-numba-{os.getuid()}")
     with contextlib.suppress(OSError):
@@ -92,9 +101,30 @@ def _options(on: str, ranks: int, workers: int, dry_run: bool = False) -> Any:
     return Options(on=on, ranks=ranks, workers=workers, dry_run=dry_run)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        from pipelines.files.version import code_hash
+
+        print(f"uttag {metadata.version('uttag')} ({code_hash()[:12]})")
+        raise typer.Exit
+
+
+@app.callback()
+def uttag(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """A signed permit in, disclosure-controlled tables out."""
+
+
 @app.command()
 def demo(
-    people: Annotated[int, typer.Option(min=100, help="how many people live in the made-up region")] = 100_000,
+    people: Annotated[
+        int, typer.Option(min=100, help="how many people live in the made-up region")
+    ] = 100_000,
     out: Annotated[Path, typer.Option(help="the folder of the made-up site")] = Path("demo-site"),
     on: On = "local",
     seed: Annotated[int, typer.Option(help="another seed makes other people")] = 1,
@@ -113,7 +143,9 @@ def demo(
 
 
 @app.command()
-def refresh(site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCount = 0, dry_run: DryRun = False) -> None:
+def refresh(
+    site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCount = 0, dry_run: DryRun = False
+) -> None:
     """Bring the snapshot up to date with the deliveries. Run it again to go on after an interruption.
 
     Example: uttag refresh demo-site --on slurm
@@ -143,17 +175,20 @@ def run_permit(
 
 @app.command()
 def feasibility(
-    permit: Annotated[Path, typer.Argument(help="the permit's file in a site, permits/NAME.yaml; it need not be signed")],
+    permit: Annotated[
+        Path, typer.Argument(help="the permit's file in a site, permits/NAME.yaml; it need not be signed")
+    ],
     requester: Annotated[str | None, typer.Option(help="for whom you ask; you yourself by default")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """About how many would be in a permit's cohort? Counts alone, rounded and with noise, a few questions a day.
+    """About how many would be in a permit's cohort? Counts alone, rounded and with noise, a few questions a
+    day.
 
     Example: uttag feasibility demo-site/permits/diabetes.yaml
     """
     from workflows import feasibility as feasible
 
-    answer = feasible.ask(_site_of(permit), permit.stem, requester, _silent if as_json else _plain)
+    answer = feasible.ask(_site_of(permit), permit.stem, requester, silent if as_json else plain)
     print(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else feasible.said(answer))
 
 
@@ -203,7 +238,9 @@ def status(site: SitePath, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def check(path: Annotated[Path, typer.Argument(help="a site's folder, a contract, or a permit in a site")]) -> None:
+def check(
+    path: Annotated[Path, typer.Argument(help="a site's folder, a contract, or a permit in a site")],
+) -> None:
     """Read a site, contract or permit and say whether it holds together, without running anything.
 
     Example: uttag check demo-site
@@ -227,7 +264,8 @@ def init(
 
     create_site(site, example)
     print(
-        f"made {site}; next: put a contract into {site / 'contracts'} and name its source in {site / 'site.yaml'}, then uttag check {site}"
+        f"made {site}; next: put a contract into {site / 'contracts'} and name its source in "
+        f"{site / 'site.yaml'}, then uttag check {site}"
     )
 
 
@@ -266,7 +304,9 @@ def sign(
 @app.command()
 def verify(
     bundle: Annotated[Path, typer.Argument(help="a released bundle's folder")],
-    key: Annotated[Path | None, typer.Option(help="the centre's public key, as you got it by another way")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="the centre's public key, as you got it by another way")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every claim of a released bundle, offline; exit 0 only if all hold.
@@ -296,81 +336,13 @@ def pull(
     print(pull_bundle(Site.load(site), case, out))
 
 
-@app.command("link")
-def link_records(
-    paths: Annotated[list[Path], typer.Argument(help="a settings file; with --suggest or --encoded the tables; with --update a folder")],
-    out: Annotated[Path | None, typer.Option(help="the folder to write into, or with --encode the file")] = None,
-    suggest: Annotated[bool, typer.Option("--suggest", help="print settings made from the tables")] = False,
-    id_column: Annotated[str | None, typer.Option("--id", help="the column that names the records")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what the blocking rules would cost, and compare nothing")] = False,
-    review: Annotated[int, typer.Option(min=0, help="write so many pairs near the threshold to OUT/review.csv for people to decide")] = 0,
-    decided: Annotated[Path | None, typer.Option(help="a review.csv that people filled: its decisions hold")] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="precision and recall as a filled review.csv tells")] = False,
-    encode: Annotated[bool, typer.Option("--encode", help="encode the records so that others can link and not read them")] = False,
-    key: Annotated[Path | None, typer.Option(help="with --encode: the organisations' common key; made if it is not there")] = None,
-    encoded: Annotated[bool, typer.Option("--encoded", help="the tables are encodings")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="keep an index in OUT, so that changes cost no full run")] = False,
-    update: Annotated[bool, typer.Option("--update", help="the folder holds such an index: bring changes into it")] = False,
-    add: Annotated[list[str] | None, typer.Option(help="with --update: new and corrected records, as FILE:SOURCE")] = None,
-    drop: Annotated[list[Path] | None, typer.Option(help="with --update: a table of source and record_id to withdraw")] = None,
-    day: Annotated[str | None, typer.Option("--date", help="with --update: the day of the changes, today by default")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Link the records of any CSV or Parquet tables: which of them are one person?
-
-    Example: uttag link link.yaml --out linked --review 200
-
-    uttag link --suggest people.csv --id row > link.yaml
-
-    uttag link --estimate linked/review.csv
-
-    uttag link link.yaml --out linked --keep
-
-    uttag link --update linked --add new.csv:people --drop gone.csv
-
-    uttag link --encode encode.yaml --key common.key --out people.encoded.parquet
-
-    uttag link --encoded a.encoded.parquet b.encoded.parquet --out linked
-    """
-    from workflows import encoded as encodings
-    from workflows import link as linkage
-
-    what = "table" if suggest or encoded else "file"
-    linkage.check_arguments(paths, what, out, not (suggest or dry_run or estimate or update))
-    say = _plain if not as_json else _silent
-    if suggest:
-        from pipelines.linkage.suggest import suggest as suggestion
-
-        print(suggestion(paths, id_column).text, end="")
-    elif estimate:
-        print(json.dumps(linkage.estimated(paths[0]), indent=2))
-    elif dry_run:
-        print("\n".join(linkage.dry_run(paths[0])))
-    elif update:
-        print(json.dumps(linkage.update(paths[0], add or [], drop or [], day, say), indent=2, sort_keys=True))
-    elif encode:
-        print(encodings.encode_file(paths[0], key, out))
-    else:
-        target = out or Path()
-        model = encodings.link(paths, target, say) if encoded else linkage.run(paths[0], target, say, review, decided, keep)
-        if model is not None:
-            print(json.dumps(model, indent=2, sort_keys=True) if as_json else linkage.said(model, target))
-
-
-def _plain(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _silent(_line: str) -> None:
-    return None
-
-
 @app.command("linkage-error")
 def linkage_error(
     permit: Annotated[Path, typer.Argument(help="the permit's file in a site; it has been run")],
     draws: Annotated[int, typer.Option(min=10, max=10_000, help="how many times the linkage is drawn")] = 100,
 ) -> None:
-    """Count a permit's tables again under draws of the linkage: how much do they hang on links that are not certain?
+    """Count a permit's tables again under draws of the linkage: how much do they hang on links that are not
+    certain?
 
     Example: uttag linkage-error demo-site/permits/diabetes.yaml --draws 100
     """
@@ -381,7 +353,9 @@ def linkage_error(
 
 
 @app.command("audit")
-def audit_log(site: SitePath, head: Annotated[str | None, typer.Option(help="a head that you noted earlier")] = None) -> None:
+def audit_log(
+    site: SitePath, head: Annotated[str | None, typer.Option(help="a head that you noted earlier")] = None
+) -> None:
     """Check that nobody rewrote the site's log, and print its head for you to keep.
 
     Example: uttag audit demo-site

@@ -24,16 +24,26 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Ways:
-    """`dry_run`: read the definitions and run none. `skip_refused`: run the others where some cannot be run."""
+    """`dry_run`: read the definitions, run none. `skip_refused`: run the others where some cannot be run."""
 
     dry_run: bool
     skip_refused: bool
 
 
 def run(
-    paths: Sequence[Path], cdm: Path | None, site: Path | None, out: Path | None, engine: str, ways: Ways, say: Say
+    paths: Sequence[Path],
+    cdm: Path | None,
+    site: Path | None,
+    out: Path | None,
+    engine: str,
+    ways: Ways,
+    say: Say,
 ) -> list[dict[str, Any]]:
-    """Run every definition; what `definitions.json` holds."""
+    """Run every definition; what `definitions.json` holds.
+
+    Raises SettingsError where the engine is not known, a definition cannot be run, none is left to run, or it
+    is not said where to write.
+    """
     if engine not in ("numba", "duckdb"):
         raise SettingsError("--engine", "is neither numba nor duckdb", "choose one of them")
     where = _where(cdm, site)
@@ -43,7 +53,10 @@ def run(
     if faults and not ways.skip_refused:
         raise _refused(faults)
     if ways.dry_run:
-        return [{"cohort_definition_id": each.id, "file": each.path.name, "title": each.cohort.title} for each in definitions]
+        return [
+            {"cohort_definition_id": each.id, "file": each.path.name, "title": each.cohort.title}
+            for each in definitions
+        ]
     if out is None:
         raise SettingsError("cohort", "does not say where to write", "add --out")
     if not definitions:
@@ -56,19 +69,25 @@ def _refused(faults: Sequence[UttagError]) -> SettingsError:
     if len(faults) == 1:
         return SettingsError(first.where, first.what, first.next_step)
     return SettingsError(
-        "cohort", f"{len(faults)} definitions cannot be run, first {first.where}: {first.what}", "mend them, or add --skip-refused"
+        "cohort",
+        f"{len(faults)} definitions cannot be run, first {first.where}: {first.what}",
+        "mend them, or add --skip-refused",
     )
 
 
 def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
     if (cdm is None) == (site is None):
-        raise SettingsError("cohort", "says not one of --cdm and --snapshot", "name a folder of OMOP tables, or a site")
+        raise SettingsError(
+            "cohort", "says not one of --cdm and --snapshot", "name a folder of OMOP tables, or a site"
+        )
     if cdm is not None:
         return Cdm(cdm)
     opened = Site.load(site or Path())
     if not opened.synthetic:
         raise PermitError(
-            "--snapshot", "holds real people, whose rows leave the store for a permit alone", "write a permit and use uttag run"
+            "--snapshot",
+            "holds real people, whose rows leave the store for a permit alone",
+            "write a permit and use uttag run",
         )
     return Snapshot.load(opened)
 
@@ -76,13 +95,18 @@ def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
 def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str:
     """The outcome in one line."""
     if dry_run:
-        return "\n".join([*(f"{each['cohort_definition_id']}: {each['file']}" for each in told), f"{len(told)} definitions can be run"])
+        return "\n".join(
+            [
+                *(f"{each['cohort_definition_id']}: {each['file']}" for each in told),
+                f"{len(told)} definitions can be run",
+            ]
+        )
     rows = sum(each["rows"] for each in told)
     return f"{len(told)} cohorts, {rows:,} rows: {out}"
 
 
 def explained(paths: Sequence[Path]) -> Iterator[str]:
-    """The sentences of each definition, or of each table of a permit, under its name where there are several."""
+    """The sentences of each definition or table of a permit, under its name where there are several."""
     found = list(alone.files(paths))
     for path in found:
         if len(found) > 1:
@@ -97,14 +121,22 @@ def explained(paths: Sequence[Path]) -> Iterator[str]:
 
 def is_permit(path: Path) -> bool:
     """Does the file speak of tables, as a permit does?"""
-    return path.suffix in (".yaml", ".yml") and "\ntables:" in f"\n{path.read_text(encoding='utf-8', errors='replace')}"
+    return (
+        path.suffix in (".yaml", ".yml")
+        and "\ntables:" in f"\n{path.read_text(encoding='utf-8', errors='replace')}"
+    )
 
 
 def _tables(path: Path) -> Iterator[str]:
     permit = load_yaml(path, Permit, file=path)
     yield f"{permit.permit}: {permit.title}, of the cohort {permit.cohort}, from {', '.join(permit.sources)}"
-    shown = "cells of nobody are shown" if permit.policy.zeros == "open" else "cells of nobody are hidden, too"
-    yield f"cells of fewer than {permit.policy.minimum} persons are hidden, and what would give them away; {shown}"
+    shown = (
+        "cells of nobody are shown" if permit.policy.zeros == "open" else "cells of nobody are hidden, too"
+    )
+    yield (
+        f"cells of fewer than {permit.policy.minimum} persons are hidden, and what would give them away; "
+        f"{shown}"
+    )
     for table in permit.tables:
         yield from explain.sentences(table)
 

@@ -26,7 +26,8 @@ _PACKAGES = (
 
 
 def findings() -> list[dict[str, Any]]:
-    """What was looked at, whether it is well, and what was found. Without a cluster, its lines say so and are no fault."""
+    """What was looked at, whether it is well, and what was found. Without a cluster, its lines say so and are
+    no fault."""
     return [{"what": what, "ok": ok, "found": found} for what, ok, found in _look()]
 
 
@@ -47,7 +48,10 @@ def _look() -> Iterator[tuple[str, bool, str]]:
     up = [state for state in nodes if state.rstrip("*~#") in ("idle", "mixed", "allocated", "completing")]
     yield "slurm nodes", bool(up), f"{len(up)} of {len(nodes)} up"
     yield "slurm MPI", "pmi2" in _said(["srun", "--mpi=list"]), "pmi2 is what uttag starts ranks with"
-    settings = dict(line.partition("=")[::2] for line in _said(["scontrol", "show", "config"]).replace(" ", "").splitlines())
+    settings = dict(
+        line.partition("=")[::2]
+        for line in _said(["scontrol", "show", "config"]).replace(" ", "").splitlines()
+    )
     age = settings.get("MinJobAge", "0sec").removesuffix("sec")
     yield (
         "slurm MinJobAge",
@@ -59,7 +63,9 @@ def _look() -> Iterator[tuple[str, bool, str]]:
 def _ranks() -> str:
     """How many ranks of two the first one hears of."""
     mpiexec = Path(sys.executable).with_name("mpiexec")
-    code = "from mpi4py.MPI import COMM_WORLD as all; n = all.allreduce(1); print(n) if all.rank == 0 else None"
+    code = (
+        "from mpi4py.MPI import COMM_WORLD as all; n = all.allreduce(1); print(n) if all.rank == 0 else None"
+    )
     answer = _said([str(mpiexec), "-launcher", "fork", "-n", "2", sys.executable, "-c", code]).split()
     return answer[0] if len(answer) == 1 and answer[0].isdigit() else ""
 

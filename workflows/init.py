@@ -22,7 +22,8 @@ sources: {{}}
 
 
 def create_site(root: Path, example: str | None = None) -> None:
-    """Folders, keys and a commented site.yaml, or the settings of an example. Raises `SettingsError` if there is a site already."""
+    """Folders, keys and a commented site.yaml, or the settings of an example. Raises `SettingsError` if there
+    is a site already."""
     if (root / "site.yaml").exists():
         raise SettingsError(root, "there is a site already", "choose another folder")
     if example is not None:
@@ -36,9 +37,12 @@ def create_site(root: Path, example: str | None = None) -> None:
 
 
 def _copy_example(root: Path, example: str) -> None:
-    """The settings of an example, and a key pair for each owner that its contracts name, so that its permits can be signed."""
+    """The settings of an example, and a key pair for each owner that its contracts name, so that its permits
+    can be signed."""
     if example not in EXAMPLES:
-        raise SettingsError("--example", "there is none of that name", f"choose from {', '.join(sorted(EXAMPLES))}")
+        raise SettingsError(
+            "--example", "there is none of that name", f"choose from {', '.join(sorted(EXAMPLES))}"
+        )
     shutil.copytree(EXAMPLES[example], root, dirs_exist_ok=True)
     for source in Site.load(root).sources.values():
         owner = Contract.load(root / source.contract).agreement.owner

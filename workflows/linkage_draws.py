@@ -1,8 +1,8 @@
 """Linkage error beside the counts: every cube counted again under draws of the linkage.
 
-Only persons whom a draw takes apart count otherwise, so only they are built, selected and counted again, from the accepted events; the
-difference to what they counted before is what the draw does to a cube. What comes out is secret like a raw cube: it lies in the project's
-zone and goes nowhere.
+Only persons whom a draw takes apart count otherwise, so only they are built, selected and counted again, from
+the accepted events; the difference to what they counted before is what the draw does to a cube. What comes
+out is secret like a raw cube: it lies in the project's zone and goes nowhere.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ Counts = dict[tuple[str, str], np.ndarray]  # int64 (cells,) by cube and measure
 
 @dataclass(frozen=True)
 class Spread:
-    """What draws of the linkage make of one measure. `mean`, `sd`: float64 (cells,). `low`, `high`: int64 (cells,), multiples of the
-    policy's minimum that hold the count and the given share of the draws between them."""
+    """What draws of the linkage make of one measure. `mean`, `sd`: float64 (cells,). `low`, `high`: int64
+    (cells,), multiples of the policy's minimum that hold the count and the given share of the draws between
+    them."""
 
     mean: np.ndarray
     sd: np.ndarray
@@ -50,7 +51,8 @@ class Spread:
 def linkage_error(project: Project, draws: int = 100, share: float = 0.95) -> dict[str, dict[str, Spread]]:
     """Write `<run>/linkage-error/<cube>.parquet` beside the raw cubes; the same by cube and measure.
 
-    Needs the raw cubes (the aggregation stage). The draws are the same in every run, for any permit on one index.
+    Needs the raw cubes (the aggregation stage). The draws are the same in every run, for any permit on one
+    index.
     """
     cubes = read_cubes(project.folder / "raw", project.zone)
     changes = list(differences(project, *drawn(project, draws)))
@@ -60,7 +62,8 @@ def linkage_error(project: Project, draws: int = 100, share: float = 0.95) -> di
         schema: Schema = {}
         for name, each in measures.items():
             for what, values in (("mean", each.mean), ("sd", each.sd)):
-                frame[f"{name}_{what}"], schema[f"{name}_{what}"] = np.rint(values * 10_000).astype(np.int64), "fixed"
+                frame[f"{name}_{what}"] = np.rint(values * 10_000).astype(np.int64)
+                schema[f"{name}_{what}"] = "fixed"
             frame |= {f"{name}_low": each.low, f"{name}_high": each.high}
             schema |= {f"{name}_low": "int64", f"{name}_high": "int64"}
         sealed.write(frame, project.folder / "linkage-error" / f"{table}.parquet", schema, project.zone)
@@ -68,7 +71,8 @@ def linkage_error(project: Project, draws: int = 100, share: float = 0.95) -> di
 
 
 def spread_of(cube: Cube, changes: Sequence[Counts], base: int, share: float) -> dict[str, Spread]:
-    """Each measure of a cube over all draws. `changes`: what each draw does to each cell, at least one of them."""
+    """Each measure of a cube over all draws. `changes`: what each draw does to each cell, at least one of
+    them."""
     spreads = {}
     for name, count in cube.measures.items():
         values = np.stack([count + change[cube.table, name] for change in changes])
@@ -77,7 +81,8 @@ def spread_of(cube: Cube, changes: Sequence[Counts], base: int, share: float) ->
 
 
 def interval(count: np.ndarray, values: np.ndarray, base: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """The middle `share` of the draws, and the count, between multiples of `base`: int64 (cells,), int64 (cells,).
+    """The middle `share` of the draws, and the count, between multiples of `base`: int64 (cells,), int64
+    (cells,).
 
     `count`: int64 (cells,); `values`: int64 (draws, cells).
     """
@@ -87,15 +92,17 @@ def interval(count: np.ndarray, values: np.ndarray, base: int, share: float) -> 
     return low // base * base, -(-high // base) * base
 
 
-# ---- draws ------------------------------------------------------------------------------------------------------------------
+# ---- draws -------------------------------------------------------------------------------------------------
 
 
 def drawn(project: Project, draws: int) -> tuple[Linkage, list[Linkage]]:
-    """The persons that a draw could take apart or put together, as the index has them and as each draw has them."""
+    """The persons that a draw could take apart or put together, as the index has them and as each draw has
+    them."""
     folder, zone = index_folder(project.site, project.snapshot.index), project.site.zone("store")
     index = sealed.read(folder / "index.parquet", PERSON_INDEX, zone, ("record", "person"))
     persons, units, ties = (
-        sealed.read(folder / f"{name}.parquet", schema, zone) for name, schema in (("persons", PERSONS), ("units", UNITS), ("ties", TIES))
+        sealed.read(folder / f"{name}.parquet", schema, zone)
+        for name, schema in (("persons", PERSONS), ("units", UNITS), ("ties", TIES))
     )
     uncertain = np.unique(np.append(array(units, "record"), array(ties, "toward")))
     those = np.unique(array(index, "person")[np.searchsorted(array(index, "record"), uncertain)])
@@ -105,21 +112,26 @@ def drawn(project: Project, draws: int) -> tuple[Linkage, list[Linkage]]:
     return (index, persons), [drawn_index(index, persons, units, ties, draw, key) for draw in range(draws)]
 
 
-# ---- counting again ---------------------------------------------------------------------------------------------------------
+# ---- counting again ----------------------------------------------------------------------------------------
 
 
 def differences(project: Project, linkage: Linkage, others: Sequence[Linkage]) -> Iterator[Counts]:
-    """For each of `others`, what it would do to every cell of every cube if it stood in the place of `linkage`.
+    """For each of `others`, what it would do to every cell of every cube if it stood in the place of
+    `linkage`.
 
     All of them know the same records; whose person is made of the same records in both is left out.
     """
     changed = [_changed(linkage, other) for other in others]
-    records = np.unique(np.concatenate([array(linkage[0], "record")[rows] for rows in changed] or [np.empty(0, np.int64)]))
+    records = np.unique(
+        np.concatenate([array(linkage[0], "record")[rows] for rows in changed] or [np.empty(0, np.int64)])
+    )
     events = dict(_events(project, records))
     for begin in range(0, len(others), _TOGETHER):
         groups = [
             _group(side, rows)
-            for other, rows in zip(others[begin : begin + _TOGETHER], changed[begin : begin + _TOGETHER], strict=True)
+            for other, rows in zip(
+                others[begin : begin + _TOGETHER], changed[begin : begin + _TOGETHER], strict=True
+            )
             for side in (linkage, other)
         ]
         counts = _counted(project, groups, events)
@@ -128,7 +140,8 @@ def differences(project: Project, linkage: Linkage, others: Sequence[Linkage]) -
 
 
 def _changed(linkage: Linkage, other: Linkage) -> np.ndarray:
-    """Rows of the records whose person has not the same records in both, and of all who share a person with one of them."""
+    """Rows of the records whose person has not the same records in both, and of all who share a person with
+    one of them."""
     one, two = array(linkage[0], "person"), array(other[0], "person")
     rows = one != two
     while True:
@@ -140,7 +153,8 @@ def _changed(linkage: Linkage, other: Linkage) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Group:
-    """Persons to be counted together, schema PERSONS. `record`: int64 (n,); `person`: int64 (n,), the place of each one's person."""
+    """Persons to be counted together, schema PERSONS. `record`: int64 (n,); `person`: int64 (n,), the place
+    of each one's person."""
 
     record: np.ndarray
     person: np.ndarray
@@ -151,8 +165,10 @@ def _group(linkage: Linkage, rows: np.ndarray) -> _Group:
     index, persons = linkage
     names, place = np.unique(array(index, "person")[rows], return_inverse=True)
     return _Group(
-        array(index, "record")[rows], place.reshape(-1), take(persons, np.searchsorted(array(persons, "person"), names))
-    )  # fmt: skip
+        array(index, "record")[rows],
+        place.reshape(-1),
+        take(persons, np.searchsorted(array(persons, "person"), names)),
+    )
 
 
 def _events(project: Project, records: np.ndarray) -> Iterator[tuple[str, Frame]]:
@@ -163,7 +179,9 @@ def _events(project: Project, records: np.ndarray) -> Iterator[tuple[str, Frame]
         receipt = documents.read_object(site.receipts / "intake" / source / f"{delivery}.json", "events")
         for part in receipt["events"]:
             path = site.root / part["file"]
-            wanted = np.flatnonzero(np.isin(array(sealed.read(path, ACCEPTED_EVENTS, zone, ["record"]), "record"), records))
+            wanted = np.flatnonzero(
+                np.isin(array(sealed.read(path, ACCEPTED_EVENTS, zone, ["record"]), "record"), records)
+            )
             if len(wanted):
                 found.setdefault(source, []).append(take(sealed.read(path, ACCEPTED_EVENTS, zone), wanted))
     for source, frames in found.items():
@@ -187,10 +205,17 @@ def _counted(project: Project, groups: Sequence[_Group], events: dict[str, Frame
     return counts
 
 
-def layout_counts(layouts: Sequence[Layout], counter: Counter | None) -> list[tuple[Layout, dict[str, np.ndarray]]]:
-    """Each layout with its counts, nothing where there is no one to count."""
-    nobody = [{name: np.zeros(each.cells, np.int64) for name in (*each.measures, *each.time_measures)} for each in layouts]
-    return [(each, counter.count(each) if counter else none) for each, none in zip(layouts, nobody, strict=True)]
+def layout_counts(
+    layouts: Sequence[Layout], counter: Counter | None
+) -> list[tuple[Layout, dict[str, np.ndarray]]]:
+    """Each layout with its counts, {measure: int64 (cells,)}, nothing where there is no one to count."""
+    nobody = [
+        {name: np.zeros(each.cells, np.int64) for name in (*each.measures, *each.time_measures)}
+        for each in layouts
+    ]
+    return [
+        (each, counter.count(each) if counter else none) for each, none in zip(layouts, nobody, strict=True)
+    ]
 
 
 def _named(counts: Iterable[tuple[Layout, dict[str, np.ndarray]]]) -> Counts:
@@ -200,7 +225,10 @@ def _named(counts: Iterable[tuple[Layout, dict[str, np.ndarray]]]) -> Counts:
         table = layout.table.table
         named |= {(table, name): values[name] for name in layout.measures}
         if layout.time_measures:
-            named |= {(time_table(table), "persons"): values["at_risk"], (time_table(table), "person_days"): values["person_days"]}
+            named |= {
+                (time_table(table), "persons"): values["at_risk"],
+                (time_table(table), "person_days"): values["person_days"],
+            }
     return named
 
 
@@ -228,19 +256,29 @@ class _Held:
 
 
 def _built(project: Project, groups: Sequence[_Group], edges: np.ndarray, events: dict[str, Frame]) -> _Held:
-    """One shard of all groups, whose persons are numbered through; the store stage's own way from events to files."""
+    """One shard of all groups, whose persons are numbered through; the store stage's own way from events to
+    files."""
     record = np.concatenate([group.record for group in groups])
-    person = np.concatenate([group.person + first for group, first in zip(groups, edges, strict=False)]).astype(np.int64)
+    person = np.concatenate(
+        [group.person + first for group, first in zip(groups, edges, strict=False)]
+    ).astype(np.int64)
     order = np.argsort(record, kind="stable")
     record, person = record[order], person[order]
-    persons: Frame = {**concat([group.persons for group in groups], PERSONS), "person": np.arange(edges[-1], dtype=np.int64)}
+    persons: Frame = {
+        **concat([group.persons for group in groups], PERSONS),
+        "person": np.arange(edges[-1], dtype=np.int64),
+    }
     project.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix=".linkage-error-", dir=project.folder) as scratch:
         slices = []
         for source, frame in events.items():
             begin, end = (np.searchsorted(record, array(frame, "record"), side) for side in ("left", "right"))
             rows = np.repeat(np.arange(len(begin)), end - begin)
-            of = np.arange(len(rows)) - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin) + begin[rows]
+            of = (
+                np.arange(len(rows))
+                - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin)
+                + begin[rows]
+            )
             piece = {**take(frame, rows), "person": person[of]}
             path = Path(scratch) / f"{source}.parquet"
             sealed.write(compact({name: piece[name] for name in SLICE}), path, SLICE, project.zone)

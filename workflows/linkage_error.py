@@ -1,4 +1,5 @@
-"""`uttag linkage-error`: the tables of a permit counted again under draws of the linkage, in the project's zone."""
+"""`uttag linkage-error`: the tables of a permit counted again under draws of the linkage, in the project's
+zone."""
 
 from __future__ import annotations
 
@@ -15,10 +16,16 @@ from workflows.linkage_draws import Spread, linkage_error
 
 
 def run(site: Site, permit: str, draws: int) -> Iterator[str]:
-    """Lines about each measure: how far draws of the linkage move its cells. The cells themselves stay sealed."""
+    """Lines about each measure: how far draws of the linkage move its cells. The cells themselves stay
+    sealed.
+
+    Raises DataError where the permit's tables have not been made.
+    """
     project = Project.open(site, permit)
     if not (project.folder / "raw").is_dir():
-        raise DataError(project.folder / "raw", "is not there", f"uttag run {site.root}/permits/{permit}.yaml first")
+        raise DataError(
+            project.folder / "raw", "is not there", f"uttag run {site.root}/permits/{permit}.yaml first"
+        )
     spreads = linkage_error(project, draws)
     audit.note(site, "linkage-error", permit=permit, draws=draws)
     for table, measures in spreads.items():

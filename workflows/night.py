@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from pipelines.errors import ContractError, SettingsError, UttagError
+from pipelines.files.atomic import locked
 from pipelines.files.digests import digest
 from pipelines.site.permit import Permit
 from pipelines.site.site import Site
@@ -24,8 +25,19 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 def run_night(site: Site, options: Options) -> None:
     """Refresh, then rerun each standing permit. One that fails does not keep the others from running.
 
-    The first failure is raised, once the others have been printed.
+    The first failure is raised, once the others have been printed. Raises `LockedError` while another night
+    of the site runs.
     """
+    with locked(
+        site.root / "runs" / "night.lock",
+        site.root,
+        "a night of this site is under way",
+        "wait for it, or look at uttag status",
+    ):
+        _run(site, options)
+
+
+def _run(site: Site, options: Options) -> None:
     failures: list[UttagError] = []
     try:
         run.refresh(site, options)
@@ -44,32 +56,49 @@ def run_night(site: Site, options: Options) -> None:
 
 
 def cron_line(site: Site, at: str, on: str) -> str:
-    """A line for a crontab: absolute paths, one night at a time, a log for each night."""
+    """A line for a crontab: absolute paths, a log for each night. Raises SettingsError where `at` is no time
+    of day."""
     match = _TIME.fullmatch(at)
     if match is None:
         raise SettingsError("--at", "is not a time of day", "write it as HH:MM")
     hour, minute = int(match[1]), int(match[2])
     root, python = shlex.quote(str(site.root)), shlex.quote(sys.executable)
-    nights, lock = (shlex.quote(str(site.root / "runs" / name)) for name in ("nights", "night.lock"))
-    work = f"flock -n {lock} {_cluster(on)}{python} -P -m workflows.cli night {root} --on {on} >> {nights}/$(date +%Y-%m-%d).log 2>&1"
+    nights = shlex.quote(str(site.root / "runs" / "nights"))
+    work = (
+        f"{_cluster(on)}{python} -P -m workflows.cli night {root} --on {on} >> "
+        f"{nights}/$(date +%Y-%m-%d).log 2>&1"
+    )
     command = f"umask 077; mkdir -p {nights}; {work} # uttag {_mark(site)}"
     # To cron a percent sign is the end of the command, even between quotes, unless it is escaped.
     return f"{minute} {hour} * * * {command.replace('%', _PERCENT)}"
 
 
 def install_line(line: str) -> None:
-    """Put the line into this user's crontab, in place of an earlier one for the same site."""
+    """Put the line into this user's crontab, in place of an earlier one for the same site.
+
+    Raises SettingsError where there is no crontab, or it does not take the line.
+    """
     mark = _mark_of(line)
     try:
         listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
         kept = [each for each in listed.stdout.splitlines() if _mark_of(each) != mark]
-        subprocess.run(["crontab", "-"], input="\n".join([*kept, line]) + "\n", text=True, check=True, capture_output=True)
+        subprocess.run(
+            ["crontab", "-"],
+            input="\n".join([*kept, line]) + "\n",
+            text=True,
+            check=True,
+            capture_output=True,
+        )
     except FileNotFoundError:
         raise SettingsError(
-            "crontab", "is not on this machine", "install cron, or put the printed line where your scheduler reads it"
+            "crontab",
+            "is not on this machine",
+            "install cron, or put the printed line where your scheduler reads it",
         ) from None
     except subprocess.CalledProcessError:
-        raise SettingsError("crontab", "did not take the line", "put the printed line into it by hand") from None
+        raise SettingsError(
+            "crontab", "did not take the line", "put the printed line into it by hand"
+        ) from None
 
 
 def _cluster(on: str) -> str:
@@ -82,7 +111,8 @@ def _cluster(on: str) -> str:
 
 
 def _mark(site: Site) -> str:
-    """Which site a line is of: its folder's name for people, a hash of its whole path since two may have the same name."""
+    """Which site a line is of: its folder's name for people, a hash of its whole path since two may have the
+    same name."""
     return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', site.root.name)} {digest(str(site.root))[:10]}"
 
 

@@ -21,7 +21,9 @@ class Progress:
     def __init__(self, journal: Path) -> None:
         self._journal, self._read = journal, 0
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-        self._status: Status | None = self._console.status("starting Snakemake") if self._console.is_terminal else None
+        self._status: Status | None = (
+            self._console.status("starting Snakemake") if self._console.is_terminal else None
+        )
         self._begun = time.monotonic()
         self._running: dict[str, None] = {}
         self._done = 0
@@ -32,7 +34,9 @@ class Progress:
             self._status.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._status:
             self._status.stop()
 
@@ -65,7 +69,9 @@ class Progress:
         elif event == "end":
             self._running.pop(name, None)
             self._done += 1
-            self._print(f"  {name}: done in {entry['wall']:.1f} s ({entry['cpu']:.1f} CPU s, {entry['peak_mib']} MiB)")
+            self._print(
+                f"  {name}: done in {entry['wall']:.1f} s ({entry['cpu']:.1f} CPU s, {entry['peak_mib']} MiB)"
+            )
         elif event == "failed":
             self._running.pop(name, None)
             self.failure = self.failure or StageError(entry["text"], entry["exit_code"])

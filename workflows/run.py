@@ -1,4 +1,5 @@
-"""The driver: starts Snakemake on one of the two workflows, shows its progress, and can be killed and started again at any time."""
+"""The driver: starts Snakemake on one of the two workflows, shows its progress, and can be killed and started
+again at any time."""
 
 from __future__ import annotations
 
@@ -28,12 +29,30 @@ from workflows.progress import Progress
 
 _HERE = Path(__file__).parent
 _PROFILE = _HERE.parent / "slurm" / "profile"
-_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "SLURM_CONF", "UTTAG_SCHEDULER_HOST")
+_PASSED_ON = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "SLURM_CONF",
+    "UTTAG_SCHEDULER_HOST",
+)
 # MiB for a rule, and for each rank of linkage and store.
 _MEMORY = {
-    "intake": 3000, "linkage": 1800, "store": 1800,
-    "cohort": 2000, "aggregation": 2000, "disclosure": 3000, "measures": 1500, "release": 3000,
-}  # fmt: skip
+    "intake": 3000,
+    "linkage": 1800,
+    "store": 1800,
+    "cohort": 2000,
+    "aggregation": 2000,
+    "disclosure": 3000,
+    "measures": 1500,
+    "release": 3000,
+}
 _ORDER = tuple(_MEMORY)
 
 
@@ -76,18 +95,29 @@ def standing(site: Site) -> list[str]:
 
 
 def _tell_stopped(site: Site) -> None:
-    """Raise `ContractError` for the deliveries that were stopped and not replaced since; the others are in the snapshot."""
-    receipts = [documents.read_json(path) for each in site.deliveries() if (path := site.receipt("intake", each)).exists()]
+    """Raise `ContractError` for the deliveries that were stopped and not replaced since; the others are in
+    the snapshot."""
+    receipts = [
+        documents.read_json(path)
+        for each in site.deliveries()
+        if (path := site.receipt("intake", each)).exists()
+    ]
     replaced = {(each["source"], each["replaces"]) for each in receipts if each["status"] == "accepted"}
-    stopped = [each for each in receipts if each["status"] == "stopped" and (each["source"], each["delivery"]) not in replaced]
+    stopped = [
+        each
+        for each in receipts
+        if each["status"] == "stopped" and (each["source"], each["delivery"]) not in replaced
+    ]
     if stopped:
         first = stopped[0]
         more = f" (and {len(stopped) - 1} more, see uttag status)" if len(stopped) > 1 else ""
         where = f"{first['source']}/{first['delivery']}{more}"
-        raise ContractError(where, f"stopped: {first['reason']}", "ask the sender for a new delivery; the others went through")
+        raise ContractError(
+            where, f"stopped: {first['reason']}", "ask the sender for a new delivery; the others went through"
+        )
 
 
-# ---- one workflow -----------------------------------------------------------------------------------------------------------
+# ---- one workflow ------------------------------------------------------------------------------------------
 
 
 def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
@@ -103,7 +133,9 @@ def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) 
     audit.note(site, f"run {workflow}", on=options.on, config=digest(config))
     with (runs / f"{workflow}.log").open("wb") as log, Progress(journal) as progress:
         environment = _environment(site, journal)
-        driver = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+        driver = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
         try:
             while driver.poll() is None:
                 progress.follow()
@@ -114,19 +146,29 @@ def _drive(site: Site, workflow: str, config: dict[str, Any], options: Options) 
             raise
         progress.follow()
     if driver.returncode:
-        raise progress.failure or StageError(f"{workflow}: Snakemake failed; read {log.name}, then run the same command again", 1)
+        raise progress.failure or StageError(
+            f"{workflow}: Snakemake failed; read {log.name}, then run the same command again", 1
+        )
     progress.finish()
 
 
 def _tell_plan(command: list[str], environment: dict[str, str], config: dict[str, Any]) -> None:
     """Print a line for each stage that would run."""
-    asked = subprocess.run([*command, "--summary"], env=environment, capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [*command, "--summary"], env=environment, capture_output=True, text=True, check=False
+    )
     if asked.returncode:
-        raise StageError("--dry-run: Snakemake could not tell; run the command itself, and read its log in runs/", 1)
+        raise StageError(
+            "--dry-run: Snakemake could not tell; run the command itself, and read its log in runs/", 1
+        )
     rows = list(csv.DictReader(asked.stdout.splitlines(), delimiter="\t"))
     due = {(row["rule"], row["output_file"]) for row in rows if row["plan"] != "no update"}
     for rule, receipt in sorted(due, key=lambda each: (_ORDER.index(each[0]), each[1])):
-        what = receipt.removeprefix("receipts/intake/").removesuffix(".json") if rule == "intake" else config.get("permit", "")
+        what = (
+            receipt.removeprefix("receipts/intake/").removesuffix(".json")
+            if rule == "intake"
+            else config.get("permit", "")
+        )
         print(f"would run {rule} {what}".rstrip())
     if not due:
         print("nothing would run: everything is up to date")
@@ -138,23 +180,46 @@ def _how(site: Site, options: Options, journal: Path) -> dict[str, Any]:
     if options.on == "slurm":
         ranks = options.ranks or 4
         return {
-            **own, "threads": 1, "workers": f"--on slurm --workers {options.workers or 2}", "launch": f"srun --mpi=pmi2 -n {ranks}",
+            **own,
+            "threads": 1,
+            "workers": f"--on slurm --workers {options.workers or 2}",
+            "launch": f"srun --mpi=pmi2 -n {ranks}",
             "ranks": {"mpi": "srun", "tasks": ranks, "nodes": min(ranks, 4)},
-        }  # fmt: skip
+        }
     ranks = options.ranks or options.processors
     mpiexec = Path(sys.executable).with_name("mpiexec")
     launch = f"{mpiexec} -launcher fork -n {ranks}" if ranks > 1 else ""
-    return {**own, "workers": f"--workers {options.workers or options.processors}", "launch": launch, "ranks": {}}
+    return {
+        **own,
+        "workers": f"--workers {options.workers or options.processors}",
+        "launch": launch,
+        "ranks": {},
+    }
 
 
 def _command(site: Site, workflow: str, settings: Path, options: Options) -> list[str]:
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(_HERE / f"{workflow}.smk"), "--directory", str(site.root),
-        "--configfile", str(settings), "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "input", "--keep-going",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(_HERE / f"{workflow}.smk"),
+        "--directory",
+        str(site.root),
+        "--configfile",
+        str(settings),
+        "--nolock",
+        "--rerun-incomplete",
+        "--rerun-triggers",
+        "mtime",
+        "input",
+        "--keep-going",
+    ]
     if options.on == "slurm":
         if shutil.which("sbatch") is None:
-            raise ClusterError("slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local")
+            raise ClusterError(
+                "slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local"
+            )
         logs = ["--slurm-logdir", str(site.root / "runs" / "slurm"), "--slurm-jobname-prefix", _tag(site)]
         return [*command, "--profile", str(_PROFILE), *logs]
     return [*command, "--cores", str(options.processors)]
@@ -171,7 +236,7 @@ def _environment(site: Site, journal: Path) -> dict[str, str]:
     return {**passed, **own, **caches, **threads, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-# ---- one run at a time, and nothing left over from one that was killed ------------------------------------------------------------
+# ---- one run at a time, and nothing left over from one that was killed -------------------------------------
 
 
 def _tag(site: Site) -> str:
@@ -183,11 +248,17 @@ def _locked(site: Site) -> contextlib.AbstractContextManager[None]:
     """The site is ours until the block ends or this process dies, however it dies."""
     runs = site.root / "runs"
     runs.mkdir(mode=0o700, exist_ok=True)
-    return locked(runs / "lock", site.root, "another run of this site is under way", "wait for it, or look at uttag status")
+    return locked(
+        runs / "lock",
+        site.root,
+        "another run of this site is under way",
+        "wait for it, or look at uttag status",
+    )
 
 
 def _end_leftovers(site: Site) -> None:
-    """End the processes and jobs of a driver that was killed: we hold the lock, so whatever still runs for this site is not wanted."""
+    """End the processes and jobs of a driver that was killed: we hold the lock, so whatever still runs for
+    this site is not wanted."""
     for process in _processes(_tag(site)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process, signal.SIGKILL)
@@ -217,7 +288,9 @@ def _cancel_jobs(tag: str) -> None:
 
 def _squeue(*arguments: str) -> list[str]:
     """Lines of jobs that wait or run."""
-    listed = subprocess.run(["squeue", "--noheader", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    listed = subprocess.run(
+        ["squeue", "--noheader", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
     return [line for line in listed.stdout.splitlines() if line.strip()]
 
 
@@ -225,4 +298,5 @@ def last_events(site: Site, workflow: str) -> list[dict[str, Any]]:
     """The journal of the last run."""
     path = site.root / "runs" / f"{workflow}.journal"
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith(b"\n")]  # on a full disk the last one may be half a line
+    # On a full disk the last one may be half a line.
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]

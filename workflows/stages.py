@@ -1,4 +1,5 @@
-"""What one rule runs: a stage by its name, with its journal, its audit entry and its place on this machine or the cluster."""
+"""What one rule runs: a stage by its name, with its journal, its audit entry and its place on this machine or
+the cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from pipelines.site.site import Site
 
 @dataclass(frozen=True)
 class Call:
-    """How a stage is called. `delivery`: "source/name", of intake alone; `permit`, `snapshot`: of the stages of a release."""
+    """How a stage is called. `delivery`: "source/name", of intake alone; `permit`, `snapshot`: of the stages
+    of a release."""
 
     site: Path
     delivery: str | None = None
@@ -30,14 +32,15 @@ class Call:
     journal: Path | None = None
 
     def project(self) -> Project:
-        """The permit in force, on its snapshot."""
+        """The permit in force, on its snapshot. Raises SettingsError where none is named."""
         if self.permit is None:
             raise SettingsError("stage", "no permit is named", "add --permit NAME")
         return Project.open(Site.load(self.site), self.permit, self.snapshot)
 
 
 def intake(call: Call, journal: Journal) -> dict[str, Any]:
-    """Checks and maps one delivery. A delivery that breaks its contract is stopped; the night goes on without it."""
+    """Checks and maps one delivery. A delivery that breaks its contract is stopped; the night goes on without
+    it."""
     from pipelines.intake.stage import intake
 
     site = Site.load(call.site)
@@ -48,7 +51,9 @@ def intake(call: Call, journal: Journal) -> dict[str, Any]:
         journal.say(f"stopped: {receipt['reason']}")
     else:
         journal.say(f"{receipt['rows_accepted']:,} of {receipt['rows_read']:,} rows accepted")
-    _noted(site, "intake", source=source, delivery=name, status=receipt["status"], contract=receipt["contract"])
+    _noted(
+        site, "intake", source=source, delivery=name, status=receipt["status"], contract=receipt["contract"]
+    )
     return receipt
 
 
@@ -71,7 +76,9 @@ def store(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
     site = Site.load(call.site)
     receipt = build(site, ranks, progress=journal.say if ranks.rank == 0 else None)
     if ranks.rank == 0:
-        journal.say(f"{receipt['shards']['built']} shards built, {receipt['shards']['reused']} kept as they were")
+        journal.say(
+            f"{receipt['shards']['built']} shards built, {receipt['shards']['reused']} kept as they were"
+        )
         _noted(site, "store", snapshot=receipt["snapshot"], ranks=ranks.size)
     return receipt
 
@@ -124,21 +131,29 @@ def release(call: Call, journal: Journal) -> dict[str, Any]:
     receipt = release(project)
     if receipt["held"]:
         journal.say(
-            f"held: what has changed since an earlier version is too little to be shown safely; version {receipt['version']} stands"
+            "held: what has changed since an earlier version is too little to be shown safely; version "
+            f"{receipt['version']} stands"
         )
     return _of_project(project, "release", receipt, bundle=receipt["manifest"])
 
 
 RANKED: dict[str, Callable[[Call, Journal, Ranks], dict[str, Any]]] = {"linkage": linkage, "store": store}
 STAGES: dict[str, Callable[[Call, Journal], dict[str, Any]]] = {
-    "intake": intake, "cohort": cohort, "aggregation": aggregation, "disclosure": disclosure, "measures": measures, "release": release,
-}  # fmt: skip
+    "intake": intake,
+    "cohort": cohort,
+    "aggregation": aggregation,
+    "disclosure": disclosure,
+    "measures": measures,
+    "release": release,
+}
 
 
 def run(name: str, call: Call) -> dict[str, Any]:
-    """Run the stage of that name."""
+    """Run the stage of that name. Raises SettingsError where there is none."""
     if name not in {*STAGES, *RANKED}:
-        raise SettingsError("stage", "there is none of that name", f"choose from {', '.join([*RANKED, *STAGES])}")
+        raise SettingsError(
+            "stage", "there is none of that name", f"choose from {', '.join([*RANKED, *STAGES])}"
+        )
     what = call.delivery or call.permit or ""
     if name in STAGES:
         with Journal(call.journal, name, what).stage() as journal:
@@ -153,8 +168,16 @@ def _shards(receipt: dict[str, Any]) -> str:
 
 
 def _of_project(project: Project, stage: str, receipt: dict[str, Any], **more: Any) -> dict[str, Any]:
-    _noted(project.site, stage, permit=project.permit.permit, snapshot=project.snapshot.id, run=project.run, **more)
-    documents.write_json(receipt, project.folder / f"{stage}.json")  # last: it is what says that the stage is done
+    _noted(
+        project.site,
+        stage,
+        permit=project.permit.permit,
+        snapshot=project.snapshot.id,
+        run=project.run,
+        **more,
+    )
+    # Last: it is what says that the stage is done.
+    documents.write_json(receipt, project.folder / f"{stage}.json")
     return receipt
 
 

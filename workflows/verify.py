@@ -16,23 +16,40 @@ def verify_or_raise(bundle: Path, key: Path | None, quiet: bool = False) -> list
     bundle = _newest(bundle)
     protected = (bundle / "proof.json").exists() and not (bundle / "manifest.json").exists()
     if not protected and not (bundle / "manifest.json").exists():
-        raise VerificationError(bundle, "is no bundle: manifest.json is missing", "name the folder of a bundle, or of uttag protect")
-    claims = verify_protected(bundle) if protected else verify_bundle(bundle, signing.load_public(key) if key else None)
+        raise VerificationError(
+            bundle,
+            "is no bundle: manifest.json is missing",
+            "name the folder of a bundle, or of uttag protect",
+        )
+    claims = (
+        verify_protected(bundle)
+        if protected
+        else verify_bundle(bundle, signing.load_public(key) if key else None)
+    )
     if not quiet:
         for claim in claims:
             print(f"{'holds' if claim.holds else 'FAILS'}  {claim.text}")
         if protected:
             print(_for_what(bundle))
     if broken := [claim for claim in claims if not claim.holds]:
-        raise VerificationError(bundle, f"{len(broken)} of {len(claims)} claims do not hold", "do not use it; pull or protect it again")
+        raise VerificationError(
+            bundle,
+            f"{len(broken)} of {len(claims)} claims do not hold",
+            "do not use it; pull or protect it again",
+        )
     return [{"claim": claim.text, "holds": claim.holds} for claim in claims]
 
 
 def _for_what(folder: Path) -> str:
-    """What the claims are about: a rule is whatever the folder says, and some claims can only be checked where the certificate is."""
+    """What the claims are about: a rule is whatever the folder says, and some claims can only be checked
+    where the certificate is."""
     proof = documents.read_object(folder / "proof.json", "method", "policy")
     told = f"by {proof['method']}, where a cell of fewer than {proof['policy']['minimum']} is small"
-    return told if (folder / "certificate").is_dir() else f"{told}; the certificate is not here, so no move was checked"
+    return (
+        told
+        if (folder / "certificate").is_dir()
+        else f"{told}; the certificate is not here, so no move was checked"
+    )
 
 
 def _newest(folder: Path) -> Path:

@@ -1,4 +1,5 @@
-"""Made-up rows: events classified by five dimensions, ascending by person, in parts; and follow-up with births."""
+"""Made-up rows: events classified by five dimensions, ascending by person, in parts; and follow-up with
+births."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ FIRST, LAST = 14_610, 18_261  # 2010-01-01 to 2019-12-31
 
 
 def events(folder: Path, count: int) -> None:
-    """`count` events as Parquet, a person in one part alone; sex is of the person, home nearly so, age follows the year."""
+    """`count` events as Parquet, a person in one part alone; sex is of the person, home nearly so, age
+    follows the year."""
     folder.mkdir(parents=True, exist_ok=True)
     for part in range(PARTS):
         rng = np.random.default_rng(part)
@@ -24,20 +26,30 @@ def events(folder: Path, count: int) -> None:
         person = np.sort(rng.integers(0, people, n)).astype(np.int32)
         year = rng.integers(0, 9, n).astype(np.int8)
         age = np.minimum(rng.integers(0, 90, people)[person] + year, 94) // 5
-        home = np.where(rng.random(n) < 0.05, rng.integers(0, 26, n), (rng.exponential(5, people)[person]).astype(int) % 26)
+        home = np.where(
+            rng.random(n) < 0.05,
+            rng.integers(0, 26, n),
+            (rng.exponential(5, people)[person]).astype(int) % 26,
+        )
         chapter = np.minimum(rng.exponential(6, n), 21).astype(np.int8)
         columns = {
             "person": person + np.int32(part * people),
-            "sex": rng.integers(0, 2, people)[person].astype(np.int8), "age_group": age.astype(np.int8),
-            "municipality": home.astype(np.int8), "year": year, "chapter": chapter,
-        }  # fmt: skip
+            "sex": rng.integers(0, 2, people)[person].astype(np.int8),
+            "age_group": age.astype(np.int8),
+            "municipality": home.astype(np.int8),
+            "year": year,
+            "chapter": chapter,
+        }
         pq.write_table(pa.table(columns), folder / f"{part}.parquet", compression="zstd")
 
 
 def follow_up(count: int) -> dict[str, np.ndarray]:
-    """Births and follow-up, end exclusive: int32 (count,) days each."""
+    """Births, first days of follow-up and the days after the last: int32 (count,) each."""
     rng = np.random.default_rng(1)
     start = rng.integers(FIRST, LAST, count)
-    end = np.minimum(start + 1 + rng.integers(0, 3650, count), LAST + 1)
+    until = np.minimum(start + 1 + rng.integers(0, 3650, count), LAST + 1)
     birth = start - rng.integers(0, 36_000, count)
-    return {name: values.astype(np.int32) for name, values in (("birth", birth), ("start", start), ("end", end))}
+    return {
+        name: values.astype(np.int32)
+        for name, values in (("birth", birth), ("start", start), ("until", until))
+    }

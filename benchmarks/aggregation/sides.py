@@ -1,7 +1,8 @@
-"""One side: python -m benchmarks.aggregation.sides SIDE QUESTION FOLDER COUNT prints a digest of its answer and what it used.
+"""One side: python -m benchmarks.aggregation.sides SIDE QUESTION FOLDER COUNT prints a digest of its answer
+and what it used.
 
-Questions: `events`, or `events and persons`, in a cube of five dimensions with all 32 kinds of margins; `lexis`, days at risk by age of
-five years and calendar year.
+Questions: `events`, or `events and persons`, in a cube of five dimensions with all 32 kinds of margins;
+`lexis`, days at risk by age of five years and calendar year.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ _COLUMNS = ", ".join(NAMES)
 _PART = 200_000  # people whose follow-up is cut at a time
 
 
-# ---- a cube -----------------------------------------------------------------------------------------------------------------
+# ---- a cube ------------------------------------------------------------------------------------------------
 
 
 def ours(question: str, folder: Path) -> np.ndarray:
-    """Part by part, added up."""
+    """int64 (counts, cells): part by part, added up."""
     import pyarrow.parquet as pq
 
     from kernels.cells import add_up, count_distinct, spread
@@ -39,23 +40,29 @@ def ours(question: str, folder: Path) -> np.ndarray:
     cells = int(np.prod(SHAPE))
     total = np.zeros((len(WHAT[question]), cells), np.int64)
     for part in range(made.PARTS):
-        table = pq.read_table(folder / f"{part}.parquet", columns=[*NAMES, *(["person"] if "persons" in WHAT[question] else [])])
+        table = pq.read_table(
+            folder / f"{part}.parquet", columns=[*NAMES, *(["person"] if "persons" in WHAT[question] else [])]
+        )
         positions = np.empty((len(table), len(NAMES)), np.int32)
         for axis, name in enumerate(NAMES):
             np.add(table[name].to_numpy(), 1, out=positions[:, axis])
         for place, what in enumerate(WHAT[question]):
             if what == "persons":
-                total[place] += count_distinct(table["person"].to_numpy().astype(np.int64), positions, steps, depth, cells)
+                total[place] += count_distinct(
+                    table["person"].to_numpy().astype(np.int64), positions, steps, depth, cells
+                )
             else:
                 total[place] += add_up(positions, np.ones(len(positions), np.int64), steps, depth, cells)
     return total
 
 
 def duckdb(question: str, folder: Path, two_steps: bool = False) -> np.ndarray:
-    """GROUP BY CUBE over all parts; or own cells (and persons) first, and the CUBE over those."""
+    """int64 (counts, cells): GROUP BY CUBE over all parts; or own cells (and persons) first, and the CUBE
+    over those."""
     import duckdb as db
 
-    cells, source = ", ".join(f"coalesce({name} + 1, 0)" for name in NAMES), f"read_parquet('{folder}/*.parquet')"
+    cells = ", ".join(f"coalesce({name} + 1, 0)" for name in NAMES)
+    source = f"read_parquet('{folder}/*.parquet')"
     person = ", person" if "persons" in WHAT[question] else ""
     if two_steps:
         source = f"(SELECT {_COLUMNS}{person}, count(*) AS n FROM {source} GROUP BY ALL)"
@@ -67,18 +74,29 @@ def duckdb(question: str, folder: Path, two_steps: bool = False) -> np.ndarray:
 
 
 def polars(question: str, folder: Path) -> np.ndarray:
-    """A lazy grouping for each kind of margin, of own cells (and persons), collected together."""
+    """int64 (counts, cells): a lazy grouping for each kind of margin, of own cells (and persons), collected
+    together."""
     import polars as pl
 
     rows = pl.concat([pl.scan_parquet(folder / f"{part}.parquet") for part in range(made.PARTS)])
     counts = {"persons": pl.col("person").n_unique(), "events": pl.col("n").sum()}
     asked = [counts[what].cast(pl.Int64).alias(what) for what in WHAT[question]]
-    base = rows.group_by([*NAMES, *(["person"] if "persons" in WHAT[question] else [])]).len("n").collect().lazy()
+    base = (
+        rows.group_by([*NAMES, *(["person"] if "persons" in WHAT[question] else [])])
+        .len("n")
+        .collect()
+        .lazy()
+    )
     kinds = [kept for size in range(len(NAMES) + 1) for kept in combinations(NAMES, size)]
     out = np.zeros((len(asked), int(np.prod(SHAPE))), np.int64)
-    frames = pl.collect_all([base.group_by(kept).agg(asked) if kept else base.select(asked) for kept in kinds])
+    frames = pl.collect_all(
+        [base.group_by(kept).agg(asked) if kept else base.select(asked) for kept in kinds]
+    )
     for kept, frame in zip(kinds, frames, strict=True):
-        place = [frame[name].to_numpy().astype(np.int64) + 1 if name in kept else np.zeros(len(frame), np.int64) for name in NAMES]
+        place = [
+            frame[name].to_numpy().astype(np.int64) + 1 if name in kept else np.zeros(len(frame), np.int64)
+            for name in NAMES
+        ]
         out += _placed(question, [*place, *(frame[what].to_numpy() for what in WHAT[question])])
     return out
 
@@ -91,36 +109,55 @@ def _placed(question: str, columns: list[np.ndarray]) -> np.ndarray:
     return out.reshape(len(out), -1)
 
 
-# ---- days at risk -----------------------------------------------------------------------------------------------------------
+# ---- days at risk ------------------------------------------------------------------------------------------
 
 
-def in_parts(side: Callable[[dict[str, np.ndarray]], np.ndarray], people: dict[str, np.ndarray]) -> np.ndarray:
-    """Some people at a time, as shards are: both sides are faster so."""
+def in_parts(
+    side: Callable[[dict[str, np.ndarray]], np.ndarray], people: dict[str, np.ndarray]
+) -> np.ndarray:
+    """int64 (20, 10): some people at a time, as shards are: both sides are faster so.
+
+    `people`: `birth`, `start` and `until`, int32 (n,) each, days since 1970-01-01.
+    """
     starts = range(0, len(people["start"]), _PART)
-    return np.sum([side({name: values[begin : begin + _PART] for name, values in people.items()}) for begin in starts], axis=0)
+    return np.sum(
+        [side({name: values[begin : begin + _PART] for name, values in people.items()}) for begin in starts],
+        axis=0,
+    )
 
 
 def lexis(people: dict[str, np.ndarray]) -> np.ndarray:
-    """Pieces by the kernel, summed by age group and year: int64 (20, 10)."""
+    """Pieces by the kernel, summed by age group and year: int64 (20, 10).
+
+    `people`: `birth`, `start` and `until`, int32 (n,) each, days since 1970-01-01.
+    """
     from kernels.ages import year_month_day
     from kernels.cells import add_up, spread
-    from kernels.lexis import cut_follow_up
+    from kernels.lexis import Ages, Bands, Homes, cut_follow_up
 
     none = np.empty(0, np.int32)
-    birth, start, end = (people[name] for name in ("birth", "start", "end"))
-    moves = (np.zeros(len(start) + 1, np.int64), none, none)
-    _, _, days, age, year = cut_follow_up(start, end, True, year_month_day(birth), 5, 95, *moves, start, np.empty(0, np.int64))
+    birth, start, until = (people[name] for name in ("birth", "start", "until"))
+    ages, homes = Ages(year_month_day(birth), 5, 95), Homes(np.zeros(len(start) + 1, np.int64), none, none)
+    _, _, days, age, year = cut_follow_up(
+        start, until, True, ages, homes, Bands(start, np.empty(0, np.int64))
+    )
     steps, depth = spread([[-1, *[0] * 20], [-1, *[0] * 10]])
-    return add_up(np.stack([age + 1, year - 2009], axis=1), days, steps, depth, 21 * 11).reshape(21, 11)[1:, 1:]
+    return add_up(np.stack([age + 1, year - 2009], axis=1), days, steps, depth, 21 * 11).reshape(21, 11)[
+        1:, 1:
+    ]
 
 
 def pandas_lexis(people: dict[str, np.ndarray]) -> np.ndarray:
-    """The same with whole columns: a row for each year, then one before and one from the birthday in it."""
+    """int64 (20, 10): the same with whole columns: a row for each year, then one before and one from the
+    birthday in it.
+
+    `people`: `birth`, `start` and `until`, int32 (n,) each, days since 1970-01-01.
+    """
     import pandas as pd
 
     frame = pd.DataFrame(people)
     begin = frame["start"].to_numpy().astype("M8[D]").astype("M8[Y]")
-    last = (frame["end"].to_numpy() - 1).astype("M8[D]").astype("M8[Y]")
+    last = (frame["until"].to_numpy() - 1).astype("M8[D]").astype("M8[Y]")
     count = (last - begin).astype(int) + 1
     rows = frame.loc[frame.index.repeat(count)].reset_index(drop=True)
     rows["year"] = np.repeat(begin.astype(int), count) + np.concatenate([np.arange(n) for n in count])
@@ -129,10 +166,11 @@ def pandas_lexis(people: dict[str, np.ndarray]) -> np.ndarray:
     born = rows["birth"].to_numpy().astype("M8[D]")
     month = born.astype("M8[M]")
     reached = (
-        (rows["year"].to_numpy() * 12 + month.astype(int) % 12).astype("M8[M]").astype("M8[D]") + (born - month.astype("M8[D]"))
+        (rows["year"].to_numpy() * 12 + month.astype(int) % 12).astype("M8[M]").astype("M8[D]")
+        + (born - month.astype("M8[D]"))
     ).astype(int)
     age = rows["year"].to_numpy() - month.astype("M8[Y]").astype(int)
-    low, high = np.maximum(rows["start"], opens), np.minimum(rows["end"], closes)
+    low, high = np.maximum(rows["start"], opens), np.minimum(rows["until"], closes)
     before, after = (np.minimum(high, reached) - low).clip(0), (high - np.maximum(low, reached)).clip(0)
     pieces = pd.concat(
         [
@@ -149,9 +187,11 @@ def pandas_lexis(people: dict[str, np.ndarray]) -> np.ndarray:
 
 def _cube(question: str) -> dict[str, Side]:
     return {
-        "uttag": lambda folder, _: ours(question, folder), "DuckDB CUBE": lambda folder, _: duckdb(question, folder),
-        "DuckDB, own cells first": lambda folder, _: duckdb(question, folder, True), "Polars": lambda folder, _: polars(question, folder),
-    }  # fmt: skip
+        "uttag": lambda folder, _: ours(question, folder),
+        "DuckDB CUBE": lambda folder, _: duckdb(question, folder),
+        "DuckDB, own cells first": lambda folder, _: duckdb(question, folder, True),
+        "Polars": lambda folder, _: polars(question, folder),
+    }
 
 
 SIDES = {
@@ -160,7 +200,7 @@ SIDES = {
         "uttag": lambda _, count: in_parts(lexis, made.follow_up(count)),
         "pandas": lambda _, count: in_parts(pandas_lexis, made.follow_up(count)),
     },
-}  # fmt: skip
+}
 
 
 def _peak_mib() -> float:
@@ -178,10 +218,15 @@ def main() -> None:
     before, wall = time.process_time(), time.perf_counter()
     answer = in_parts(lexis if side == "uttag" else pandas_lexis, people) if people else ask(folder, count)
     used = {
-        "cpu": time.process_time() - before, "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - before,
+        "wall": time.perf_counter() - wall,
         "peak_mib": _peak_mib(),
-    }  # fmt: skip
-    print(json.dumps({"answer": hashlib.sha256(np.ascontiguousarray(answer, np.int64).tobytes()).hexdigest(), **used}))
+    }
+    print(
+        json.dumps(
+            {"answer": hashlib.sha256(np.ascontiguousarray(answer, np.int64).tobytes()).hexdigest(), **used}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,1 +1,2 @@
-"""Disclosure control: made-up registers of any size, the distance from the best pattern, and attacks on generated tables."""
+"""Disclosure control: made-up registers of any size, the distance from the best pattern, and attacks on
+generated tables."""

@@ -1,4 +1,5 @@
-"""acro's side, in an environment of its own: one crosstab with its small cells hidden, and the sessions in which hidden cells come out."""
+"""acro's side, in an environment of its own: one crosstab with its small cells hidden, and the sessions in
+which hidden cells come out."""
 
 from __future__ import annotations
 
@@ -22,11 +23,19 @@ def main() -> None:
     session, begun = ACRO(suppress=True), time.perf_counter()
     table = session.crosstab([persons.region, persons.age], persons.diag)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    hidden = [[*map(str, row), str(column)] for column in table.columns for row in table.index[table[column].isna()]]
-    print(json.dumps({
-        "hidden": sorted(hidden), "cpu": round(used.ru_utime + used.ru_stime, 2), "wall": round(time.perf_counter() - begun, 2),
-        "peak_mib": used.ru_maxrss // 1024,
-    }))  # fmt: skip
+    hidden = [
+        [*map(str, row), str(column)] for column in table.columns for row in table.index[table[column].isna()]
+    ]
+    print(
+        json.dumps(
+            {
+                "hidden": sorted(hidden),
+                "cpu": round(used.ru_utime + used.ru_stime, 2),
+                "wall": round(time.perf_counter() - begun, 2),
+                "peak_mib": used.ru_maxrss // 1024,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""python -m benchmarks.disclosure.generated [--tables N]: drawn tables, protected and then attacked by plain and exact means of its own.
+"""python -m benchmarks.disclosure.generated [--tables N]: drawn tables, protected and then attacked by plain
+and exact means of its own.
 
-Two to five dimensions, with hierarchies, many zeros and people alone, one table or two that share margins. The attacker solves published
-sums in fractions; where the rule is known, linear programmes add that a hidden cell counts somebody; where people are alone, their cells.
+Two to five dimensions, with hierarchies, many zeros and people alone, one table or two that share margins.
+The attacker solves published sums in fractions; where the rule is known, linear programmes add that a hidden
+cell counts somebody; where people are alone, their cells.
 """
 
 from __future__ import annotations
@@ -56,18 +58,29 @@ def _cube(table: str, dimensions: list[Dimension], counts: np.ndarray) -> Cube:
             while leaf >= 0:
                 above[leaf, column], leaf = 1, each.parents[leaf]
         counts = np.moveaxis(np.tensordot(above, counts, axes=(1, axis)), 0, axis)
-    return Cube(table, table, "all", tuple(dimensions), {"persons": counts.ravel()}, {"persons": (True,) * len(dimensions)})
+    return Cube(
+        table=table,
+        title=table,
+        population="all",
+        dimensions=tuple(dimensions),
+        measures={"persons": counts.ravel()},
+        additive={"persons": (True,) * len(dimensions)},
+    )
 
 
 class Published:
-    """What the tables show: `equations`, each the hidden cells of one sum with their signs, and their total."""
+    """What the tables show: `equations`, each the hidden cells of one sum with their signs, and its total."""
 
     def __init__(self, cubes: list[Cube], hidden: list[np.ndarray]) -> None:
+        """`hidden`: for each cube bool (cells,)."""
         self.true: dict[tuple[str, ...], int] = {}
         secret: dict[tuple[str, ...], bool] = {}
         self.equations: list[tuple[dict[tuple[str, ...], int], int]] = []
         for cube, mask in zip(cubes, hidden, strict=True):
-            keys = [tuple(sorted(c for c in codes if c != TOTAL)) for codes in itertools.product(*(each.codes for each in cube.dimensions))]
+            keys = [
+                tuple(sorted(c for c in codes if c != TOTAL))
+                for codes in itertools.product(*(each.codes for each in cube.dimensions))
+            ]
             values = cube.measures["persons"].tolist()
             self.true.update(zip(keys, values, strict=True))
             secret.update(zip(keys, mask.tolist(), strict=True))
@@ -75,16 +88,26 @@ class Published:
             for axis, dimension in enumerate(cube.dimensions):
                 for parent in range(len(dimension)):
                     if children := dimension.children(parent):
-                        lines = np.moveaxis(np.take(places, [*children, parent], axis=axis), axis, -1).reshape(-1, len(children) + 1)
+                        lines = np.moveaxis(
+                            np.take(places, [*children, parent], axis=axis), axis, -1
+                        ).reshape(-1, len(children) + 1)
                         for line in lines.tolist():
                             signs = {keys[cell]: 1 if cell != line[-1] else -1 for cell in line}
-                            known = -sum(sign * self.true[key] for key, sign in signs.items() if not secret[key])
-                            self.equations.append(({key: sign for key, sign in signs.items() if secret[key]}, known))
+                            known = -sum(
+                                sign * self.true[key] for key, sign in signs.items() if not secret[key]
+                            )
+                            self.equations.append(
+                                ({key: sign for key, sign in signs.items() if secret[key]}, known)
+                            )
         self.hidden = sorted(key for key, gone in secret.items() if gone)
 
     def determined(self, known: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
-        """Hidden cells that the equations settle for whoever knows some of them besides: elimination in fractions."""
-        rows = [{key: Fraction(sign) for key, sign in signs.items() if key not in known} for signs, _ in self.equations]
+        """Hidden cells that the equations settle for whoever knows some of them besides: elimination in
+        fractions."""
+        rows = [
+            {key: Fraction(sign) for key, sign in signs.items() if key not in known}
+            for signs, _ in self.equations
+        ]
         pivots: dict[tuple[str, ...], dict[tuple[str, ...], Fraction]] = {}
         for row in rows:
             for key in [each for each in row if each in pivots]:
@@ -92,14 +115,18 @@ class Published:
             if row:
                 pivot = min(row)
                 row = {key: value / row[pivot] for key, value in row.items()}
-                pivots = {key: _less(other, row, other.get(pivot, Fraction(0))) for key, other in pivots.items()}
+                pivots = {
+                    key: _less(other, row, other.get(pivot, Fraction(0))) for key, other in pivots.items()
+                }
                 pivots[pivot] = row
         return {key for key, row in pivots.items() if len(row) == 1}
 
     def pinned(self, known: set[tuple[str, ...]], cells: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """Which of `cells` have one possible value for whoever knows that every hidden cell counts somebody, and some of them exactly."""
+        """Which of `cells` have one possible value for whoever knows that every hidden cell counts somebody,
+        and some of them exactly."""
         place = {key: number for number, key in enumerate(self.hidden)}
-        matrix, right = np.zeros((len(self.equations), len(self.hidden))), np.array([total for _, total in self.equations], float)
+        matrix = np.zeros((len(self.equations), len(self.hidden)))
+        right = np.array([total for _, total in self.equations], float)
         for number, (signs, _) in enumerate(self.equations):
             for key, sign in signs.items():
                 matrix[number, place[key]] = sign
@@ -118,8 +145,14 @@ class Published:
         return found
 
 
-def _less(row: dict[tuple[str, ...], Fraction], other: dict[tuple[str, ...], Fraction], times: Fraction) -> dict[tuple[str, ...], Fraction]:
-    mixed = {key: row.get(key, Fraction(0)) - times * other.get(key, Fraction(0)) for key in {*row, *other}} if times else row
+def _less(
+    row: dict[tuple[str, ...], Fraction], other: dict[tuple[str, ...], Fraction], times: Fraction
+) -> dict[tuple[str, ...], Fraction]:
+    mixed = (
+        {key: row.get(key, Fraction(0)) - times * other.get(key, Fraction(0)) for key in {*row, *other}}
+        if times
+        else row
+    )
     return {key: value for key, value in mixed.items() if value}
 
 
@@ -144,7 +177,9 @@ def attacked(seed: int, attackers: Attackers) -> str:
     if attackers.singletons:
         for own in {frozenset(_of_one(published, key)) for key in small if published.true[key] == 1}:
             others = [key for key in small if key not in own]
-            if published.determined(set(own)) & set(others) or (attackers.knows == "rule" and published.pinned(set(own), others)):
+            if published.determined(set(own)) & set(others) or (
+                attackers.knows == "rule" and published.pinned(set(own), others)
+            ):
                 return "BROKEN: someone alone"
     return "withstood"
 
@@ -164,7 +199,7 @@ def _of_one(published: Published, key: tuple[str, ...]) -> set[tuple[str, ...]]:
 
 
 def main() -> None:
-    """Print how many withstood; stop with 1 where one did not."""
+    """Print how many withstood. Raises SystemExit, with 1 where one did not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.disclosure.generated", description=__doc__)
     parser.add_argument("--tables", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)

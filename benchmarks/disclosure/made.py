@@ -1,7 +1,9 @@
-"""python -m benchmarks.disclosure.made SIZE FOLDER: cells and a specification that look like a register's, drawn from a seed.
+"""python -m benchmarks.disclosure.made SIZE FOLDER: cells and a specification that look like a register's,
+drawn from a seed.
 
-Municipalities within counties, age groups and diagnoses within chapters (and sex), skewed: few large regions and common diagnoses, many
-small and rare ones, so that every third or fourth published cell is small. The sizes name the published cells, margins included.
+Municipalities within counties, age groups and diagnoses within chapters (and sex), skewed: few large regions
+and common diagnoses, many small and rare ones, so that every third or fourth published cell is small. The
+sizes name the published cells, margins included.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ SEED = 20_261
 
 @dataclass(frozen=True)
 class Shape:
-    """How many codes each level has. `sexes`: 0 leaves the dimension out. `mean`: of an inner cell's count."""
+    """How many codes each level has. `sexes`: 0 leaves them out. `mean`: of an inner cell's count."""
 
     counties: int
     municipalities: int
@@ -50,7 +52,8 @@ def cells(shape: Shape, seed: int = SEED) -> tuple[list[str], list[tuple[object,
     """The columns and the rows: a code for each level, and a count; inner cells of nobody are rows, too."""
     random = np.random.default_rng(seed)
     region, age, diagnosis = (
-        _weights(random, size, spread) for size, spread in ((shape.municipalities, 0.9), (shape.ages, 0.4), (shape.diagnoses, 1.1))
+        _weights(random, size, spread)
+        for size, spread in ((shape.municipalities, 0.9), (shape.ages, 0.4), (shape.diagnoses, 1.1))
     )
     sexes = _weights(random, max(1, shape.sexes), 0.1)
     product = np.einsum("r,a,d,s->rads", region, age, diagnosis, sexes)
@@ -77,10 +80,19 @@ def write(folder: Path, size: str, seed: int = SEED, **policy: object) -> Path:
     columns, rows = cells(shape, seed)
     with (folder / "cells.csv").open("w", newline="") as out:
         csv.writer(out).writerows([columns, *rows])
-    dimensions = {"region": {"levels": ["county", "region"]}, "age": {"levels": ["age"]}, "diag": {"levels": ["chapter", "diag"]}}
+    dimensions = {
+        "region": {"levels": ["county", "region"]},
+        "age": {"levels": ["age"]},
+        "diag": {"levels": ["chapter", "diag"]},
+    }
     if shape.sexes:
         dimensions["sex"] = {"levels": ["sex"]}
-    content = {"table": "cells.csv", "count": "freq", "dimensions": dimensions, "policy": {"minimum": 5, "zeros": "open", **policy}}
+    content = {
+        "table": "cells.csv",
+        "count": "freq",
+        "dimensions": dimensions,
+        "policy": {"minimum": 5, "zeros": "open", **policy},
+    }
     (folder / "spec.yaml").write_text(yaml.safe_dump(content))
     return folder / "spec.yaml"
 

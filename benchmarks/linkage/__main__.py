@@ -1,6 +1,8 @@
-"""python -m benchmarks.linkage [--records N] [--peers splink,goldenmatch] [--folder DIR]: all engines on the same records, as a table.
+"""python -m benchmarks.linkage [--records N] [--peers splink,goldenmatch] [--folder DIR]: all engines on the
+same records, as a table.
 
-Peers run with the Python of .venv-bench, ours as `uttag link SETTINGS --out DIR`. The number of pairs is compared first.
+Peers run with the Python of .venv-bench, ours as `uttag link SETTINGS --out DIR`. The number of pairs is
+compared first.
 """
 
 from __future__ import annotations
@@ -33,8 +35,13 @@ def _children() -> float:
 
 
 def peer(name: str, folder: Path) -> dict[str, Any]:
-    """What a peer's side printed."""
-    ran = subprocess.run([PEER_PYTHON, "-m", f"benchmarks.linkage.{name}_side", str(folder)], capture_output=True, text=True, check=False)
+    """What a peer's side printed. Raises SystemExit where it failed."""
+    ran = subprocess.run(
+        [PEER_PYTHON, "-m", f"benchmarks.linkage.{name}_side", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if ran.returncode:
         raise SystemExit(f"{name}: {ran.stderr.strip().splitlines()[-1]}")
     return json.loads(ran.stdout.splitlines()[-1])
@@ -63,7 +70,8 @@ def ours(folder: Path, out: Path) -> dict[str, Any]:
 
 
 def _answers(out: Path, ids: np.ndarray, person: np.ndarray) -> dict[str, Any]:
-    """F1 of links.parquet (left_id, right_id, probability, weight) and clusters.parquet (record_id, cluster_id), if they are there."""
+    """F1 of links.parquet (left_id, right_id, probability, weight) and clusters.parquet (record_id,
+    cluster_id), if they are there."""
     true, found = score.true_pairs(person), {}
     if (out / "clusters.parquet").exists():
         table = pq.read_table(out / "clusters.parquet")
@@ -75,7 +83,9 @@ def _answers(out: Path, ids: np.ndarray, person: np.ndarray) -> dict[str, Any]:
         found["clustered"] = score.clusters(cluster, person)
     if (out / "links.parquet").exists():
         table = pq.read_table(out / "links.parquet")
-        left, right = (score.ranks(table[side].to_numpy().astype("U"), ids) for side in ("left_id", "right_id"))
+        left, right = (
+            score.ranks(table[side].to_numpy().astype("U"), ids) for side in ("left_id", "right_id")
+        )
         sure = table["probability"].to_numpy() >= 0.95
         found["pairwise"] = score.pairs(left[sure], right[sure], person, true)
         found["best"] = score.best(left, right, table["weight"].to_numpy(), person, true)
@@ -90,22 +100,33 @@ def making_pairs(result: dict[str, Any]) -> float:
 def table(results: list[dict[str, Any]]) -> str:
     """As Markdown; ratios are to the first."""
     base = results[0]
-    head = "| engine | pairs | CPU s | ratio | block + score CPU s | ratio | wall s | MiB | ratio | F1 pairs | best | F1 clusters |"
+    head = (
+        "| engine | pairs | CPU s | ratio | block + score CPU s | ratio | wall s | MiB | ratio | F1 "
+        "pairs | best | F1 clusters |"
+    )
     lines = [head, "| --- |" + " ---: |" * 11]
     for each in results:
         f1 = [f"{each[kind]['f1']:.4f}" if kind in each else "" for kind in ("pairwise", "best", "clustered")]
         seconds, scoring = each["cpu_seconds"]["all"], making_pairs(each)
         cells = [
-            each["engine"], f"{each['pairs']:,}", f"{seconds:.1f}", f"{seconds / base['cpu_seconds']['all']:.1f}", f"{scoring:.1f}",
-            f"{scoring / making_pairs(base):.1f}", f"{each['wall_seconds']:.1f}", f"{each['peak_mib']:,.0f}",
-            f"{each['peak_mib'] / base['peak_mib']:.1f}", *f1,
-        ]  # fmt: skip
+            each["engine"],
+            f"{each['pairs']:,}",
+            f"{seconds:.1f}",
+            f"{seconds / base['cpu_seconds']['all']:.1f}",
+            f"{scoring:.1f}",
+            f"{scoring / making_pairs(base):.1f}",
+            f"{each['wall_seconds']:.1f}",
+            f"{each['peak_mib']:,.0f}",
+            f"{each['peak_mib'] / base['peak_mib']:.1f}",
+            *f1,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Make the records if they are not there, run every engine, stop on a different number of pairs."""
+    """Make the records if they are not there, and run every engine. Raises SystemExit where two compare other
+    numbers of pairs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.linkage", description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--peers", default="splink,goldenmatch")
@@ -119,8 +140,14 @@ def main() -> None:
     for name in filter(None, given.peers.split(",")):
         results.append(peer(name, folder))
         if results[-1]["pairs"] != results[0]["pairs"]:
-            raise SystemExit(f"{name} compares {results[-1]['pairs']:,} pairs, {results[0]['engine']} {results[0]['pairs']:,}")
-    print(f"{given.records:,} records; {platform.machine()}, {len(os.sched_getaffinity(0))} cores; {time.strftime('%Y-%m-%d')}\n")
+            raise SystemExit(
+                f"{name} compares {results[-1]['pairs']:,} pairs, {results[0]['engine']} "
+                f"{results[0]['pairs']:,}"
+            )
+    print(
+        f"{given.records:,} records; {platform.machine()}, {len(os.sched_getaffinity(0))} cores; "
+        f"{time.strftime('%Y-%m-%d')}\n"
+    )
     print(table(results))
 
 

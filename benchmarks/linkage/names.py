@@ -1,4 +1,5 @@
-"""Pools of made-up Swedish-looking names, streets and cities, built from syllables; the common ones stand first."""
+"""Pools of made-up Swedish-looking names, streets and cities, built from syllables; the common ones stand
+first."""
 
 from __future__ import annotations
 
@@ -8,25 +9,36 @@ Texts = np.ndarray
 """Unicode texts of one width, (n,)."""
 
 _GIVEN = (
-    "Al An As Bir Bod Cla Da Eb El Em Er Fre Fri Ger Gu Han Hel Ing Iv Jo Kar Ker Kris Lei Lin Lov Ma Mo Ni Ol Os Pe Ri Si So Sti Sun Tor "
+    "Al An As Bir Bod Cla Da Eb El Em Er Fre Fri Ger Gu Han Hel Ing Iv Jo Kar Ker Kris Lei Lin Lov Ma Mo Ni "
+    "Ol Os Pe Ri Si So Sti Sun Tor "
     "Ul Val Vi Wil Åk Ås Är Ör",
     "a an be di e fri gi i il ja ka la li ma na o ri sa sti ti va vi",
-    "a as ar bert björn da de dis e ert frid gerd hild il in ina is ja k la lin mar na ne nja on ra rik s ta te th to var ve vin",
+    "a as ar bert björn da de dis e ert frid gerd hild il in ina is ja k la lin mar na ne nja on ra rik s "
+    "ta te th to var ve vin",
 )
 _SURNAME = (
-    "Ahl Alm Asp Berg Björk Blom Bo Bro Dahl Ek Eng Fjäll Fors Fur Gran Grön Hag Hav Hed Holm Häll Kall Klint Lager Lilje Lind Lund Löv "
-    "Mal Mo Nor Ny Nyl Ost Palm Rosen Rud Rönn Sand Sjö Skog Sol Strand Ström Sten Söder Tall Ting Val Vester Vik Åker Ås Älv Öst",
-    "berg blad blom bo by bäck dal eby ell fors fält gren gård hag hed hem holm is krantz kvist land lid lind lund löf man mark mo ner "
+    "Ahl Alm Asp Berg Björk Blom Bo Bro Dahl Ek Eng Fjäll Fors Fur Gran Grön Hag Hav Hed Holm Häll Kall "
+    "Klint Lager Lilje Lind Lund Löv "
+    "Mal Mo Nor Ny Nyl Ost Palm Rosen Rud Rönn Sand Sjö Skog Sol Strand Ström Sten Söder Tall Ting Val "
+    "Vester Vik Åker Ås Älv Öst",
+    "berg blad blom bo by bäck dal eby ell fors fält gren gård hag hed hem holm is krantz kvist land lid "
+    "lind lund löf man mark mo ner "
     "quist ros rot sjö skog stam sten strand ström stedt säter ung vall vik wall ås äng ö",
 )
-_SONS = "Ander Johan Karl Nil Erik Lar Ol Per Svens Gustav Jon Jan Han Bengt Peter Persson Håkan Mån Göran Arvid Fredrik Isak Mattia Axel"
+_SONS = (
+    "Ander Johan Karl Nil Erik Lar Ol Per Svens Gustav Jon Jan Han Bengt Peter Persson Håkan Mån Göran "
+    "Arvid Fredrik Isak Mattia Axel"
+)
 _STREET = (
-    "Björk Ek Gran Tall Skol Kyrk Stor Ny Norra Södra Östra Väster Kvarn Ängs Sjö Strand Berg Bruks Fabriks Hamn Jär Kungs Drottning Linné "
-    "Parallell Ring Skogs Slotts Smed Sol Station Trädgård Violin Åker Rosen Lilje Hassel Lönn Rönn Alm Humle Backe Höjd Dal",
+    "Björk Ek Gran Tall Skol Kyrk Stor Ny Norra Södra Östra Väster Kvarn Ängs Sjö Strand Berg Bruks Fabriks "
+    "Hamn Jär Kungs Drottning Linné "
+    "Parallell Ring Skogs Slotts Smed Sol Station Trädgård Violin Åker Rosen Lilje Hassel Lönn Rönn Alm "
+    "Humle Backe Höjd Dal",
     "backen stigen gatan vägen gränd allén torget",
 )
 _CITY = (
-    "Al Arv Bo Bor Es Fal Gä Häls Jön Kal Karl Kö Lin Lu Mal Mjöl Nor Ny Ör Öster Sand Skel Sö Sund Tro Udde Upp Var Väst Vis Ång Äng",
+    "Al Arv Bo Bor Es Fal Gä Häls Jön Kal Karl Kö Lin Lu Mal Mjöl Nor Ny Ör Öster Sand Skel Sö Sund Tro "
+    "Udde Upp Var Väst Vis Ång Äng",
     "borg by fors hamn holm köping mora måla näs rum sala stad sund torp tuna valla vik åker ö",
 )
 

@@ -28,12 +28,19 @@ def expressions(rule: Rule, table: str = "") -> list[str]:
     return [f"substr({table}{field},1,{length})" if length else f"{table}{field}" for field, length in rule]
 
 
-def count_pairs(connection: Any, table: str, rules: tuple[Rule, ...] = RULES, unique: str = "record_id") -> int:
-    """Pairs that at least one rule makes, each once. `table`: SQL of the records; a missing value equals nothing."""
+def count_pairs(
+    connection: Any, table: str, rules: tuple[Rule, ...] = RULES, unique: str = "record_id"
+) -> int:
+    """Pairs that at least one rule makes, each once. `table`: SQL of the records; a missing value equals
+    nothing."""
     made, earlier = 0, ""
     for rule in rules:
-        same = " and ".join(f"{a} = {b}" for a, b in zip(expressions(rule, "l."), expressions(rule, "r."), strict=True))
-        query = f"select count(*) from {table} l join {table} r on {same} where l.{unique} < r.{unique}{earlier}"
+        same = " and ".join(
+            f"{a} = {b}" for a, b in zip(expressions(rule, "l."), expressions(rule, "r."), strict=True)
+        )
+        query = (
+            f"select count(*) from {table} l join {table} r on {same} where l.{unique} < r.{unique}{earlier}"
+        )
         made += connection.sql(query).fetchall()[0][0]
         earlier += f" and not coalesce({same}, false)"
     return made

@@ -1,4 +1,5 @@
-"""Precision, recall and F1 against the truth: exact, from counts of who shares a group with whom; true pairs are never listed."""
+"""Precision, recall and F1 against the truth: exact, from counts of who shares a group with whom; true pairs
+are never listed."""
 
 from __future__ import annotations
 
@@ -17,11 +18,20 @@ def _pairs_within(labels: np.ndarray) -> int:
 def figures(right: int, found: int, true: int) -> dict[str, float]:
     """Precision, recall and F1 from three counts of pairs."""
     precision, recall = right / max(found, 1), right / max(true, 1)
-    return {"precision": round(precision, 5), "recall": round(recall, 5), "f1": round(2 * right / max(found + true, 1), 5), "found": found}
+    return {
+        "precision": round(precision, 5),
+        "recall": round(recall, 5),
+        "f1": round(2 * right / max(found + true, 1), 5),
+        "found": found,
+    }
 
 
 def true_pairs(person: np.ndarray, source: np.ndarray | None = None) -> int:
-    """Pairs of records of one person. `source` (n,): only pairs across sources count."""
+    """Pairs of records of one person.
+
+    `person`: int64 or text (str) (n,), one label for each record; `source`: int64 (n,), if only pairs across
+    sources count.
+    """
     if source is None:
         return _pairs_within(person)
     both = _codes(person) * 2**20 + _codes(source)
@@ -29,19 +39,34 @@ def true_pairs(person: np.ndarray, source: np.ndarray | None = None) -> int:
 
 
 def clusters(cluster: np.ndarray, person: np.ndarray, source: np.ndarray | None = None) -> dict[str, float]:
-    """Of the pairs within clusters. `cluster`, `person`: one label for each record, (n,)."""
+    """Of the pairs within clusters.
+
+    `cluster`: int64 or text (str) (n,), and `person`: int64 or text (str) (n,), one label for each record;
+    `source`: int64 (n,), if only pairs across sources count.
+    """
     cluster, person = _codes(cluster), _codes(person)
     shared = cluster * (int(person.max(initial=0)) + 1) + person
     return figures(true_pairs(shared, source), true_pairs(cluster, source), true_pairs(person, source))
 
 
 def pairs(left: np.ndarray, right: np.ndarray, person: np.ndarray, true: int) -> dict[str, float]:
-    """Of distinct pairs given as record numbers (k,)."""
+    """Of distinct pairs.
+
+    `left`, `right`: int64 (k,), record numbers; `person`: int64 or text (str) (n,), one label for each
+    record; `true`: pairs of records of one person.
+    """
     return figures(int((person[left] == person[right]).sum()), len(left), true)
 
 
-def best(left: np.ndarray, right: np.ndarray, score: np.ndarray, person: np.ndarray, true: int) -> dict[str, float]:
-    """At the cut of `score` (k,) that gives the best F1. It needs the truth: a ceiling, nothing that a user could choose."""
+def best(
+    left: np.ndarray, right: np.ndarray, score: np.ndarray, person: np.ndarray, true: int
+) -> dict[str, float]:
+    """At the cut of the score that gives the best F1. It needs the truth: a ceiling, nothing that a user
+    could choose.
+
+    `left`, `right`: int64 (k,), record numbers; `score`: float64 (k,); `person`: int64 or text (str) (n,),
+    one label for each record.
+    """
     if not len(score):
         return {**figures(0, 0, true), "cut": 0.0}
     order = np.argsort(-score, kind="stable")
@@ -54,6 +79,9 @@ def best(left: np.ndarray, right: np.ndarray, score: np.ndarray, person: np.ndar
 
 
 def ranks(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Record numbers int64 (k,) of `values` (k,) among `ids` (n,), which are unique."""
+    """Record numbers, int64 (k,), of some identifiers among all.
+
+    `values`: text (str) (k,); `ids`: text (str) (n,), each another.
+    """
     order = np.argsort(ids)
     return order[np.searchsorted(ids, values, sorter=order)]

@@ -13,7 +13,8 @@ REFERENCE = Path("../shared/reference/linkage")
 
 @dataclass(frozen=True)
 class Records:
-    """Files with the records (two: link one to the other), where the truth stands, and what the columns are called."""
+    """Files with the records (two: link one to the other), where the truth stands, and what the columns are
+    called."""
 
     files: tuple[Path, ...]
     truth: tuple[Path, ...]
@@ -21,16 +22,20 @@ class Records:
     person: str
 
     def ids(self) -> np.ndarray:
-        """Identifiers of all records, in the order of the files."""
-        return np.concatenate([pq.read_table(file, columns=[self.unique])[0].to_numpy().astype("U") for file in self.truth])
+        """Identifiers of all records, in the order of the files: text (str) (n,)."""
+        return np.concatenate(
+            [pq.read_table(file, columns=[self.unique])[0].to_numpy().astype("U") for file in self.truth]
+        )
 
     def persons(self) -> np.ndarray:
         """Person numbers int64 (n,), in the same order."""
-        labels = np.concatenate([pq.read_table(file, columns=[self.person])[0].to_numpy().astype("U") for file in self.truth])
+        labels = np.concatenate(
+            [pq.read_table(file, columns=[self.person])[0].to_numpy().astype("U") for file in self.truth]
+        )
         return np.unique(labels, return_inverse=True)[1]
 
     def sources(self) -> np.ndarray | None:
-        """Which file each record is from; nothing where there is one."""
+        """Which file each record is from, int64 (n,); None where there is one."""
         if len(self.files) == 1:
             return None
         return np.repeat(np.arange(len(self.files)), [pq.read_metadata(file).num_rows for file in self.files])

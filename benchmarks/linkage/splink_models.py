@@ -1,4 +1,5 @@
-"""Splink's settings for each set: for the made-up records ours, for the others after Splink's own examples for them."""
+"""Splink's settings for each set: for the made-up records ours, for the others after Splink's own examples
+for them."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from benchmarks.linkage import rules
 
 @dataclass(frozen=True)
 class Model:
-    """How to block, compare and train. `certain`: rules whose pairs match, of which `recall` is the share that they find."""
+    """How to block, compare and train. `certain`: rules whose pairs match, of which `recall` is the share
+    that they find."""
 
     blocking: Sequence[Any]
     comparisons: Callable[[], Sequence[Any]]
@@ -46,8 +48,17 @@ def _level(column: str, start: int, label: str) -> cll.CustomLevel:
 
 
 def _people() -> list[Any]:
-    birth = [cll.NullLevel("birth"), cll.ExactMatchLevel("birth"), cll.DamerauLevenshteinLevel("birth", 1), _level("birth", 4, "same year")]
-    postcode = [cll.NullLevel("postcode"), cll.ExactMatchLevel("postcode"), _level("postcode", 3, "same first 3")]
+    birth = [
+        cll.NullLevel("birth"),
+        cll.ExactMatchLevel("birth"),
+        cll.DamerauLevenshteinLevel("birth", 1),
+        _level("birth", 4, "same year"),
+    ]
+    postcode = [
+        cll.NullLevel("postcode"),
+        cll.ExactMatchLevel("postcode"),
+        _level("postcode", 3, "same first 3"),
+    ]
     return [
         _frequent(cl.JaroWinklerAtThresholds("given", [0.92, 0.8])),
         _frequent(cl.JaroWinklerAtThresholds("surname", [0.92, 0.8])),
@@ -84,7 +95,9 @@ def _febrl4() -> list[Any]:
     return [
         _frequent(cl.NameComparison("given_name")),
         _frequent(cl.NameComparison("surname")),
-        cl.DateOfBirthComparison("date_of_birth", input_is_string=True, datetime_format="%Y%m%d", invalid_dates_as_null=True),
+        cl.DateOfBirthComparison(
+            "date_of_birth", input_is_string=True, datetime_format="%Y%m%d", invalid_dates_as_null=True
+        ),
         cl.DamerauLevenshteinAtThresholds("soc_sec_id", [1, 2]),
         _frequent(cl.ExactMatch("street_number")),
         _frequent(cl.DamerauLevenshteinAtThresholds("postcode", [1, 2])),
@@ -107,15 +120,24 @@ def _rules(*columns: str) -> list[Any]:
 _CROSSED = "l.given_name = r.surname and l.surname = r.given_name"
 _FIRST, _LAST, _POST = (f"substr({name},1,{{}})" for name in ("first_name", "surname", "postcode_fake"))
 _HISTORICAL = (
-    f"{_FIRST.format(3)} {_LAST.format(4)}", "surname dob", "first_name dob", "postcode_fake first_name", "postcode_fake surname",
-    "dob birth_place", f"{_POST.format(3)} dob", f"{_POST.format(3)} first_name", f"{_POST.format(3)} surname",
+    f"{_FIRST.format(3)} {_LAST.format(4)}",
+    "surname dob",
+    "first_name dob",
+    "postcode_fake first_name",
+    "postcode_fake surname",
+    "dob birth_place",
+    f"{_POST.format(3)} dob",
+    f"{_POST.format(3)} first_name",
+    f"{_POST.format(3)} surname",
     f"{_FIRST.format(2)} {_LAST.format(2)} substr(dob,1,4)",
-)  # fmt: skip
+)
 _NEAR_DOB = "levenshtein(l.dob, r.dob) <= 1"
 _FAKE_CERTAIN = (
-    f"l.first_name = r.first_name and {_NEAR_DOB}", f"l.surname = r.surname and {_NEAR_DOB}",
-    "l.first_name = r.first_name and levenshtein(l.surname, r.surname) <= 2", "l.email = r.email",
-)  # fmt: skip
+    f"l.first_name = r.first_name and {_NEAR_DOB}",
+    f"l.surname = r.surname and {_NEAR_DOB}",
+    "l.first_name = r.first_name and levenshtein(l.surname, r.surname) <= 2",
+    "l.email = r.email",
+)
 
 
 def _own(of: tuple[rules.Rule, ...]) -> list[Any]:
@@ -123,11 +145,15 @@ def _own(of: tuple[rules.Rule, ...]) -> list[Any]:
 
 
 MODELS = {
-    "people": Model(_own(rules.RULES), _people, _own(rules.CERTAIN), 0.7, _own(rules.TRAINING), unique="record_id"),
+    "people": Model(
+        _own(rules.RULES), _people, _own(rules.CERTAIN), 0.7, _own(rules.TRAINING), unique="record_id"
+    ),
     "historical_50k": Model(
         _rules(*_HISTORICAL),
         _historical,
-        _rules("first_name surname dob", f"{_FIRST.format(2)} surname {_POST.format(2)}", "dob postcode_fake"),
+        _rules(
+            "first_name surname dob", f"{_FIRST.format(2)} surname {_POST.format(2)}", "dob postcode_fake"
+        ),
         0.6,
         _rules("first_name surname", "dob"),
         sampled=1e7,
@@ -137,7 +163,10 @@ MODELS = {
     "febrl3": Model(
         _rules("soc_sec_id", "given_name", "surname", "date_of_birth", "postcode"),
         _febrl3,
-        [*_rules("soc_sec_id", "given_name surname date_of_birth"), f"{_CROSSED} and l.date_of_birth = r.date_of_birth"],
+        [
+            *_rules("soc_sec_id", "given_name surname date_of_birth"),
+            f"{_CROSSED} and l.date_of_birth = r.date_of_birth",
+        ],
         0.9,
         _rules("date_of_birth", "postcode"),
         unique="rec_id",

@@ -22,7 +22,9 @@ def _linker(connection: Any, records: sets.Records, model: Model) -> Linker:
     database = DuckDBAPI(connection=connection)
     frames = []
     for number, file in enumerate(records.files):
-        connection.execute(f"create table source_{number} as select {model.derived or '*'} from {rules.parquet(file)}")
+        connection.execute(
+            f"create table source_{number} as select {model.derived or '*'} from {rules.parquet(file)}"
+        )
         frames.append(database.register(connection.sql(f"from source_{number}")))
     link_type = "dedupe_only" if len(frames) == 1 else "link_only"
     return Linker(frames if len(frames) > 1 else frames[0], model.settings(link_type))
@@ -33,10 +35,14 @@ def _train(linker: Linker, model: Model) -> None:
     training.estimate_probability_two_random_records_match(list(model.certain), recall=model.recall)
     training.estimate_u_using_random_sampling(max_pairs=model.sampled, seed=1)
     for rule in model.training:
-        training.estimate_parameters_using_expectation_maximisation(rule, estimate_without_term_frequencies=True)
+        training.estimate_parameters_using_expectation_maximisation(
+            rule, estimate_without_term_frequencies=True
+        )
 
 
-def _answers(records: sets.Records, model: Model, connection: Any, predicted: Any, clustered: Any) -> dict[str, Any]:
+def _answers(
+    records: sets.Records, model: Model, connection: Any, predicted: Any, clustered: Any
+) -> dict[str, Any]:
     ids, person, source = records.ids(), records.persons(), records.sources()
     true = score.true_pairs(person, source)
     columns = f"{model.unique}_l, {model.unique}_r, match_probability, match_weight"
@@ -70,10 +76,23 @@ def run(name: str, records: sets.Records) -> dict[str, Any]:
     made = rules.count_pairs(connection, "source_0") if name == "people" else None
     versions = {package: metadata.version(package) for package in ("splink", "duckdb")}
     answers = _answers(records, model, connection, predicted, clustered)
-    return {"engine": "splink", "versions": versions, "records": len(records.ids()), "pairs": made, **figures, **answers}
+    return {
+        "engine": "splink",
+        "versions": versions,
+        "records": len(records.ids()),
+        "pairs": made,
+        **figures,
+        **answers,
+    }
 
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
     named = sys.argv[1] == "--set"
-    print(json.dumps(run(sys.argv[2], sets.SETS[sys.argv[2]]) if named else run("people", sets.made_up(Path(sys.argv[1])))))
+    print(
+        json.dumps(
+            run(sys.argv[2], sets.SETS[sys.argv[2]])
+            if named
+            else run("people", sets.made_up(Path(sys.argv[1])))
+        )
+    )

@@ -9,7 +9,10 @@ DIGITS = np.array([ord(each) for each in "0123456789"], np.uint32)
 
 
 def mistyped(rng: np.random.Generator, texts: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Each text with one typing error: unicode (n,), one character wider than `texts`. `keys`: code points that a slip may put in."""
+    """Each text with one typing error: text (str) (n,), one character wider than `texts`.
+
+    `texts`: text (str) (n,); `keys`: uint32 (k,), code points that a slip may put in.
+    """
     width = texts.dtype.itemsize // 4 + 1
     points = np.ascontiguousarray(texts, f"U{width}").view(np.uint32).reshape(len(texts), width)
     length = (points != 0).sum(1)
@@ -27,7 +30,11 @@ def mistyped(rng: np.random.Generator, texts: np.ndarray, keys: np.ndarray) -> n
 
 
 def mistype(rng: np.random.Generator, texts: np.ndarray, rows: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """`texts` with a typing error in `rows` (indices)."""
+    """Texts with a typing error in some rows: text (str) (n,), one character wider.
+
+    `texts`: text (str) (n,); `rows`: int64 (m,), which; `keys`: uint32 (k,), code points that a slip may put
+    in.
+    """
     wider = texts.astype(f"U{texts.dtype.itemsize // 4 + 1}")
     wider[rows] = mistyped(rng, texts[rows], keys)
     return wider

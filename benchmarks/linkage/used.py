@@ -37,4 +37,8 @@ class Used:
     def figures(self) -> dict[str, Any]:
         """All of it, to be taken right after the last phase."""
         wall = round(time.perf_counter() - self._wall, 2)
-        return {"cpu_seconds": {**self.cpu_seconds, "all": round(cpu(), 2)}, "wall_seconds": wall, "peak_mib": round(peak())}
+        return {
+            "cpu_seconds": {**self.cpu_seconds, "all": round(cpu(), 2)},
+            "wall_seconds": wall,
+            "peak_mib": round(peak()),
+        }

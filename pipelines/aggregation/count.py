@@ -11,19 +11,31 @@ import numpy as np
 
 from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
-from kernels.lexis import after_washout, cut_follow_up
+from kernels.lexis import Ages, Bands, Homes, after_washout, cut_follow_up
 from kernels.postings import row_starts
 from pipelines.aggregation import prevalence, survival, transitions, values
-from pipelines.aggregation.dimensions import People, Rows
+from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
-from pipelines.files.frames import Category, Frame, take
+from pipelines.files.frames import Category, Frame, take, until_of
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
 from pipelines.site.permit import Table
 
-_COLUMNS = ("person", "start", "end", "concept", "kind", "setting", "source", "encounter", "care_unit", "value", "unit")
+_COLUMNS = (
+    "person",
+    "start",
+    "end",
+    "concept",
+    "kind",
+    "setting",
+    "source",
+    "encounter",
+    "care_unit",
+    "value",
+    "unit",
+)
 
 
-class Shard(Protocol):
+class ShardReader(Protocol):
     """Reads columns of one shard's files."""
 
     def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
@@ -35,13 +47,18 @@ class Shard(Protocol):
 class Counter:
     """A shard, its members (schema MEMBERS) and the sources that the permit names."""
 
-    shard: Shard
+    shard: ShardReader
     members: Frame
     sources: tuple[str, ...]
 
     @cached_property
     def people(self) -> People:
-        return People(self.shard.read("persons"), self.shard.read("residences"), lambda: self._contacts, lambda: self._begin)
+        return People(
+            self.shard.read("persons"),
+            self.shard.read("residences"),
+            lambda: self._contacts,
+            lambda: self._begin,
+        )
 
     @cached_property
     def _begin(self) -> np.ndarray:
@@ -51,23 +68,29 @@ class Counter:
         return begin
 
     @cached_property
-    def _end(self) -> np.ndarray:
-        """The day after the last of each member, by person of the shard, int32, `DAY_UNKNOWN` if no member."""
-        end = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
-        end[self._member] = np.asarray(self.members["end"])
-        return end
+    def _until(self) -> np.ndarray:
+        """The day after the last of each member, by person of the shard, int32 (persons,), `DAY_UNKNOWN` if
+        no member."""
+        until = np.full(len(self.people.persons["person"]), DAY_UNKNOWN, np.int32)
+        until[self._member] = until_of(self.members)
+        return until
 
     @cached_property
     def _contacts(self) -> Frame:
         """Events of members on their index day."""
         begin = self._begin
         day = np.asarray(self._allowed["start"])
-        return take(self._allowed, np.flatnonzero((day == begin[np.asarray(self._allowed["person"])]) & (day != DAY_UNKNOWN)))
+        return take(
+            self._allowed,
+            np.flatnonzero((day == begin[np.asarray(self._allowed["person"])]) & (day != DAY_UNKNOWN)),
+        )
 
     @cached_property
     def _member(self) -> np.ndarray:
         """Position of each member in the shard."""
-        return np.searchsorted(np.asarray(self.people.persons["person"]), np.asarray(self.members["person"])).astype(np.int32)
+        return np.searchsorted(
+            np.asarray(self.people.persons["person"]), np.asarray(self.members["person"])
+        ).astype(np.int32)
 
     @cached_property
     def _allowed(self) -> Frame:
@@ -77,18 +100,29 @@ class Counter:
         if not isinstance(source, Category):
             return events
         return take(
-            events, np.flatnonzero(np.isin(source.index, [place for place, name in enumerate(source.labels) if name in self.sources]))
+            events,
+            np.flatnonzero(
+                np.isin(
+                    source.places, [place for place, name in enumerate(source.labels) if name in self.sources]
+                )
+            ),
         )
 
     @cached_property
     def _stays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Encounters that are inpatient stays, int64 ascending, the day that each begins and the day that it ends on, int64: a diagnosis
-        often does not say so itself, but the visit that it was made at does. An end that is not known is the day it began."""
+        """Encounters that are inpatient stays, int64 ascending, the day that each begins and the day that it
+        ends on, int64: a diagnosis often does not say so itself, but the visit that it was made at does. An
+        end that is not known is the day it began."""
         events = self._allowed
-        inpatient = np.flatnonzero((np.asarray(events["setting"]) == SETTING["inpatient"]) & (np.asarray(events["encounter"]) != 0))
+        inpatient = np.flatnonzero(
+            (np.asarray(events["setting"]) == SETTING["inpatient"]) & (np.asarray(events["encounter"]) != 0)
+        )
         encounter, place = np.unique(np.asarray(events["encounter"])[inpatient], return_inverse=True)
         start, end = (np.asarray(events[name], np.int64)[inpatient] for name in ("start", "end"))
-        first, last = np.full(len(encounter), DAY_OPEN, np.int64), np.full(len(encounter), DAY_UNKNOWN, np.int64)
+        first, last = (
+            np.full(len(encounter), DAY_OPEN, np.int64),
+            np.full(len(encounter), DAY_UNKNOWN, np.int64),
+        )
         np.minimum.at(first, place, start)
         np.maximum.at(last, place, np.maximum(start, end))
         return encounter, first, last
@@ -101,14 +135,19 @@ class Counter:
     def _followed(self, events: Frame) -> Frame:
         """Those of some events that lie in the follow-up of a member."""
         person, day = np.asarray(events["person"]), np.asarray(events["start"])
-        return take(events, np.flatnonzero((day >= self._begin[person]) & (day < self._end[person])))
+        return take(events, np.flatnonzero((day >= self._begin[person]) & (day < self._until[person])))
 
     def count(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Each measure of the layout, those of follow-up and the largest contributions included: int64 (cells,)."""
+        """Each measure of the layout, those of follow-up and the largest contributions included: int64
+        (cells,)."""
         if layout.table.count == "members":
-            rows = Rows(self._member, np.asarray(self.members["start"]))
+            rows = Occurrences(self._member, np.asarray(self.members["start"]))
             positions = layout.positions(self.people, rows)
-            return {"persons": add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells)}
+            return {
+                "persons": add_up(
+                    positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells
+                )
+            }
         if layout.table.count == "survival":
             return {"persons": self._times(layout)}
         if layout.table.count == "transitions":
@@ -134,7 +173,7 @@ class Counter:
 
     def _times(self, layout: Layout) -> np.ndarray:
         """Members by the time to the event and what it was, classified on their index day."""
-        rows = Rows(self._member, np.asarray(self.members["start"]))
+        rows = Occurrences(self._member, np.asarray(self.members["start"]))
         before = survival.places(layout.table, self.members, self._member, self.people.persons, self._allowed)
         positions = layout.positions(self.people, rows, *before)
         return add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells)
@@ -142,7 +181,7 @@ class Counter:
     def _transitions(self, layout: Layout) -> dict[str, np.ndarray]:
         """Changes from one state to the next, classified on the day of the next."""
         person, day, before = transitions.changes(layout.table, self._wanted(layout.table))
-        positions = layout.positions(self.people, Rows(person, day), *before)
+        positions = layout.positions(self.people, Occurrences(person, day), *before)
         counts = {
             "persons": count_distinct(person.astype(np.int64), positions, *layout.spread, layout.cells),
             "transitions": add_up(positions, np.ones(len(person), np.int64), *layout.spread, layout.cells),
@@ -150,11 +189,12 @@ class Counter:
         return {name: counts[name] for name in layout.measures}
 
     def _prevalence(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Members who are followed on each day, and those who have had such an event, classified on that day."""
+        """Members who are followed on each day, and those who have had such an event, classified on that
+        day."""
         member, day, place = prevalence.followed(layout.table, self.members)
         events = survival.matching(self._allowed, layout.table.codes, layout.table.kind)
         person = self._member[member]
-        positions = layout.positions(self.people, Rows(person, day), place)
+        positions = layout.positions(self.people, Occurrences(person, day), place)
         some = np.flatnonzero(prevalence.having(layout.table, person, day, events))
         return {
             "persons": count_distinct(member[some], positions[some], *layout.spread, layout.cells),
@@ -166,7 +206,10 @@ class Counter:
         events = survival.matching(self._events, layout.table.codes, layout.table.kind)
         found = values.of_events(layout.table, events)
         positions = layout.positions(self.people, _rows(found.events), *found.before)
-        counts = {name: add_up(positions, each, *layout.spread, layout.cells) for name, each in found.amounts(layout.measures).items()}
+        counts = {
+            name: add_up(positions, each, *layout.spread, layout.cells)
+            for name, each in found.amounts(layout.measures).items()
+        }
         person = np.asarray(found.events["person"], np.int64)
         counts["persons"] = count_distinct(person, positions, *layout.spread, layout.cells)
         if layout.ranked:
@@ -183,11 +226,14 @@ class Counter:
         }
         if {"admissions", "bed_days"} & set(layout.measures):
             encounter = np.asarray(events["encounter"])
-            counts |= self._admissions(layout, take(events, np.flatnonzero(np.isin(encounter, self._stays[0]))))
+            counts |= self._admissions(
+                layout, take(events, np.flatnonzero(np.isin(encounter, self._stays[0])))
+            )
         return counts
 
     def _admissions(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
-        """Distinct stays and their days. A stay belongs to the day of its first event, so that it has one age, year and home."""
+        """Distinct stays and their days. A stay belongs to the day of its first event, so that it has one
+        age, year and home."""
         person, encounter, day = (np.asarray(events[name]) for name in ("person", "encounter", "start"))
         order = np.lexsort((day, encounter, person))
         events, person, encounter = take(events, order), person[order], encounter[order]
@@ -196,30 +242,41 @@ class Counter:
         rows = _rows({**events, "start": day[order][np.flatnonzero(new)][stay] if len(stay) else day})
         positions = layout.positions(self.people, rows)
         amounts = {"admissions": np.ones(len(stay), np.int64), "bed_days": self._bed_days(person, encounter)}
-        return {name: add_distinct(stay, amount, positions, *layout.spread, layout.cells) for name, amount in amounts.items()}
+        return {
+            name: add_distinct(stay, amount, positions, *layout.spread, layout.cells)
+            for name, amount in amounts.items()
+        }
 
     def _bed_days(self, person: np.ndarray, encounter: np.ndarray) -> np.ndarray:
-        """Days of some members' stays from admission to discharge, within follow-up: int64 (n,), at least 1."""
+        """Days of some members' stays from admission to discharge, within follow-up: int64 (n,), at least
+        1."""
         known, first, last = self._stays
         place = np.searchsorted(known, encounter)
-        begin, end = self._begin[person].astype(np.int64), self._end[person].astype(np.int64)
-        return np.maximum(1, np.minimum(last[place], end) - np.maximum(first[place], begin))
+        begin, until = self._begin[person].astype(np.int64), self._until[person].astype(np.int64)
+        return np.maximum(1, np.minimum(last[place], until) - np.maximum(first[place], begin))
 
     def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
         """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""
-        start, end = np.asarray(self.members["start"]), np.asarray(self.members["end"])
+        start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
         names, table, member = layout.table.dimensions, layout.table, np.arange(len(start))
         if table.washout:
-            member, start, end = self._after_washout(table)
+            member, start, until = self._after_washout(table)
         width = table.age_width if "age_group" in names else 0
         birth = year_month_day(np.asarray(self.people.persons["birth_day"])[self._member])[member]
         top = table.age_top - table.age_top % table.age_width
         by_year, breaks = "year" in names, np.array(table.follow_up if "follow_up" in names else (), np.int64)
         entry = np.asarray(self.members["start"], np.int32)[member]
         row, first, days, band, year = cut_follow_up(
-            start, end, by_year, birth, width, top, *self._homes(member, "municipality" in names), entry, breaks
+            start,
+            until,
+            by_year,
+            Ages(birth, width, top),
+            self._homes(member, "municipality" in names),
+            Bands(entry, breaks),
         )
-        rows = Rows(self._member[member[row]], first, band=band if width else None, year=year if by_year else None)
+        rows = Occurrences(
+            self._member[member[row]], first, band=band if width else None, year=year if by_year else None
+        )
         positions = layout.positions(self.people, rows)
         return {
             "person_days": add_up(positions, days, *layout.spread, layout.cells),
@@ -231,34 +288,42 @@ class Counter:
         events = survival.matching(self._allowed, table.codes, table.kind)
         starts = row_starts(np.asarray(events["person"]), len(self.people.persons["person"]))
         offsets, row = _gathered(starts, self._member)
-        start, end = np.asarray(self.members["start"], np.int32), np.asarray(self.members["end"], np.int32)
-        return after_washout(start, end, offsets, np.asarray(events["start"], np.int32)[row], table.washout or 0)
+        start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
+        return after_washout(
+            start, until, offsets, np.asarray(events["start"], np.int32)[row], table.washout or 0
+        )
 
-    def _homes(self, member: np.ndarray, wanted: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _homes(self, member: np.ndarray, wanted: bool) -> Homes:
         """Residences of some members, one after the other."""
         none = np.empty(0, np.int32)
         if not wanted:
-            return np.zeros(len(member) + 1, np.int64), none, none
+            return Homes(np.zeros(len(member) + 1, np.int64), none, none)
         homes = self.people.residences
         starts = row_starts(np.asarray(homes["person"]), len(self.people.persons["person"]))
         offsets, row = _gathered(starts, self._member[member])
-        return offsets, np.asarray(homes["start"])[row], np.asarray(homes["end"])[row]
+        return Homes(offsets, np.asarray(homes["start"])[row], np.asarray(homes["end"])[row])
 
 
 def _gathered(starts: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of some persons, one after the other: int64 (persons + 1,), where each begins, and the rows. `starts`: as `row_starts` says."""
+    """Rows of some persons, one after the other: int64 (persons + 1,), where each begins, and the rows.
+    `starts`: as `row_starts` says."""
     count = starts[person + 1] - starts[person]
     offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
     return offsets, np.repeat(starts[person] - offsets[:-1], count) + np.arange(offsets[-1])
 
 
 def _new(events: Frame, washout: int) -> np.ndarray:
-    """Events of persons who had none in the `washout` days before, the first of its day; bool (n,). `events`: by person and start."""
+    """Events of persons who had none in the `washout` days before, the first of its day; bool (n,). `events`:
+    by person and start."""
     person, day = np.asarray(events["person"]), np.asarray(events["start"], np.int64)
     later = np.append(False, (np.diff(person) == 0) & (np.diff(day) <= washout))[: len(day)]
     return ~later
 
 
-def _rows(events: Frame) -> Rows:
+def _rows(events: Frame) -> Occurrences:
     concept = events["concept"]
-    return Rows(np.asarray(events["person"]), np.asarray(events["start"]), concept if isinstance(concept, Category) else None)
+    return Occurrences(
+        np.asarray(events["person"]),
+        np.asarray(events["start"]),
+        concept if isinstance(concept, Category) else None,
+    )

@@ -20,16 +20,17 @@ from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import NO_CATEGORY
 from pipelines.site.permit import Table
 from pipelines.study import codes
-from pipelines.study.definition import Study
-from pipelines.study.table import Compare, Standardise
+from pipelines.study.days import Study
+from pipelines.study.rates import Compare, Standardise
 
 UNKNOWN = "Unknown"
 _SOME = 30  # groups that an error names
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What is to be classified. `person`: int32 (n,), position in the shard; `day`: int32 (n,); `concept`: of events alone.
+class Occurrences:
+    """What is to be classified. `person`: int32 (n,), position in the shard; `day`: int32 (n,); `concept`: of
+    events alone.
 
     `band`, `year`: int32 (n,), age group (-1: unknown) and calendar year, where they are known already.
     """
@@ -51,8 +52,8 @@ def _never() -> np.ndarray:
 
 @dataclass(frozen=True)
 class People:
-    """Facts on the persons of a shard. `contacts`: person and care unit of what happened to members on their index day. `entry`: that day
-    of each person, int32, `DAY_UNKNOWN` if no member."""
+    """Facts on the persons of a shard. `contacts`: person and care unit of what happened to members on their
+    index day. `entry`: that day of each person, int32, `DAY_UNKNOWN` if no member."""
 
     persons: Frame
     residences: Frame
@@ -60,15 +61,15 @@ class People:
     entry: Callable[[], np.ndarray] = _never
 
 
-Locate = Callable[[People, Rows], np.ndarray]
+Locate = Callable[[People, Occurrences], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Classification:
     """A dimension, and where rows fall in it: int32 (n,), never the total.
 
-    `per_person`: a person always stands at the same place. `per_day`: all that happens to a person on a day stands at one place.
-    `at_risk`: follow-up is cut where its place changes.
+    `per_person`: a person always stands at the same place. `per_day`: all that happens to a person on a day
+    stands at one place. `at_risk`: follow-up is cut where its place changes.
     """
 
     dimension: Dimension
@@ -79,20 +80,40 @@ class Classification:
 
 
 def classification(name: str, table: Table, study: Study) -> Classification:
-    """The classification of that name, as the table asks for it. Raises `SettingsError` for a name that is none."""
+    """The classification of that name, as the table asks for it. Raises `SettingsError` for a name that is
+    none."""
     if name not in _MAKERS:
-        raise SettingsError(f"table {table.table}: dimensions", f"{name} is not a dimension", f"choose from {', '.join(sorted(_MAKERS))}")
-    if name in ("chapter", "diagnosis") and table.count in ("members", "survival", "transitions", "prevalence"):
-        raise SettingsError(f"table {table.table}: dimensions", f"{table.count} have no {name}", "count events, or leave it out")
+        raise SettingsError(
+            f"table {table.table}: dimensions",
+            f"{name} is not a dimension",
+            f"choose from {', '.join(sorted(_MAKERS))}",
+        )
+    if name in ("chapter", "diagnosis") and table.count in (
+        "members",
+        "survival",
+        "transitions",
+        "prevalence",
+    ):
+        raise SettingsError(
+            f"table {table.table}: dimensions",
+            f"{table.count} have no {name}",
+            "count events, or leave it out",
+        )
     made = _MAKERS[name](table, study)
     if table.compare is not None and table.compare.over == name:
-        return replace(made, dimension=_compared(made.dimension, table.compare, f"table {table.table}: compare"))
+        return replace(
+            made, dimension=_compared(made.dimension, table.compare, f"table {table.table}: compare")
+        )
     return made
 
 
 def _compared(dimension: Dimension, asked: Compare, where: str) -> Dimension:
     """The dimension with the group that the others are compared with, known by its code or its label."""
-    places = [place for place in range(1, len(dimension)) if asked.to in (dimension.codes[place], dimension.labels[place])]
+    places = [
+        place
+        for place in range(1, len(dimension))
+        if asked.to in (dimension.codes[place], dimension.labels[place])
+    ]
     if len(places) != 1:
         some = ", ".join(dimension.labels[1:_SOME])
         more = " …" if len(dimension) > _SOME else ""
@@ -103,21 +124,35 @@ def _compared(dimension: Dimension, asked: Compare, where: str) -> Dimension:
 
 
 def _flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimension:
-    return Dimension(name, title, ("", *codes_), (TOTAL, *labels), (-1, *[0] * len(codes_)), (TOTAL, name))
+    return Dimension(
+        name=name,
+        title=title,
+        codes=("", *codes_),
+        labels=(TOTAL, *labels),
+        parents=(-1, *[0] * len(codes_)),
+        levels=(TOTAL, name),
+    )
 
 
 def _sex(table: Table, study: Study) -> Classification:
     dimension = _flat("sex", "Sex", ["1", "2", "0"], ["Men", "Women", UNKNOWN])
     place = np.array([3, 1, 2], np.int32)
-    return Classification(dimension, lambda people, rows: place[np.asarray(people.persons["sex"])[rows.person]], per_person=True)
+    return Classification(
+        dimension, lambda people, rows: place[np.asarray(people.persons["sex"])[rows.person]], per_person=True
+    )
 
 
 def _age_group(table: Table, study: Study) -> Classification:
     width, top = table.age_width, table.age_top - table.age_top % table.age_width
-    labels = [f"{low}-{low + width - 1}" if width > 1 else str(low) for low in range(0, top, width)] + [f"{top}+", UNKNOWN]
-    dimension = _standardised(_flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)])
+    labels = [f"{low}-{low + width - 1}" if width > 1 else str(low) for low in range(0, top, width)] + [
+        f"{top}+",
+        UNKNOWN,
+    ]
+    dimension = _standardised(
+        _flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)]
+    )
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         if rows.band is not None:
             return np.where(rows.band < 0, len(labels), rows.band + 1).astype(np.int32)
         age = completed_years(np.asarray(people.persons["birth_day"])[rows.person], rows.day)
@@ -127,8 +162,9 @@ def _age_group(table: Table, study: Study) -> Classification:
 
 
 def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> Dimension:
-    """The dimension with the weight of each group in the standard that the table names, or with what an indirect comparison needs, if it
-    names one. `first_ages`: of each group but the unknown, which has no weight."""
+    """The dimension with the weight of each group in the standard that the table names, or with what an
+    indirect comparison needs, if it names one. `first_ages`: of each group but the unknown, which has no
+    weight."""
     asked = table.standardise
     if asked is None:
         return dimension
@@ -138,25 +174,36 @@ def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> 
         return _referred(dimension, asked, first_ages, counts, ages)
     standard = asked.standard
     ends = [*first_ages[1:], None]
-    weights = [standard.between(low, high) if each else 0 for low, high, each in zip(first_ages, ends, counts, strict=True)]
+    weights = [
+        standard.between(low, high) if each else 0
+        for low, high, each in zip(first_ages, ends, counts, strict=True)
+    ]
     groups = ", ".join(label for label, weight in zip(dimension.labels[1:], weights, strict=False) if weight)
     about = f"{standard.title}, {ages}, its age groups put together as {groups}"
     return replace(dimension, role="standard", values=(0, *weights, 0), about=about)
 
 
-def _referred(dimension: Dimension, asked: Standardise, first_ages: list[int], counts: list[bool], ages: str) -> Dimension:
+def _referred(
+    dimension: Dimension, asked: Standardise, first_ages: list[int], counts: list[bool], ages: str
+) -> Dimension:
     """The dimension with which of its groups are compared with all, or with the reference rate of each."""
     groups = ", ".join(label for label, each in zip(dimension.labels[1:], counts, strict=False) if each)
     if asked.to == "table":
         about = f"rates of all in this table by age ({groups}), {ages}"
-        return replace(dimension, role="reference", values=(0, *[int(each) for each in counts], 0), about=about)
-    rates = [round(asked.rate(age) * RATE_SCALE) if each else -1 for age, each in zip(first_ages, counts, strict=True)]
+        return replace(
+            dimension, role="reference", values=(0, *[int(each) for each in counts], 0), about=about
+        )
+    rates = [
+        round(asked.rate(age) * RATE_SCALE) if each else -1
+        for age, each in zip(first_ages, counts, strict=True)
+    ]
     about = f"rates of {asked.title} by age ({groups}), {ages}"
     return replace(dimension, role="rates", values=(-1, *rates, -1), about=about)
 
 
 def _municipality(table: Table, study: Study) -> Classification:
-    """Parts of the county and their municipalities. Who lives elsewhere stands beside the parts, so that few such people hide no total."""
+    """Parts of the county and their municipalities. Who lives elsewhere stands beside the parts, so that few
+    such people hide no total."""
     codes_, labels, parents, tiles = [""], [TOTAL], [-1], [0]
     position: dict[str, int] = {}
     for part in dict.fromkeys(place.part for place in codes.municipalities()):
@@ -168,25 +215,27 @@ def _municipality(table: Table, study: Study) -> Classification:
             tiles.append(1 + 100 * place.tile[0] + place.tile[1])
     unknown = len(codes_)
     dimension = Dimension(
-        "municipality",
-        "Municipality",
-        (*codes_, "unknown"),
-        (*labels, UNKNOWN),
-        (*parents, 0),
-        (TOTAL, "part of the county", "municipality"),
+        name="municipality",
+        title="Municipality",
+        codes=(*codes_, "unknown"),
+        labels=(*labels, UNKNOWN),
+        parents=(*parents, 0),
+        levels=(TOTAL, "part of the county", "municipality"),
         role="places",
         values=(*tiles, 0),
     )
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         homes = people.residences
         count = len(people.persons["person"])
         offsets = row_starts(np.asarray(homes["person"]), count)
-        home = interval_at(rows.person, rows.day, offsets, np.asarray(homes["start"]), np.asarray(homes["end"]))
+        home = interval_at(
+            rows.person, rows.day, offsets, np.asarray(homes["start"]), np.asarray(homes["end"])
+        )
         place = homes["municipality"]
         labels = place.labels if isinstance(place, Category) else ()
         target = np.array([position.get(label, unknown) for label in labels] + [unknown], np.int32)
-        index = place.index if isinstance(place, Category) else np.empty(0, np.int32)
+        index = place.places if isinstance(place, Category) else np.empty(0, np.int32)
         return target[np.append(index, NO_CATEGORY)[home]]
 
     return Classification(dimension, locate)
@@ -196,7 +245,7 @@ def _year(table: Table, study: Study) -> Classification:
     first, last = study.first.year, study.last.year
     years = [str(year) for year in range(first, last + 1)]
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         year = year_month_day(rows.day)[:, 0] if rows.year is None else rows.year
         return (year - first + 1).astype(np.int32)
 
@@ -205,23 +254,30 @@ def _year(table: Table, study: Study) -> Classification:
 
 def _follow_up(table: Table, study: Study) -> Classification:
     """Bands of days since the index day."""
-    ends = [f"{low}-{high - 1}" for low, high in pairwise((0, *table.follow_up))] + [f"{table.follow_up[-1]}+"]
+    ends = [f"{low}-{high - 1}" for low, high in pairwise((0, *table.follow_up))] + [
+        f"{table.follow_up[-1]}+"
+    ]
     breaks = np.array(table.follow_up, np.int64)
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         since = rows.day.astype(np.int64) - people.entry()[rows.person]
         return (np.searchsorted(breaks, since, "right") + 1).astype(np.int32)
 
-    return Classification(_flat("follow_up", "Days since the index day", ends, [f"{span} days" for span in ends]), locate)
+    return Classification(
+        _flat("follow_up", "Days since the index day", ends, [f"{span} days" for span in ends]), locate
+    )
 
 
 def _chapter(table: Table, study: Study) -> Classification:
     chapters = codes.icd_chapters()
     dimension = _flat(
-        "chapter", "Diagnosis chapter", [*[each.code for each in chapters], "none"], [*[_titled(each) for each in chapters], UNKNOWN]
+        "chapter",
+        "Diagnosis chapter",
+        [*[each.code for each in chapters], "none"],
+        [*[_titled(each) for each in chapters], UNKNOWN],
     )
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         chapter, _ = codes.classify(_labels(rows))
         return _of_labels(rows, np.where(chapter >= 0, chapter + 1, len(chapters) + 1))
 
@@ -229,21 +285,40 @@ def _chapter(table: Table, study: Study) -> Classification:
 
 
 def _diagnosis(table: Table, study: Study) -> Classification:
-    """Chapters and their blocks, those that the table's codes can touch; what lies in a chapter but in none of its blocks is its rest."""
+    """Chapters and their blocks, those that the table's codes can touch; what lies in a chapter but in none
+    of its blocks is its rest."""
     chapters = [each for each in codes.icd_chapters() if _touched(each, table.codes)]
     codes_, labels, parents = [""], [TOTAL], [-1]
     place: dict[tuple[str, str], int] = {}
     for chapter in chapters:
         parent = len(codes_)
         codes_, labels, parents = [*codes_, chapter.code], [*labels, _titled(chapter)], [*parents, 0]
-        blocks = [each for each in codes.icd_blocks() if each.chapter == chapter.code and _touched(each, table.codes)]
-        for code, label in [*[(each.code, f"{each.code} {each.title}") for each in blocks], ("", f"{chapter.code}, other")]:
+        blocks = [
+            each
+            for each in codes.icd_blocks()
+            if each.chapter == chapter.code and _touched(each, table.codes)
+        ]
+        for code, label in [
+            *[(each.code, f"{each.code} {each.title}") for each in blocks],
+            ("", f"{chapter.code}, other"),
+        ]:
             place[chapter.code, code] = len(codes_)
-            codes_, labels, parents = [*codes_, code or f"{chapter.code} other"], [*labels, label], [*parents, parent]
+            codes_, labels, parents = (
+                [*codes_, code or f"{chapter.code} other"],
+                [*labels, label],
+                [*parents, parent],
+            )
     codes_, labels, parents = [*codes_, "none"], [*labels, UNKNOWN], [*parents, 0]
-    dimension = Dimension("diagnosis", "Diagnosis", tuple(codes_), tuple(labels), tuple(parents), (TOTAL, "chapter", "block"))
+    dimension = Dimension(
+        name="diagnosis",
+        title="Diagnosis",
+        codes=tuple(codes_),
+        labels=tuple(labels),
+        parents=tuple(parents),
+        levels=(TOTAL, "chapter", "block"),
+    )
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         found = [codes.chapter_and_block(concept) for concept in _labels(rows)]
         other = len(codes_) - 1
         target = [place.get(each, place.get((each[0], ""), other)) if each else other for each in found]
@@ -259,37 +334,46 @@ def _titled(chapter: codes.Range) -> str:
 def _touched(span: codes.Range, prefixes: tuple[str, ...]) -> bool:
     """Can a code with one of the prefixes lie in the span? No prefixes means every code."""
     heads = [prefix.partition("/")[2] for prefix in prefixes]
-    return not heads or any(span.first[: len(head)] <= head[: len(span.first)] <= span.last[: len(head)] for head in heads)
+    return not heads or any(
+        span.first[: len(head)] <= head[: len(span.first)] <= span.last[: len(head)] for head in heads
+    )
 
 
-def _labels(rows: Rows) -> tuple[str, ...]:
+def _labels(rows: Occurrences) -> tuple[str, ...]:
     return rows.concept.labels if rows.concept else ()
 
 
-def _of_labels(rows: Rows, target: np.ndarray) -> np.ndarray:
-    index = rows.concept.index if rows.concept else np.empty(0, np.int32)
+def _of_labels(rows: Occurrences, target: np.ndarray) -> np.ndarray:
+    index = rows.concept.places if rows.concept else np.empty(0, np.int32)
     return target.astype(np.int32)[index]
 
 
 def _care_unit(table: Table, study: Study) -> Classification:
-    """Groups of care units, by prefix of the unit's name: where the person was on the index day; of several the first that is named."""
+    """Groups of care units, by prefix of the unit's name: where the person was on the index day; of several
+    the first that is named."""
     names = list(table.care_units)
     flat = _flat("care_unit", "Care unit on the index day", [*names, "other"], [*names, "Other"])
     if len(set(flat.codes)) < len(flat) or TOTAL in names:
-        raise SettingsError(f"table {table.table}: care_units", "uses a name that stands for another group", "name it otherwise")
+        raise SettingsError(
+            f"table {table.table}: care_units",
+            "uses a name that stands for another group",
+            "name it otherwise",
+        )
 
     def place(unit: str) -> int:
         """The group with the longest of the unit's prefixes."""
-        found = [(len(p), -n) for n, name in enumerate(names) for p in table.care_units[name] if unit.startswith(p)]
+        found = [
+            (len(p), -n) for n, name in enumerate(names) for p in table.care_units[name] if unit.startswith(p)
+        ]
         return 1 - max(found)[1] if found else len(names) + 1
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         contacts = people.contacts()
         units = contacts["care_unit"]
         out = np.full(len(people.persons["person"]), len(names) + 1, np.int32)
         if isinstance(units, Category):
             target = np.array([place(label) for label in units.labels] + [len(names) + 1], np.int32)
-            np.minimum.at(out, np.asarray(contacts["person"]), target[units.index])
+            np.minimum.at(out, np.asarray(contacts["person"]), target[units.places])
         return out[rows.person]
 
     return Classification(replace(flat, role="care_unit"), locate, per_person=True)

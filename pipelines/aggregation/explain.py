@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from pipelines.aggregation.survival import words
 from pipelines.site.permit import Table
-from pipelines.study.table import Standardise
+from pipelines.study.rates import Standardise
 
 _COUNTS = {
     "members": "members of the cohort, each once, as they are on their index day",
@@ -15,20 +15,31 @@ _COUNTS = {
     "weekly": "{events} in the follow-up of members, by ISO week under its ISO year",
     "monthly": "{events} in the follow-up of members, by calendar month under its year",
     "survival": "members of the cohort, each once, by the time to the {outcome} and by how it ended",
-    "values": "values of {events} in the follow-up of members, in {unit}, between {low:g} and {high:g}; others are never added to them",
-    "prevalence": "members who are followed on {days}, and those of them who have had {events} by then{lookback}",
-    "transitions": "steps from the state of one day with {events} to that of the member's next such day, the same state or another",
+    "values": "values of {events} in the follow-up of members, in {unit}, between {low:g} and {high:g}; "
+    "others are never added to them",
+    "prevalence": "members who are followed on {days}, and those of them who have had {events} by "
+    "then{lookback}",
+    "transitions": "steps from the state of one day with {events} to that of the member's next such day, "
+    "the same state or another",
 }
 _MEASURES = {
-    "persons": "persons, each once in a cell", "events": "events", "admissions": "inpatient stays with such an event",
+    "persons": "persons, each once in a cell",
+    "events": "events",
+    "admissions": "inpatient stays with such an event",
     "bed_days": "days of those stays",
-    "person_days": "days at risk, in a table of their own, of which rates are made", "values": "values", "sum": "their sum",
-    "squares": "the sum of their squares", "transitions": "steps",
-}  # fmt: skip
+    "person_days": "days at risk, in a table of their own, of which rates are made",
+    "values": "values",
+    "sum": "their sum",
+    "squares": "the sum of their squares",
+    "transitions": "steps",
+}
 _DIMENSIONS = {
-    "sex": "sex", "municipality": "the municipality where the person lived that day, under its part of the county", "year": "calendar year",
-    "chapter": "ICD chapter", "diagnosis": "ICD chapter and block",
-}  # fmt: skip
+    "sex": "sex",
+    "municipality": "the municipality where the person lived that day, under its part of the county",
+    "year": "calendar year",
+    "chapter": "ICD chapter",
+    "diagnosis": "ICD chapter and block",
+}
 
 
 def sentences(table: Table) -> Iterator[str]:
@@ -36,19 +47,32 @@ def sentences(table: Table) -> Iterator[str]:
     yield f"{table.table}: {table.title}"
     low, high = table.range or (0, 0)
     said = _COUNTS[table.count].format(
-        events=_events(table), outcome=words(table) if table.count == "survival" else "", unit=table.unit, low=low, high=high,
+        events=_events(table),
+        outcome=words(table) if table.count == "survival" else "",
+        unit=table.unit,
+        low=low,
+        high=high,
         days=", ".join(day.isoformat() for day in table.days),
         lookback=f", in the {table.lookback} days up to it" if table.lookback else "",
-    )  # fmt: skip
+    )
     yield f"  counts {said}"
     if table.washout:
-        yield f"  new events alone: the member had none in the {table.washout} days before, and days so near to one are not at risk"
+        yield (
+            f"  new events alone: the member had none in the {table.washout} days before, and days so "
+            "near to one are not at risk"
+        )
     if table.count == "survival":
-        yield f"  in bands of {table.step} days, up to {table.until}; who is followed longer stands in a last, open band"
+        yield (
+            f"  in bands of {table.step} days, up to {table.until}; who is followed longer stands in a "
+            "last, open band"
+        )
     if isinstance(table.states, dict):
         yield f"  states, of several on a day the first: {_groups(table.states)}"
     elif table.states:
-        yield "  states are levels of care, of several on a day the first: inpatient, emergency, outpatient, primary, not said"
+        yield (
+            "  states are levels of care, of several on a day the first: inpatient, emergency, "
+            "outpatient, primary, not said"
+        )
     if table.classes and table.range:
         ends = (table.range[0], *table.classes, table.range[1])
         spans = ", ".join(f"{begin:g} to {end:g}" for begin, end in pairwise(ends))
@@ -68,11 +92,15 @@ def sentences(table: Table) -> Iterator[str]:
 def _standardised(asked: Standardise) -> str:
     ages = f"from {asked.ages_from} years" if asked.ages_from else "of all ages"
     if asked.to == "table":
-        return f"events also beside as many as the rates of all in the table by {asked.over} would give (indirect standardisation), {ages}"
+        return (
+            f"events also beside as many as the rates of all in the table by {asked.over} would give "
+            f"(indirect standardisation), {ages}"
+        )
     if asked.rates:
         rates = ", ".join(f"{age}: {rate:g}" for age, rate in sorted(asked.rates.items()))
         return (
-            f"events also beside as many as the rates of {asked.title} by {asked.over} would give (indirect standardisation), {ages}; "
+            f"events also beside as many as the rates of {asked.title} by {asked.over} would give (indirect "
+            f"standardisation), {ages}; "
             f"events per 100,000 person-years from each age on {rates}"
         )
     weights = ", ".join(f"{age}: {people}" for age, people in sorted(asked.weights.items()))
@@ -88,9 +116,15 @@ def _events(table: Table) -> str:
 
 def _dimension(table: Table, name: str) -> str:
     if name == "age_group":
-        return f"age that day, in groups of {table.age_width} years up to {table.age_top - table.age_top % table.age_width} and over"
+        return (
+            f"age that day, in groups of {table.age_width} years up to "
+            f"{table.age_top - table.age_top % table.age_width} and over"
+        )
     if name == "follow_up":
-        return f"days since the index day, with a new band on day {', '.join(str(day) for day in table.follow_up)}"
+        return (
+            "days since the index day, with a new band on day "
+            f"{', '.join(str(day) for day in table.follow_up)}"
+        )
     if name == "care_unit":
         return f"the care unit of the index day, of several the first: {_groups(table.care_units)}"
     return _DIMENSIONS.get(name, name)

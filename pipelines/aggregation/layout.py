@@ -10,25 +10,29 @@ import numpy as np
 
 from kernels.cells import spread
 from pipelines.aggregation import prevalence, survival, transitions, values
-from pipelines.aggregation.dimensions import Classification, People, Rows, classification
+from pipelines.aggregation.dimensions import Classification, Occurrences, People, classification
 from pipelines.aggregation.periods import months, weeks
 from pipelines.cubes.cube import Dimension
 from pipelines.errors import SettingsError
 from pipelines.files.schemas import KINDS
 from pipelines.site.permit import Table
-from pipelines.study.definition import Study
+from pipelines.study.days import Study
 from pipelines.study.table import MEASURES
 
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
-    "survival": survival.grid, "transitions": transitions.grid, "values": values.grid, "prevalence": prevalence.grid,
-}  # fmt: skip
+    "survival": survival.grid,
+    "transitions": transitions.grid,
+    "values": values.grid,
+    "prevalence": prevalence.grid,
+}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A table's classifications and what their margins add up to. `grid`: dimensions that stand before them, of what is counted itself."""
+    """A table's classifications and what their margins add up to. `grid`: dimensions that stand before them,
+    of what is counted itself."""
 
     table: Table
     classifications: tuple[Classification, ...]
@@ -40,22 +44,35 @@ class Layout:
         classifications = [classification(name, table, study) for name in table.dimensions]
         if table.count in ("weekly", "monthly"):
             classifications = [weeks(study) if table.count == "weekly" else months(study), *classifications]
-        layout = Layout(table, tuple(classifications), _GRIDS[table.count](table) if table.count in _GRIDS else ())
+        layout = Layout(
+            table, tuple(classifications), _GRIDS[table.count](table) if table.count in _GRIDS else ()
+        )
         prevalence.check(table, study)
         allowed = MEASURES[table.count]
         where = f"table {table.table}: measures"
         if unknown := [name for name in table.measures if name not in allowed]:
-            raise SettingsError(where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}")
-        if "person_days" in table.measures and (whole := [each for each in layout.classifications if not (each.at_risk and each.per_day)]):
+            raise SettingsError(
+                where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}"
+            )
+        if "person_days" in table.measures and (
+            whole := [each for each in layout.classifications if not (each.at_risk and each.per_day)]
+        ):
             name = whole[0].dimension.name
-            raise SettingsError(where, f"days at risk are not counted by {name}", f"leave out person_days, or count without {name}")
+            raise SettingsError(
+                where,
+                f"days at risk are not counted by {name}",
+                f"leave out person_days, or count without {name}",
+            )
         if table.kind is not None and table.kind not in KINDS:
-            raise SettingsError(f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}")
+            raise SettingsError(
+                f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}"
+            )
         return layout
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What is counted of events: what is asked for, and the persons behind it, by whom the small cells are known."""
+        """What is counted of events: what is asked for, and the persons behind it, by whom the small cells
+        are known."""
         asked = ("persons", *self.table.measures, *(["values"] if self.table.count == "values" else []))
         return tuple(name for name in MEASURES[self.table.count] if name in asked and name != "person_days")
 
@@ -68,7 +85,8 @@ class Layout:
 
     @property
     def ranked(self) -> tuple[str, ...]:
-        """The two largest contributions to a sum of values, by which it is known how much of it one person is."""
+        """The two largest contributions to a sum of values, by which it is known how much of it one person
+        is."""
         return LARGEST if "sum" in self.measures else ()
 
     @property
@@ -78,13 +96,17 @@ class Layout:
 
     @cached_property
     def spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """What each position adds to a cell's number, as `kernels.cells.spread` says: int64 (dimensions,
+        positions, levels) and int64 (dimensions, positions)."""
         return spread([each.parents for each in self.dimensions])
 
     @property
     def cells(self) -> int:
+        """Cells of the cube, margins among them."""
         return int(np.prod([len(each) for each in self.dimensions]))
 
-    def positions(self, people: People, rows: Rows, *before: np.ndarray) -> np.ndarray:
-        """int32 (n, dimensions): where each row falls. `before`: int32 (n,), its positions in each dimension of `grid`."""
+    def positions(self, people: People, rows: Occurrences, *before: np.ndarray) -> np.ndarray:
+        """int32 (n, dimensions): where each row falls. `before`: int32 (n,), its positions in each dimension
+        of `grid`."""
         located = [*before, *(each.locate(people, rows) for each in self.classifications)]
         return np.ascontiguousarray(np.stack(located, axis=1), np.int32)

@@ -8,11 +8,24 @@ import numpy as np
 
 from kernels.ages import year_month_day
 from kernels.weeks import monday
-from pipelines.aggregation.dimensions import Classification, People, Rows
+from pipelines.aggregation.dimensions import Classification, Occurrences, People
 from pipelines.cubes.cube import TOTAL, Dimension
-from pipelines.study.definition import Study, day_number
+from pipelines.study.days import Study, day_number
 
-_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 
 
 def weeks(study: Study) -> Classification:
@@ -25,9 +38,11 @@ def weeks(study: Study) -> Classification:
     codes = [f"{year}-W{week:02d}" for year, week in named]
     labels = [f"Week {week} of {year}" for year, week in named]
     years = [f"ISO year {year}" for year, _ in named]
-    dimension, leaves = _under_years("week", "Week", years, codes, labels, [_days(study, *span) for span in spans])
+    dimension, leaves = _under_years(
+        "week", "Week", years, codes, labels, [_days(study, *span) for span in spans]
+    )
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         return leaves[(monday(rows.day) - first) // 7]
 
     return Classification(dimension, locate, at_risk=False)
@@ -45,7 +60,7 @@ def months(study: Study) -> Classification:
     days = [_days(study, *span) for span in zip(firsts, ends, strict=True)]
     dimension, leaves = _under_years("month", "Month", [str(year) for year, _ in named], codes, labels, days)
 
-    def locate(people: People, rows: Rows) -> np.ndarray:
+    def locate(people: People, rows: Occurrences) -> np.ndarray:
         day = year_month_day(rows.day)
         return leaves[12 * day[:, 0] + day[:, 1] - 1 - begin]
 
@@ -65,11 +80,23 @@ def _under_years(
     for place, year in enumerate(years):
         if place == 0 or year != years[place - 1]:
             year_at = len(all_codes)
-            all_codes, all_labels, parents, values = [*all_codes, year], [*all_labels, year], [*parents, 0], [*values, 0]
+            all_codes, all_labels, parents, values = (
+                [*all_codes, year],
+                [*all_labels, year],
+                [*parents, 0],
+                [*values, 0],
+            )
         leaves.append(len(all_codes))
         all_codes, all_labels = [*all_codes, codes[place]], [*all_labels, labels[place]]
         parents, values = [*parents, year_at], [*values, days[place]]
     dimension = Dimension(
-        name, title, tuple(all_codes), tuple(all_labels), tuple(parents), (TOTAL, "year", name), role=name, values=tuple(values)
+        name=name,
+        title=title,
+        codes=tuple(all_codes),
+        labels=tuple(all_labels),
+        parents=tuple(parents),
+        levels=(TOTAL, "year", name),
+        role=name,
+        values=tuple(values),
     )
     return dimension, np.array(leaves, np.int32)

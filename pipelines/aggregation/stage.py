@@ -24,7 +24,7 @@ from pipelines.files.sealing import Zone
 from pipelines.site.permit import Table
 from pipelines.site.project import Project
 from pipelines.site.snapshot import Shard
-from pipelines.study.definition import Study
+from pipelines.study.days import Study
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class _Task:
 
 
 def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
-    """Write every table's raw cube to `<run>/raw/`; the receipt says how many cells and how many shards were counted anew."""
+    """Write every table's raw cube to `<run>/raw/`; the receipt says how many cells and how many shards were
+    counted anew."""
     layouts = [Layout.of(table, project.definition.study) for table in project.permit.tables]
     tasks = [_task(project, shard) for shard in project.snapshot.shards]
     missing = [task for task in tasks if task.out]
@@ -49,7 +50,9 @@ def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     for cube in cubes:
         write_cube(cube, project.folder / "raw", project.zone)
     return {
-        "tables": [{"table": cube.table, "cells": cube.cells, "measures": list(cube.measures)} for cube in cubes],
+        "tables": [
+            {"table": cube.table, "cells": cube.cells, "measures": list(cube.measures)} for cube in cubes
+        ],
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
 
@@ -84,14 +87,20 @@ def _schema(layout: Layout) -> Schema:
 
 
 def _cubes(project: Project, layout: Layout) -> list[Cube]:
-    """The sum over shards, with what is known of its margins: what was counted, and the time at risk as a cube of its own.
+    """The sum over shards, with what is known of its margins: what was counted, and the time at risk as a
+    cube of its own.
 
-    Who had an event and who could have had one are two populations: each has small cells of its own, and each is protected for itself.
+    Who had an event and who could have had one are two populations: each has small cells of its own, and each
+    is protected for itself.
     """
     table = layout.table
     files = (_counts_file(project, shard, table) for shard in project.snapshot.shards)
     total = merged(
-        layout, ({name: np.asarray(each) for name, each in sealed.read(p, _schema(layout), project.zone).items()} for p in files)
+        layout,
+        (
+            {name: np.asarray(each) for name, each in sealed.read(p, _schema(layout), project.zone).items()}
+            for p in files
+        ),
     )
     measures = {name: total[name] for name in layout.measures}
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
@@ -100,12 +109,23 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     if layout.time_measures:
         measures = {"persons" if name == "at_risk" else name: total[name] for name in layout.time_measures}
         head = "Followed that day" if table.count == "prevalence" else "Time at risk"
-        cubes.append(_cube(project, layout, time_table(table.table), f"{head}. {table.title}", table.time, measures, at_risk=True))
+        cubes.append(
+            _cube(
+                project,
+                layout,
+                time_table(table.table),
+                f"{head}. {table.title}",
+                table.time,
+                measures,
+                at_risk=True,
+            )
+        )
     return cubes
 
 
 def merged(layout: Layout, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What shards have counted, as one: sums, and of the largest contributions the two largest, since a person lives in one shard."""
+    """What shards have counted, int64 (cells,) for each measure, as one: sums, and of the largest
+    contributions the two largest, since a person lives in one shard."""
     total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
     for part in parts:
         for name in (*layout.measures, *layout.time_measures):
@@ -117,15 +137,24 @@ def merged(layout: Layout, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, 
 
 
 def added(one: np.ndarray, other: np.ndarray, where: str) -> np.ndarray:
-    """The sum of counts of two shards, int64 (n,), none below 0. Raises `DataError` where it would not fit."""
+    """The sum of counts of two shards, `one` and `other`: int64 (n,) each, none below 0. Raises `DataError`
+    where it would not fit."""
     total = one + other
     if (total < one).any():
-        raise DataError(where, "is a number too large to be held exactly", "ask for fewer decimals, or a narrower range")
+        raise DataError(
+            where, "is a number too large to be held exactly", "ask for fewer decimals, or a narrower range"
+        )
     return total
 
 
 def _cube(
-    project: Project, layout: Layout, name: str, title: str, counted: list[object], measures: dict[str, np.ndarray], at_risk: bool = False
+    project: Project,
+    layout: Layout,
+    name: str,
+    title: str,
+    counted: list[object],
+    measures: dict[str, np.ndarray],
+    at_risk: bool = False,
 ) -> Cube:
     return Cube(
         table=name,
@@ -134,7 +163,11 @@ def _cube(
         dimensions=layout.dimensions,
         measures=measures,
         additive={measure: additive(layout, measure) for measure in measures},
-        at_least=tuple((name, "persons") for name in ("events", "person_days", "transitions", "values") if name in measures),
+        at_least=tuple(
+            (name, "persons")
+            for name in ("events", "person_days", "transitions", "values")
+            if name in measures
+        ),
         notes=notes(layout, measures, at_risk),
     )
 
@@ -142,11 +175,16 @@ def _cube(
 def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
     """For each dimension: do the children of a cell add up to it?
 
-    Members stand in one cell each, and so do persons of whom the first event alone counts. A person with several events may stand in
-    several cells, but always has one sex; a stay has one day, but may have several diagnoses.
+    Members stand in one cell each, and so do persons of whom the first event alone counts. A person with
+    several events may stand in several cells, but always has one sex; a stay has one day, but may have
+    several diagnoses.
     """
     table = layout.table
-    if table.count in ("members", "survival") or table.first or measure not in ("persons", "at_risk", "admissions", "bed_days"):
+    if (
+        table.count in ("members", "survival")
+        or table.first
+        or measure not in ("persons", "at_risk", "admissions", "bed_days")
+    ):
         return (True,) * len(layout.dimensions)
     grid = (False,) * len(layout.grid)
     if measure in ("admissions", "bed_days"):
@@ -159,7 +197,10 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
     table = layout.table
     persons = "members with at least one such event in their follow-up, each counted once in a cell"
     if table.count == "survival":
-        persons = f"members of the cohort, each counted once, by the time to the {survival.words(table)}; classified on their index day"
+        persons = (
+            f"members of the cohort, each counted once, by the time to the {survival.words(table)}; "
+            "classified on their index day"
+        )
     elif table.count == "members":
         persons = "members of the cohort, each counted once, classified on their index day"
     elif table.count == "transitions":
@@ -172,18 +213,30 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
         persons = f"members who are followed on the day{had}, each counted once in a cell"
     elif at_risk:
         persons = "members with at least one day of follow-up in the cell"
-    new = f"new (none in the {table.washout} days before) " if table.washout else "first " if table.first else ""
+    new = (
+        f"new (none in the {table.washout} days before) "
+        if table.washout
+        else "first "
+        if table.first
+        else ""
+    )
     without = f", without the {table.washout} after each such event" if table.washout else ""
     scale = 10**table.decimals
     words = {
         "persons": persons,
         "events": f"{new}such events in the follow-up of members, classified on the day they began",
         "admissions": "inpatient stays with such an event, classified on the day of the first",
-        "bed_days": "days of those stays within the follow-up, from admission to discharge, at least one each; classified as the stay",
+        "bed_days": "days of those stays within the follow-up, from admission to discharge, at least one "
+        "each; classified as the stay",
         "person_days": f"days of follow-up{without}, classified day by day",
-        "transitions": "steps from the state of one day to that of the next with a state, the same or another, classified on the latter",
-        "values": f"{'first ' if table.first else ''}such values in the follow-up of members, classified on the day they were measured",
+        "transitions": "steps from the state of one day to that of the next with a state, the same or "
+        "another, classified on the latter",
+        "values": f"{'first ' if table.first else ''}such values in the follow-up of members, classified on "
+        "the day they were measured",
         "sum": f"sum of the values, in {table.unit} times {scale:,}",
         "squares": f"sum of the squares of the values, in {table.unit} squared times {scale**2:,}",
     }
-    return {**{name: words[name] for name in measures}, **({"decimals": str(table.decimals)} if "sum" in measures else {})}
+    return {
+        **{name: words[name] for name in measures},
+        **({"decimals": str(table.decimals)} if "sum" in measures else {}),
+    }

@@ -1,4 +1,5 @@
-"""Members by the time to their first event and by what it was: a grid of which life tables are made after protection."""
+"""Members by the time to their first event and by what it was: a grid of which life tables are made after
+protection."""
 
 from __future__ import annotations
 
@@ -7,27 +8,44 @@ import numpy as np
 from kernels.exits import NEVER, exit_bands, first_in_follow_up
 from kernels.postings import row_starts
 from pipelines.cubes.cube import TOTAL, Dimension
-from pipelines.files.frames import Category, Frame, take
+from pipelines.files.frames import Category, Frame, take, until_of
 from pipelines.files.schemas import DAY_UNKNOWN, KIND
 from pipelines.site.permit import Table
 from pipelines.study.concepts import with_prefix
 
 
 def grid(table: Table) -> tuple[Dimension, Dimension]:
-    """Bands of days since entry, and outcomes. Their names are the table's own: another table's outcome is another thing."""
+    """Bands of days since entry, and outcomes. Their names are the table's own: another table's outcome is
+    another thing."""
     bands = _bands(table)
     ends = [(band + 1) * _step(table) for band in range(bands)]
     spans = [f"{end - _step(table)}-{end - 1}" for end in ends] + [f"{bands * _step(table)}+"]
     suffix = table.table.replace("-", "_")
     follow_up = Dimension(
-        f"days_{suffix}", "Days since entry", ("", *spans), (TOTAL, *(f"{span} days" for span in spans)), (-1, *[0] * len(spans)),
-        (TOTAL, "days"), role="follow_up", values=(0, *ends, 0),
-    )  # fmt: skip
-    names = {"event": "Event", **({"competing": "Competing"} if table.competing else {}), "censored": "Neither"}
+        name=f"days_{suffix}",
+        title="Days since entry",
+        codes=("", *spans),
+        labels=(TOTAL, *(f"{span} days" for span in spans)),
+        parents=(-1, *[0] * len(spans)),
+        levels=(TOTAL, "days"),
+        role="follow_up",
+        values=(0, *ends, 0),
+    )
+    names = {
+        "event": "Event",
+        **({"competing": "Competing"} if table.competing else {}),
+        "censored": "Neither",
+    }
     outcome = Dimension(
-        f"outcome_{suffix}", "Outcome", ("", *names), (TOTAL, *names.values()), (-1, *[0] * len(names)), (TOTAL, "outcome"),
-        role="outcome", about=words(table),
-    )  # fmt: skip
+        name=f"outcome_{suffix}",
+        title="Outcome",
+        codes=("", *names),
+        labels=(TOTAL, *names.values()),
+        parents=(-1, *[0] * len(names)),
+        levels=(TOTAL, "outcome"),
+        role="outcome",
+        about=words(table),
+    )
     return follow_up, outcome
 
 
@@ -37,31 +55,41 @@ def words(table: Table) -> str:
     asked = ", ".join([*table.codes, *([table.kind] if table.kind else [])]) or ""
     event = f"first event of {asked}{death}" if asked else "death"
     if table.competing:
-        event += f", in competition with {table.competing if isinstance(table.competing, str) else ', '.join(table.competing)}"
+        event += (
+            ", in competition with "
+            f"{table.competing if isinstance(table.competing, str) else ', '.join(table.competing)}"
+        )
     return event
 
 
-def places(table: Table, members: Frame, member: np.ndarray, persons: Frame, events: Frame) -> tuple[np.ndarray, np.ndarray]:
+def places(
+    table: Table, members: Frame, member: np.ndarray, persons: Frame, events: Frame
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions of each member in the two dimensions of `grid`: int32 (n,) each.
 
-    `member`: int32 (n,), position of each of `members` (schema MEMBERS) among `persons`. `events`: by person and start.
+    `member`: int32 (n,), position of each of `members` (schema MEMBERS) among `persons`. `events`: by person
+    and start.
     """
-    start, end = np.asarray(members["start"], np.int32), np.asarray(members["end"], np.int32)
+    start, until = np.asarray(members["start"], np.int32), until_of(members)
     never = np.full(len(start), NEVER, np.int32)
 
     def first(found: Frame) -> np.ndarray:
         offsets = row_starts(np.asarray(found["person"]), len(persons["person"]))
-        return first_in_follow_up(member, start, end, offsets, np.asarray(found["start"]))
+        return first_in_follow_up(member, start, until, offsets, np.asarray(found["start"]))
 
     death = np.asarray(persons["death_day"])[member]
-    death = np.where((death != DAY_UNKNOWN) & (death >= start) & (death < end), death, never).astype(np.int32)
+    death = np.where((death != DAY_UNKNOWN) & (death >= start) & (death < until), death, never).astype(
+        np.int32
+    )
     event = first(matching(events, table.codes, table.kind)) if table.codes or table.kind else never
     if table.or_death:
         event = np.minimum(event, death)
     competing = never
     if table.competing is not None:
-        competing = death if isinstance(table.competing, str) else first(matching(events, table.competing, None))
-    band, outcome = exit_bands(start, end, event, competing, _step(table), _bands(table))
+        competing = (
+            death if isinstance(table.competing, str) else first(matching(events, table.competing, None))
+        )
+    band, outcome = exit_bands(start, until, event, competing, _step(table), _bands(table))
     last = 2 if table.competing else 1
     return band + 1, np.minimum(outcome, last).astype(np.int32) + 1
 

@@ -1,4 +1,5 @@
-"""Steps between the states that a person is in on days with an event: levels of care, or states that the permit names by codes."""
+"""Steps between the states that a person is in on days with an event: levels of care, or states that the
+permit names by codes."""
 
 from __future__ import annotations
 
@@ -11,9 +12,12 @@ from pipelines.site.permit import Table
 
 # Of several levels on one day, the first of these counts.
 _LEVELS = {
-    "inpatient": "Inpatient", "emergency": "Emergency", "outpatient": "Specialised outpatient", "primary": "Primary care",
+    "inpatient": "Inpatient",
+    "emergency": "Emergency",
+    "outpatient": "Specialised outpatient",
+    "primary": "Primary care",
     "unknown": "Level not said",
-}  # fmt: skip
+}
 _NONE = 2**15 - 1
 
 
@@ -22,15 +26,31 @@ def grid(table: Table) -> tuple[Dimension, Dimension]:
     named = _LEVELS if not isinstance(table.states, dict) else {name: name for name in table.states}
     codes, labels, parents = ("", *named), (TOTAL, *named.values()), (-1, *[0] * len(named))
     return (
-        Dimension("from_state", "From", codes, labels, parents, (TOTAL, "state"), role="state"),
-        Dimension("to_state", "To", codes, labels, parents, (TOTAL, "state"), role="state"),
+        Dimension(
+            name="from_state",
+            title="From",
+            codes=codes,
+            labels=labels,
+            parents=parents,
+            levels=(TOTAL, "state"),
+            role="state",
+        ),
+        Dimension(
+            name="to_state",
+            title="To",
+            codes=codes,
+            labels=labels,
+            parents=parents,
+            levels=(TOTAL, "state"),
+            role="state",
+        ),
     )
 
 
 def changes(table: Table, events: Frame) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Steps from one day with a state to the person's next: person int32 (n,), day int32 (n,) of the latter, and positions in the two
-    dimensions of `grid`. A step may lead to the same state. `events`: by person and start. A day has one state: of those of its events the
-    one named first."""
+    """Steps from one day with a state to the person's next: person int32 (n,), day int32 (n,) of the latter,
+    and positions in the two dimensions of `grid`. A step may lead to the same state. `events`: by person and
+    start. A day has one state: of those of its events the one named first."""
     state = _states(table, events)
     known = np.flatnonzero(state != _NONE)
     person, day, state = np.asarray(events["person"])[known], np.asarray(events["start"])[known], state[known]
@@ -38,7 +58,11 @@ def changes(table: Table, events: Frame) -> tuple[np.ndarray, np.ndarray, tuple[
     of_day = np.minimum.reduceat(state, begins) if len(begins) else state
     person, day = person[begins], day[begins]
     later = np.flatnonzero(np.diff(person) == 0) + 1
-    return person[later], day[later], ((of_day[later - 1] + 1).astype(np.int32), (of_day[later] + 1).astype(np.int32))
+    return (
+        person[later],
+        day[later],
+        ((of_day[later - 1] + 1).astype(np.int32), (of_day[later] + 1).astype(np.int32)),
+    )
 
 
 def _states(table: Table, events: Frame) -> np.ndarray:
@@ -50,10 +74,15 @@ def _states(table: Table, events: Frame) -> np.ndarray:
     if not isinstance(concept, Category):
         return np.full(len(np.asarray(events["person"])), _NONE, np.int64)
     target = np.array([_named(label, table.states) for label in concept.labels] + [_NONE], np.int64)
-    return target[np.where(concept.index == NO_CATEGORY, len(concept.labels), concept.index)]
+    return target[np.where(concept.places == NO_CATEGORY, len(concept.labels), concept.places)]
 
 
 def _named(label: str, states: dict[str, tuple[str, ...]]) -> int:
     """The state with the longest of the label's prefixes, the first of those."""
-    found = [(len(prefix), -place) for place, prefixes in enumerate(states.values()) for prefix in prefixes if label.startswith(prefix)]
+    found = [
+        (len(prefix), -place)
+        for place, prefixes in enumerate(states.values())
+        for prefix in prefixes
+        if label.startswith(prefix)
+    ]
     return -max(found)[1] if found else _NONE

@@ -1,7 +1,8 @@
 """Measured values in one unit: how many, their sum and that of their squares, or how many in each class.
 
-Values are whole numbers of ten-thousandths. What is of another unit, missing, or beyond the range that the permit believes is never added:
-a table of classes shows it as a class of its own, a table of sums leaves it out.
+Values are whole numbers of ten-thousandths. What is of another unit, missing, or beyond the range that the
+permit believes is never added: a table of classes shows it as a class of its own, a table of sums leaves it
+out.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def grid(table: Table) -> tuple[Dimension, ...]:
 
 @dataclass(frozen=True)
 class Found:
-    """Values that the table counts. `before`: their positions in `grid`. `rounded`: int64 (n,), in parts of the table's decimals."""
+    """Values that the table counts. `before`: their positions in `grid`. `rounded`: int64 (n,), in parts of
+    the table's decimals."""
 
     events: Frame
     before: tuple[np.ndarray, ...]
@@ -52,15 +54,22 @@ class Found:
     table: str
 
     def amounts(self, measures: Iterable[str]) -> dict[str, np.ndarray]:
-        """What each row adds to each measure but persons, int64 (n,). Raises `DataError` where a sum could be too large to hold."""
+        """What each row adds to each measure but persons, int64 (n,). Raises `DataError` where a sum could be
+        too large to hold."""
         out = {}
         highest = int(self.rounded.max(initial=0))
-        for name, most, of in (("values", 1, np.ones_like), ("sum", highest, np.copy), ("squares", highest**2, np.square)):
+        for name, most, of in (
+            ("values", 1, np.ones_like),
+            ("sum", highest, np.copy),
+            ("squares", highest**2, np.square),
+        ):
             if name not in measures:
                 continue
             if most * len(self.rounded) > _MOST:
                 raise DataError(
-                    f"table {self.table}: {name}", "is a number too large to be held exactly", "ask for fewer decimals, or a narrower range"
+                    f"table {self.table}: {name}",
+                    "is a number too large to be held exactly",
+                    "ask for fewer decimals, or a narrower range",
                 )
             out[name] = of(self.rounded)
         return out
@@ -76,8 +85,12 @@ def of_events(table: Table, events: Frame) -> Found:
     before: tuple[np.ndarray, ...] = ()
     if table.classes:
         inner = np.array([_fixed(each) for each in table.classes], np.int64)
-        before = (np.where(usable, np.searchsorted(inner, value, "right") + 1, len(inner) + 2).astype(np.int32),)
-    return Found(take(events, rows), before, _rounded(np.where(usable, value, 0), table.decimals), table.table)
+        before = (
+            np.where(usable, np.searchsorted(inner, value, "right") + 1, len(inner) + 2).astype(np.int32),
+        )
+    return Found(
+        take(events, rows), before, _rounded(np.where(usable, value, 0), table.decimals), table.table
+    )
 
 
 def usable_values(table: Table, events: Frame) -> np.ndarray:
@@ -86,7 +99,7 @@ def usable_values(table: Table, events: Frame) -> np.ndarray:
     low, high = (_fixed(each) for each in table.range or (0.0, 0.0))
     right = np.zeros(len(value), bool)
     if isinstance(unit, Category) and table.unit in unit.labels:
-        right = unit.index == unit.labels.index(table.unit)
+        right = unit.places == unit.labels.index(table.unit)
     return right & (value != VALUE_MISSING) & (value >= low) & (value <= high)
 
 

@@ -46,8 +46,8 @@ class Asked:
 
 
 def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagError]]:
-    """Every definition in files and folders, by number: the file's name where it is one, else the next free number, by name. Also what is
-    wrong with those that cannot be run."""
+    """Every definition in files and folders, by number: the file's name where it is one, else the next free
+    number, by name. Also what is wrong with those that cannot be run."""
     found, faults = [], []
     for path in files(paths):
         try:
@@ -55,31 +55,42 @@ def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagE
         except UttagError as fault:
             faults.append(fault)
     numbers = _numbers([path for path, *_ in found])
-    return sorted((Asked(numbers[path], path, cohort, design) for path, cohort, design in found), key=lambda each: each.id), faults
+    return sorted(
+        (Asked(numbers[path], path, cohort, design) for path, cohort, design in found),
+        key=lambda each: each.id,
+    ), faults
 
 
 def read(path: Path, cdm: bool) -> tuple[Cohort, Definition | None]:
-    """One definition, Circe JSON or YAML, for a CDM or a snapshot; and as it stands in YAML."""
+    """One definition, Circe JSON or YAML, for a CDM or a snapshot; and as it stands in YAML. SettingsError:
+    it does not read, or asks for what a CDM, or a snapshot, does not have."""
     if path.suffix not in _SUFFIXES:
         raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
     design = None if path.suffix == ".json" else definition.load(path)
     if cdm and design is not None and (design.controls or design.strata):
         what = "controls" if design.controls else "strata"
-        raise SettingsError(path, f"asks for {what}, which --cdm does not give", "leave them out, or run it with --snapshot")
+        raise SettingsError(
+            path, f"asks for {what}, which --cdm does not give", "leave them out, or run it with --snapshot"
+        )
     cohort = circe.load(path) if design is None else lower(design, cdm)
     foreign = sorted(cohort.domains() - set(STORED))
     if foreign and not cdm:
-        raise SettingsError(path, f"asks for {foreign[0]} of OMOP, which a snapshot does not have", "run it with --cdm")
+        raise SettingsError(
+            path, f"asks for {foreign[0]} of OMOP, which a snapshot does not have", "run it with --cdm"
+        )
     return cohort, design
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """Every definition that is named or lies in a named folder."""
+    """Every definition that is named or lies in a named folder. SettingsError: one is not there, or a folder
+    holds none."""
     found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise SettingsError(path, "is not there", "check the path")
-        inside = sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES) if path.is_dir() else [path]
+        inside = (
+            sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES) if path.is_dir() else [path]
+        )
         if not inside:
             raise SettingsError(path, "holds no definition", "name a folder of .json or .yaml files")
         found += inside
@@ -94,24 +105,34 @@ def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
                 raise SettingsError(path, "has the number of another definition", "rename one of them")
             numbers[path] = int(path.stem)
     free = 1
-    for path in sorted((path for path in paths if path not in numbers), key=lambda each: (each.name, str(each))):
+    for path in sorted(
+        (path for path in paths if path not in numbers), key=lambda each: (each.name, str(each))
+    ):
         while free in numbers.values():
             free += 1
         numbers[path] = free
     return numbers
 
 
-def run(definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say) -> list[dict[str, Any]]:
-    """Run every definition and write OHDSI's five tables and `definitions.json` into `out`, and what else definitions ask for. Returns what
-    `definitions.json` holds: for each its number, file, rows, persons, attrition, how many concepts the vocabulary does not know, and what
-    is told of its controls and strata."""
+def run(
+    definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say
+) -> list[dict[str, Any]]:
+    """Run every definition and write OHDSI's five tables and `definitions.json` into `out`, and what else
+    definitions ask for. Returns what `definitions.json` holds: for each its number, file, rows, persons,
+    attrition, how many concepts the vocabulary does not know, and what is told of its controls and strata."""
     results, told, beside = {}, [], Beside()
     with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):
             found = results[each.id] = run_one(each.cohort)
-            about = {**_about(each, found, where), **(beside.found(each.id, each.design, where, found) if each.design else {})}
+            about = {
+                **_about(each, found, where),
+                **(beside.found(each.id, each.design, where, found) if each.design else {}),
+            }
             told.append(about)
-            say(f"{number}/{len(definitions)} {each.path.name}: {about['persons']:,} persons, {about['rows']:,} rows{_note(about)}")
+            say(
+                f"{number}/{len(definitions)} {each.path.name}: {about['persons']:,} persons, "
+                f"{about['rows']:,} rows{_note(about)}"
+            )
     write(results, out)
     for name, columns in beside.tables().items():
         people.write(columns, out / f"{name}.parquet")
@@ -121,11 +142,19 @@ def run(definitions: Sequence[Asked], where: Where, out: Path, engine_name: str,
 
 def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
     return {
-        "cohort_definition_id": asked.id, "file": asked.path.name, "title": asked.cohort.title,
-        "persons": len(np.unique(found.subject)), "rows": len(found.subject),
-        "attrition": [{"step": step, "persons": count} for step, count in zip(steps(asked.cohort), found.attrition, strict=True)],
-        "unknown_concepts": sum(unknown(each, where) for each in asked.cohort.sets.values()) if isinstance(where, Cdm) else 0,
-    }  # fmt: skip
+        "cohort_definition_id": asked.id,
+        "file": asked.path.name,
+        "title": asked.cohort.title,
+        "persons": len(np.unique(found.person)),
+        "rows": len(found.person),
+        "attrition": [
+            {"step": step, "persons": count}
+            for step, count in zip(steps(asked.cohort), found.attrition, strict=True)
+        ],
+        "unknown_concepts": sum(unknown(each, where) for each in asked.cohort.sets.values())
+        if isinstance(where, Cdm)
+        else 0,
+    }
 
 
 def _note(about: Mapping[str, Any]) -> str:
@@ -158,7 +187,9 @@ def write(results: Mapping[int, Results], out: Path) -> None:
 def _stacked(parts: Sequence[tuple[int, Mapping[str, np.ndarray]]]) -> dict[str, object]:
     names = list(parts[0][1])
     sizes = [len(columns[names[0]]) for _, columns in parts]
-    stacked: dict[str, object] = {"cohort_definition_id": np.repeat(np.array([id for id, _ in parts], np.int64), sizes)}
+    stacked: dict[str, object] = {
+        "cohort_definition_id": np.repeat(np.array([id for id, _ in parts], np.int64), sizes)
+    }
     for name in names:
         column = np.concatenate([columns[name] for _, columns in parts])
         stacked[name] = column.astype(_TYPES.get(name, column.dtype))

@@ -1,4 +1,5 @@
-"""How alike cases and controls are, before and after matching: standardised differences of means (Austin 2009)."""
+"""How alike cases and controls are, before and after matching: standardised differences of means (Austin
+2009)."""
 
 from __future__ import annotations
 
@@ -9,14 +10,18 @@ import numpy as np
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.population import Population
 from pipelines.files.schemas import SEX_UNKNOWN, SEX_WOMAN
-from pipelines.study.definition import Study, day_number
+from pipelines.study.days import Study, day_number
 
 
-def balance(people: Population, case: np.ndarray, at: np.ndarray, control: np.ndarray, study: Study) -> list[dict[str, Any]]:
-    """For year of birth and share of women: the means of cases, of everybody observed in the study, and of controls.
+def balance(
+    people: Population, case: np.ndarray, at: np.ndarray, control: np.ndarray, study: Study
+) -> list[dict[str, Any]]:
+    """For year of birth and share of women: the means of cases, of everybody observed in the study, and of
+    controls.
 
-    `case`: positions of cases in `people`; `at`, `control`: for each control, the case's place in `case`, and its own position. Cases
-    without controls are left out of the comparison after; the controls of a case weigh as much as one together.
+    `case`: int64 (cases,), positions of cases in `people`; `at`, `control`: int64 (controls,), for each
+    control, the case's place in `case`, and its own position. Cases without controls are left out of the
+    comparison after; the controls of a case weigh as much as one together.
     """
     everybody = _observed(people, study)
     matched = case[np.unique(at)]
@@ -25,10 +30,16 @@ def balance(people: Population, case: np.ndarray, at: np.ndarray, control: np.nd
     for name, values in (("birth year", _years(people.birth)), ("women", _women(people.sex))):
         before = _Mean(values[case]), _Mean(values[everybody])
         after = _Mean(values[matched]), _Mean(values[control], weight)
-        told.append({
-            "of": name, "cases": before[0].said, "everybody": before[1].said, "controls": after[1].said,
-            "difference_before": _difference(*before), "difference_after": _difference(*after),
-        })  # fmt: skip
+        told.append(
+            {
+                "of": name,
+                "cases": before[0].said,
+                "everybody": before[1].said,
+                "controls": after[1].said,
+                "difference_before": _difference(*before),
+                "difference_after": _difference(*after),
+            }
+        )
     return told
 
 
@@ -42,7 +53,9 @@ class _Mean:
         total = float(weights.sum())
         self.mean = float((weights * values).sum()) / total if self.some else 0.0
         # Whole numbers add up exactly in any order, so that this does not depend on how people lie in shards.
-        self.variance = max(float((weights * values**2).sum()) / total - self.mean**2, 0.0) if self.some else 0.0
+        self.variance = (
+            max(float((weights * values**2).sum()) / total - self.mean**2, 0.0) if self.some else 0.0
+        )
 
     @property
     def said(self) -> float | None:
@@ -58,7 +71,9 @@ def _difference(one: _Mean, other: _Mean) -> float | None:
 
 
 def _observed(people: Population, study: Study) -> np.ndarray:
-    inside = (people.periods.start <= day_number(study.last)) & (people.periods.end >= day_number(study.first))
+    inside = (people.periods.start <= day_number(study.last)) & (
+        people.periods.end >= day_number(study.first)
+    )
     return np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(inside)])[people.periods.offsets]) > 0)
 
 

@@ -1,4 +1,5 @@
-"""What `uttag cohort` writes beside OHDSI's tables, where a definition asks for it: controls of its members, and counts by strata."""
+"""What `uttag cohort` writes beside OHDSI's tables, where a definition asks for it: controls of its members,
+and counts by strata."""
 
 from __future__ import annotations
 
@@ -26,11 +27,18 @@ class Beside:
         told: dict[str, Any] = {}
         if asked.controls is not None and isinstance(where, Snapshot):
             matching = find_controls(where.shards, None, asked, results.members())
-            person, start, end, case = (np.asarray(matching.controls[name]) for name in ("person", "start", "end", "case"))
-            self._controls.append({
-                "cohort_definition_id": np.full(len(person), id, np.int64), "subject_id": person,
-                "cohort_start_date": start.astype("M8[D]"), "cohort_end_date": (end - 1).astype("M8[D]"), "case_id": case,
-            })  # fmt: skip
+            person, start, end, case = (
+                np.asarray(matching.controls[name]) for name in ("person", "start", "end", "case")
+            )
+            self._controls.append(
+                {
+                    "cohort_definition_id": np.full(len(person), id, np.int64),
+                    "subject_id": person,
+                    "cohort_start_date": start.astype("M8[D]"),
+                    "cohort_end_date": end.astype("M8[D]"),
+                    "case_id": case,
+                }
+            )
             told["controls"] = matching.receipt
         if asked.strata and isinstance(where, Snapshot):
             told["strata"] = count_strata(where.shards, asked.strata, results.members())
@@ -44,8 +52,15 @@ class Beside:
             found["controls"] = _stacked(self._controls)
         if self._strata:
             texts = {name: np.array([row.get(name, "") for row in self._strata], object) for name in NAMES}
-            numbers = {name: np.array([row[name] for row in self._strata], np.int64) for name in ("cohort_definition_id", "members")}
-            found["strata"] = {"cohort_definition_id": numbers["cohort_definition_id"], **texts, "members": numbers["members"]}
+            numbers = {
+                name: np.array([row[name] for row in self._strata], np.int64)
+                for name in ("cohort_definition_id", "members")
+            }
+            found["strata"] = {
+                "cohort_definition_id": numbers["cohort_definition_id"],
+                **texts,
+                "members": numbers["members"],
+            }
         return found
 
 

@@ -1,7 +1,7 @@
 """The door to an OMOP CDM folder: one Parquet or CSV file for each table, columns as numpy arrays.
 
-Whole numbers come as int64 with `MISSING` where there is none, decimals as float64 with NaN, days as int64 days since 1970-01-01 with
-`MISSING`, texts as `Texts`.
+Whole numbers come as int64 with `MISSING` where there is none, decimals as float64 with NaN, days as int64
+days since 1970-01-01 with `MISSING`, texts as `Texts`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from pipelines.cohort.columns import MISSING, Kind, Texts, Values
 from pipelines.errors import DataError
@@ -25,11 +23,12 @@ _SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
 class Cdm:
-    """Tables by name, in lower case; each column is read once. `tables`: in place of a folder, pyarrow tables by name."""
+    """Tables by name, in lower case; each column is read once. `tables`: in place of a folder, pyarrow tables
+    by name."""
 
     def __init__(self, folder: Path | None, tables: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
-        self._given = dict(people or {})
+        self._given = dict(tables or {})
         self._read: dict[tuple[str, str, Kind], Values] = {}
 
     @cached_property
@@ -47,7 +46,11 @@ class Cdm:
                         raise DataError(self.folder, f"holds {table} twice", "keep one file of each table")
                     found[table] = path
         if not found:
-            raise DataError(self.folder, "holds no Parquet or CSV table", "name the folder that holds the tables of the CDM")
+            raise DataError(
+                self.folder,
+                "holds no Parquet or CSV table",
+                "name the folder that holds the tables of the CDM",
+            )
         return found
 
     def has(self, table: str) -> bool:
@@ -74,29 +77,31 @@ class Cdm:
         return self._read[key]
 
     def known(self, table: str, name: str, kind: Kind = "integer") -> np.ndarray:
-        """One column that holds no texts; nothing but `MISSING` where the table has no such column."""
+        """As `numbers`, int64 (rows,); nothing but `MISSING` where the table has no such column."""
         if name in self.columns(table):
             return self.numbers(table, name, kind)
         return np.full(self.length(table), MISSING, np.int64)
 
     def numbers(self, table: str, name: str, kind: Kind = "integer") -> np.ndarray:
-        """One column that holds no texts."""
+        """One column that holds no texts: int64 (rows,), `MISSING` where there is none; float64 (rows,) for
+        decimals, NaN where there is none. Raises TypeError for a column of texts."""
         found = self.column(table, name, kind)
         if isinstance(found, Texts):
             raise TypeError(f"{table}.{name} holds texts")
         return found
 
     def arrow(self, table: str, columns: Any = None) -> pa.Table:
-        """Columns of a table as they are stored, all by default; names in lower case."""
+        """Columns of a table as they are stored, all by default; names in lower case. Raises `DataError`
+        where the table or a column is not there, or does not read."""
         names = {name.lower(): name for name in self._names(table)}
         wanted = list(columns) if columns is not None else list(names)
         if missing := [name for name in wanted if name not in names]:
-            raise DataError(self._place(table), f"has no column {missing[0]}", "add the column, or leave out what asks for it")
-        stored = [names[name] for name in wanted]
-        try:
-            return self._columns(table, stored).rename_columns(wanted)
-        except people.UNREADABLE:
-            raise DataError(self._place(table), "does not read", "check the file") from None
+            raise DataError(
+                self._place(table),
+                f"has no column {missing[0]}",
+                "add the column, or leave out what asks for it",
+            )
+        return self._columns(table, [names[name] for name in wanted]).rename_columns(wanted)
 
     def typed(self, table: str) -> pa.Table:
         """A whole table; what a CSV holds as text gets the type that OMOP gives a column of that name."""
@@ -108,27 +113,16 @@ class Cdm:
     def _columns(self, table: str, names: list[str]) -> pa.Table:
         if table in self._given:
             return self._given[table].select(names)
-        path = self._files[table]
-        if path.suffix == ".parquet":
-            return pq.ParquetFile(path).read(columns=names, use_threads=False)
-        convert = pa_csv.ConvertOptions(
-            include_columns=names, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
-        )
-        return pa_csv.read_csv(path, parse_options=_dialect(path), convert_options=convert)
+        return people.stored(self._files[table], names)
 
     def _names(self, table: str) -> list[str]:
         if table in self._given:
             return list(self._given[table].column_names)
         if table not in self._files:
-            raise DataError(self._place(table), "is not there", "add the table, or leave out what asks for it")
-        path = self._files[table]
-        try:
-            if path.suffix == ".parquet":
-                return list(pq.read_schema(path).names)
-            with pa_csv.open_csv(path, parse_options=_dialect(path)) as reader:
-                return list(reader.schema.names)
-        except (pa.ArrowInvalid, UnicodeDecodeError, OSError):
-            raise DataError(path, "does not read", "check the file") from None
+            raise DataError(
+                self._place(table), "is not there", "add the table, or leave out what asks for it"
+            )
+        return people.columns(self._files[table])
 
     def _place(self, table: str, column: str = "") -> str:
         place = str(self._files.get(table, (self.folder or Path()) / table))
@@ -136,7 +130,15 @@ class Cdm:
 
 
 _DECIMALS = ("value_as_number", "range_low", "range_high", "dose_value", "effective_drug_dose")
-_TEXT_IDS = ("vocabulary_id", "domain_id", "concept_class_id", "relationship_id", "unique_device_id", "specimen_source_id", "production_id")
+_TEXT_IDS = (
+    "vocabulary_id",
+    "domain_id",
+    "concept_class_id",
+    "relationship_id",
+    "unique_device_id",
+    "specimen_source_id",
+    "production_id",
+)
 _WHOLE = ("_id", "_count", "_of_birth", "concept_id_1", "concept_id_2", "days_supply", "gap_days", "refills")
 
 
@@ -154,15 +156,6 @@ def _as_typed(cdm: Cdm, table: str, name: str) -> pa.Array:
     return cdm.arrow(table, [name])[name]
 
 
-def _dialect(path: Path) -> pa_csv.ParseOptions:
-    """Comma or tab (as the vocabulary's files come), whichever the first line has more of. Tab files know no quotes."""
-    with pa.input_stream(str(path)) as source:
-        line = bytes(source.read(1 << 16)).split(b"\n", 1)[0]
-    if line.count(b"\t") > line.count(b","):
-        return pa_csv.ParseOptions(delimiter="\t", quote_char=False)
-    return pa_csv.ParseOptions(newlines_in_values=True)
-
-
 def _converted(column: pa.ChunkedArray, kind: Kind, place: str) -> Values:
     try:
         if kind == "text":
@@ -170,12 +163,16 @@ def _converted(column: pa.ChunkedArray, kind: Kind, place: str) -> Values:
         if kind == "day":
             return _filled(_days(column).cast(pa.int32()).cast(pa.int64()), MISSING)
         if kind == "decimal":
-            column = _trimmed(column)  # single precision stays, since numbers are compared in the column's own
-            return _filled(column if pa.types.is_float32(column.type) else column.cast(pa.float64()), float("nan"))
+            column = _trimmed(column)
+            # Single precision stays, since numbers are compared in the column's own.
+            whole = column if pa.types.is_float32(column.type) else column.cast(pa.float64())
+            return _filled(whole, float("nan"))
         return _filled(_whole(_trimmed(column)), MISSING)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise DataError(
-            place, f"holds something that is no {'whole number' if kind in ('integer', 'concept') else kind}", "mend the table"
+            place,
+            f"holds something that is no {'whole number' if kind in ('integer', 'concept') else kind}",
+            "mend the table",
         ) from None
 
 
@@ -213,4 +210,7 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     whole = column.cast(pa.string()).dictionary_encode().unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.string()))
-    return Texts(tuple(whole.dictionary.to_pylist()), whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32))
+    return Texts(
+        tuple(whole.dictionary.to_pylist()),
+        whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32),
+    )

@@ -1,4 +1,5 @@
-"""A CDM as the engine sees it: each domain's events in the order of persons and days, with postings by concept."""
+"""A CDM as the engine sees it: each domain's events in the order of persons and days, with postings by
+concept."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from pipelines.files.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
 
 @dataclass(frozen=True)
 class _Table:
-    """A domain's events by (person, start, id), of those persons that are ever observed and with a start. `row`: where each stands in its
-    file."""
+    """A domain's events by (person, start, id), of those persons that are ever observed and with a start.
+    `row`: where each stands in its file."""
 
     events: Events
     concept: np.ndarray
@@ -36,7 +37,10 @@ class _Table:
 
     def with_concepts(self, concepts: np.ndarray) -> np.ndarray:
         """int64, ascending: positions of events with one of `concepts`."""
-        begins, ends = np.searchsorted(self._sorted, concepts), np.searchsorted(self._sorted, concepts, "right")
+        begins, ends = (
+            np.searchsorted(self._sorted, concepts),
+            np.searchsorted(self._sorted, concepts, "right"),
+        )
         some = np.flatnonzero(ends > begins)
         parts = [self.by_concept[begins[at] : ends[at]] for at in some]
         return parts[0] if len(parts) == 1 else np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
@@ -53,14 +57,19 @@ class CdmSource:
 
     @cached_property
     def persons(self) -> np.ndarray:
-        """Only who is ever observed can enter a cohort."""
+        """See `Source`. Only who is ever observed can enter a cohort."""
         return np.unique(self._cdm.numbers("observation_period", "person_id"))
 
     @cached_property
     def periods(self) -> Periods:
         """Observation periods by (person, start, end)."""
-        person = np.searchsorted(self.persons, self._cdm.numbers("observation_period", "person_id")).astype(np.int32)
-        start, end = (self._cdm.numbers("observation_period", f"observation_period_{side}_date", "day") for side in ("start", "end"))
+        person = np.searchsorted(self.persons, self._cdm.numbers("observation_period", "person_id")).astype(
+            np.int32
+        )
+        start, end = (
+            self._cdm.numbers("observation_period", f"observation_period_{side}_date", "day")
+            for side in ("start", "end")
+        )
         order = np.lexsort((end, start, person))
         return Periods(row_starts(person[order], len(self.persons)), start[order], end[order])
 
@@ -84,7 +93,9 @@ class CdmSource:
         about = DOMAINS[domain]
         if field == "concept":
             concept = self._cdm.known(about.table, about.concept, "concept")[events.row]
-            return np.where(concept == MISSING, 0, concept) if domain == "Death" else concept  # a death without a cause has concept 0
+            return (
+                np.where(concept == MISSING, 0, concept) if domain == "Death" else concept
+            )  # a death without a cause has concept 0
         if field == "source_concept":
             return self._cdm.numbers(about.table, about.source, "concept")[events.row]
         asked = about.fields[field]
@@ -93,9 +104,13 @@ class CdmSource:
         if asked.via == "person":
             return self._of("person", "person_id", self.persons[events.person], asked.column)
         if asked.via == "visit":
-            return self._of("visit_occurrence", "visit_occurrence_id", events.visit, asked.column, events.person)
+            return self._of(
+                "visit_occurrence", "visit_occurrence_id", events.visit, asked.column, events.person
+            )
         key = {"provider": about.provider, "care_site": about.care_site}[asked.via]
-        return self._of(asked.via, f"{asked.via}_id", self._cdm.numbers(about.table, key)[events.row], asked.column)
+        return self._of(
+            asked.via, f"{asked.via}_id", self._cdm.numbers(about.table, key)[events.row], asked.column
+        )
 
     def birth_years(self, person: np.ndarray) -> np.ndarray:
         """See `Source`."""
@@ -103,7 +118,10 @@ class CdmSource:
 
     def birth_days(self, person: np.ndarray) -> np.ndarray:
         """See `Source`. Unknown unless year, month and day are there and make a date."""
-        parts = [self._of("person", "person_id", self.persons[person], f"{part}_of_birth") for part in ("year", "month", "day")]
+        parts = [
+            self._of("person", "person_id", self.persons[person], f"{part}_of_birth")
+            for part in ("year", "month", "day")
+        ]
         return day_of(*parts)
 
     def of_persons(self, field: str, person: np.ndarray) -> Values:
@@ -113,8 +131,11 @@ class CdmSource:
             return np.select([gender == 8507, gender == 8532], [SEX_MAN, SEX_WOMAN], SEX_UNKNOWN)
         return self._of("person", "person_id", self.persons[person], DEMOGRAPHIC[field].column)
 
-    def _of(self, table: str, key: str, wanted: np.ndarray, column: str, person: np.ndarray | None = None) -> np.ndarray:
-        """A whole number from the row of `table` whose `key` is `wanted`; of a visit, if it is the same person's."""
+    def _of(
+        self, table: str, key: str, wanted: np.ndarray, column: str, person: np.ndarray | None = None
+    ) -> np.ndarray:
+        """A whole number from the row of `table` whose `key` is `wanted`; of a visit, if it is the same
+        person's."""
         if table not in self._joins:
             keys = self._cdm.numbers(table, key)
             order = np.argsort(keys, kind="stable")
@@ -148,7 +169,9 @@ class CdmSource:
         end = _ends(cdm, about, start)
         visit = cdm.known(about.table, about.visit) if about.visit else np.full(len(start), MISSING, np.int64)
         columns = {"end": end, "visit": visit, "id": cdm.numbers(about.table, about.id)}
-        events = Events(rows, place[rows].astype(np.int32), start[rows], lambda name, wanted: columns[name][wanted])
+        events = Events(
+            rows, place[rows].astype(np.int32), start[rows], lambda name, wanted: columns[name][wanted]
+        )
         return _Table(events, cdm.known(about.table, about.concept, "concept")[rows])
 
 
@@ -175,7 +198,8 @@ def _at(values: Values, rows: np.ndarray) -> Values:
 
 
 def day_of(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """int64: days since 1970-01-01 of dates in parts, `MISSING` for what is no date."""
+    """int64 (n,): days since 1970-01-01 of dates in parts, `year`, `month` and `day`: int64 (n,) each;
+    `MISSING` for what is no date."""
     right = (year != MISSING) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     months = ((np.where(right, year, 1970) - 1970) * 12 + np.where(right, month, 1) - 1).astype("M8[M]")
     days = months.astype("M8[D]") + (np.where(right, day, 1) - 1)

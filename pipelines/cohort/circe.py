@@ -1,8 +1,9 @@
 """OHDSI's Circe definitions, as ATLAS exports them, alone or with what surrounds them there.
 
-Every feature that circe-be 1.11 can run on OMOP 5.3 and 5.4 is read, with its defaults; what it cannot run, or does not know, is refused
-with its place in the file. A concept set that is named but not defined holds no concept, so that asking for it gives no event, as there.
-Keys that only describe (titles, authors, captions of concepts) are skipped.
+Every feature that circe-be 1.11 can run on OMOP 5.3 and 5.4 is read, with its defaults; what it cannot run,
+or does not know, is refused with its place in the file. A concept set that is named but not defined holds no
+concept, so that asking for it gives no event, as there. Keys that only describe (titles, authors, captions of
+concepts) are skipped.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal, cast
 
-from pipelines.cohort.circe_criteria import read_concept, read_counted, read_criterion, read_demographic, read_period
+from pipelines.cohort.circe_criteria import (
+    read_concept,
+    read_counted,
+    read_criterion,
+    read_demographic,
+    read_period,
+)
 from pipelines.cohort.json_reader import DEEPEST, Node, read
 from pipelines.cohort.query import (
     Cohort,
@@ -30,13 +37,15 @@ from pipelines.cohort.query import (
 )
 from pipelines.errors import SettingsError
 
-_DESCRIPTIVE: Final = (
-    "Title", "title", "name", "description", "cdmVersionRange", "createdBy", "createdDate", "modifiedBy", "modifiedDate", "tags",
-)  # fmt: skip
-_EXPRESSION: Final = (
-    "PrimaryCriteria", "AdditionalCriteria", "ConceptSets", "QualifiedLimit", "ExpressionLimit", "InclusionRules", "EndStrategy",
-    "CensoringCriteria", "CollapseSettings", "CensorWindow",
-)  # fmt: skip
+_DESCRIPTIVE: Final = tuple(
+    "Title title name description cdmVersionRange createdBy createdDate modifiedBy modifiedDate tags".split()
+)
+_EXPRESSION: Final = tuple(
+    (
+        "PrimaryCriteria AdditionalCriteria ConceptSets QualifiedLimit ExpressionLimit InclusionRules "
+        "EndStrategy CensoringCriteria CollapseSettings CensorWindow"
+    ).split()
+)
 _MOST_RULES = 62  # bits of a mask
 
 
@@ -52,7 +61,8 @@ def load(path: Path) -> Cohort:
 
 
 def parse(content: bytes | str, where: str) -> Cohort:
-    """A definition. `where`: what to call it in an error. SettingsError: it does not read, or asks for what cannot be run."""
+    """A definition. `where`: what to call it in an error. SettingsError: it does not read, or asks for what
+    cannot be run."""
     node, title = _unwrapped(read(content, where))
     try:
         return _cohort(node, title)
@@ -61,17 +71,22 @@ def parse(content: bytes | str, where: str) -> Cohort:
 
 
 def _unwrapped(node: Node) -> tuple[Node, str]:
-    """The expression itself, and a title: WebAPI puts the expression, at times as text, beside facts about it."""
+    """The expression itself, and a title: WebAPI puts the expression, at times as text, beside facts about
+    it."""
     if not isinstance(node.value, dict):
         node.refuse("is no cohort definition", "export it from ATLAS as JSON")
-    title = next((node.value[key] for key in ("name", "Title", "title") if isinstance(node.value.get(key), str)), "")
+    title = next(
+        (node.value[key] for key in ("name", "Title", "title") if isinstance(node.value.get(key), str)), ""
+    )
     if "expression" not in node.value:
         return node, title
     for key in _EXPRESSION:
         if key in node.value:
             node.at(key, None).refuse("stands beside expression", "put it within, or remove it")
     if node.value.get("expressionType", "SIMPLE_EXPRESSION") != "SIMPLE_EXPRESSION":
-        node.at("expressionType", None).refuse("is not SIMPLE_EXPRESSION", "export a cohort definition of ATLAS")
+        node.at("expressionType", None).refuse(
+            "is not SIMPLE_EXPRESSION", "export a cohort definition of ATLAS"
+        )
     inner = node.at("expression", node.value["expression"])
     if isinstance(inner.value, str):
         inner = Node(inner.where, inner.path, read(inner.value, f"{inner.where}: {inner.path}").value)
@@ -102,7 +117,9 @@ def _cohort(node: Node, title: str) -> Cohort:
         rules=_rules(members),
         limit=_limit(members, "ExpressionLimit"),
         exit=_exit(members["EndStrategy"]) if "EndStrategy" in members else None,
-        censoring=tuple(_criterion(each, 0) for each in members["CensoringCriteria"].elements()) if "CensoringCriteria" in members else (),
+        censoring=tuple(_criterion(each, 0) for each in members["CensoringCriteria"].elements())
+        if "CensoringCriteria" in members
+        else (),
         era_pad=_era_pad(members),
         censor_window=read_period(members["CensorWindow"]) if "CensorWindow" in members else (None, None),
         title=title,
@@ -138,7 +155,9 @@ def _concept_sets(members: dict[str, Node]) -> dict[SetId, ConceptSet]:
 
 def _item(node: Node) -> Item:
     members = node.members(("concept", "isExcluded", "includeDescendants", "includeMapped"))
-    excluded, descendants, mapped = (_flag(members, key) for key in ("isExcluded", "includeDescendants", "includeMapped"))
+    excluded, descendants, mapped = (
+        _flag(members, key) for key in ("isExcluded", "includeDescendants", "includeMapped")
+    )
     return Item(read_concept(_required(node, members, "concept")), excluded, descendants, mapped)
 
 
@@ -184,19 +203,23 @@ def _group(node: Node, depth: int) -> Group:
     if kind not in ("all", "any", "at_least", "at_most"):
         members["Type"].refuse("is not known here", "give ALL, ANY, AT_LEAST or AT_MOST")
     count = _required(node, members, "Count").whole(0) if kind.startswith("at_") else 0
-    return Group(cast(Literal["all", "any", "at_least", "at_most"], kind), count, correlated, demographics, groups)
+    return Group(
+        cast(Literal["all", "any", "at_least", "at_most"], kind), count, correlated, demographics, groups
+    )
 
 
 def _correlated(node: Node, depth: int) -> Correlated:
-    members = node.members(("Criteria", "StartWindow", "EndWindow", "Occurrence", "RestrictVisit", "IgnoreObservationPeriod"))
+    members = node.members(
+        ("Criteria", "StartWindow", "EndWindow", "Occurrence", "RestrictVisit", "IgnoreObservationPeriod")
+    )
     criterion = _criterion(_required(node, members, "Criteria"), depth)
     return Correlated(
-        criterion,
-        _occurrence(_required(node, members, "Occurrence"), criterion),
-        _window(_required(node, members, "StartWindow"), event_end=False),
-        _window(members["EndWindow"], event_end=True) if "EndWindow" in members else None,
-        _flag(members, "RestrictVisit"),
-        _flag(members, "IgnoreObservationPeriod"),
+        criterion=criterion,
+        occurrence=_occurrence(_required(node, members, "Occurrence"), criterion),
+        start=_window(_required(node, members, "StartWindow"), event_end=False),
+        end=_window(members["EndWindow"], event_end=True) if "EndWindow" in members else None,
+        same_visit=_flag(members, "RestrictVisit"),
+        any_period=_flag(members, "IgnoreObservationPeriod"),
     )
 
 
@@ -217,7 +240,9 @@ def _window(node: Node, event_end: bool) -> Window:
     members = node.members(("Start", "End", "UseIndexEnd", "UseEventEnd"))
     ends = members["UseEventEnd"].boolean() if "UseEventEnd" in members else event_end
     first, last = (_edge(_required(node, members, key)) for key in ("Start", "End"))
-    return Window(first, last, "end" if _flag(members, "UseIndexEnd") else "start", "end" if ends else "start")
+    return Window(
+        first, last, "end" if _flag(members, "UseIndexEnd") else "start", "end" if ends else "start"
+    )
 
 
 def _edge(node: Node) -> Edge:
@@ -250,8 +275,12 @@ def _exit(node: Node) -> DateOffset | CustomEra:
         offset = found["DateOffset"]
         members = offset.members(("DateField", "Offset"))
         _not_null(offset, ("DateField",))
-        field = members["DateField"].one_of(("StartDate", "EndDate")) if "DateField" in members else "StartDate"
-        return DateOffset("end" if field == "EndDate" else "start", members["Offset"].days() if "Offset" in members else 0)
+        field = (
+            members["DateField"].one_of(("StartDate", "EndDate")) if "DateField" in members else "StartDate"
+        )
+        return DateOffset(
+            "end" if field == "EndDate" else "start", members["Offset"].days() if "Offset" in members else 0
+        )
     era = found["CustomEra"]
     members = era.members(("DrugCodesetId", "GapDays", "Offset", "DaysSupplyOverride"))
     return CustomEra(

@@ -1,4 +1,5 @@
-"""Columns as the cohort engine sees them: `MISSING` where a whole number or day is unknown, NaN for a decimal, texts by position."""
+"""Columns as the cohort engine sees them: `MISSING` where a whole number or day is unknown, NaN for a
+decimal, texts by position."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pipelines.cohort.query import ConceptSet
 
 
 def resolve(concepts: ConceptSet, cdm: Cdm) -> np.ndarray:
-    """int64, ascending: the included concepts less the excluded."""
+    """int64 (n,), ascending: the included concepts less the excluded."""
     if concepts.prefixes:
         return _coded(concepts, cdm)
     included = _gathered([item for item in concepts.items if not item.excluded], cdm)
@@ -33,13 +33,18 @@ def _gathered(items: Iterable, cdm: Cdm) -> np.ndarray:  # type: ignore[type-arg
 
 
 def _with_descendants(items: Iterable, cdm: Cdm) -> np.ndarray:  # type: ignore[type-arg]
-    """The named concepts that the vocabulary has, valid or not, and valid descendants of those that ask for theirs."""
+    """The named concepts that the vocabulary has, valid or not, and valid descendants of those that ask for
+    theirs."""
     items = list(items)
-    named = np.intersect1d(np.array([item.concept for item in items], np.int64), cdm.numbers("concept", "concept_id"))
+    named = np.intersect1d(
+        np.array([item.concept for item in items], np.int64), cdm.numbers("concept", "concept_id")
+    )
     above = np.array([item.concept for item in items if item.descendants], np.int64)
     if not len(above):
         return named
-    ancestor, descendant = (cdm.numbers("concept_ancestor", f"{side}_concept_id") for side in ("ancestor", "descendant"))
+    ancestor, descendant = (
+        cdm.numbers("concept_ancestor", f"{side}_concept_id") for side in ("ancestor", "descendant")
+    )
     below = np.unique(descendant[np.isin(ancestor, above)])
     return np.union1d(named, below[np.isin(below, _valid(cdm))])
 
@@ -53,7 +58,9 @@ def _valid(cdm: Cdm) -> np.ndarray:
 def _mapped_to(targets: np.ndarray, cdm: Cdm) -> np.ndarray:
     """Concepts with a valid "Maps to" to one of `targets`."""
     of, to = (cdm.numbers("concept_relationship", f"concept_id_{side}") for side in (1, 2))
-    kind, reason = (cdm.column("concept_relationship", name, "text") for name in ("relationship_id", "invalid_reason"))
+    kind, reason = (
+        cdm.column("concept_relationship", name, "text") for name in ("relationship_id", "invalid_reason")
+    )
     maps = [place for place, label in enumerate(kind.labels) if label == "Maps to"]  # type: ignore[union-attr]
     return np.unique(of[np.isin(kind.codes, maps) & (reason.codes < 0) & np.isin(to, targets)])  # type: ignore[union-attr]
 
@@ -63,5 +70,8 @@ def _coded(concepts: ConceptSet, cdm: Cdm) -> np.ndarray:
     vocabulary, code = (cdm.column("concept", name, "text") for name in ("vocabulary_id", "concept_code"))
     pairs = zip(vocabulary.codes.tolist(), code.codes.tolist(), strict=True)  # type: ignore[union-attr]
     labels = [f"{vocabulary.labels[of]}/{code.labels[at].replace('.', '').strip()}" for of, at in pairs]  # type: ignore[union-attr]
-    fits = np.array([label.startswith(concepts.prefixes) and not label.startswith(concepts.without) for label in labels], bool)
+    fits = np.array(
+        [label.startswith(concepts.prefixes) and not label.startswith(concepts.without) for label in labels],
+        bool,
+    )
     return np.unique(cdm.numbers("concept", "concept_id")[fits])

@@ -1,4 +1,5 @@
-"""Controls for a cohort's members: who is at risk on their day, chosen greedily and the same whatever the shards, and followed likewise."""
+"""Controls for a cohort's members: who is at risk on their day, chosen greedily and the same whatever the
+shards, and followed likewise."""
 
 from __future__ import annotations
 
@@ -10,37 +11,41 @@ from typing import Any
 import numpy as np
 
 from kernels.hashing import hash_integers
-from kernels.matching import NONE, match_controls
+from kernels.matching import NONE, Candidates, Cases, Terms, match_controls
 from kernels.windows import interval_at
 from pipelines.cohort.balance import balance
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.exits import last_days
 from pipelines.cohort.groups import Evaluator
-from pipelines.cohort.index import observed
+from pipelines.cohort.index_events import observed
 from pipelines.cohort.lower import lower
 from pipelines.cohort.population import Population, evaluators, population
 from pipelines.cohort.query import Cohort, CustomEra
-from pipelines.cohort.shard_source import Shard
+from pipelines.cohort.shard_source import ShardReader
 from pipelines.cohort.source import Events
 from pipelines.files.frames import Frame, array
 from pipelines.files.schemas import SEX_UNKNOWN
-from pipelines.study.definition import Definition, day_number
+from pipelines.study.days import day_number
+from pipelines.study.definition import Definition
 from pipelines.study.design import Controls
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Controls (schema CONTROLS), and what a receipt says of them: counts, and how alike cases and controls are."""
+    """Controls (schema CONTROLS), and what a receipt says of them: counts, and how alike cases and controls
+    are."""
 
     controls: Frame
     receipt: dict[str, Any]
 
 
-def find_controls(shards: Sequence[Shard], sources: tuple[str, ...] | None, asked: Definition, members: Frame) -> Matching:
+def find_controls(
+    shards: Sequence[ShardReader], sources: tuple[str, ...] | None, asked: Definition, members: Frame
+) -> Matching:
     """Controls for the members of all shards (schema MEMBERS, in any order), as `asked.controls` says.
 
-    Cases choose by index day, those of one day by the hash of their person under the seed; each takes its nearest candidates, equally near
-    ones by hash too.
+    Cases choose by index day, those of one day by the hash of their person under the seed; each takes its
+    nearest candidates, equally near ones by hash too. Raises TypeError where the definition asks for none.
     """
     if asked.controls is None:
         raise TypeError("the definition asks for no controls")
@@ -56,15 +61,19 @@ def find_controls(shards: Sequence[Shard], sources: tuple[str, ...] | None, aske
     control = chosen[at, place]
     end = np.minimum(_ends(found, people, cohort, control, day[at]), day_number(asked.study.last))
     frame: Frame = {
-        "person": people.person[control], "start": day[at].astype(np.int32), "end": (end + 1).astype(np.int32),
+        "person": people.person[control],
+        "start": day[at].astype(np.int32),
+        "end": end.astype(np.int32),
         "case": people.person[case[at]],
-    }  # fmt: skip
+    }
     rows = np.lexsort((frame["person"], frame["case"]))  # type: ignore[arg-type]
     counts = np.bincount((chosen != NONE).sum(axis=1), minlength=asked.controls.ratio + 1)
     receipt = {
         "cases": [{"controls": number, "cases": int(count)} for number, count in enumerate(counts)],
-        "controls": len(control), "persons": len(np.unique(control)), "balance": balance(people, case, at, control, asked.study),
-    }  # fmt: skip
+        "controls": len(control),
+        "persons": len(np.unique(control)),
+        "balance": balance(people, case, at, control, asked.study),
+    }
     return Matching({name: column[rows] for name, column in frame.items()}, receipt)
 
 
@@ -74,27 +83,44 @@ def _hashed(person: np.ndarray, seed: int) -> np.ndarray:
     return hash_integers(person, key) >> 1
 
 
-def _chosen(people: Population, asked: Controls, prior: int, case: np.ndarray, day: np.ndarray, hash: np.ndarray) -> np.ndarray:
+def _chosen(
+    people: Population, asked: Controls, prior: int, case: np.ndarray, day: np.ndarray, hash: np.ndarray
+) -> np.ndarray:
     """int64 (cases, ratio): positions of each case's controls, `NONE` behind the last."""
     stratum, strata = _strata(people, asked)
     wanted = np.zeros(strata, bool)
     wanted[stratum[case[stratum[case] >= 0]]] = True
-    pool = np.flatnonzero((stratum >= 0) & np.append(wanted, False)[stratum] & (people.opens <= people.closes))
+    pool = np.flatnonzero(
+        (stratum >= 0) & np.append(wanted, False)[stratum] & (people.opens <= people.closes)
+    )
     value = people.birth if asked.nearest else np.zeros(len(people.person), np.int64)
     pool = pool[np.lexsort((people.person[pool], hash[pool], value[pool], stratum[pool]))]
     offsets = np.searchsorted(stratum[pool], np.arange(strata + 1)).astype(np.int64)
     periods, homes, by_home = people.periods.of(pool), people.homes.of(pool), "municipality" in asked.exact
-    found = match_controls(
-        stratum[case], day, value[case], hash[case], _homes(people, case, day), asked.ratio,
-        asked.nearest.birth_day if asked.nearest else 0, asked.replace, by_home,
-        offsets, value[pool], hash[pool], people.opens[pool], people.closes[pool], periods.offsets, periods.start, periods.end, prior,
-        homes.offsets, homes.start, homes.end, homes.place,
-    )  # fmt: skip
+    cases = Cases(
+        stratum=stratum[case], day=day, value=value[case], turn=hash[case], home=_homes(people, case, day)
+    )
+    candidates = Candidates(
+        offsets=offsets,
+        values=value[pool],
+        hash=hash[pool],
+        opens=people.opens[pool],
+        closes=people.closes[pool],
+    )
+    terms = Terms(
+        ratio=asked.ratio,
+        caliper=asked.nearest.birth_day if asked.nearest else 0,
+        prior=prior,
+        replace=asked.replace,
+        by_home=by_home,
+    )
+    found = match_controls(cases, candidates, periods.arrays(), homes.arrays(), terms)
     return np.where(found == NONE, NONE, np.append(pool, NONE)[found])
 
 
 def _strata(people: Population, asked: Controls) -> tuple[np.ndarray, int]:
-    """int64 (n,): a number for each combination of what does not change, -1 where something is unknown; and how many there are."""
+    """int64 (n,): a number for each combination of what does not change, -1 where something is unknown; and
+    how many there are."""
     key, known = np.zeros(len(people.person), np.int64), np.ones(len(people.person), bool)
     if "sex" in asked.exact:
         key, known = people.sex.astype(np.int64), known & (people.sex != SEX_UNKNOWN)
@@ -110,12 +136,21 @@ def _strata(people: Population, asked: Controls) -> tuple[np.ndarray, int]:
 def _homes(people: Population, row: np.ndarray, day: np.ndarray) -> np.ndarray:
     """int64: where each lives on the day, -1 if unknown."""
     homes = people.homes
-    at = interval_at(row.astype(np.int32), day.astype(np.int32), homes.offsets, homes.start.astype(np.int32), homes.end.astype(np.int32))
+    at = interval_at(
+        row.astype(np.int32),
+        day.astype(np.int32),
+        homes.offsets,
+        homes.start.astype(np.int32),
+        homes.end.astype(np.int32),
+    )
     return np.append(homes.place, -1)[at]
 
 
-def _ends(found: Sequence[Evaluator], people: Population, cohort: Cohort, control: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """int64 (n,): the last day of each control: the ends of a member, exposure aside, or the day before an event as that of the index."""
+def _ends(
+    found: Sequence[Evaluator], people: Population, cohort: Cohort, control: np.ndarray, day: np.ndarray
+) -> np.ndarray:
+    """int64 (n,): the last day of each control: the ends of a member, exposure aside, or the day before an
+    event as that of the index."""
     followed = replace(cohort, exit=None) if isinstance(cohort.exit, CustomEra) else cohort
     end = np.empty(len(control), np.int64)
     begin = 0
@@ -124,7 +159,9 @@ def _ends(found: Sequence[Evaluator], people: Population, cohort: Cohort, contro
         rows = np.flatnonzero((control >= begin) & (control < beyond))
         rows = rows[np.argsort(control[rows], kind="stable")]
         person = (control[rows] - begin).astype(np.int32)
-        index, at = observed(Events(np.zeros(len(rows), np.int64), person, day[rows], _nothing), evaluator.source)
+        index, at = observed(
+            Events(np.zeros(len(rows), np.int64), person, day[rows], _nothing), evaluator.source
+        )
         end[rows[at]] = last_days(followed, evaluator, index)
         begin = beyond
     return np.minimum(end, people.event[control] - 1)

@@ -1,7 +1,8 @@
-"""Where each domain's events lie in the OMOP common data model 5.3 and 5.4, and which of their fields a definition may ask for.
+"""Where each domain's events lie in the OMOP common data model 5.3 and 5.4, and which of their fields a
+definition may ask for.
 
-A field's name here is the one that a definition's filters use; its column is read from the event's own table or, through a key of the
-event, from the person's, the visit's, the provider's or the care site's.
+A field's name here is the one that a definition's filters use; its column is read from the event's own table
+or, through a key of the event, from the person's, the visit's, the provider's or the care site's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ Via = Literal["event", "person", "visit", "provider", "care_site"]
 
 @dataclass(frozen=True)
 class Field:
-    """A column. `via`: the table it stands in, reached from the event. `derived`: computed by the engines (see DERIVED) and no column."""
+    """A column. `via`: the table it stands in, reached from the event. `derived`: computed by the engines
+    (see DERIVED) and no column."""
 
     kind: Kind
     column: str
@@ -27,8 +29,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Domain:
-    """A table of events. `end`: how an event's end is found, tried in order: a column; ("start", days); ("supply",): the start and
-    `days_supply` days. `visit`: the column of the visit's id, "" if the table has none."""
+    """A table of events. `end`: how an event's end is found, tried in order: a column; ("start", days);
+    ("supply",): the start and `days_supply` days. `visit`: the column of the visit's id, "" if the table has
+    none."""
 
     table: str
     id: str
@@ -42,7 +45,8 @@ class Domain:
     fields: dict[str, Field] = field(default_factory=dict)
 
 
-# Computed from an event: whole years from the year of birth to that of its start or end; days from start to end; value by its range.
+# Computed from an event: whole years from the year of birth to that of its start or end; days from start to
+# end; value by its range.
 DERIVED: Final = ("age_at_start", "age_at_end", "length", "range_low_ratio", "range_high_ratio", "abnormal")
 
 _AGES = {"age_at_start": Field("integer", "", derived=True), "age_at_end": Field("integer", "", derived=True)}
@@ -76,151 +80,326 @@ DEMOGRAPHIC: Final[dict[str, Field]] = {
 
 OMOP: Final[dict[str, Domain]] = {
     "ConditionEra": Domain(
-        "condition_era", "condition_era_id", "condition_concept_id", "", "condition_era_start_date", ("condition_era_end_date",),
+        table="condition_era",
+        id="condition_era_id",
+        concept="condition_concept_id",
+        source="",
+        start="condition_era_start_date",
+        end=("condition_era_end_date",),
         fields={
-            **_days("condition_era_start_date", "condition_era_end_date"), **_AGES, **_GENDER, **_LENGTH,
+            **_days("condition_era_start_date", "condition_era_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_LENGTH,
             "occurrence_count": Field("integer", "condition_occurrence_count"),
         },
     ),
     "ConditionOccurrence": Domain(
-        "condition_occurrence", "condition_occurrence_id", "condition_concept_id", "condition_source_concept_id",
-        "condition_start_date", ("condition_end_date", ("start", 1)), "visit_occurrence_id", "provider_id",
+        table="condition_occurrence",
+        id="condition_occurrence_id",
+        concept="condition_concept_id",
+        source="condition_source_concept_id",
+        start="condition_start_date",
+        end=("condition_end_date", ("start", 1)),
+        visit="visit_occurrence_id",
+        provider="provider_id",
         fields={
-            **_days("condition_start_date", "condition_end_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
+            **_days("condition_start_date", "condition_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_PROVIDER,
+            **_VISIT,
             **_concepts(type="condition_type_concept_id", status="condition_status_concept_id"),
             "stop_reason": Field("text", "stop_reason"),
         },
     ),
     "Death": Domain(
-        "death", "person_id", "cause_concept_id", "cause_source_concept_id", "death_date", (("start", 1),),
-        fields={"start_date": Field("day", "death_date"), **_AGES, **_GENDER, **_concepts(type="death_type_concept_id")},
+        table="death",
+        id="person_id",
+        concept="cause_concept_id",
+        source="cause_source_concept_id",
+        start="death_date",
+        end=(("start", 1),),
+        fields={
+            "start_date": Field("day", "death_date"),
+            **_AGES,
+            **_GENDER,
+            **_concepts(type="death_type_concept_id"),
+        },
     ),
     "DeviceExposure": Domain(
-        "device_exposure", "device_exposure_id", "device_concept_id", "device_source_concept_id",
-        "device_exposure_start_date", ("device_exposure_end_date", ("start", 1)), "visit_occurrence_id", "provider_id",
+        table="device_exposure",
+        id="device_exposure_id",
+        concept="device_concept_id",
+        source="device_source_concept_id",
+        start="device_exposure_start_date",
+        end=("device_exposure_end_date", ("start", 1)),
+        visit="visit_occurrence_id",
+        provider="provider_id",
         fields={
-            **_days("device_exposure_start_date", "device_exposure_end_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
+            **_days("device_exposure_start_date", "device_exposure_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_PROVIDER,
+            **_VISIT,
             **_concepts(type="device_type_concept_id"),
-            "unique_device_id": Field("text", "unique_device_id"), "quantity": Field("integer", "quantity"),
+            "unique_device_id": Field("text", "unique_device_id"),
+            "quantity": Field("integer", "quantity"),
         },
     ),
     "DoseEra": Domain(
-        "dose_era", "dose_era_id", "drug_concept_id", "", "dose_era_start_date", ("dose_era_end_date",),
+        table="dose_era",
+        id="dose_era_id",
+        concept="drug_concept_id",
+        source="",
+        start="dose_era_start_date",
+        end=("dose_era_end_date",),
         fields={
-            **_days("dose_era_start_date", "dose_era_end_date"), **_AGES, **_GENDER, **_LENGTH,
-            **_concepts(unit="unit_concept_id"), "dose_value": Field("decimal", "dose_value"),
+            **_days("dose_era_start_date", "dose_era_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_LENGTH,
+            **_concepts(unit="unit_concept_id"),
+            "dose_value": Field("decimal", "dose_value"),
         },
     ),
     "DrugEra": Domain(
-        "drug_era", "drug_era_id", "drug_concept_id", "", "drug_era_start_date", ("drug_era_end_date",),
+        table="drug_era",
+        id="drug_era_id",
+        concept="drug_concept_id",
+        source="",
+        start="drug_era_start_date",
+        end=("drug_era_end_date",),
         fields={
-            **_days("drug_era_start_date", "drug_era_end_date"), **_AGES, **_GENDER, **_LENGTH,
-            "occurrence_count": Field("integer", "drug_exposure_count"), "gap_days": Field("integer", "gap_days"),
+            **_days("drug_era_start_date", "drug_era_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_LENGTH,
+            "occurrence_count": Field("integer", "drug_exposure_count"),
+            "gap_days": Field("integer", "gap_days"),
         },
     ),
     "DrugExposure": Domain(
-        "drug_exposure", "drug_exposure_id", "drug_concept_id", "drug_source_concept_id",
-        "drug_exposure_start_date", ("drug_exposure_end_date", ("supply",), ("start", 1)), "visit_occurrence_id", "provider_id",
+        table="drug_exposure",
+        id="drug_exposure_id",
+        concept="drug_concept_id",
+        source="drug_source_concept_id",
+        start="drug_exposure_start_date",
+        end=("drug_exposure_end_date", ("supply",), ("start", 1)),
+        visit="visit_occurrence_id",
+        provider="provider_id",
         fields={
-            **_days("drug_exposure_start_date", "drug_exposure_end_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
-            **_concepts(type="drug_type_concept_id", route="route_concept_id", dose_unit="dose_unit_concept_id"),
-            "stop_reason": Field("text", "stop_reason"), "lot_number": Field("text", "lot_number"),
-            "refills": Field("integer", "refills"), "quantity": Field("decimal", "quantity"),
+            **_days("drug_exposure_start_date", "drug_exposure_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_PROVIDER,
+            **_VISIT,
+            **_concepts(
+                type="drug_type_concept_id", route="route_concept_id", dose_unit="dose_unit_concept_id"
+            ),
+            "stop_reason": Field("text", "stop_reason"),
+            "lot_number": Field("text", "lot_number"),
+            "refills": Field("integer", "refills"),
+            "quantity": Field("decimal", "quantity"),
             "days_supply": Field("integer", "days_supply"),
             "effective_drug_dose": Field("decimal", "effective_drug_dose"),
         },
     ),
     "Measurement": Domain(
-        "measurement", "measurement_id", "measurement_concept_id", "measurement_source_concept_id",
-        "measurement_date", (("start", 1),), "visit_occurrence_id", "provider_id",
+        table="measurement",
+        id="measurement_id",
+        concept="measurement_concept_id",
+        source="measurement_source_concept_id",
+        start="measurement_date",
+        end=(("start", 1),),
+        visit="visit_occurrence_id",
+        provider="provider_id",
         fields={
-            **_days("measurement_date", "measurement_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
+            **_days("measurement_date", "measurement_date"),
+            **_AGES,
+            **_GENDER,
+            **_PROVIDER,
+            **_VISIT,
             **_concepts(
-                type="measurement_type_concept_id", operator="operator_concept_id", value_as_concept="value_as_concept_id",
+                type="measurement_type_concept_id",
+                operator="operator_concept_id",
+                value_as_concept="value_as_concept_id",
                 unit="unit_concept_id",
             ),
-            "value_as_number": Field("decimal", "value_as_number"), "range_low": Field("decimal", "range_low"),
-            "range_high": Field("decimal", "range_high"), "range_low_ratio": Field("decimal", "", derived=True),
-            "range_high_ratio": Field("decimal", "", derived=True), "abnormal": Field("integer", "", derived=True),
+            "value_as_number": Field("decimal", "value_as_number"),
+            "range_low": Field("decimal", "range_low"),
+            "range_high": Field("decimal", "range_high"),
+            "range_low_ratio": Field("decimal", "", derived=True),
+            "range_high_ratio": Field("decimal", "", derived=True),
+            "abnormal": Field("integer", "", derived=True),
         },
     ),
     "Observation": Domain(
-        "observation", "observation_id", "observation_concept_id", "observation_source_concept_id",
-        "observation_date", (("start", 1),), "visit_occurrence_id", "provider_id",
+        table="observation",
+        id="observation_id",
+        concept="observation_concept_id",
+        source="observation_source_concept_id",
+        start="observation_date",
+        end=(("start", 1),),
+        visit="visit_occurrence_id",
+        provider="provider_id",
         fields={
-            **_days("observation_date", "observation_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
+            **_days("observation_date", "observation_date"),
+            **_AGES,
+            **_GENDER,
+            **_PROVIDER,
+            **_VISIT,
             **_concepts(
-                type="observation_type_concept_id", value_as_concept="value_as_concept_id", qualifier="qualifier_concept_id",
+                type="observation_type_concept_id",
+                value_as_concept="value_as_concept_id",
+                qualifier="qualifier_concept_id",
                 unit="unit_concept_id",
             ),
-            "value_as_number": Field("decimal", "value_as_number"), "value_as_string": Field("text", "value_as_string"),
+            "value_as_number": Field("decimal", "value_as_number"),
+            "value_as_string": Field("text", "value_as_string"),
         },
     ),
     "ObservationPeriod": Domain(
-        "observation_period", "observation_period_id", "period_type_concept_id", "",
-        "observation_period_start_date", ("observation_period_end_date",),
+        table="observation_period",
+        id="observation_period_id",
+        concept="period_type_concept_id",
+        source="",
+        start="observation_period_start_date",
+        end=("observation_period_end_date",),
         fields={
-            **_days("observation_period_start_date", "observation_period_end_date"), **_AGES, **_LENGTH,
+            **_days("observation_period_start_date", "observation_period_end_date"),
+            **_AGES,
+            **_LENGTH,
             **_concepts(type="period_type_concept_id"),
         },
     ),
     "PayerPlanPeriod": Domain(
-        "payer_plan_period", "payer_plan_period_id", "payer_concept_id", "",
-        "payer_plan_period_start_date", ("payer_plan_period_end_date",),
+        table="payer_plan_period",
+        id="payer_plan_period_id",
+        concept="payer_concept_id",
+        source="",
+        start="payer_plan_period_start_date",
+        end=("payer_plan_period_end_date",),
         fields={
-            **_days("payer_plan_period_start_date", "payer_plan_period_end_date"), **_AGES, **_GENDER, **_LENGTH,
+            **_days("payer_plan_period_start_date", "payer_plan_period_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_LENGTH,
             **_concepts(
-                payer="payer_concept_id", plan="plan_concept_id", sponsor="sponsor_concept_id", stop_reason="stop_reason_concept_id",
-                payer_source="payer_source_concept_id", plan_source="plan_source_concept_id",
-                sponsor_source="sponsor_source_concept_id", stop_reason_source="stop_reason_source_concept_id",
+                payer="payer_concept_id",
+                plan="plan_concept_id",
+                sponsor="sponsor_concept_id",
+                stop_reason="stop_reason_concept_id",
+                payer_source="payer_source_concept_id",
+                plan_source="plan_source_concept_id",
+                sponsor_source="sponsor_source_concept_id",
+                stop_reason_source="stop_reason_source_concept_id",
             ),
         },
     ),
     "ProcedureOccurrence": Domain(
-        "procedure_occurrence", "procedure_occurrence_id", "procedure_concept_id", "procedure_source_concept_id",
-        "procedure_date", (("start", 1),), "visit_occurrence_id", "provider_id",
+        table="procedure_occurrence",
+        id="procedure_occurrence_id",
+        concept="procedure_concept_id",
+        source="procedure_source_concept_id",
+        start="procedure_date",
+        end=(("start", 1),),
+        visit="visit_occurrence_id",
+        provider="provider_id",
         fields={
-            **_days("procedure_date", "procedure_date"), **_AGES, **_GENDER, **_PROVIDER, **_VISIT,
-            **_concepts(type="procedure_type_concept_id", modifier="modifier_concept_id"), "quantity": Field("integer", "quantity"),
+            **_days("procedure_date", "procedure_date"),
+            **_AGES,
+            **_GENDER,
+            **_PROVIDER,
+            **_VISIT,
+            **_concepts(type="procedure_type_concept_id", modifier="modifier_concept_id"),
+            "quantity": Field("integer", "quantity"),
         },
     ),
     "Specimen": Domain(
-        "specimen", "specimen_id", "specimen_concept_id", "", "specimen_date", (("start", 1),),
+        table="specimen",
+        id="specimen_id",
+        concept="specimen_concept_id",
+        source="",
+        start="specimen_date",
+        end=(("start", 1),),
         fields={
-            **_days("specimen_date", "specimen_date"), **_AGES, **_GENDER,
+            **_days("specimen_date", "specimen_date"),
+            **_AGES,
+            **_GENDER,
             **_concepts(
-                type="specimen_type_concept_id", unit="unit_concept_id", anatomic_site="anatomic_site_concept_id",
+                type="specimen_type_concept_id",
+                unit="unit_concept_id",
+                anatomic_site="anatomic_site_concept_id",
                 disease_status="disease_status_concept_id",
             ),
-            "quantity": Field("decimal", "quantity"), "source_id": Field("text", "specimen_source_id"),
+            "quantity": Field("decimal", "quantity"),
+            "source_id": Field("text", "specimen_source_id"),
         },
     ),
     "VisitDetail": Domain(
-        "visit_detail", "visit_detail_id", "visit_detail_concept_id", "visit_detail_source_concept_id",
-        "visit_detail_start_date", ("visit_detail_end_date",), "visit_occurrence_id", "provider_id", "care_site_id",
+        table="visit_detail",
+        id="visit_detail_id",
+        concept="visit_detail_concept_id",
+        source="visit_detail_source_concept_id",
+        start="visit_detail_start_date",
+        end=("visit_detail_end_date",),
+        visit="visit_occurrence_id",
+        provider="provider_id",
+        care_site="care_site_id",
         fields={
-            **_days("visit_detail_start_date", "visit_detail_end_date"), **_AGES, **_GENDER, **_LENGTH, **_PROVIDER, **_PLACE,
+            **_days("visit_detail_start_date", "visit_detail_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_LENGTH,
+            **_PROVIDER,
+            **_PLACE,
             **_concepts(type="visit_detail_type_concept_id"),
         },
     ),
     "VisitOccurrence": Domain(
-        "visit_occurrence", "visit_occurrence_id", "visit_concept_id", "visit_source_concept_id",
-        "visit_start_date", ("visit_end_date",), "visit_occurrence_id", "provider_id", "care_site_id",
+        table="visit_occurrence",
+        id="visit_occurrence_id",
+        concept="visit_concept_id",
+        source="visit_source_concept_id",
+        start="visit_start_date",
+        end=("visit_end_date",),
+        visit="visit_occurrence_id",
+        provider="provider_id",
+        care_site="care_site_id",
         fields={
-            **_days("visit_start_date", "visit_end_date"), **_AGES, **_GENDER, **_LENGTH, **_PROVIDER, **_PLACE,
+            **_days("visit_start_date", "visit_end_date"),
+            **_AGES,
+            **_GENDER,
+            **_LENGTH,
+            **_PROVIDER,
+            **_PLACE,
             **_concepts(type="visit_type_concept_id"),
         },
     ),
-}  # fmt: skip
+}
 
 
 def _stored(kind: str) -> Domain:
     """A kind of event in our own store (`schemas.KINDS`), or all of them, as if it were a table."""
     fields = {
-        **_days("start", "end"), "setting": Field("integer", "setting"), "position": Field("integer", "position"),
-        "value": Field("integer", "value"), "unit": Field("text", "unit"), "care_unit": Field("text", "care_unit"),
-    }  # fmt: skip
-    return Domain(kind, "row", "concept", "", "start", ("end",), "encounter", fields=fields)
+        **_days("start", "end"),
+        "setting": Field("integer", "setting"),
+        "position": Field("integer", "position"),
+        "value": Field("integer", "value"),
+        "unit": Field("text", "unit"),
+        "care_unit": Field("text", "care_unit"),
+    }
+    return Domain(
+        table=kind,
+        id="row",
+        concept="concept",
+        source="",
+        start="start",
+        end=("end",),
+        visit="encounter",
+        fields=fields,
+    )
 
 
 STORED: Final = {kind: _stored(kind) for kind in ("event", *KINDS)}

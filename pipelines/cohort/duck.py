@@ -1,4 +1,5 @@
-"""The only door to DuckDB, locked down: it sees the frames that it is given and nothing else. DuckDB is loaded when it is first opened."""
+"""The only door to DuckDB, locked down: it sees the frames that it is given and nothing else. DuckDB is
+loaded when it is first opened."""
 
 from __future__ import annotations
 
@@ -25,11 +26,17 @@ def connect(tables: Mapping[str, Frame | pa.Table], threads: int = 1) -> Iterato
     """
     import duckdb
 
-    connection = duckdb.connect(":memory:", config={"threads": threads, "autoinstall_known_extensions": False})
+    connection = duckdb.connect(
+        ":memory:", config={"threads": threads, "autoinstall_known_extensions": False}
+    )
     try:
         for name, frame in tables.items():
             connection.register(name, frame if isinstance(frame, pa.Table) else _arrow(frame))
-        for setting in ("enable_external_access = false", "autoload_known_extensions = false", "lock_configuration = true"):
+        for setting in (
+            "enable_external_access = false",
+            "autoload_known_extensions = false",
+            "lock_configuration = true",
+        ):
             connection.execute(f"SET {setting}")
         yield connection
     finally:
@@ -40,15 +47,20 @@ def _arrow(frame: Frame) -> pa.Table:
     columns: dict[str, Any] = {}
     for name, column in frame.items():
         if isinstance(column, Category):
-            index = pa.array(column.index, mask=column.index < 0)
-            columns[name] = pa.DictionaryArray.from_arrays(index, pa.array(column.labels, pa.string())).cast(pa.string())
+            index = pa.array(column.places, mask=column.places < 0)
+            columns[name] = pa.DictionaryArray.from_arrays(index, pa.array(column.labels, pa.string())).cast(
+                pa.string()
+            )
         else:
             columns[name] = pa.array(column)
     return pa.table(columns)
 
 
-def columns(connection: Connection, sql: str, parameters: Mapping[str, object] | None = None) -> dict[str, np.ndarray]:
-    """The columns that a query gives."""
+def columns(
+    connection: Connection, sql: str, parameters: Mapping[str, object] | None = None
+) -> dict[str, np.ndarray]:
+    """The columns that a query gives, (rows,) each, in DuckDB's dtypes: int64 for BIGINT, bool for BOOLEAN
+    and so on; masked where a column holds NULL."""
     return connection.execute(sql, parameters).fetchnumpy()
 
 
@@ -60,6 +72,8 @@ def execute(connection: Connection, sql: str) -> None:
 def columns_of_tables(connection: Connection) -> dict[str, frozenset[str]]:
     """Columns of each table that the connection sees."""
     found: dict[str, set[str]] = {}
-    for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal").fetchall():
+    for table, column in connection.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall():
         found.setdefault(table, set()).add(column)
     return {table: frozenset(names) for table, names in found.items()}

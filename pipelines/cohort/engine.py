@@ -1,4 +1,5 @@
-"""The cohort engine: a definition's entry events, conditions, rules, exits and eras, for a whole data set or a shard."""
+"""The cohort engine: a definition's entry events, conditions, rules, exits and eras, for a whole data set or
+a shard."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from kernels.eras import merge_eras, spaced
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.exits import last_days
 from pipelines.cohort.groups import Evaluator
-from pipelines.cohort.index import Index, observed
+from pipelines.cohort.index_events import IndexEvents, observed
 from pipelines.cohort.query import Cohort, Limit
 from pipelines.cohort.results import Results
 from pipelines.cohort.source import Events, Source
@@ -30,12 +31,24 @@ def run(cohort: Cohort, source: Source) -> Results:
     person, start, end, lost = _windowed(cohort, person, start, end)
     ever = np.diff(source.periods.offsets) > 0
     attrition = (
-        _persons(*(events.person[ever[events.person]] for events in found)), _persons(entries.person),
+        _persons(*(events.person[ever[events.person]] for events in found)),
+        _persons(entries.person),
         *([_persons(qualified.person)] if cohort.additional is not None else []),
-        *(_persons(qualified.person[masks & (1 << met) - 1 == (1 << met) - 1]) for met in range(1, len(cohort.rules) + 1)),
-    )  # fmt: skip
+        *(
+            _persons(qualified.person[masks & (1 << met) - 1 == (1 << met) - 1])
+            for met in range(1, len(cohort.rules) + 1)
+        ),
+    )
     rules = len(cohort.rules)
-    return Results(source.persons[person], start, end, _statistics(qualified, masks, rules), lost, rules, attrition)
+    return Results(
+        person=source.persons[person],
+        start=start,
+        end=end,
+        masks=_statistics(qualified, masks, rules),
+        lost=lost,
+        rules=rules,
+        attrition=attrition,
+    )
 
 
 def _persons(*columns: np.ndarray) -> int:
@@ -45,25 +58,31 @@ def _persons(*columns: np.ndarray) -> int:
     return len(_firsts(columns[0]))
 
 
-def _entries(cohort: Cohort, source: Source, found: Sequence[Events]) -> Index:
+def _entries(cohort: Cohort, source: Source, found: Sequence[Events]) -> IndexEvents:
     """Entry events by (person, order): the order in which they count, which is what `key` holds."""
-    entries = Index.together([observed(events, source)[0] for events in found])
-    enough = (entries.start - entries.period_start >= cohort.prior_days) & (entries.period_end - entries.start >= cohort.post_days)
+    entries = IndexEvents.together([observed(events, source)[0] for events in found])
+    enough = (entries.start - entries.period_start >= cohort.prior_days) & (
+        entries.period_end - entries.start >= cohort.post_days
+    )
     entries = entries.take(np.flatnonzero(enough))
     if cohort.entry_limit == "last" or not entries.events.in_order:
         day = entries.events.order.astype(np.int64)
-        entries = entries.take(np.lexsort((entries.events.id, -day if cohort.entry_limit == "last" else day, entries.person)))
+        entries = entries.take(
+            np.lexsort((entries.events.id, -day if cohort.entry_limit == "last" else day, entries.person))
+        )
     entries = entries.numbered()
     return entries if cohort.entry_limit == "all" else entries.take(_firsts(entries.person))
 
 
-def _qualified(cohort: Cohort, evaluator: Evaluator, entries: Index) -> Index:
+def _qualified(cohort: Cohort, evaluator: Evaluator, entries: IndexEvents) -> IndexEvents:
     if cohort.additional is None:
         return entries
-    return entries.take(_limited(entries, cohort.qualified_limit, evaluator.holds(cohort.additional, entries)))
+    return entries.take(
+        _limited(entries, cohort.qualified_limit, evaluator.holds(cohort.additional, entries))
+    )
 
 
-def _masks(cohort: Cohort, evaluator: Evaluator, qualified: Index) -> np.ndarray:
+def _masks(cohort: Cohort, evaluator: Evaluator, qualified: IndexEvents) -> np.ndarray:
     """int64 (n,): which inclusion rules each event meets, one bit a rule."""
     masks = np.zeros(len(qualified), np.int64)
     for number, rule in enumerate(cohort.rules):
@@ -71,8 +90,9 @@ def _masks(cohort: Cohort, evaluator: Evaluator, qualified: Index) -> np.ndarray
     return masks
 
 
-def _limited(index: Index, limit: Limit, keep: np.ndarray) -> np.ndarray:
-    """int64, ascending: positions of the kept events, or of each person's first or last of them; ties by order."""
+def _limited(index: IndexEvents, limit: Limit, keep: np.ndarray) -> np.ndarray:
+    """int64, ascending: positions of the kept events, or of each person's first or last of them; ties by
+    order."""
     places = np.flatnonzero(keep)
     if limit == "all" or len(_firsts(index.person[places])) == len(places):
         return places
@@ -81,7 +101,9 @@ def _limited(index: Index, limit: Limit, keep: np.ndarray) -> np.ndarray:
     return np.sort(order[_firsts(index.person[order])])
 
 
-def _stays(cohort: Cohort, evaluator: Evaluator, included: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _stays(
+    cohort: Cohort, evaluator: Evaluator, included: IndexEvents
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Person, first and last day of each stay, merged over `era_pad`."""
     end = last_days(cohort, evaluator, included)
     some = end != MISSING
@@ -103,8 +125,11 @@ def _windowed(
     return person[keep], start[keep], end[keep], len(np.unique(person)) - len(np.unique(person[keep]))
 
 
-def _statistics(qualified: Index, masks: np.ndarray, rules: int) -> tuple[dict[int, int], dict[int, int]]:
-    """Events by mask: all of them, and the best of each person: most rules, then the lowest rule, then the earliest."""
+def _statistics(
+    qualified: IndexEvents, masks: np.ndarray, rules: int
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Events by mask: all of them, and the best of each person: most rules, then the lowest rule, then the
+    earliest."""
     met = sum((masks >> rule & 1 for rule in range(rules)), np.zeros(len(masks), np.int64))
     lowest = np.full(len(masks), rules, np.int64)
     for rule in reversed(range(rules)):

@@ -1,4 +1,5 @@
-"""When a stay ends: with the observation period, days after its event, with an era of drug exposures, or with an event that censors."""
+"""When a stay ends: with the observation period, days after its event, with an era of drug exposures, or with
+an event that censors."""
 
 from __future__ import annotations
 
@@ -8,14 +9,14 @@ from kernels.eras import merge_eras
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.domains import DOMAINS
 from pipelines.cohort.groups import Evaluator
-from pipelines.cohort.index import Index
+from pipelines.cohort.index_events import IndexEvents
 from pipelines.cohort.query import Cohort, CustomEra, DateOffset
 from pipelines.cohort.source import Events, Source
 
 _NEVER = 2**62
 
 
-def last_days(cohort: Cohort, evaluator: Evaluator, included: Index) -> np.ndarray:
+def last_days(cohort: Cohort, evaluator: Evaluator, included: IndexEvents) -> np.ndarray:
     """int64 (n,): the earliest end of each event on or after its start, `MISSING` where there is none."""
     ends = [included.period_end]
     if isinstance(cohort.exit, DateOffset):
@@ -31,18 +32,25 @@ def last_days(cohort: Cohort, evaluator: Evaluator, included: Index) -> np.ndarr
     return np.where(earliest == _NEVER, MISSING, earliest)
 
 
-def _offset(exit: DateOffset, included: Index) -> np.ndarray:
+def _offset(exit: DateOffset, included: IndexEvents) -> np.ndarray:
     of = included.start if exit.of == "start" else included.end
     return np.where(of == MISSING, MISSING, np.minimum(of + exit.days, included.period_end))
 
 
-def _era_ends(exit: CustomEra, evaluator: Evaluator, included: Index) -> np.ndarray:
+def _era_ends(exit: CustomEra, evaluator: Evaluator, included: IndexEvents) -> np.ndarray:
     """The end of the era of exposures that each event's start lies in."""
     person, start, end = _eras(exit, evaluator)
     out = np.full(len(included), MISSING, np.int64)
     # An event lies in the last era that begins on or before it, if in any.
     width = np.int64(2**40)
-    place = np.searchsorted(person.astype(np.int64) * width + start, included.person.astype(np.int64) * width + included.start, "right") - 1
+    place = (
+        np.searchsorted(
+            person.astype(np.int64) * width + start,
+            included.person.astype(np.int64) * width + included.start,
+            "right",
+        )
+        - 1
+    )
     held = place >= 0
     held[held] &= (person[place[held]] == included.person[held]) & (end[place[held]] >= included.start[held])
     out[held] = end[place[held]]
@@ -50,8 +58,12 @@ def _era_ends(exit: CustomEra, evaluator: Evaluator, included: Index) -> np.ndar
 
 
 def _eras(exit: CustomEra, evaluator: Evaluator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Person, first and last day of the eras: exposures with at most gap + offset days between; the offset stays at the end."""
-    parts = [_exposures(exit, events) for events in _exposed(exit, evaluator.source, evaluator.concepts(exit.drugs))]
+    """Person, first and last day of the eras: exposures with at most gap + offset days between; the offset
+    stays at the end."""
+    parts = [
+        _exposures(exit, events)
+        for events in _exposed(exit, evaluator.source, evaluator.concepts(exit.drugs))
+    ]
     person, start, end = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((end, start, person))
     person, start, end = merge_eras(person[order], start[order], end[order], exit.gap + exit.offset)
@@ -71,7 +83,7 @@ def _exposures(exit: CustomEra, events: Events) -> tuple[np.ndarray, np.ndarray,
     return events.person, events.start, end
 
 
-def _first_after(events: Events, included: Index, persons: int) -> np.ndarray:
+def _first_after(events: Events, included: IndexEvents, persons: int) -> np.ndarray:
     """The first start, within the observation period, of an event on or after each included one."""
     width = np.int64(2**40)
     order = np.lexsort((events.start, events.person))

@@ -1,4 +1,5 @@
-"""A definition as numbered sentences for whoever must judge it: complete, in the order in which it is applied, concept sets at the end."""
+"""A definition as numbered sentences for whoever must judge it: complete, in the order in which it is
+applied, concept sets at the end."""
 
 from __future__ import annotations
 
@@ -32,17 +33,51 @@ from pipelines.cohort.query import (
 )
 
 _NUMBERS: Final = {
-    "lt": "less than", "lte": "at most", "eq": "equal to", "!eq": "other than", "gte": "at least", "gt": "more than", "bt": "between",
+    "lt": "less than",
+    "lte": "at most",
+    "eq": "equal to",
+    "!eq": "other than",
+    "gte": "at least",
+    "gt": "more than",
+    "bt": "between",
     "!bt": "not between",
-}  # fmt: skip
-_DAYS: Final = {**_NUMBERS, "lt": "before", "lte": "on or before", "eq": "on", "!eq": "not on", "gte": "on or after", "gt": "after"}
+}
+_DAYS: Final = {
+    **_NUMBERS,
+    "lt": "before",
+    "lte": "on or before",
+    "eq": "on",
+    "!eq": "not on",
+    "gte": "on or after",
+    "gt": "after",
+}
 _TEXTS: Final = {
-    "eq": "is like", "contains": "contains", "startsWith": "starts with", "endsWith": "ends with", "!eq": "is not like",
-    "!contains": "does not contain", "!startsWith": "does not start with", "!endsWith": "does not end with",
-}  # fmt: skip
+    "eq": "is like",
+    "contains": "contains",
+    "startsWith": "starts with",
+    "endsWith": "ends with",
+    "!eq": "is not like",
+    "!contains": "does not contain",
+    "!startsWith": "does not start with",
+    "!endsWith": "does not end with",
+}
 _GROUPS: Final = {"all": "all of these hold", "any": "any of these holds"}
-_LIMITS: Final = {"all": "all of them count", "first": "the first of each person counts", "last": "the last of each person counts"}
-_ROMAN: Final = ((100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
+_LIMITS: Final = {
+    "all": "all of them count",
+    "first": "the first of each person counts",
+    "last": "the last of each person counts",
+}
+_ROMAN: Final = (
+    (100, "c"),
+    (90, "xc"),
+    (50, "l"),
+    (40, "xl"),
+    (10, "x"),
+    (9, "ix"),
+    (5, "v"),
+    (4, "iv"),
+    (1, "i"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +89,8 @@ class _Line:
 
 
 def sentences(cohort: Cohort) -> list[str]:
-    """The definition, a sentence a line, numbered 1, 1.a, 1.a.i, 1.a.i.1 and so on, each level indented by two blanks."""
+    """The definition, a sentence a line, numbered 1, 1.a, 1.a.i, 1.a.i.1 and so on, each level indented by
+    two blanks."""
     return list(_numbered(_Explainer(cohort).lines(), ()))
 
 
@@ -93,7 +129,12 @@ class _Explainer:
         """Every part of the definition, in the order in which it is applied."""
         cohort = self._cohort
         lines = [_Line(f"Definition “{cohort.title}”.")] if cohort.title else []
-        lines.append(_Line("People enter with any of these events:", tuple(self._criterion(each) for each in cohort.entry)))
+        lines.append(
+            _Line(
+                "People enter with any of these events:",
+                tuple(self._criterion(each) for each in cohort.entry),
+            )
+        )
         lines.append(_Line(self._observed()))
         if cohort.additional is not None:
             lines.append(self._group(cohort.additional, "Conditions on an entry event: "))
@@ -102,32 +143,50 @@ class _Explainer:
             about = f" ({rule.description})" if rule.description else ""
             lines.append(self._group(rule.group, f"Inclusion rule {number}, “{rule.name}”{about}: "))
         lines.append(
-            _Line(f"Of the events that meet {'every inclusion rule' if cohort.rules else 'all of this'}, {_LIMITS[cohort.limit]}.")
+            _Line(
+                f"Of the events that meet {'every inclusion rule' if cohort.rules else 'all of this'}, "
+                f"{_LIMITS[cohort.limit]}."
+            )
         )
         if cohort.spacing:
-            lines.append(_Line(f"Of these, an event counts if it begins {_days(cohort.spacing)} or more after the last one that counted."))
+            lines.append(
+                _Line(
+                    f"Of these, an event counts if it begins {_days(cohort.spacing)} or more after the last "
+                    "one that counted."
+                )
+            )
         lines += [_Line(self._exit()), *self._censoring(), *self._eras()]
         if cohort.sets:
-            lines.append(_Line("Concept sets:", tuple(self._set(id, each) for id, each in cohort.sets.items())))
+            lines.append(
+                _Line("Concept sets:", tuple(self._set(id, each) for id, each in cohort.sets.items()))
+            )
         return lines
 
     def _observed(self) -> str:
         cohort = self._cohort
         return (
-            f"The event lies in an observation period that began {_days(cohort.prior_days)} or more before it and ends "
+            f"The event lies in an observation period that began {_days(cohort.prior_days)} or more before "
+            "it and ends "
             f"{_days(cohort.post_days)} or more after it; of such events, {_LIMITS[cohort.entry_limit]}."
         )
 
     def _exit(self) -> str:
         exit = self._cohort.exit
         if isinstance(exit, DateOffset):
-            return f"The cohort ends {_away(exit.days, f'the {exit.of} of the event')}, and with its observation period at the latest."
+            return (
+                f"The cohort ends {_away(exit.days, f'the {exit.of} of the event')}, and with its "
+                "observation period at the latest."
+            )
         if not isinstance(exit, CustomEra):
             return "The cohort ends with the observation period."
-        lasting = "" if exit.days_supply is None else f", each lasting {_days(exit.days_supply)} whatever it says"
+        lasting = (
+            "" if exit.days_supply is None else f", each lasting {_days(exit.days_supply)} whatever it says"
+        )
         return (
-            f"The cohort ends with the observation period, or earlier with the era that the event lies in: events of {_words(exit.domain)} "
-            f"whose concept or source concept is in {self._named(exit.drugs)}{lasting}, with at most {_days(exit.gap)} between them, "
+            "The cohort ends with the observation period, or earlier with the era that the event lies in: "
+            f"events of {_words(exit.domain)} "
+            f"whose concept or source concept is in {self._named(exit.drugs)}{lasting}, with at most "
+            f"{_days(exit.gap)} between them, "
             f"and {_days(exit.offset)} more at the end."
         )
 
@@ -136,19 +195,28 @@ class _Explainer:
         if not criteria:
             return []
         return [
-            _Line("It ends earlier at the start of any of these events, on its first day or later:", tuple(map(self._criterion, criteria)))
+            _Line(
+                "It ends earlier at the start of any of these events, on its first day or later:",
+                tuple(map(self._criterion, criteria)),
+            )
         ]
 
     def _eras(self) -> list[_Line]:
         lines = [
-            _Line(f"Stays of a person with at most {_days(self._cohort.era_pad)} from the end of one to the start of the next are one.")
+            _Line(
+                f"Stays of a person with at most {_days(self._cohort.era_pad)} from the end of one to the "
+                "start of the next are one."
+            )
         ]
         first, last = self._cohort.censor_window
         if first is not None or last is not None:
             begins = f" before {_day(first)}" if first is not None else ""
             ends = f" after {_day(last)}" if last is not None else ""
             lines.append(
-                _Line(f"Days{begins}{' or' if begins and ends else ''}{ends} are cut off, and stays without any other day left out.")
+                _Line(
+                    f"Days{begins}{' or' if begins and ends else ''}{ends} are cut off, and stays without "
+                    "any other day left out."
+                )
             )
         return lines
 
@@ -161,11 +229,16 @@ class _Explainer:
     def _criterion(self, asked: Criterion, before: str = "", after: str = "") -> _Line:
         """`before`, `after`: words around those for the events."""
         parts = [f"{_words(asked.domain)}{self._of(asked)}"]
-        parts += [f"narrowed to those where {self._filters(asked.narrowed, asked.domain)}"] if asked.narrowed else []
+        parts += (
+            [f"narrowed to those where {self._filters(asked.narrowed, asked.domain)}"]
+            if asked.narrowed
+            else []
+        )
         parts += [_nth(asked.nth)] if asked.nth else []
         if asked.start or asked.end:
             parts.append(
-                f"taken to start {_shift(asked.start, 'start')} and to end {_shift(asked.end, 'end')}, and not to end before it starts"
+                f"taken to start {_shift(asked.start, 'start')} and to end {_shift(asked.end, 'end')}, and "
+                "not to end before it starts"
             )
         parts += [f"where {self._filters(asked.filters, asked.domain)}"] if asked.filters else []
         for side, day in zip(("first", "last"), asked.period, strict=True):
@@ -173,11 +246,17 @@ class _Explainer:
         whole = f"{before}{', '.join(parts)}{after}"
         if asked.group is None:
             return _Line(f"{whole}.")
-        return self._group(asked.group, f"{whole}; such an event counts if it lies in an observation period and ")
+        return self._group(
+            asked.group, f"{whole}; such an event counts if it lies in an observation period and "
+        )
 
     def _of(self, asked: Criterion) -> str:
         of = [] if asked.concepts is None else [f" whose concept is in {self._named(asked.concepts)}"]
-        of += [] if asked.source_concepts is None else [f" whose source concept is in {self._named(asked.source_concepts)}"]
+        of += (
+            []
+            if asked.source_concepts is None
+            else [f" whose source concept is in {self._named(asked.source_concepts)}"]
+        )
         return " and".join(of) or " of any concept"
 
     def _group(self, group: Group, before: str) -> _Line:
@@ -186,14 +265,20 @@ class _Explainer:
         under += [self._group(each, "") for each in group.groups]
         if not under:
             return _Line(f"{before}nothing is asked.")
-        how = _GROUPS.get(group.kind, f"{group.kind.replace('_', ' ')} {group.count} of these {'hold' if group.count != 1 else 'holds'}")
+        how = _GROUPS.get(
+            group.kind,
+            f"{group.kind.replace('_', ' ')} {group.count} of these "
+            f"{'hold' if group.count != 1 else 'holds'}",
+        )
         return _Line(f"{before}{how}:", tuple(under))
 
     def _correlated(self, asked: Correlated) -> _Line:
         after = f", {_window(asked.start, asked.any_period)}"
         after += f" and {_window(asked.end, asked.any_period)}" if asked.end else ""
         after += ", in the same visit" if asked.same_visit else ""
-        after += ", in whatever observation period" if asked.any_period else ", in the same observation period"
+        after += (
+            ", in whatever observation period" if asked.any_period else ", in the same observation period"
+        )
         return self._criterion(asked.criterion, f"{_occurrence(asked.occurrence)} ", after)
 
     def _filters(self, filters: tuple[Filter, ...], domain: str = "") -> str:
@@ -208,7 +293,10 @@ class _Explainer:
         if isinstance(asked, Among):
             if asked.set is not None:
                 return f"{field} is {'not in' if asked.excluded else 'in'} {self._named(asked.set)}"
-            return f"{field} is {'none' if asked.excluded else 'one'} of {', '.join(map(str, sorted(asked.concepts)))}"
+            return (
+                f"{field} is {'none' if asked.excluded else 'one'} of "
+                f"{', '.join(map(str, sorted(asked.concepts)))}"
+            )
         return f"{field} is {_range(asked, domain)}"
 
     def _set(self, id: SetId, concepts: ConceptSet) -> _Line:
@@ -251,7 +339,9 @@ def _shift(shift: Shift | None, side: str) -> str:
 def _range(asked: Range, domain: str) -> str:
     fields = DOMAINS[domain].fields if domain else DEMOGRAPHIC
     day = asked.field in fields and fields[asked.field].kind == "day"
-    low, high = (None if each is None else _day(each) if day else _number(each) for each in (asked.value, asked.extent))
+    low, high = (
+        None if each is None else _day(each) if day else _number(each) for each in (asked.value, asked.extent)
+    )
     return f"{(_DAYS if day else _NUMBERS)[asked.op]} {low}{f' and {high}' if high is not None else ''}"
 
 
@@ -285,5 +375,9 @@ def _edge(edge: Edge, window: Window, any_period: bool) -> str:
 
 
 def _item(item: Item) -> str:
-    asked = [name for name, yes in (("with descendants", item.descendants), ("with what maps to it", item.mapped)) if yes]
+    asked = [
+        name
+        for name, yes in (("with descendants", item.descendants), ("with what maps to it", item.mapped))
+        if yes
+    ]
     return f"{'not ' if item.excluded else ''}{item.concept}{' ' + ' and '.join(asked) if asked else ''}"

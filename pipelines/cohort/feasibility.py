@@ -1,9 +1,11 @@
-"""How many would be in a cohort, said so that no question, asked again or slightly changed, tells of one person.
+"""How many would be in a cohort, said so that no question, asked again or slightly changed, tells of one
+person.
 
-Noise of the two-sided geometric distribution (Ghosh, Roughgarden and Sundararajan 2012) is added to every step's count before anything is
-decided: rounding, what is too small to say and which steps are told together follow from the noisy counts alone, so that no threshold on a
-true count can be felt for. The noise is drawn by a keyed hash of the question and the snapshot: the same question gets the same answer,
-and its average over askings is no better than one of them.
+Noise of the two-sided geometric distribution (Ghosh, Roughgarden and Sundararajan 2012) is added to every
+step's count before anything is decided: rounding, what is too small to say and which steps are told together
+follow from the noisy counts alone, so that no threshold on a true count can be felt for. The noise is drawn
+by a keyed hash of the question and the snapshot: the same question gets the same answer, and its average over
+askings is no better than one of them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from pipelines.study.definition import Definition
 
 @dataclass(frozen=True)
 class Told:
-    """Steps told as one, and how many persons are left after them, rounded; None for fewer than the least that is said."""
+    """Steps told as one, and how many persons are left after them, rounded; None for fewer than the least
+    that is said."""
 
     steps: tuple[str, ...]
     persons: int | None
@@ -42,11 +45,16 @@ def counted(snapshot: Snapshot, sources: tuple[str, ...], definition: Definition
 def told(attrition: Counts, question: str, key: bytes, rule: Feasibility) -> tuple[Told, ...]:
     """What may be said of an attrition.
 
-    `key`: of the site, known to nobody who asks. From the last step backwards, a step after which not clearly more persons are left than
-    after the one below it is told together with that one.
+    `key`: of the site, known to nobody who asks. From the last step backwards, a step after which not clearly
+    more persons are left than after the one below it is told together with that one.
     """
-    noisy = [(step, count + noise(key, question, place, rule.scale)) for place, (step, count) in enumerate(attrition)]
-    return tuple(Told(steps, _rounded(count, rule)) for steps, count in reversed(list(_joined(noisy, rule.step))))
+    noisy = [
+        (step, count + noise(key, question, place, rule.scale))
+        for place, (step, count) in enumerate(attrition)
+    ]
+    return tuple(
+        Told(steps, _rounded(count, rule)) for steps, count in reversed(list(_joined(noisy, rule.step)))
+    )
 
 
 def _joined(noisy: Sequence[tuple[str, int]], apart: int) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -71,7 +79,8 @@ def _rounded(count: int, rule: Feasibility) -> int | None:
 
 
 def noise(key: bytes, question: str, place: int, scale: float) -> int:
-    """A whole number from the two-sided geometric distribution: odds fall by e for each `scale`. `place`: which count of the question."""
+    """A whole number from the two-sided geometric distribution: odds fall by e for each `scale`. `place`:
+    which count of the question."""
     drawn = hashlib.blake2b(f"{question} {place}".encode(), digest_size=16, key=key).digest()
     first, second = (_geometric(int.from_bytes(half, "little"), scale) for half in (drawn[:8], drawn[8:]))
     return first - second

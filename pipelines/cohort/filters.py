@@ -15,7 +15,9 @@ from pipelines.cohort.source import Events, Source
 Concepts = Callable[[SetId], np.ndarray]  # int64, ascending: what a concept set of the definition holds
 
 
-def kept(filters: tuple[Filter, ...], domain: str, events: Events, source: Source, concepts: Concepts) -> np.ndarray:
+def kept(
+    filters: tuple[Filter, ...], domain: str, events: Events, source: Source, concepts: Concepts
+) -> np.ndarray:
     """bool (n,): events that every filter keeps."""
     keep = np.ones(len(events), bool)
     for each in filters:
@@ -25,8 +27,8 @@ def kept(filters: tuple[Filter, ...], domain: str, events: Events, source: Sourc
 
 
 def _asks_nothing(asked: Filter, domain: str, concepts: Concepts) -> bool:
-    """Not to be in a set without concepts holds of every event, even of an unknown value, unless the value stands in a row of another table
-    that has to be there."""
+    """Not to be in a set without concepts holds of every event, even of an unknown value, unless the value
+    stands in a row of another table that has to be there."""
     if not isinstance(asked, Among) or not asked.excluded or asked.set is None or len(concepts(asked.set)):
         return False
     about = DOMAINS[domain].fields.get(asked.field)
@@ -44,7 +46,9 @@ def value_of(field: str, domain: str, events: Events, source: Source) -> Values:
     if field == "person":
         return events.person.astype(np.int64)
     if field in ("age_at_start", "age_at_end"):
-        return ages(events.start if field == "age_at_start" else events.end, source.birth_years(events.person))
+        return ages(
+            events.start if field == "age_at_start" else events.end, source.birth_years(events.person)
+        )
     if field == "length":
         return np.where(events.end == MISSING, MISSING, events.end - events.start)
     if field in ("range_low_ratio", "range_high_ratio"):
@@ -58,7 +62,8 @@ def value_of(field: str, domain: str, events: Events, source: Source) -> Values:
 
 
 def ages(day: np.ndarray, birth_year: np.ndarray) -> np.ndarray:
-    """int64: calendar years from the year of birth to that of the day."""
+    """int64 (n,): calendar years from the year of birth to that of the day, `MISSING` if either is unknown.
+    `day`: integers (n,), days since 1970-01-01; `birth_year`: int64 (n,)."""
     known = (day != MISSING) & (birth_year != MISSING)
     year = np.where(known, day, 0).astype("M8[D]").astype("M8[Y]").astype(np.int64) + 1970
     return np.where(known, year - birth_year, MISSING)
@@ -69,13 +74,16 @@ _ABNORMAL = (4155142, 4155143)  # the answers "abnormally low" and "abnormally h
 
 def _abnormal(domain: str, events: Events, source: Source) -> np.ndarray:
     """int64: 1 for a value outside its range, or said to be abnormal."""
-    value, low, high = (source.values(domain, name, events) for name in ("value_as_number", "range_low", "range_high"))
+    value, low, high = (
+        source.values(domain, name, events) for name in ("value_as_number", "range_low", "range_high")
+    )
     said = np.isin(source.values(domain, "value_as_concept", events), _ABNORMAL)  # type: ignore[arg-type]
     return ((value < low) | (value > high) | said).astype(np.int64)  # type: ignore[operator]
 
 
 def holds(asked: Filter, values: Values, concepts: Concepts) -> np.ndarray:
-    """bool (n,): is the value known, and does the filter hold of it?"""
+    """bool (n,): is the value known, and does the filter hold of it? Raises TypeError for a filter of numbers
+    on texts."""
     if isinstance(asked, Text):
         return _text_holds(asked, values)
     if isinstance(asked, Exactly):
@@ -118,7 +126,11 @@ def _text_holds(asked: Text, values: Values) -> np.ndarray:
     if not isinstance(values, Texts):
         raise TypeError(f"{asked.field} holds no texts")
     op = asked.op.removeprefix("!")
-    text = f"{'%' if op in ('contains', 'endsWith') else ''}{asked.text}{'%' if op in ('contains', 'startsWith') else ''}"
+    before = "%" if op in ("contains", "endsWith") else ""
+    after = "%" if op in ("contains", "startsWith") else ""
+    text = f"{before}{asked.text}{after}"
     like = re.compile("".join({"%": ".*", "_": "."}.get(sign, re.escape(sign)) for sign in text), re.DOTALL)
-    fits = np.array([bool(like.fullmatch(label)) != asked.op.startswith("!") for label in values.labels] + [False])
+    fits = np.array(
+        [bool(like.fullmatch(label)) != asked.op.startswith("!") for label in values.labels] + [False]
+    )
     return fits[values.codes]

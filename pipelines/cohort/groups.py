@@ -9,11 +9,22 @@ import numpy as np
 
 from kernels.ages import completed_years
 from kernels.postings import row_starts
-from kernels.windows import count_correlated, list_correlated
+from kernels.windows import Between, Visits, count_correlated, list_correlated
 from pipelines.cohort.columns import MISSING, Texts, Values
 from pipelines.cohort.filters import ages, holds, kept, value_of
-from pipelines.cohort.index import Index, observed
-from pipelines.cohort.query import ConceptSet, Correlated, Criterion, Demographic, Edge, Group, Occurrence, SetId, Shift, Window
+from pipelines.cohort.index_events import IndexEvents, observed
+from pipelines.cohort.query import (
+    ConceptSet,
+    Correlated,
+    Criterion,
+    Demographic,
+    Edge,
+    Group,
+    Occurrence,
+    SetId,
+    Shift,
+    Window,
+)
 from pipelines.cohort.source import Events, Source
 
 _FAR = 2**62  # beyond every day, and above MISSING when negated
@@ -27,7 +38,7 @@ class Evaluator:
         self._found: dict[Criterion, Events] = {}
 
     def concepts(self, set: SetId) -> np.ndarray:
-        """int64, ascending: what a concept set holds; nothing where the definition has no such set."""
+        """int64 (n,), ascending: what a concept set holds; nothing where the definition has no such set."""
         return self.source.concepts(self._sets[set]) if set in self._sets else np.empty(0, np.int64)
 
     def events(self, criterion: Criterion) -> Events:
@@ -38,14 +49,20 @@ class Evaluator:
 
     def _events(self, criterion: Criterion) -> Events:
         source, sets = self.source, (criterion.concepts, criterion.source_concepts)
-        found = source.events(criterion.domain, *(None if each is None else self.concepts(each) for each in sets))
+        found = source.events(
+            criterion.domain, *(None if each is None else self.concepts(each) for each in sets)
+        )
         if criterion.narrowed:
-            found = found.take(np.flatnonzero(kept(criterion.narrowed, criterion.domain, found, source, self.concepts)))
+            found = found.take(
+                np.flatnonzero(kept(criterion.narrowed, criterion.domain, found, source, self.concepts))
+            )
         if criterion.nth:
             found = found.take(_nth(found.person, criterion.nth))
         found = _shifted(found, criterion.start, criterion.end)
         if criterion.filters:
-            found = found.take(np.flatnonzero(kept(criterion.filters, criterion.domain, found, source, self.concepts)))
+            found = found.take(
+                np.flatnonzero(kept(criterion.filters, criterion.domain, found, source, self.concepts))
+            )
         found = _given(found, *criterion.period)
         if criterion.group is not None:
             found = self._fulfilling(found, criterion.group)
@@ -58,7 +75,7 @@ class Evaluator:
         good = self.holds(group, index)
         return events.take(np.unique(event[good]))
 
-    def holds(self, group: Group, index: Index) -> np.ndarray:
+    def holds(self, group: Group, index: IndexEvents) -> np.ndarray:
         """bool (n,): of which index events the group holds."""
         if not len(group):
             return np.ones(len(index), bool)
@@ -80,7 +97,7 @@ class Evaluator:
                 return passed >= group.count if group.count == 0 else (passed >= group.count) & (passed > 0)
         return passed <= group.count
 
-    def _correlated(self, asked: Correlated, index: Index, copies: _Copies) -> np.ndarray:
+    def _correlated(self, asked: Correlated, index: IndexEvents, copies: _Copies) -> np.ndarray:
         events = self.events(asked.criterion)
         none = np.empty(0, np.int64)
         first, last = _bounds(asked.start, index, asked.any_period)
@@ -89,26 +106,32 @@ class Evaluator:
             windows.append((*_bounds(asked.end, index, asked.any_period), _point(asked.end, events)))
         if not asked.any_period:
             windows.append((index.period_start, index.period_end, events.start))
-        (a, b, point), *more = _joined(windows)  # a start and an end: two at most
+        window, *more = (Between(*each) for each in _joined(windows))  # a start and an end: two at most
+        second = more[0] if more else Between(none, none, none)
+        visits = Visits(index.visit, events.visit) if asked.same_visit else Visits(none, none)
         offsets = row_starts(events.person, len(self.source.persons))
-        visits: tuple[np.ndarray, np.ndarray] = (index.visit, events.visit) if asked.same_visit else (none, none)
-        c, d, second = more[0] if more else (none, none, none)
-        around = (index.person, offsets, a, b, point, c, d, second, *visits, point is events.start and events.in_order)
+        in_order = window.point is events.start and events.in_order
+        around = (index.person, offsets, window, second, visits, in_order)
         counts = count_correlated(*around)
         if asked.occurrence.distinct is not None:
             counts = self._distinct(asked, events, list_correlated(*around, int(counts.sum())), copies)
             return _passes(asked.occurrence, counts[copies.of], copies)
         return _passes(asked.occurrence, copies.summed(counts), copies)
 
-    def _distinct(self, asked: Correlated, events: Events, pairs: tuple[np.ndarray, np.ndarray], copies: _Copies) -> np.ndarray:
-        """int64: how many different known values the paired events have, by first copy of each index event."""
+    def _distinct(
+        self, asked: Correlated, events: Events, pairs: tuple[np.ndarray, np.ndarray], copies: _Copies
+    ) -> np.ndarray:
+        """How many different known values the paired events have, by first copy of each index event: int64
+        (index events,)."""
         left, right = pairs
-        values = _coded(value_of(str(asked.occurrence.distinct), asked.criterion.domain, events.take(right), self.source))
+        values = _coded(
+            value_of(str(asked.occurrence.distinct), asked.criterion.domain, events.take(right), self.source)
+        )
         left, values = copies.of[left][values >= 0], values[values >= 0]
         both = np.unique(np.stack([left, values]), axis=1) if len(left) else np.empty((2, 0), np.int64)
         return np.bincount(both[0], minlength=len(copies.of))
 
-    def _demographic(self, asked: Demographic, index: Index) -> np.ndarray:
+    def _demographic(self, asked: Demographic, index: IndexEvents) -> np.ndarray:
         keep = np.ones(len(index), bool)
         for each in asked.filters:
             if each.field in ("start_date", "end_date"):
@@ -122,7 +145,7 @@ class Evaluator:
             keep &= holds(each, values, self.concepts)
         return keep
 
-    def _completed_age(self, index: Index) -> np.ndarray:
+    def _completed_age(self, index: IndexEvents) -> np.ndarray:
         birth = self.source.birth_days(index.person)
         known = birth != MISSING
         return np.where(known, completed_years(np.where(known, birth, 0), index.start), MISSING)
@@ -130,7 +153,8 @@ class Evaluator:
 
 @dataclass(frozen=True)
 class _Copies:
-    """Copies of one event. `of`: int64 (n,), the first copy of each; `count`: int64 (n,), how many there are."""
+    """Copies of one event. `of`: int64 (n,), the first copy of each; `count`: int64 (n,), how many there
+    are."""
 
     of: np.ndarray
     count: np.ndarray
@@ -138,10 +162,14 @@ class _Copies:
 
     def summed(self, counts: np.ndarray) -> np.ndarray:
         """Counts of all copies together."""
-        return counts if self.single else np.bincount(self.of, weights=counts, minlength=len(counts)).astype(np.int64)[self.of]
+        return (
+            counts
+            if self.single
+            else np.bincount(self.of, weights=counts, minlength=len(counts)).astype(np.int64)[self.of]
+        )
 
 
-def _copies(index: Index) -> _Copies:
+def _copies(index: IndexEvents) -> _Copies:
     if (index.key[1:] > index.key[:-1]).all():
         return _Copies(np.arange(len(index)), np.ones(len(index), np.int64), single=True)
     keys, first, of, count = np.unique(index.key, return_index=True, return_inverse=True, return_counts=True)
@@ -159,7 +187,9 @@ def _passes(occurrence: Occurrence, counts: np.ndarray, copies: _Copies) -> np.n
     return counts >= occurrence.count
 
 
-def _joined(windows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _joined(
+    windows: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Windows on the same day of the event as one."""
     joined: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for first, last, point in windows:
@@ -176,12 +206,12 @@ def _point(window: Window, events: Events) -> np.ndarray:
     return events.start if window.event == "start" else events.end
 
 
-def _bounds(window: Window, index: Index, any_period: bool) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(window: Window, index: IndexEvents, any_period: bool) -> tuple[np.ndarray, np.ndarray]:
     of = index.start if window.index == "start" else index.end
     return _edge(window.first, of, index, any_period, _FAR), _edge(window.last, of, index, any_period, -_FAR)
 
 
-def _edge(edge: Edge, of: np.ndarray, index: Index, any_period: bool, never: int) -> np.ndarray:
+def _edge(edge: Edge, of: np.ndarray, index: IndexEvents, any_period: bool, never: int) -> np.ndarray:
     """int64 (n,): the day of an edge; `never`, which nothing reaches, where the index's day is unknown."""
     if edge.days is not None:
         return np.where(of == MISSING, never, of + edge.days)
@@ -191,7 +221,8 @@ def _edge(edge: Edge, of: np.ndarray, index: Index, any_period: bool, never: int
 
 
 def _nth(person: np.ndarray, nth: int) -> np.ndarray:
-    """int64: positions of the nth row of each person, or, if negative, of the nth from the last. `person`: ascending."""
+    """int64: positions of the nth row of each person, or, if negative, of the nth from the last. `person`:
+    ascending."""
     begins = np.flatnonzero(np.append(True, person[1:] != person[:-1])[: len(person)])
     ends = np.append(begins[1:], len(person))[: len(begins)]
     places = begins + nth - 1 if nth > 0 else ends + nth

@@ -1,4 +1,5 @@
-"""JSON read with its place kept: every complaint names the file, the path within it, the reason and what to do next."""
+"""JSON read with its place kept: every complaint names the file, the path within it, the reason and what to
+do next."""
 
 from __future__ import annotations
 
@@ -33,14 +34,19 @@ class Node:
         return Node(self.where, f"{self.path}.{key}" if self.path else key, value)
 
     def members(self, known: Iterable[str], descriptive: Iterable[str] = ()) -> dict[str, Node]:
-        """Members of an object that are not null, by name; any not `known` is refused, unless it describes only."""
+        """Members of an object that are not null, by name; any not `known` is refused, unless it describes
+        only."""
         if not isinstance(self.value, dict):
             self.refuse(f"is {_kind(self.value)}", "give an object, {…}")
         known, skipped = set(known), set(descriptive)
         for key in self.value:
             if key not in known and key not in skipped:
                 self.at(key, None).refuse("is not known here", "remove it, or write it as circe-be 1.11 does")
-        return {key: self.at(key, value) for key, value in self.value.items() if key in known and value is not None}
+        return {
+            key: self.at(key, value)
+            for key, value in self.value.items()
+            if key in known and value is not None
+        }
 
     def elements(self) -> Iterator[Node]:
         """Elements of a list, in order."""
@@ -107,16 +113,23 @@ class Node:
 
 
 def read(content: bytes | str, where: str) -> Node:
-    """A JSON document. SettingsError: too large, not UTF-8, not JSON, nested too deeply, or with a member given twice."""
+    """A JSON document. SettingsError: too large, not UTF-8, not JSON, nested too deeply, or with a member
+    given twice."""
     if len(content) > LARGEST:
-        raise SettingsError(where, f"is too large for a cohort definition ({len(content) >> 20} MB)", "name the definition's own file")
+        raise SettingsError(
+            where,
+            f"is too large for a cohort definition ({len(content) >> 20} MB)",
+            "name the definition's own file",
+        )
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
         return Node(where, "", json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
     except UnicodeDecodeError:
         raise SettingsError(where, "is not text in UTF-8", "export the definition again as JSON") from None
     except json.JSONDecodeError as error:
-        raise SettingsError(where, f"is not JSON: line {error.lineno}, column {error.colno}", "export the definition again") from None
+        raise SettingsError(
+            where, f"is not JSON: line {error.lineno}, column {error.colno}", "export the definition again"
+        ) from None
     except RecursionError:
         raise SettingsError(where, "is nested too deeply", "simplify the definition") from None
     except ValueError as error:

@@ -1,4 +1,5 @@
-"""A shard's cohort by DuckDB: the shard as tables of the shape that `sql` asks, so that one plain query answers for both."""
+"""A shard's cohort by DuckDB: the shard as tables of the shape that `sql` asks, so that one plain query
+answers for both."""
 
 from __future__ import annotations
 
@@ -26,23 +27,35 @@ def run(cohort: Cohort, source: ShardSource) -> Results:
 def _tables(source: ShardSource, domains: frozenset[str]) -> dict[str, Frame]:
     periods = source.periods
     person = source.persons
-    gender = np.select([source.of_persons("sex", np.arange(len(person))) == sex for sex in _GENDER], list(_GENDER.values()), 0)
+    gender = np.select(
+        [source.of_persons("sex", np.arange(len(person))) == sex for sex in _GENDER],
+        list(_GENDER.values()),
+        0,
+    )
     birth_day = source.birth_days(np.arange(len(person)))
     known = birth_day != MISSING
     birth = year_month_day(np.where(known, birth_day, 0))
     labels = source.labels
     return {
         "person": {
-            "person_id": person, "gender_concept_id": gender,
-            **{f"{part}_of_birth": np.ma.array(birth[:, at], mask=~known) for at, part in enumerate(("year", "month", "day"))},
+            "person_id": person,
+            "gender_concept_id": gender,
+            **{
+                f"{part}_of_birth": np.ma.array(birth[:, at], mask=~known)
+                for at, part in enumerate(("year", "month", "day"))
+            },
         },
         "observation_period": {
             "person_id": np.repeat(person, np.diff(periods.offsets)),
-            "observation_period_start_date": periods.start.astype("M8[D]"), "observation_period_end_date": periods.end.astype("M8[D]"),
+            "observation_period_start_date": periods.start.astype("M8[D]"),
+            "observation_period_end_date": periods.end.astype("M8[D]"),
         },
-        "codes": {"concept": np.arange(len(labels)), "label": Category(labels, np.arange(len(labels), dtype=np.int32))},
+        "codes": {
+            "concept": np.arange(len(labels)),
+            "label": Category(labels, np.arange(len(labels), dtype=np.int32)),
+        },
         **{domain: _events(source, domain) for domain in domains & set(STORED)},
-    }  # fmt: skip
+    }
 
 
 def _events(source: ShardSource, domain: str) -> Frame:
@@ -54,11 +67,15 @@ def _events(source: ShardSource, domain: str) -> Frame:
     whole: Frame = {name: column[rows] for name, column in frame.items()}
     encounter, value = array(whole, "encounter"), array(whole, "value")
     return {
-        "row": rows, "person_id": source.persons[array(whole, "person")], "concept": array(whole, "concept"),
-        "start": _dates(array(whole, "start")), "end": _dates(array(whole, "end")),
-        "encounter": np.ma.array(encounter, mask=encounter == 0), "value": np.ma.array(value, mask=value == VALUE_MISSING),
+        "row": rows,
+        "person_id": source.persons[array(whole, "person")],
+        "concept": array(whole, "concept"),
+        "start": _dates(array(whole, "start")),
+        "end": _dates(array(whole, "end")),
+        "encounter": np.ma.array(encounter, mask=encounter == 0),
+        "value": np.ma.array(value, mask=value == VALUE_MISSING),
         **{name: whole[name] for name in ("setting", "position", "unit", "care_unit")},
-    }  # fmt: skip
+    }
 
 
 def _dates(day: np.ndarray) -> np.ndarray:

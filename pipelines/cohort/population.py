@@ -1,4 +1,5 @@
-"""Everybody of a snapshot, as far as matching needs them: all shards in memory at once, with matching about 330 bytes for each person."""
+"""Everybody of a snapshot, as far as matching needs them: all shards in memory at once, with matching about
+330 bytes for each person."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
+from kernels import matching
 from kernels.ages import birthdays
 from kernels.postings import row_starts
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.query import Cohort
-from pipelines.cohort.shard_source import Shard, ShardSource
+from pipelines.cohort.shard_source import ShardReader, ShardSource
 from pipelines.files.frames import Category, array
 from pipelines.files.schemas import SEX_MAN, SEX_WOMAN
 from pipelines.study.definition import Definition
@@ -24,7 +26,8 @@ _SEX = {"man": SEX_MAN, "woman": SEX_WOMAN}
 
 @dataclass(frozen=True)
 class Spans:
-    """Spans of days of each person. `offsets`: int64 (persons + 1,), into `start`, `end`: int64, both days in, and `place`: int64."""
+    """Spans of days of each person. `offsets`: int64 (persons + 1,), into `start`, `end`: int64, both days
+    in, and `place`: int64."""
 
     offsets: np.ndarray
     start: np.ndarray
@@ -32,18 +35,24 @@ class Spans:
     place: np.ndarray
 
     def of(self, rows: np.ndarray) -> Spans:
-        """Those of the persons at `rows`, in their order."""
+        """Those of the persons at `rows`, int64 (m,), in their order."""
         count = self.offsets[rows + 1] - self.offsets[rows]
         offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
         at = np.repeat(self.offsets[rows] - offsets[:-1], count) + np.arange(offsets[-1])
         return Spans(offsets, self.start[at], self.end[at], self.place[at])
+
+    def arrays(self) -> matching.Spans:
+        """As the kernel that matches takes them."""
+        return matching.Spans(offsets=self.offsets, start=self.start, end=self.end, place=self.place)
 
     @staticmethod
     def together(parts: Sequence[Spans]) -> Spans:
         """Those of several shards."""
         begins = np.cumsum([0, *(part.offsets[-1] for part in parts)])
         offsets = [part.offsets[:-1] + begin for part, begin in zip(parts, begins[:-1], strict=True)]
-        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("start", "end", "place"))
+        columns = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("start", "end", "place")
+        )
         return Spans(np.concatenate([*offsets, begins[-1:]]).astype(np.int64), *columns)
 
 
@@ -51,9 +60,10 @@ class Spans:
 class Population:
     """Persons of one shard or several, those who opted out without a period.
 
-    `person`: int64 (n,); `sex`: int8 (n,); `birth`: int64 (n,), `cdm.MISSING` if unknown. `opens`, `closes`: int64 (n,), the days between
-    which each may be a control as far as age, sex and index events go, both in. `event`: int64 (n,), the first day of an event as that of
-    the index, `FAR` if none. `homes`: with the number of the municipality as place.
+    `person`: int64 (n,); `sex`: int8 (n,); `birth`: int64 (n,), `cdm.MISSING` if unknown. `opens`, `closes`:
+    int64 (n,), the days between which each may be a control as far as age, sex and index events go, both in.
+    `event`: int64 (n,), the first day of an event as that of the index, `FAR` if none. `homes`: with the
+    number of the municipality as place.
     """
 
     person: np.ndarray
@@ -71,41 +81,56 @@ class Population:
         return np.argsort(self.person, kind="stable")
 
     def places(self, person: np.ndarray) -> np.ndarray:
-        """int64: where persons stand who are there."""
+        """int64 (m,): where those of `person`, int64 (m,), stand, who all have to be there."""
         return self.rows[np.searchsorted(self.person, person, sorter=self.rows)]
 
     @staticmethod
     def together(parts: Sequence[Population]) -> Population:
         """Those of several shards, in the order of the parts."""
         columns = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("person", "sex", "birth", "opens", "closes", "event")
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("person", "sex", "birth", "opens", "closes", "event")
         )
         spans = (Spans.together([getattr(part, name) for part in parts]) for name in ("periods", "homes"))
         return Population(*columns, *spans)  # type: ignore[arg-type]
 
 
-def evaluators(shards: Sequence[Shard], sources: tuple[str, ...] | None, cohort: Cohort) -> list[Evaluator]:
+def evaluators(
+    shards: Sequence[ShardReader], sources: tuple[str, ...] | None, cohort: Cohort
+) -> list[Evaluator]:
     """One for each shard."""
     return [Evaluator(ShardSource(shard, sources), cohort.sets) for shard in shards]
 
 
-def population(shards: Sequence[Shard], found: Sequence[Evaluator], cohort: Cohort, asked: Definition) -> Population:
+def population(
+    shards: Sequence[ShardReader], found: Sequence[Evaluator], cohort: Cohort, asked: Definition
+) -> Population:
     """Everybody of the shards. `found`: an evaluator for each."""
     municipality: dict[str, int] = {}
-    parts = [_of_shard(shard, each, cohort, asked, municipality) for shard, each in zip(shards, found, strict=True)]
+    parts = [
+        _of_shard(shard, each, cohort, asked, municipality) for shard, each in zip(shards, found, strict=True)
+    ]
     return Population.together(parts)
 
 
-def _of_shard(shard: Shard, evaluator: Evaluator, cohort: Cohort, asked: Definition, municipality: dict[str, int]) -> Population:
+def _of_shard(
+    shard: ShardReader, evaluator: Evaluator, cohort: Cohort, asked: Definition, municipality: dict[str, int]
+) -> Population:
     source, count = evaluator.source, len(evaluator.source.persons)
     sex, birth = array(shard.read("persons", ("sex",)), "sex"), source.birth_days(np.arange(count))
     event = _first_events(evaluator, cohort, count)
     opens, closes = _risk(asked, sex, birth, event)
     periods = source.periods
     return Population(
-        source.persons, sex, birth, opens, closes, event,
-        Spans(periods.offsets, periods.start, periods.end, np.zeros(len(periods.start), np.int64)), _homes(shard, count, municipality),
-    )  # fmt: skip
+        person=source.persons,
+        sex=sex,
+        birth=birth,
+        opens=opens,
+        closes=closes,
+        event=event,
+        periods=Spans(periods.offsets, periods.start, periods.end, np.zeros(len(periods.start), np.int64)),
+        homes=_homes(shard, count, municipality),
+    )
 
 
 def _first_events(evaluator: Evaluator, cohort: Cohort, count: int) -> np.ndarray:
@@ -117,8 +142,11 @@ def _first_events(evaluator: Evaluator, cohort: Cohort, count: int) -> np.ndarra
     return days
 
 
-def _risk(asked: Definition, sex: np.ndarray, birth: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last day on which each is of the age and sex asked for, and has had no index event; the last before the first for never."""
+def _risk(
+    asked: Definition, sex: np.ndarray, birth: np.ndarray, event: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last day on which each is of the age and sex asked for, and has had no index event; the last
+    before the first for never."""
     opens, closes = np.full(len(sex), -FAR), event - 1
     if asked.controls is not None and asked.controls.never_cases:
         closes = np.where(event < FAR, -FAR - 1, closes)
@@ -132,12 +160,17 @@ def _risk(asked: Definition, sex: np.ndarray, birth: np.ndarray, event: np.ndarr
     return opens, closes
 
 
-def _homes(shard: Shard, count: int, municipality: dict[str, int]) -> Spans:
+def _homes(shard: ShardReader, count: int, municipality: dict[str, int]) -> Spans:
     frame = shard.read("residences")
     column = frame["municipality"]
     labels = column.labels if isinstance(column, Category) else ()
-    numbers = np.array([municipality.setdefault(label, len(municipality)) for label in labels] + [-1], np.int64)
+    numbers = np.array(
+        [municipality.setdefault(label, len(municipality)) for label in labels] + [-1], np.int64
+    )
     offsets = row_starts(array(frame, "person"), count)
     return Spans(
-        offsets, array(frame, "start").astype(np.int64), array(frame, "end").astype(np.int64), numbers[array(frame, "municipality")]
+        offsets,
+        array(frame, "start").astype(np.int64),
+        array(frame, "end").astype(np.int64),
+        numbers[array(frame, "municipality")],
     )

@@ -1,8 +1,10 @@
-"""What a cohort is, whoever wrote it: the one model behind every front end, frozen, and true in itself once made.
+"""What a cohort is, whoever wrote it: the one model behind every front end, frozen, and true in itself once
+made.
 
-A cohort begins with entry events; a group of conditions may narrow them; inclusion rules say which of them count; an exit says how long
-each lasts; what is left is merged into eras. Terms and their order are those of OHDSI's Circe, so that its definitions mean here what they
-mean there. Days are integers, days since 1970-01-01; windows are days, both ends in.
+A cohort begins with entry events; a group of conditions may narrow them; inclusion rules say which of them
+count; an exit says how long each lasts; what is left is merged into eras. Terms and their order are those of
+OHDSI's Circe, so that its definitions mean here what they mean there. Days are integers, days since
+1970-01-01; windows are days, both ends in.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import Literal
 SetId = int | str
 Limit = Literal["first", "last", "all"]
 Operator = Literal["lt", "lte", "eq", "!eq", "gte", "gt", "bt", "!bt"]
-TextOperator = Literal["eq", "contains", "startsWith", "endsWith", "!eq", "!contains", "!startsWith", "!endsWith"]
+TextOperator = Literal[
+    "eq", "contains", "startsWith", "endsWith", "!eq", "!contains", "!startsWith", "!endsWith"
+]
 Point = Literal["start", "end"]
 
 
@@ -30,7 +34,8 @@ class Item:
 
 @dataclass(frozen=True)
 class ConceptSet:
-    """Concepts by OMOP id (`items`), or codes by prefix, SYSTEM/CODE (`prefixes`, but none that begins with one of `without`)."""
+    """Concepts by OMOP id (`items`), or codes by prefix, SYSTEM/CODE (`prefixes`, but none that begins with
+    one of `without`)."""
 
     name: str
     items: tuple[Item, ...] = ()
@@ -40,7 +45,8 @@ class ConceptSet:
 
 @dataclass(frozen=True)
 class Range:
-    """`field` compared with numbers or days; for `bt` and `!bt` both ends in. Unknown is never in a range, nor outside one."""
+    """`field` compared with numbers or days; for `bt` and `!bt` both ends in. Unknown is never in a range,
+    nor outside one."""
 
     field: str
     op: Operator
@@ -49,7 +55,9 @@ class Range:
 
     def __post_init__(self) -> None:
         if (self.extent is None) == self.op.endswith("bt"):
-            raise ValueError(f"{self.field}: {self.op} takes {'two values' if self.op.endswith('bt') else 'one value'}")
+            raise ValueError(
+                f"{self.field}: {self.op} takes {'two values' if self.op.endswith('bt') else 'one value'}"
+            )
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Among:
-    """`field` is one of `concepts`, or of the concept set `set`; or, if `excluded`, known and none of them. As in SQL's NOT IN, nothing is
-    excluded by a set without concepts, not even what is unknown."""
+    """`field` is one of `concepts`, or of the concept set `set`; or, if `excluded`, known and none of them.
+    As in SQL's NOT IN, nothing is excluded by a set without concepts, not even what is unknown."""
 
     field: str
     concepts: frozenset[int] = frozenset()
@@ -93,13 +101,15 @@ class Shift:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Events of one domain: of OMOP (`domains.DOMAINS`), or a kind of event in our store (`schemas.KINDS`, or `event` for any).
+    """Events of one domain: of OMOP (`domains.DOMAINS`), or a kind of event in our store (`schemas.KINDS`, or
+    `event` for any).
 
-    `concepts`, `source_concepts`: sets that the event's concept, and its source's, must lie in; None asks nothing.
-    `narrowed`: what they must be for any to count. `nth`: of these, the nth of each person in all time, before `filters`; if negative, the
-    nth from the last; 0 asks nothing. `start`, `end`: where the event is put in time;
-    if either is given, an event that ends before it starts, or has no end, is none. Filters see the event where it is put.
-    `period`: first and last day given in place of the event's own, which must hold them. `group`: conditions on each event.
+    `concepts`, `source_concepts`: sets that the event's concept, and its source's, must lie in; None asks
+    nothing. `narrowed`: what they must be for any to count. `nth`: of these, the nth of each person in all
+    time, before `filters`; if negative, the nth from the last; 0 asks nothing. `start`, `end`: where the
+    event is put in time; if either is given, an event that ends before it starts, or has no end, is none.
+    Filters see the event where it is put. `period`: first and last day given in place of the event's own,
+    which must hold them. `group`: conditions on each event.
     """
 
     domain: str
@@ -121,8 +131,8 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Edge:
-    """One edge of a window. `days` from the index, negative before it; None: the edge, on the side of `sign`, of the index event's
-    observation period."""
+    """One edge of a window. `days` from the index, negative before it; None: the edge, on the side of `sign`,
+    of the index event's observation period."""
 
     days: int | None
     sign: Literal[-1, 1]
@@ -130,7 +140,8 @@ class Edge:
 
 @dataclass(frozen=True)
 class Window:
-    """Days from `first` to `last`, counted from the index event's `index`, in which the other event's `event` must lie."""
+    """Days from `first` to `last`, counted from the index event's `index`, in which the other event's `event`
+    must lie."""
 
     first: Edge
     last: Edge
@@ -140,8 +151,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """How many. `distinct`: count different known values in place of events: of a field of the domain, or of "concept" (a death's unknown
-    cause is one, 0), "visit", "start_date", "end_date", "length", or "person", which is 1 where there is any event."""
+    """How many. `distinct`: count different known values in place of events: of a field of the domain, or of
+    "concept" (a death's unknown cause is one, 0), "visit", "start_date", "end_date", "length", or "person",
+    which is 1 where there is any event."""
 
     kind: Literal["exactly", "at_most", "at_least"]
     count: int
@@ -154,8 +166,8 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class Correlated:
-    """Events of `criterion` that lie in both windows of an index event. `same_visit`: and belong to its visit. `any_period`: and need
-    not start in the observation period of the index event."""
+    """Events of `criterion` that lie in both windows of an index event. `same_visit`: and belong to its
+    visit. `any_period`: and need not start in the observation period of the index event."""
 
     criterion: Criterion
     occurrence: Occurrence
@@ -174,7 +186,8 @@ class Demographic:
 
 @dataclass(frozen=True)
 class Group:
-    """Conditions on an index event: all, any, at least `count` or at most `count` of them hold. An empty group holds."""
+    """Conditions on an index event: all, any, at least `count` or at most `count` of them hold. An empty
+    group holds."""
 
     kind: Literal["all", "any", "at_least", "at_most"]
     count: int = 0
@@ -205,9 +218,9 @@ class DateOffset:
 
 @dataclass(frozen=True)
 class CustomEra:
-    """The cohort ends with the era of drug exposures that the event lies in: exposures to `drugs` (standard or source concept) with at most
-    `gap` days between them, and `offset` days after. `days_supply`: how long each lasts, whatever it says. `domain`: where
-    exposures lie."""
+    """The cohort ends with the era of drug exposures that the event lies in: exposures to `drugs` (standard
+    or source concept) with at most `gap` days between them, and `offset` days after. `days_supply`: how long
+    each lasts, whatever it says. `domain`: where exposures lie."""
 
     drugs: SetId
     gap: int
@@ -220,11 +233,12 @@ class CustomEra:
 class Cohort:
     """A definition.
 
-    `entry`: events by which people may enter, observed `prior_days` before and `post_days` after; `entry_limit`: which of each person.
-    `additional`: conditions on them, None if there are none; then `qualified_limit`. `rules`: inclusion rules; then `limit`. `spacing`:
-    days from one entry of a person to the next, at least.
-    `exit`: None for the end of the observation period. `censoring`: events that end it earlier. `era_pad`: days that may lie between two
-    stays of a person that are one. `censor_window`: days outside which nothing counts.
+    `entry`: events by which people may enter, observed `prior_days` before and `post_days` after;
+    `entry_limit`: which of each person. `additional`: conditions on them, None if there are none; then
+    `qualified_limit`. `rules`: inclusion rules; then `limit`. `spacing`: days from one entry of a person to
+    the next, at least. `exit`: None for the end of the observation period. `censoring`: events that end it
+    earlier. `era_pad`: days that may lie between two stays of a person that are one. `censor_window`: days
+    outside which nothing counts.
     """
 
     sets: Mapping[SetId, ConceptSet]

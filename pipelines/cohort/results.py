@@ -1,4 +1,5 @@
-"""What a definition gives: stays, and how many events and persons met which inclusion rules; OHDSI's result tables."""
+"""What a definition gives: stays, and how many events and persons met which inclusion rules; OHDSI's result
+tables."""
 
 from __future__ import annotations
 
@@ -16,13 +17,14 @@ ALL_EVENTS, BEST_EVENT = 0, 1  # mode_id
 class Results:
     """Of one definition over some persons; those of several shards add up.
 
-    `subject`: int64 (n,), `start`, `end`: int64 (n,), days, both in: the stays, by (subject, start). `masks`: by mode, {mask of rules met:
-    events}; bit r is rule r. `lost`: persons that the censor window took away, None without one. `rules`: how many inclusion rules.
-    `attrition`: persons left after each step: with an entry event, observed, of whom the additional conditions hold (if there are any), of
-    whom the rules hold, one after the other.
+    `person`: int64 (n,), `start`, `end`: int64 (n,), days, both in: the stays, by (person, start). `masks`:
+    by mode, {mask of rules met: events}; bit r is rule r. `lost`: persons that the censor window took away,
+    None without one. `rules`: how many inclusion rules. `attrition`: persons left after each step: with an
+    entry event, observed, of whom the additional conditions hold (if there are any), of whom the rules hold,
+    one after the other.
     """
 
-    subject: np.ndarray
+    person: np.ndarray
     start: np.ndarray
     end: np.ndarray
     masks: tuple[dict[int, int], dict[int, int]]
@@ -32,12 +34,21 @@ class Results:
 
     def members(self) -> Frame:
         """The stays as schema MEMBERS has them."""
-        return {"person": self.subject, "start": self.start.astype(np.int32), "end": (self.end + 1).astype(np.int32)}
+        return {
+            "person": self.person,
+            "start": self.start.astype(np.int32),
+            "end": self.end.astype(np.int32),
+        }
 
     def tables(self) -> dict[str, dict[str, np.ndarray]]:
-        """OHDSI's result tables by name, without `cohort_definition_id`; whole numbers, days since 1970-01-01."""
+        """OHDSI's result tables by name, without `cohort_definition_id`: int64 (rows,) each, days since
+        1970-01-01."""
         return {
-            "cohort": {"subject_id": self.subject, "cohort_start_date": self.start, "cohort_end_date": self.end},
+            "cohort": {
+                "subject_id": self.person,
+                "cohort_start_date": self.start,
+                "cohort_end_date": self.end,
+            },
             "cohort_inclusion_result": self.inclusion_result(),
             "cohort_inclusion_stats": self.inclusion_stats(),
             "cohort_summary_stats": self.summary_stats(),
@@ -45,12 +56,17 @@ class Results:
         }
 
     def inclusion_result(self) -> dict[str, np.ndarray]:
-        """One row for each mask and mode."""
-        rows = [(mask, count, mode) for mode in (ALL_EVENTS, BEST_EVENT) for mask, count in sorted(self.masks[mode].items())]
+        """One row for each mask and mode: int64 (rows,) each."""
+        rows = [
+            (mask, count, mode)
+            for mode in (ALL_EVENTS, BEST_EVENT)
+            for mask, count in sorted(self.masks[mode].items())
+        ]
         return _table(rows if self.rules else [], ("inclusion_rule_mask", "person_count", "mode_id"))
 
     def inclusion_stats(self) -> dict[str, np.ndarray]:
-        """One row for each rule and mode. `gain_count`: events that this rule alone keeps out."""
+        """One row for each rule and mode: int64 (rows,) each. `gain_count`: events that this rule alone keeps
+        out."""
         whole, rows = (1 << self.rules) - 1, []
         for mode in (ALL_EVENTS, BEST_EVENT):
             masks = self.masks[mode]
@@ -60,20 +76,25 @@ class Results:
         return _table(rows, ("rule_sequence", "person_count", "gain_count", "person_total", "mode_id"))
 
     def summary_stats(self) -> dict[str, np.ndarray]:
-        """Events before and after all rules, by mode."""
+        """Events before and after all rules, by mode: int64 (modes,) each."""
         whole = (1 << self.rules) - 1
-        rows = [(sum(self.masks[mode].values()), self.masks[mode].get(whole, 0), mode) for mode in (ALL_EVENTS, BEST_EVENT)]
+        rows = [
+            (sum(self.masks[mode].values()), self.masks[mode].get(whole, 0), mode)
+            for mode in (ALL_EVENTS, BEST_EVENT)
+        ]
         return _table(rows if self.rules else [], ("base_count", "final_count", "mode_id"))
 
     def censor_stats(self) -> dict[str, np.ndarray]:
-        """One row where the definition has a censor window."""
+        """One row where the definition has a censor window: int64 (0 or 1,)."""
         return _table([] if self.lost is None else [(self.lost,)], ("lost_count",))
 
 
 def merged(parts: Sequence[Results]) -> Results:
     """The results of disjoint persons as one."""
-    subject, start, end = (np.concatenate([getattr(part, name) for part in parts]) for name in ("subject", "start", "end"))
-    order = np.lexsort((end, start, subject))
+    person, start, end = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("person", "start", "end")
+    )
+    order = np.lexsort((end, start, person))
     masks: tuple[dict[int, int], dict[int, int]] = ({}, {})
     for part in parts:
         for mode in (ALL_EVENTS, BEST_EVENT):
@@ -81,7 +102,15 @@ def merged(parts: Sequence[Results]) -> Results:
                 masks[mode][mask] = masks[mode].get(mask, 0) + count
     lost = [part.lost for part in parts if part.lost is not None]
     attrition = tuple(sum(counts) for counts in zip(*(part.attrition for part in parts), strict=True))
-    return Results(subject[order], start[order], end[order], masks, sum(lost) if lost else None, parts[0].rules, attrition)
+    return Results(
+        person[order],
+        start[order],
+        end[order],
+        masks,
+        sum(lost) if lost else None,
+        parts[0].rules,
+        attrition,
+    )
 
 
 def _table(rows: Sequence[tuple[int, ...]], names: Sequence[str]) -> dict[str, np.ndarray]:

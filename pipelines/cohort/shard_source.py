@@ -1,4 +1,5 @@
-"""A shard of a snapshot as the engine sees it: events found by code, of which only the parts that hold them are read."""
+"""A shard of a snapshot as the engine sees it: events found by code, of which only the parts that hold them
+are read."""
 
 from __future__ import annotations
 
@@ -17,7 +18,14 @@ from pipelines.files.schemas import DAY_UNKNOWN, KIND, NO_CATEGORY, VALUE_MISSIN
 from pipelines.study.concepts import prefix_range
 
 _COLUMNS = {"end": "end", "visit": "encounter", "id": "row"}
-_FIELDS = {"care_unit": "care_unit", "unit": "unit", "setting": "setting", "position": "position", "value": "value", "kind": "kind"}
+_FIELDS = {
+    "care_unit": "care_unit",
+    "unit": "unit",
+    "setting": "setting",
+    "position": "position",
+    "value": "value",
+    "kind": "kind",
+}
 
 
 class Parts(Protocol):
@@ -28,7 +36,7 @@ class Parts(Protocol):
         ...
 
     def rows(self, columns: Iterable[str], rows: np.ndarray) -> Frame:
-        """Rows in any order."""
+        """The rows that stand at `rows`, int64 (n,), in any order."""
         ...
 
     def spans(self, columns: Iterable[str], spans: Sequence[tuple[int, int]]) -> Frame:
@@ -36,7 +44,7 @@ class Parts(Protocol):
         ...
 
 
-class Shard(Protocol):
+class ShardReader(Protocol):
     """Reads columns of one shard's files (`snapshot.SHARD_FILES`)."""
 
     def read(self, name: str, columns: Iterable[str] | None = None) -> Frame:
@@ -51,10 +59,11 @@ class Shard(Protocol):
 class ShardSource:
     """Events of the sources that a permit names (None: all), of people who have not opted out.
 
-    A domain is a kind of event (`schemas.KINDS`), or `event` for all; `Events.row` is a position in the postings.
+    A domain is a kind of event (`schemas.KINDS`), or `event` for all; `Events.row` is a position in the
+    postings.
     """
 
-    def __init__(self, shard: Shard, sources: tuple[str, ...] | None) -> None:
+    def __init__(self, shard: ShardReader, sources: tuple[str, ...] | None) -> None:
         self.shard, self._sources = shard, sources
 
     @cached_property
@@ -72,8 +81,11 @@ class ShardSource:
         return array(self.people, "opt_out_day") == DAY_UNKNOWN
 
     def with_events(self) -> int:
-        """How many persons who have not opted out have an event that may be seen. Reads some columns of all events."""
-        frame = self.shard.read("events", ("person", "start", *(["source"] if self._sources is not None else [])))
+        """How many persons who have not opted out have an event that may be seen. Reads some columns of all
+        events."""
+        frame = self.shard.read(
+            "events", ("person", "start", *(["source"] if self._sources is not None else []))
+        )
         person = array(frame, "person")[self.visible(frame)]
         return int(np.count_nonzero(np.append(True, person[1:] != person[:-1])[: len(person)]))
 
@@ -84,13 +96,22 @@ class ShardSource:
 
     @cached_property
     def periods(self) -> Periods:
-        """Observation periods, to death at the latest, of those who have not opted out: nobody else can enter."""
+        """Observation periods, to death at the latest, of those who have not opted out: nobody else can
+        enter."""
         frame = self.shard.read("periods")
         person = array(frame, "person")
         keep = self.free[person]
-        person, start, end = person[keep], array(frame, "start")[keep].astype(np.int64), array(frame, "end")[keep].astype(np.int64)
+        person, start, end = (
+            person[keep],
+            array(frame, "start")[keep].astype(np.int64),
+            array(frame, "end")[keep].astype(np.int64),
+        )
         death = array(self.people, "death_day")[person].astype(np.int64)
-        return Periods(row_starts(person, len(self.persons)), start, np.where(death == DAY_UNKNOWN, end, np.minimum(end, death)))
+        return Periods(
+            row_starts(person, len(self.persons)),
+            start,
+            np.where(death == DAY_UNKNOWN, end, np.minimum(end, death)),
+        )
 
     @cached_property
     def _codes(self) -> tuple[tuple[str, ...], np.ndarray]:
@@ -110,7 +131,12 @@ class ShardSource:
     def events(self, domain: str, concepts: np.ndarray | None, source_concepts: np.ndarray | None) -> Events:
         """See `Source`. There are no source concepts: codes are the source's own."""
         spans = self._spans(concepts)
-        wanted = ["person", "start", *(["kind"] if domain != "event" else []), *(["source"] if self._sources is not None else [])]
+        wanted = [
+            "person",
+            "start",
+            *(["kind"] if domain != "event" else []),
+            *(["source"] if self._sources is not None else []),
+        ]
         ordered = concepts is not None and len(concepts) < 2  # postings of one code are in order already
         frame = self._postings.spans([*wanted, *([] if ordered else ["row"])], spans)
         keep = self.visible(frame)
@@ -166,7 +192,7 @@ class ShardSource:
         column = self._postings.rows(("concept" if field == "concept" else _FIELDS[field],), events.row)
         found = next(iter(column.values()))
         if isinstance(found, Category):
-            return Texts(found.labels, found.index)
+            return Texts(found.labels, found.places)
         values = found.astype(np.int64)
         return np.where(values == (VALUE_MISSING if field == "value" else NO_CATEGORY), MISSING, values)
 
@@ -191,4 +217,4 @@ def _labelled(column: object, labels: Iterable[str]) -> np.ndarray:
     if not isinstance(column, Category):
         raise TypeError("the column is no category")
     wanted = np.array([label in labels for label in column.labels] + [False])
-    return wanted[column.index]
+    return wanted[column.places]

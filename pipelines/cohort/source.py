@@ -1,4 +1,5 @@
-"""What the engine asks of the data: persons, their observation periods, and events of a domain found by concept."""
+"""What the engine asks of the data: persons, their observation periods, and events of a domain found by
+concept."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from pipelines.cohort.query import ConceptSet
 
 @dataclass(frozen=True)
 class Periods:
-    """Observation periods. `offsets`: int64 (persons + 1,): those of each person in `start`, `end`: int64, both days in."""
+    """Observation periods. `offsets`: int64 (persons + 1,): those of each person in `start`, `end`: int64,
+    both days in."""
 
     offsets: np.ndarray
     start: np.ndarray
@@ -24,17 +26,22 @@ class Periods:
 class Events:
     """Events of one domain, by (person, start, id).
 
-    `row`: int64 (n,), where each stands in its domain; `person`: int32 (n,), position among the source's persons; `start`: int32 or int64
-    (n,), days, never unknown. The others are read when they are first asked for: `end`, int64 (n,), days; `visit`, `id`: int64 (n,);
-    `order`: the day by which entry events are put in order, which is not the start where a definition gives that. Unknown is
-    `cdm.MISSING`.
+    `row`: int64 (n,), where each stands in its domain; `person`: int32 (n,), position among the source's
+    persons; `start`: int32 or int64 (n,), days, never unknown. The others are read when they are first asked
+    for: `end`, int64 (n,), days; `visit`, `id`: int64 (n,); `order`: the day by which entry events are put in
+    order, which is not the start where a definition gives that. Unknown is `cdm.MISSING`.
     """
 
     def __init__(
-        self, row: np.ndarray | range, person: np.ndarray, start: np.ndarray, read: Callable[[str, np.ndarray], np.ndarray],
+        self,
+        row: np.ndarray | range,
+        person: np.ndarray,
+        start: np.ndarray,
+        read: Callable[[str, np.ndarray], np.ndarray],
         known: Mapping[str, np.ndarray] | None = None,
-    ) -> None:  # fmt: skip
-        """`read`: gives `end`, `visit` or `id` of rows."""
+    ) -> None:
+        """`row`: int64 (n,), or a range; `person`: int32 (n,); `start`: int32 or int64 (n,). `read`: gives
+        `end`, `visit` or `id`, int64 (m,), of rows, int64 (m,). `known`: those that are read already."""
         self._row, self.person, self.start = row, person, start
         self._read, self._known = read, dict(known or {})
 
@@ -43,7 +50,7 @@ class Events:
 
     @property
     def row(self) -> np.ndarray:
-        """Where each stands."""
+        """Where each stands: int64 (n,)."""
         return np.arange(self._row.start, self._row.stop) if isinstance(self._row, range) else self._row
 
     def _column(self, name: str) -> np.ndarray:
@@ -53,33 +60,34 @@ class Events:
 
     @property
     def end(self) -> np.ndarray:
-        """Last day."""
+        """Last day: int64 (n,), `MISSING` if unknown."""
         return self._column("end")
 
     @property
     def visit(self) -> np.ndarray:
-        """Id of the visit."""
+        """Id of the visit: int64 (n,), `MISSING` if unknown."""
         return self._column("visit")
 
     @property
     def id(self) -> np.ndarray:
-        """Id of the event among its person's."""
+        """Id of the event among its person's: int64 (n,)."""
         return self._column("id")
 
     @property
     def order(self) -> np.ndarray:
-        """Day by which entry events are put in order."""
+        """Day by which entry events are put in order: int32 or int64 (n,)."""
         return self._known.get("order", self.start)
 
     def take(self, places: np.ndarray) -> Events:
-        """The events at `places`: positions or a mask."""
+        """The events at `places`: positions, int64 (m,), or a mask, bool (n,)."""
         places = np.flatnonzero(places) if places.dtype == np.bool_ else places
         known = {name: column[places] for name, column in self._known.items()}
         row = places + self._row.start if isinstance(self._row, range) else self._row[places]
         return Events(row, self.person[places], self.start[places], self._read, known)
 
     def placed(self, start: np.ndarray, **known: np.ndarray) -> Events:
-        """The same events elsewhere in time. `known`: other columns that differ."""
+        """The same events elsewhere in time. `start`: int64 (n,), days; `known`: other columns that differ,
+        int64 (n,) each."""
         return Events(self._row, self.person, start, self._read, {**self._known, **known})
 
     @property
@@ -114,11 +122,12 @@ class Source(Protocol):
         ...
 
     def concepts(self, asked: ConceptSet) -> np.ndarray:
-        """int64, ascending: what a concept set holds."""
+        """int64 (concepts,), ascending: what a concept set holds."""
         ...
 
     def events(self, domain: str, concepts: np.ndarray | None, source_concepts: np.ndarray | None) -> Events:
-        """Events whose concept, and whose source's concept, are among those given; None asks nothing."""
+        """Events whose concept is one of `concepts`, and whose source's concept is one of `source_concepts`:
+        int64 (m,), ascending; None asks nothing."""
         ...
 
     def values(self, domain: str, field: str, events: Events) -> Values:
@@ -126,13 +135,14 @@ class Source(Protocol):
         ...
 
     def birth_years(self, person: np.ndarray) -> np.ndarray:
-        """int64: year of birth of the persons at `person`, `cdm.MISSING` if unknown."""
+        """int64 (m,): year of birth of the persons at `person`, int32 (m,), `cdm.MISSING` if unknown."""
         ...
 
     def birth_days(self, person: np.ndarray) -> np.ndarray:
-        """int64: day of birth, `cdm.MISSING` if unknown."""
+        """int64 (m,): day of birth of the persons at `person`, int32 (m,), in days since 1970-01-01,
+        `cdm.MISSING` if unknown."""
         ...
 
     def of_persons(self, field: str, person: np.ndarray) -> Values:
-        """A field of `domains.DEMOGRAPHIC` for the persons at `person`."""
+        """A field of `domains.DEMOGRAPHIC` for the persons at `person`, int32 (m,)."""
         ...

@@ -1,8 +1,9 @@
-"""A definition in SQL over OMOP tables: slow, plain, and apart from the other engine, which must give the same.
+"""A definition in SQL over OMOP tables: slow, plain, and apart from the other engine, which must give the
+same.
 
-Rows are OHDSI's: `cohort`, and how many events met which inclusion rules. Events of one person are numbered by (day, row id, place among
-the entry criteria, first and last day of the observation period); wherever a rule leaves a choice between events of a day, the lowest
-number wins.
+Rows are OHDSI's: `cohort`, and how many events met which inclusion rules. Events of one person are numbered
+by (day, row id, place among the entry criteria, first and last day of the observation period); wherever a
+rule leaves a choice between events of a day, the lowest number wins.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _DAY = "CAST({} - DATE '1970-01-01' AS BIGINT)"
 
 
 def run(cohort: Cohort, connection: Connection) -> Results:
-    """Stays, inclusion statistics and attrition. `connection`: of `duck.connect`, over OMOP tables. DataError: a table or column that the
-    definition asks for is missing."""
+    """Stays, inclusion statistics and attrition. `connection`: of `duck.connect`, over OMOP tables.
+    DataError: a table or column that the definition asks for is missing."""
     for name, query in statements(cohort, columns_of_tables(connection)).items():
         execute(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
@@ -32,33 +33,54 @@ def run(cohort: Cohort, connection: Connection) -> Results:
         return [np.asarray(column, np.int64) for column in columns(connection, query).values()]
 
     stays = asked("SELECT subject_id, cohort_start_date, cohort_end_date FROM stays_in_window ORDER BY ALL")
-    all_events, best = (dict(zip(*(each.tolist() for each in asked(_masked(table))), strict=True)) for table in _MODES)
-    lost = "SELECT (SELECT count(DISTINCT person) FROM stays) - (SELECT count(DISTINCT subject_id) FROM stays_in_window) AS lost"
+    all_events, best = (
+        dict(zip(*(each.tolist() for each in asked(_masked(table))), strict=True)) for table in _MODES
+    )
+    lost = (
+        "SELECT (SELECT count(DISTINCT person) FROM stays) - (SELECT count(DISTINCT subject_id) FROM "
+        "stays_in_window) AS lost"
+    )
     windowed = cohort.censor_window != (None, None)
     return Results(
-        stays[0], stays[1], stays[2], (all_events, best), int(asked(lost)[0][0]) if windowed else None, len(cohort.rules),
-        tuple(int(asked(query)[0][0]) for query in _attrition(cohort)),
-    )  # fmt: skip
+        person=stays[0],
+        start=stays[1],
+        end=stays[2],
+        masks=(all_events, best),
+        lost=int(asked(lost)[0][0]) if windowed else None,
+        rules=len(cohort.rules),
+        attrition=tuple(int(asked(query)[0][0]) for query in _attrition(cohort)),
+    )
 
 
 def _attrition(cohort: Cohort) -> list[str]:
     """Queries for how many persons are left after each step."""
     ever_observed = "WHERE person IN (SELECT person_id FROM observation_period)"
-    left = [f"SELECT count(DISTINCT person) AS n FROM {table}" for table in (f"found_events {ever_observed}", "entry_events")]
+    left = [
+        f"SELECT count(DISTINCT person) AS n FROM {table}"
+        for table in (f"found_events {ever_observed}", "entry_events")
+    ]
     if cohort.additional is not None:
         left.append("SELECT count(DISTINCT person) AS n FROM qualified_events")
-    met = "(SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event AND r.rule < {number})"
+    met = (
+        "(SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event AND r.rule "
+        "< {number})"
+    )
     numbers = range(1, len(cohort.rules) + 1)
     return left + [
-        f"SELECT count(DISTINCT q.person) AS n FROM qualified_events AS q WHERE {number} = {met.format(number=number)}"
+        f"SELECT count(DISTINCT q.person) AS n FROM qualified_events AS q WHERE {number} = "
+        f"{met.format(number=number)}"
         for number in numbers
     ]
 
 
 def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str, str]:
-    """The queries that build a cohort, by the name of the table each fills, in order. `tables`: columns of each."""
+    """The queries that build a cohort, by the name of the table each fills, in order. `tables`: columns of
+    each. DataError: a table without which no cohort is found is not there."""
     numbers = {id: place for place, id in enumerate(cohort.sets)}
-    needed = ("observation_period", *(["concept"] if any(each.items for each in cohort.sets.values()) else []))
+    needed = (
+        "observation_period",
+        *(["concept"] if any(each.items for each in cohort.sets.values()) else []),
+    )
     for table in needed:
         if table not in tables:
             raise DataError(table, "is not there", "add the table: no cohort is found without it")
@@ -80,14 +102,20 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
     }
 
 
-def _concept_sets(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]) -> str:
+def _concept_sets(
+    sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]
+) -> str:
     """Concepts of each set."""
-    found = [_named(sets, numbers, tables), *(_coded(each, numbers[id], tables) for id, each in sets.items() if each.prefixes)]
+    found = [
+        _named(sets, numbers, tables),
+        *(_coded(each, numbers[id], tables) for id, each in sets.items() if each.prefixes),
+    ]
     return " UNION ALL ".join(f"({query})" for query in found)
 
 
 def _coded(codes: ConceptSet, number: int, tables: Mapping[str, frozenset[str]]) -> str:
-    """Codes by the beginning of SYSTEM/CODE: those of a shard, or of a vocabulary, where they are written without dots."""
+    """Codes by the beginning of SYSTEM/CODE: those of a shard, or of a vocabulary, where they are written
+    without dots."""
     label, concept = "label", "concept"
     if "codes" not in tables:
         label, concept = "vocabulary_id || '/' || trim(replace(concept_code, '.', ''))", "concept_id"
@@ -99,8 +127,11 @@ def _coded(codes: ConceptSet, number: int, tables: Mapping[str, frozenset[str]])
     return f"SELECT {number} AS number, {concept} AS concept FROM {table} WHERE ({fits}) AND NOT ({unfit})"
 
 
-def _named(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]) -> str:
-    """Those named, descendants that are valid, and, where asked, what maps to any of these; less what is excluded."""
+def _named(
+    sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]
+) -> str:
+    """Those named, descendants that are valid, and, where asked, what maps to any of these; less what is
+    excluded."""
     rows = [
         f"({numbers[id]}, {int(item.concept)}, {item.excluded}, {item.descendants}, {item.mapped})"
         for id, each in sets.items()
@@ -116,12 +147,14 @@ def _named(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], table
         WHERE i.descendants"""
     mapped = """
         UNION SELECT r.number, m.concept_id_1, r.excluded FROM reached AS r
-        JOIN concept_relationship AS m ON m.concept_id_2 = r.concept AND m.relationship_id = 'Maps to' AND m.invalid_reason IS NULL
+        JOIN concept_relationship AS m ON m.concept_id_2 = r.concept AND m.relationship_id = 'Maps to'
+            AND m.invalid_reason IS NULL
         WHERE r.mapped"""
     return f"""
         WITH items AS MATERIALIZED (SELECT * FROM {items}),
         reached AS MATERIALIZED (
-            SELECT i.number, c.concept_id AS concept, i.excluded, i.mapped FROM items AS i JOIN concept AS c ON c.concept_id = i.concept
+            SELECT i.number, c.concept_id AS concept, i.excluded, i.mapped
+            FROM items AS i JOIN concept AS c ON c.concept_id = i.concept
             {descendants if "concept_ancestor" in tables else ""}
         ),
         everything AS MATERIALIZED (
@@ -132,14 +165,18 @@ def _named(sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], table
 
 
 def _ordinal(limit: Limit) -> str:
-    return f"row_number() OVER (PARTITION BY person ORDER BY start_date {'DESC' if limit == 'last' else 'ASC'}, event)"
+    return (
+        "row_number() OVER (PARTITION BY person ORDER BY start_date "
+        f"{'DESC' if limit == 'last' else 'ASC'}, event)"
+    )
 
 
 def _found(cohort: Cohort, steps: Steps) -> str:
     """Events of every entry criterion."""
     return steps.ending_with(
         " UNION ALL ".join(
-            f"SELECT person, event, start_date, end_date, sort_date, visit, {place} AS place FROM {steps.events(each)}"
+            f"SELECT person, event, start_date, end_date, sort_date, visit, {place} AS place FROM "
+            f"{steps.events(each)}"
             for place, each in enumerate(cohort.entry)
         )
     )
@@ -162,7 +199,9 @@ def _qualified(cohort: Cohort, steps: Steps) -> str:
         return "SELECT * FROM entry_events"
     fulfilled = steps.group(cohort.additional, "entry_events")
     limited = "" if cohort.qualified_limit == "all" else f"QUALIFY {_ordinal(cohort.qualified_limit)} = 1"
-    return steps.ending_with(f"SELECT e.* FROM entry_events AS e JOIN {fulfilled} USING (person, event) {limited}")
+    return steps.ending_with(
+        f"SELECT e.* FROM entry_events AS e JOIN {fulfilled} USING (person, event) {limited}"
+    )
 
 
 def _rules_met(cohort: Cohort, steps: Steps) -> str:
@@ -180,19 +219,23 @@ def _included(cohort: Cohort) -> str:
     limited = "" if cohort.limit == "all" else f"QUALIFY {_ordinal(cohort.limit)} = 1"
     kept = f"""
         SELECT q.* FROM qualified_events AS q
-        WHERE {len(cohort.rules)} = (SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event)
+        WHERE {len(cohort.rules)} = (
+            SELECT count(*) FROM rules_met AS r WHERE r.person = q.person AND r.event = q.event
+        )
         {limited}"""
     return _spaced(kept, cohort.spacing) if cohort.spacing else kept
 
 
 def _spaced(kept: str, days: int) -> str:
-    """Each person's first event, then, again and again, the first that begins at least `days` after the last one taken."""
+    """Each person's first event, then, again and again, the first that begins at least `days` after the last
+    one taken."""
     following = "ORDER BY k.start_date, k.event"
     return f"""
         WITH RECURSIVE kept AS MATERIALIZED ({kept}), taken AS (
             SELECT * FROM kept QUALIFY row_number() OVER (PARTITION BY person ORDER BY start_date, event) = 1
             UNION ALL
-            SELECT k.* FROM taken AS t JOIN kept AS k ON k.person = t.person AND k.start_date >= t.start_date + {int(days)}
+            SELECT k.* FROM taken AS t
+            JOIN kept AS k ON k.person = t.person AND k.start_date >= t.start_date + {int(days)}
             QUALIFY row_number() OVER (PARTITION BY k.person {following}) = 1
         ) SELECT * FROM taken"""
 
@@ -202,7 +245,10 @@ def _ends(cohort: Cohort, steps: Steps, tables: Mapping[str, frozenset[str]]) ->
     ends = ["SELECT person, event, period_end AS end_date FROM included_events"]
     if isinstance(cohort.exit, DateOffset):
         day = f"{cohort.exit.of}_date + ({int(cohort.exit.days)})"
-        ends = [f"SELECT person, event, CASE WHEN {day} > period_end THEN period_end ELSE {day} END AS end_date FROM included_events"]
+        ends = [
+            f"SELECT person, event, CASE WHEN {day} > period_end THEN period_end ELSE {day} END AS end_date "
+            "FROM included_events"
+        ]
     elif isinstance(cohort.exit, CustomEra):
         eras = _eras(cohort.exit, steps, tables)
         ends.append(
@@ -211,14 +257,16 @@ def _ends(cohort: Cohort, steps: Steps, tables: Mapping[str, frozenset[str]]) ->
         )
     for criterion in cohort.censoring:
         ends.append(
-            f"""SELECT i.person, i.event, c.start_date AS end_date FROM included_events AS i JOIN {steps.events(criterion)} AS c
+            f"""SELECT i.person, i.event, c.start_date AS end_date FROM included_events AS i
+            JOIN {steps.events(criterion)} AS c
             ON c.person = i.person AND c.start_date BETWEEN i.start_date AND i.period_end"""
         )
     return steps.ending_with(" UNION ALL ".join(ends))
 
 
 def _eras(asked: CustomEra, steps: Steps, tables: Mapping[str, frozenset[str]]) -> str:
-    """Eras of exposure, by the exposures' own or their source's concept; gap and offset are added, then only the gap taken off."""
+    """Eras of exposure, by the exposures' own or their source's concept; gap and offset are added, then only
+    the gap taken off."""
     about = DOMAINS[asked.domain]
     criteria = [
         Criterion(asked.domain, concepts=asked.drugs),
@@ -226,7 +274,8 @@ def _eras(asked: CustomEra, steps: Steps, tables: Mapping[str, frozenset[str]]) 
     ]
     end = "end_date" if asked.days_supply is None else f"start_date + ({int(asked.days_supply)})"
     exposures = " UNION ALL ".join(
-        f"SELECT person, start_date, {end} + ({int(asked.gap) + int(asked.offset)}) AS end_date FROM {steps.events(each)}"
+        f"SELECT person, start_date, {end} + ({int(asked.gap) + int(asked.offset)}) AS end_date FROM "
+        f"{steps.events(each)}"
         for each in criteria
     )
     return steps.add("eras", _merged(f"({exposures})", int(asked.gap)))
@@ -237,7 +286,9 @@ def _merged(periods: str, pad: int) -> str:
     return f"""
         SELECT person, min(start_date) AS start_date, max(end_date) - {pad} AS end_date
         FROM (
-            SELECT *, sum(begins) OVER (PARTITION BY person ORDER BY start_date, begins DESC ROWS UNBOUNDED PRECEDING) AS era
+            SELECT *, sum(begins) OVER (
+                PARTITION BY person ORDER BY start_date, begins DESC ROWS UNBOUNDED PRECEDING
+            ) AS era
             FROM (
                 SELECT *, CASE WHEN max(end_date) OVER (
                     PARTITION BY person ORDER BY start_date ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -253,7 +304,8 @@ def _stays(cohort: Cohort) -> str:
     pad = int(cohort.era_pad)
     first = f"""(
         SELECT i.person, i.start_date, min(e.end_date) + {pad} AS end_date
-        FROM included_events AS i JOIN cohort_ends AS e ON e.person = i.person AND e.event = i.event AND e.end_date >= i.start_date
+        FROM included_events AS i
+        JOIN cohort_ends AS e ON e.person = i.person AND e.event = i.event AND e.end_date >= i.start_date
         GROUP BY i.person, i.event, i.start_date)"""
     return _merged(first, pad)
 
@@ -264,7 +316,10 @@ def _windowed(cohort: Cohort) -> str:
     start = "start_date" if first is None else f"greatest(start_date, {first})"
     end = "end_date" if last is None else f"least(end_date, {last})"
     return f"""
-        SELECT person AS subject_id, {_DAY.format(start)} AS cohort_start_date, {_DAY.format(end)} AS cohort_end_date
+        SELECT
+            person AS subject_id,
+            {_DAY.format(start)} AS cohort_start_date,
+            {_DAY.format(end)} AS cohort_end_date
         FROM stays {where([f"{start} <= {end}"] if first or last else [])}"""
 
 
@@ -272,7 +327,9 @@ def _windowed(cohort: Cohort) -> str:
 _BEST = """
     SELECT q.person, q.event FROM qualified_events AS q LEFT JOIN rules_met AS r USING (person, event)
     GROUP BY q.person, q.event, q.start_date
-    QUALIFY row_number() OVER (PARTITION BY q.person ORDER BY count(r.rule) DESC, min(r.rule), q.start_date, q.event) = 1"""
+    QUALIFY row_number() OVER (
+        PARTITION BY q.person ORDER BY count(r.rule) DESC, min(r.rule), q.start_date, q.event
+    ) = 1"""
 
 
 def _masked(table: str) -> str:

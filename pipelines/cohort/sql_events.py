@@ -1,7 +1,8 @@
 """SQL for events and for conditions on them: each step a named query that reads the ones before it.
 
-Every query of events has columns person, event, start_date, end_date, sort_date, visit; an index has person, event, start_date, end_date,
-visit, period_start, period_end. An event is known by its person and its row's id.
+Every query of events has columns person, event, start_date, end_date, sort_date, visit; an index has person,
+event, start_date, end_date, visit, period_start, period_end. An event is known by its person and its row's
+id.
 """
 
 from __future__ import annotations
@@ -33,16 +34,19 @@ _COMPARED: Final = {"lt": "<", "lte": "<=", "eq": "=", "!eq": "<>", "gte": ">=",
 _COUNTED: Final = {"exactly": "=", "at_most": "<=", "at_least": ">="}
 _ABNORMAL: Final = "4155142, 4155143"  # below and above the low and the high limit
 _MAN, _WOMAN = 8507, 8532
-_LINKS: Final = {  # how a table beside the event is reached from it; only a provider may be missing without losing the event
+# how a table beside the event is reached from it; only a provider may be missing without losing the event
+_LINKS: Final = {
     "person": "JOIN person AS of_person ON of_person.person_id = c.person",
-    "visit": "JOIN visit_occurrence AS of_visit ON of_visit.visit_occurrence_id = c.visit AND of_visit.person_id = c.person",
+    "visit": "JOIN visit_occurrence AS of_visit ON of_visit.visit_occurrence_id = c.visit AND "
+    "of_visit.person_id = c.person",
     "provider": "LEFT JOIN provider AS of_provider ON of_provider.provider_id = c.provider_key",
     "care_site": "JOIN care_site AS of_care_site ON of_care_site.care_site_id = c.care_site_key",
 }
 
 
 class Steps:
-    """Queries in the order in which they build on each other. `columns`: those of each table; `sets`: number of each concept set."""
+    """Queries in the order in which they build on each other. `columns`: those of each table; `sets`: number
+    of each concept set."""
 
     def __init__(self, columns: Mapping[str, Collection[str]], sets: Mapping[SetId, int]) -> None:
         self.queries: dict[str, str] = {}
@@ -59,14 +63,23 @@ class Steps:
         """One statement: every step, then `query`."""
         if not self.queries:
             return query
-        return f"WITH {', '.join(f'{name} AS MATERIALIZED ({step})' for name, step in self.queries.items())} {query}"
+        steps = ", ".join(f"{name} AS MATERIALIZED ({step})" for name, step in self.queries.items())
+        return f"WITH {steps} {query}"
 
     def column(self, table: str, name: str, alias: str) -> str:
         """A column that a definition asks for. DataError: the table does not have it."""
         if table not in self._columns:
-            raise DataError(table, "is not there, and the definition asks for it", "add the table, or change the definition")
+            raise DataError(
+                table,
+                "is not there, and the definition asks for it",
+                "add the table, or change the definition",
+            )
         if name not in self._columns[table]:
-            raise DataError(table, f"has no column {name}, which the definition asks for", "add it, or change the definition")
+            raise DataError(
+                table,
+                f"has no column {name}, which the definition asks for",
+                "add it, or change the definition",
+            )
         return f'{alias}."{name}"'
 
     def events(self, criterion: Criterion) -> str:
@@ -75,12 +88,15 @@ class Steps:
             found = self.add("events", self._events(criterion))
             if criterion.group is not None:
                 fulfilled = self.group(criterion.group, self.add("index", in_period(found)))
-                found = self.add("fulfilled", f"SELECT e.* FROM {found} AS e JOIN {fulfilled} USING (person, event)")
+                found = self.add(
+                    "fulfilled", f"SELECT e.* FROM {found} AS e JOIN {fulfilled} USING (person, event)"
+                )
             self._known[criterion] = found
         return self._known[criterion]
 
     def _events(self, criterion: Criterion) -> str:
-        """Rows of the right concepts; narrowed; the nth of each person; put elsewhere in time; that meet the filters."""
+        """Rows of the right concepts; narrowed; the nth of each person; put elsewhere in time; that meet the
+        filters."""
         about = DOMAINS[criterion.domain]
         found = self._rows(criterion, about)
         if criterion.narrowed:
@@ -88,19 +104,25 @@ class Steps:
         if criterion.first or criterion.nth:
             nth = criterion.nth or 1
             order = "start_date, event" if nth > 0 else "start_date DESC, event DESC"
-            found = f"SELECT * FROM ({found}) QUALIFY row_number() OVER (PARTITION BY person ORDER BY {order}) = {abs(int(nth))}"
+            found = (
+                f"SELECT * FROM ({found}) QUALIFY row_number() OVER (PARTITION BY person ORDER BY "
+                f"{order}) = {abs(int(nth))}"
+            )
         if criterion.start is not None or criterion.end is not None:
             start, end = _shifted(criterion.start, "start"), _shifted(criterion.end, "end")
             found = f"SELECT * REPLACE ({start} AS start_date, {end} AS end_date) FROM ({found})"
             found = f"SELECT * FROM ({found}) WHERE end_date >= start_date"
         first, last = (None if day is None else literal_day(day) for day in criterion.period)
         extras = "".join(f", c.{name}" for name in self._extras(criterion.domain))
-        columns = f"""c.person, c.event, {first or "c.start_date"} AS start_date, {last or "c.end_date"} AS end_date,
+        columns = f"""c.person, c.event,
+            {first or "c.start_date"} AS start_date, {last or "c.end_date"} AS end_date,
             c.start_date AS sort_date, c.visit{extras}"""
         held = [f"{day} BETWEEN c.start_date AND c.end_date" for day in (first, last) if day]
         return self._filtered(columns, found, criterion.filters, about, held)
 
-    def _filtered(self, columns: str, rows: str, filters: tuple[Filter, ...], about: Domain, more: Collection[str] = ()) -> str:
+    def _filtered(
+        self, columns: str, rows: str, filters: tuple[Filter, ...], about: Domain, more: Collection[str] = ()
+    ) -> str:
         conditions = [self.condition(each, self._value(each.field, about)) for each in filters]
         links = {about.fields[each.field].via for each in filters if each.field in about.fields}
         links |= {"person" for each in filters if each.field.startswith("age_")}
@@ -112,7 +134,9 @@ class Steps:
         about = DOMAINS[domain]
         columns = self._columns.get(about.table, ())
         concept = f't."{about.concept}"' if about.concept in columns else "CAST(NULL AS BIGINT)"
-        found = {"concept": f"coalesce({concept}, 0)" if domain == "Death" else concept}  # a death's unknown cause is counted as a cause
+        found = {
+            "concept": f"coalesce({concept}, 0)" if domain == "Death" else concept
+        }  # a death's unknown cause is counted as a cause
         for name, field in about.fields.items():
             if field.via == "event" and field.column in columns and field.kind != "day":
                 found[name] = f't."{field.column}"'
@@ -124,11 +148,16 @@ class Steps:
         columns = self._columns[about.table]
         conditions = [
             f"{self.column(about.table, column, 't')} IN ({self.set(asked)})"
-            for column, asked in ((about.concept, criterion.concepts), (about.source, criterion.source_concepts))
+            for column, asked in (
+                (about.concept, criterion.concepts),
+                (about.source, criterion.source_concepts),
+            )
             if asked is not None
         ]
         optional = {"provider_key": about.provider, "care_site_key": about.care_site}
-        keys = [f't."{column}" AS {name}' for name, column in optional.items() if column and column in columns]
+        keys = [
+            f't."{column}" AS {name}' for name, column in optional.items() if column and column in columns
+        ]
         extras = [f"{sql} AS {name}" for name, sql in self._extras(criterion.domain).items()]
         visit = f't."{about.visit}"' if about.visit in columns else "NULL"
         return f"""
@@ -154,7 +183,10 @@ class Steps:
             case "start_date" | "end_date":
                 return f"c.{field}"
             case "age_at_start" | "age_at_end":
-                return f"year(c.{field.removeprefix('age_at_')}_date) - {self.column('person', 'year_of_birth', 'of_person')}"
+                return (
+                    f"year(c.{field.removeprefix('age_at_')}_date) - "
+                    f"{self.column('person', 'year_of_birth', 'of_person')}"
+                )
             case "length":
                 return "c.end_date - c.start_date"
             case "range_low_ratio" | "range_high_ratio":
@@ -162,7 +194,8 @@ class Steps:
                 return f"{self._own('value_as_number', about)} / nullif({self._own(low, about)}, 0)"
             case "abnormal":
                 value, low, high, said = (
-                    self._own(name, about) for name in ("value_as_number", "range_low", "range_high", "value_as_concept")
+                    self._own(name, about)
+                    for name in ("value_as_number", "range_low", "range_high", "value_as_concept")
                 )
                 return f"CAST({value} < {low} OR {value} > {high} OR {said} IN ({_ABNORMAL}) AS INTEGER)"
         asked = about.fields[field]
@@ -186,7 +219,11 @@ class Steps:
         if isinstance(asked, Exactly):
             return f"{value} IN ({', '.join(literal_text(each) for each in sorted(asked.texts)) or 'NULL'})"
         if isinstance(asked, Among):
-            among = self.set(asked.set) if asked.set is not None else ", ".join(str(int(each)) for each in sorted(asked.concepts))
+            among = (
+                self.set(asked.set)
+                if asked.set is not None
+                else ", ".join(str(int(each)) for each in sorted(asked.concepts))
+            )
             return f"{value} {'NOT IN' if asked.excluded else 'IN'} ({among or 'NULL'})"
         day = asked.field in ("start_date", "end_date")
         low = literal_day(asked.value) if day else literal_number(asked.value)
@@ -206,9 +243,17 @@ class Steps:
         met = [self._correlated(each, index) for each in group.correlated]
         met += [self._demographic(each, index) for each in group.demographics]
         met += [self.group(each, index) for each in group.groups]
-        together = " UNION ALL ".join(f"SELECT {place} AS condition, person, event FROM {step}" for place, step in enumerate(met))
-        wanted = {"all": f"= {len(met)}", "any": "> 0"}.get(group.kind, f"{'>=' if group.kind == 'at_least' else '<='} {int(group.count)}")
-        join = "LEFT JOIN" if group.kind == "at_most" or (group.kind == "at_least" and group.count == 0) else "JOIN"
+        together = " UNION ALL ".join(
+            f"SELECT {place} AS condition, person, event FROM {step}" for place, step in enumerate(met)
+        )
+        wanted = {"all": f"= {len(met)}", "any": "> 0"}.get(
+            group.kind, f"{'>=' if group.kind == 'at_least' else '<='} {int(group.count)}"
+        )
+        join = (
+            "LEFT JOIN"
+            if group.kind == "at_most" or (group.kind == "at_least" and group.count == 0)
+            else "JOIN"
+        )
         return self.add(
             "group",
             f"SELECT i.person, i.event FROM {index} AS i {join} ({together}) AS met USING (person, event) "
@@ -218,7 +263,10 @@ class Steps:
     def _correlated(self, asked: Correlated, index: str) -> str:
         """Index events with as many events around them as asked for."""
         events = self.events(asked.criterion)
-        conditions = [*_within(asked.start, asked.any_period), *(_within(asked.end, asked.any_period) if asked.end else [])]
+        conditions = [
+            *_within(asked.start, asked.any_period),
+            *(_within(asked.end, asked.any_period) if asked.end else []),
+        ]
         if not asked.any_period:
             conditions.append("a.start_date BETWEEN i.period_start AND i.period_end")
         if asked.same_visit:
@@ -228,9 +276,16 @@ class Steps:
             self._own(str(distinct), about)
         counted = f"a.{distinct or 'event'}" if distinct != "length" else "a.end_date - a.start_date"
         joined = " AND ".join(["a.person = i.person", *conditions])
-        around = self.add("around", f"SELECT i.person, i.event, {counted} AS counted FROM {index} AS i JOIN {events} AS a ON {joined}")
+        around = self.add(
+            "around",
+            f"SELECT i.person, i.event, {counted} AS counted FROM {index} AS i JOIN {events} AS a ON "
+            f"{joined}",
+        )
         different = "DISTINCT " if distinct else ""
-        having = f"HAVING count({different}counted) {_COUNTED[asked.occurrence.kind]} {int(asked.occurrence.count)}"
+        having = (
+            f"HAVING count({different}counted) {_COUNTED[asked.occurrence.kind]} "
+            f"{int(asked.occurrence.count)}"
+        )
         if not asked.occurrence.allows_none():
             return self.add("enough", f"SELECT person, event FROM {around} GROUP BY person, event {having}")
         whole = f"{index} AS i LEFT JOIN {around} USING (person, event)"
@@ -251,11 +306,19 @@ class Steps:
             case "age_at_start":
                 return f"year(i.start_date) - {self.column('person', 'year_of_birth', 'of_person')}"
             case "completed_age":
-                year, month, day = (self.column("person", f"{part}_of_birth", "of_person") for part in ("year", "month", "day"))
-                return _completed_years(f"TRY_CAST({year} || '-' || {month} || '-' || {day} AS DATE)", "i.start_date")
+                year, month, day = (
+                    self.column("person", f"{part}_of_birth", "of_person")
+                    for part in ("year", "month", "day")
+                )
+                return _completed_years(
+                    f"TRY_CAST({year} || '-' || {month} || '-' || {day} AS DATE)", "i.start_date"
+                )
             case "sex":
                 gender = self.column("person", "gender_concept_id", "of_person")
-                return f"CASE {gender} WHEN {_MAN} THEN {SEX_MAN} WHEN {_WOMAN} THEN {SEX_WOMAN} ELSE {SEX_UNKNOWN} END"
+                return (
+                    f"CASE {gender} WHEN {_MAN} THEN {SEX_MAN} WHEN {_WOMAN} THEN {SEX_WOMAN} ELSE "
+                    f"{SEX_UNKNOWN} END"
+                )
         return self.column("person", DEMOGRAPHIC[field].column, "of_person")
 
 
@@ -264,7 +327,8 @@ def in_period(events: str, prior: int = 0, post: int = 0) -> str:
     first, last = as_date("o.observation_period_start_date"), as_date("o.observation_period_end_date")
     return f"""
         SELECT e.*, {first} AS period_start, {last} AS period_end
-        FROM {events} AS e JOIN observation_period AS o ON o.person_id = e.person AND e.start_date BETWEEN {first} AND {last}
+        FROM {events} AS e
+        JOIN observation_period AS o ON o.person_id = e.person AND e.start_date BETWEEN {first} AND {last}
         WHERE {first} + {int(prior)} <= e.start_date AND e.start_date + {int(post)} <= {last}"""
 
 
@@ -305,12 +369,19 @@ def _completed_years(birth: str, day: str) -> str:
 
 def _text_condition(asked: Text, value: str) -> str:
     op = asked.op.removeprefix("!")
-    before, after = "%" if op in ("contains", "endsWith") else "", "%" if op in ("contains", "startsWith") else ""
-    return f"{value} {'NOT LIKE' if asked.op.startswith('!') else 'LIKE'} {literal_text(before + asked.text + after)}"
+    before, after = (
+        "%" if op in ("contains", "endsWith") else "",
+        "%" if op in ("contains", "startsWith") else "",
+    )
+    return (
+        f"{value} {'NOT LIKE' if asked.op.startswith('!') else 'LIKE'} "
+        f"{literal_text(before + asked.text + after)}"
+    )
 
 
 def _within(window: Window, any_period: bool) -> list[str]:
-    """The event's day lies between both edges; an edge without days is that of the period, or none where any period will do."""
+    """The event's day lies between both edges; an edge without days is that of the period, or none where any
+    period will do."""
     event = f"a.{window.event}_date"
     first, last = (_edge(edge, window, any_period) for edge in (window.first, window.last))
     return [*([f"{event} >= {first}"] if first else []), *([f"{event} <= {last}"] if last else [])]

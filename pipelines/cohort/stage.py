@@ -10,8 +10,7 @@ from pipelines.cohort import engine, oracle
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.lower import lower
 from pipelines.cohort.results import Results
-from pipelines.cohort.shard_source import Shard as Readable
-from pipelines.cohort.shard_source import ShardSource
+from pipelines.cohort.shard_source import ShardReader, ShardSource
 from pipelines.cohort.steps import steps
 from pipelines.cohort.strata import count_strata
 from pipelines.compute.workers import Workers
@@ -51,7 +50,14 @@ class _Task:
 def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") -> dict[str, Any]:
     """Members of every shard, and the receipt: the attrition and where each shard's members lie."""
     tasks = [
-        _Task(shard, project.definition, project.permit.sources, project.members_file(shard), project.zone, engine)
+        _Task(
+            shard=shard,
+            definition=project.definition,
+            sources=project.permit.sources,
+            out=project.members_file(shard),
+            zone=project.zone,
+            engine=engine,
+        )
         for shard in project.snapshot.shards
     ]
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
@@ -67,7 +73,8 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
 
 
 def _beside(project: Project, files: list[Path]) -> dict[str, Any]:
-    """What the receipt says of controls and strata, where the definition asks for them. `files`: the members."""
+    """What the receipt says of controls and strata, where the definition asks for them. `files`: the
+    members."""
     asked, shards, told = project.definition, project.snapshot.shards, dict[str, Any]()
     if not asked.controls and not asked.strata:
         return told
@@ -81,18 +88,27 @@ def _beside(project: Project, files: list[Path]) -> dict[str, Any]:
     return told
 
 
-def select(shard: Readable, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba") -> Selection:
+def select(
+    shard: ShardReader, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba"
+) -> Selection:
     """The members of one shard. `sources`: those that the permit names; None for all."""
     cohort = lower(definition)
     source = ShardSource(shard, sources)
     results: Results = _ENGINES[engine](cohort, source)
-    return Selection(results.members(), (*_everyone(source, sources), *zip(steps(cohort), results.attrition, strict=True)))
+    return Selection(
+        results.members(), (*_everyone(source, sources), *zip(steps(cohort), results.attrition, strict=True))
+    )
 
 
 def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
-    """Who is left before the definition is looked at. Of sources that the permit does not name, nothing is counted."""
+    """Who is left before the definition is looked at. Of sources that the permit does not name, nothing is
+    counted."""
     everyone = (("are in the snapshot", len(source.persons)), ("have not opted out", int(source.free.sum())))
-    return everyone if sources is None else (*everyone, ("have events of sources that the permit names", source.with_events()))
+    return (
+        everyone
+        if sources is None
+        else (*everyone, ("have events of sources that the permit names", source.with_events()))
+    )
 
 
 def _select_shard(task: _Task) -> None:
@@ -108,4 +124,7 @@ def _attrition_file(members: Path) -> Path:
 def _merged(parts: list[list[list[Any]]]) -> list[dict[str, Any]]:
     """Counts of the shards added up, step by step."""
     steps = parts[0] if parts else []
-    return [{"step": step[0], "persons": sum(part[number][1] for part in parts)} for number, step in enumerate(steps)]
+    return [
+        {"step": step[0], "persons": sum(part[number][1] for part in parts)}
+        for number, step in enumerate(steps)
+    ]

@@ -11,4 +11,9 @@ def steps(cohort: Cohort) -> tuple[str, ...]:
     if cohort.post_days:
         observed += f" and {cohort.post_days} after"
     additional = ("meet the conditions on the entry event",) if cohort.additional is not None else ()
-    return ("have an entry event", observed, *additional, *(rule.name or f"meet rule {at + 1}" for at, rule in enumerate(cohort.rules)))
+    return (
+        "have an entry event",
+        observed,
+        *additional,
+        *(rule.name or f"meet rule {at + 1}" for at, rule in enumerate(cohort.rules)),
+    )

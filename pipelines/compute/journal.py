@@ -1,6 +1,8 @@
-"""What a run says while it works: one line of JSON for each beginning, progress and end, which the driver turns into progress.
+"""What a run says while it works: one line of JSON for each beginning, progress and end, which the driver
+turns into progress.
 
-The journal is how a rule on any node reaches the person who waits. It holds stages, counts and times, never a row's value.
+The journal is how a rule on any node reaches the person who waits. It holds stages, counts and times, never a
+row's value.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class Journal:
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Journal]:
-        """The time of a stage: its beginning, then its end with what it used, or its failure with the error's words."""
+        """The time of a stage: its beginning, then its end with what it used, or its failure with the error's
+        words."""
         begun = time.monotonic()
         self._line("begin")
         try:

@@ -1,4 +1,5 @@
-"""Ranks that work on one thing together: one process, or the ranks of an MPI program. The only door to MPI."""
+"""Ranks that work on one thing together: one process, or the ranks of an MPI program. The only door to
+MPI."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ class Ranks:
     size = 1
 
     def sum(self, array: np.ndarray) -> np.ndarray:
-        """The sum over ranks of an integer array of one shape, on every rank."""
+        """The sum over ranks of `array`, int64 of one shape, (n,) or (n, m), on every rank."""
         return array
 
     def gather(self, value: Any) -> list[Any] | None:
@@ -45,6 +46,7 @@ class MpiRanks(Ranks):
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
 
     def sum(self, array: np.ndarray) -> np.ndarray:
+        """See `Ranks`."""
         total = np.empty_like(array)
         self._comm.Allreduce(np.ascontiguousarray(array), total)
         return total
@@ -64,7 +66,8 @@ class MpiRanks(Ranks):
 
 @contextlib.contextmanager
 def ranks() -> Iterator[Ranks]:
-    """The ranks that this process is one of; a failure on one ends them all, so that none waits for the dead."""
+    """The ranks that this process is one of; a failure on one ends them all, so that none waits for the
+    dead."""
     if not any(name in os.environ for name in ("PMI_RANK", "PMI_SIZE", "PMI_FD")):
         yield Ranks()
         return

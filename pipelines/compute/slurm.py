@@ -1,4 +1,5 @@
-"""Dask workers as Slurm jobs: over TLS, in private folders, replaced when they die, gone when the work is done."""
+"""Dask workers as Slurm jobs: over TLS, in private folders, replaced when they die, gone when the work is
+done."""
 
 from __future__ import annotations
 
@@ -44,12 +45,17 @@ class SlurmWorkers:
 
 @contextlib.contextmanager
 def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
-    """`count` workers, each a Slurm job of its own, for the time of the block."""
+    """`count` workers, each a Slurm job of its own, for the time of the block. ClusterError: there is no
+    `sbatch` here, or no job started in time."""
     if shutil.which("sbatch") is None:
-        raise ClusterError("slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local")
+        raise ClusterError(
+            "slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local"
+        )
     _forget_surrounding_job()
     settings = _settings()
-    private = Path(tempfile.mkdtemp(prefix="dask-", dir=_shared_folder()))  # 0700: it holds this run's certificate and key
+    private = Path(
+        tempfile.mkdtemp(prefix="dask-", dir=_shared_folder())
+    )  # 0700: it holds this run's certificate and key
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, private, ignore_errors=True)
 
@@ -62,7 +68,11 @@ def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
             try:
                 client.wait_for_workers(1, timeout=settings["wait_for_first_worker"])
             except TimeoutError:
-                raise ClusterError("slurm", "no worker job started in time", "look at squeue, then run the same command again") from None
+                raise ClusterError(
+                    "slurm",
+                    "no worker job started in time",
+                    "look at squeue, then run the same command again",
+                ) from None
             return client
 
         yield SlurmWorkers(start)
@@ -77,7 +87,11 @@ def _encrypted() -> Any:
     import dask
 
     return dask.config.set(
-        {"distributed.comm.require-encryption": True, "distributed.worker.daemon": False, "distributed.admin.tick.limit": "60s"}
+        {
+            "distributed.comm.require-encryption": True,
+            "distributed.worker.daemon": False,
+            "distributed.admin.tick.limit": "60s",
+        }
     )
 
 
@@ -90,7 +104,13 @@ def _cluster(settings: dict[str, Any], private: Path) -> Any:
         memory=settings["memory"],
         walltime=settings["walltime"],
         job_name=f"{os.environ.get('UTTAG_TAG', 'uttag')}-worker",
-        worker_extra_args=["--lifetime", f"'{settings['lifetime']}'", "--lifetime-stagger", "30s", "--no-dashboard"],
+        worker_extra_args=[
+            "--lifetime",
+            f"'{settings['lifetime']}'",
+            "--lifetime-stagger",
+            "30s",
+            "--no-dashboard",
+        ],
         job_extra_directives=["--export=NONE", "--no-requeue", "--output=/dev/null", "--error=/dev/null"],
         job_script_prologue=["umask 077", "export UTTAG_UMASK=077", *_numba_cache()],
         local_directory=settings["scratch"],
@@ -103,18 +123,27 @@ def _cluster(settings: dict[str, Any], private: Path) -> Any:
 
 
 def _credentials(private: Path) -> Any:
-    """A certificate and key of this run's own: without them anyone on the network could run code as this user."""
+    """A certificate and key of this run's own: without them anyone on the network could run code as this
+    user."""
     from distributed import Security
 
     made = Security.temporary()
-    files = {"tls_ca_file": made.tls_ca_file, "tls_cert": made.tls_worker_cert, "tls_key": made.tls_worker_key}
+    files = {
+        "tls_ca_file": made.tls_ca_file,
+        "tls_cert": made.tls_worker_cert,
+        "tls_key": made.tls_worker_key,
+    }
     paths = {}
     for name, text in files.items():
         paths[name] = str(private / f"{name}.pem")
         with os.fdopen(os.open(paths[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(text)
     ca, cert, key = paths["tls_ca_file"], paths["tls_cert"], paths["tls_key"]
-    roles = {f"tls_{role}_{part}": path for role in ("client", "scheduler", "worker") for part, path in (("cert", cert), ("key", key))}
+    roles = {
+        f"tls_{role}_{part}": path
+        for role in ("client", "scheduler", "worker")
+        for part, path in (("cert", cert), ("key", key))
+    }
     return Security(require_encryption=True, tls_ca_file=ca, **roles)
 
 
@@ -126,7 +155,8 @@ def _client(cluster: Any) -> Any:
 
 def _numba_cache() -> list[str]:
     return [
-        f'export NUMBA_CACHE_DIR="${{TMPDIR:-/tmp}}/uttag-numba-$(id -u)-{kernels_hash()}" NUMBA_NUM_THREADS=1',
+        f'export NUMBA_CACHE_DIR="${{TMPDIR:-/tmp}}/uttag-numba-$(id -u)-{kernels_hash()}" '
+        "NUMBA_NUM_THREADS=1",
         'mkdir -p -m 700 "$NUMBA_CACHE_DIR"',
         # One that another user put there first could hold code of theirs.
         '[ -O "$NUMBA_CACHE_DIR" ] && [ ! -L "$NUMBA_CACHE_DIR" ] || NUMBA_CACHE_DIR=$(mktemp -d)',
@@ -134,7 +164,8 @@ def _numba_cache() -> list[str]:
 
 
 def _shared_folder() -> str:
-    """A folder that the workers' nodes see too: the working directory's, which Slurm jobs share by definition."""
+    """A folder that the workers' nodes see too: the working directory's, which Slurm jobs share by
+    definition."""
     folder = Path.cwd() / ".workers"
     folder.mkdir(mode=0o700, exist_ok=True)
     return str(folder)

@@ -1,4 +1,5 @@
-"""Workers, to which independent items are fanned out: threads of this machine or Slurm jobs, with the same results."""
+"""Workers, to which independent items are fanned out: threads of this machine or Slurm jobs, with the same
+results."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ class Workers(Protocol):
     """Something that applies one function to many items."""
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Results in the order of the items. `function` stands at the top of a module, so that another machine can find it."""
+        """Results in the order of the items. `function` stands at the top of a module, so that another
+        machine can find it."""
         ...
 
 
@@ -35,7 +37,8 @@ class LocalWorkers:
 
 @contextlib.contextmanager
 def workers(on: str = "local", count: int = 0) -> Iterator[Workers]:
-    """Workers on this machine (`local`) or as Slurm jobs over TLS (`slurm`). `count`: 0 for as many as there are cores."""
+    """Workers on this machine (`local`) or as Slurm jobs over TLS (`slurm`). `count`: 0 for as many as there
+    are cores."""
     if on == "slurm":
         from pipelines.compute.slurm import slurm_workers
 

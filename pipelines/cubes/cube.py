@@ -1,7 +1,8 @@
 """The one kind of thing that passes the gate: an integer cube, raw (secret) or protected.
 
-A cube holds every cell of the product of its dimensions, margins included, as one row each, in row-major order of its dimensions.
-Raw and protected cubes are different types on purpose: measures and release cannot take a raw one.
+A cube holds every cell of the product of its dimensions, margins included, as one row each, in row-major
+order of its dimensions. Raw and protected cubes are different types on purpose: measures and release cannot
+take a raw one.
 """
 
 from __future__ import annotations
@@ -17,18 +18,29 @@ TOTAL = "Total"
 ROLES = (
     "",  # a classification and no more
     "standard",  # groups with the weight of each in a standard population, 0 for margins
-    "reference",  # groups standardised indirectly to the rates of all: 1 for those that are compared, 0 for margins and others
-    "rates",  # groups with the reference rate of each, events per 100,000 person-years in ten-thousandths; -1 for margins and without
+    # groups standardised indirectly to the rates of all: 1 for those that are compared, 0 for margins and
+    # others
+    "reference",
+    # groups with the reference rate of each, events per 100,000 person-years in ten-thousandths; -1 for
+    # margins and without
+    "rates",
     "compared",  # groups beside one of them: 1 for it, 0 for the others
-    "week", "month",  # periods, with the days of each that lie in the study, 0 for margins
-    "follow_up",  # bands of days since entry, with the first day after each, 0 for the total and for the last band, which is open
+    "week",
+    "month",  # periods, with the days of each that lie in the study, 0 for margins
+    # bands of days since entry, with the first day after each, 0 for the total and for the last band, which
+    # is open
+    "follow_up",
     "outcome",  # how a member's time ended: the event, perhaps what competes with it, and last neither
     "care_unit",  # units of care to be compared
-    "classes",  # of values, with the upper end of each in ten-thousandths, that of the total the lower end of the first; 0: not usable
+    # of values, with the upper end of each in ten-thousandths, that of the total the lower end of the first;
+    # 0: not usable
+    "classes",
     "day",  # days on which somebody is followed
     "state",  # of which one leads to another
-    "places",  # with where each stands in a map of squares: 1 + 100 times its row + its column, 0 for margins and places unknown
-)  # fmt: skip
+    # with where each stands in a map of squares: 1 + 100 times its row + its column, 0 for margins and places
+    # unknown
+    "places",
+)
 RATE_SCALE = 10_000  # parts of an event per 100,000 person-years that the values of `rates` count
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
 
@@ -43,9 +55,9 @@ class Dimension:
     """A classification with its margins. `labels[0]` is `TOTAL`; a parent stands before its children.
 
     `codes`, `labels`: str, one for each position. `parents`: int, position of each parent, -1 for the total.
-    `levels`: str, name of each depth from the total down, e.g. ("Total", "county", "municipality").
-    `role`: what measures make of it, one of `ROLES`. `values`: int, one for each position, or none; what they are, the role says.
-    `about`: more of it in words.
+    `levels`: str, name of each depth from the total down, e.g. ("Total", "county", "municipality"). `role`:
+    what measures make of it, one of `ROLES`. `values`: int, one for each position, or none; what they are,
+    the role says. `about`: more of it in words.
     """
 
     name: str
@@ -60,20 +72,36 @@ class Dimension:
 
     def __post_init__(self) -> None:
         if not self.labels or self.labels[0] != TOTAL or self.parents[0] != -1:
-            raise DataError(f"dimension {self.name}", "its first position is not the total", "mend the code that builds it")
+            raise DataError(
+                f"dimension {self.name}",
+                "its first position is not the total",
+                "mend the code that builds it",
+            )
         if not len(self.codes) == len(self.labels) == len(self.parents):
-            raise DataError(f"dimension {self.name}", "codes, labels and parents differ in number", "mend the code that builds it")
+            raise DataError(
+                f"dimension {self.name}",
+                "codes, labels and parents differ in number",
+                "mend the code that builds it",
+            )
         if self.role not in ROLES or len(self.values) not in (0, len(self.labels)):
-            raise DataError(f"dimension {self.name}", "its role or its values are none", "mend the code that builds it")
+            raise DataError(
+                f"dimension {self.name}", "its role or its values are none", "mend the code that builds it"
+            )
         if any(not 0 <= parent < child for child, parent in enumerate(self.parents) if child):
-            raise DataError(f"dimension {self.name}", "a parent does not stand before its child", "mend the code that builds it")
+            raise DataError(
+                f"dimension {self.name}",
+                "a parent does not stand before its child",
+                "mend the code that builds it",
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def children(self, position: int) -> list[int]:
         """Positions whose parent is `position`."""
-        return [child for child, parent in enumerate(self.parents) if parent == position and child != position]
+        return [
+            child for child, parent in enumerate(self.parents) if parent == position and child != position
+        ]
 
     def depth(self, position: int) -> int:
         """Steps up to the total."""
@@ -110,12 +138,14 @@ class Grid:
 class Cube(Grid):
     """Raw counts: secret, never released.
 
-    `population`: names who is counted (the cohort's hash); cells of two cubes with the same population, measure and coordinates outside
-    the totals are the same number. `measures`: int64 (cells,) by name, "persons" always among them; `PERSON_COUNTS` say which cells are
-    small. `additive`: for each measure one bool per dimension: do the children sum to their parent? Where they do not (a person may have
-    several diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a is never below
-    measure b in any cell. `notes`: what each measure counts, in words, and under `decimals` how many of them sums of values have.
-    `largest`: of a sum of values, int64 (cells, 2), what the two persons who add most to each cell add, or None; it is never released.
+    `population`: names who is counted (the cohort's hash); cells of two cubes with the same population,
+    measure and coordinates outside the totals are the same number. `measures`: int64 (cells,) by name,
+    "persons" always among them; `PERSON_COUNTS` say which cells are small. `additive`: for each measure one
+    bool per dimension: do the children sum to their parent? Where they do not (a person may have several
+    diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a
+    is never below measure b in any cell. `notes`: what each measure counts, in words, and under `decimals`
+    how many of them sums of values have. `largest`: of a sum of values, int64 (cells, 2), what the two
+    persons who add most to each cell add, or None; it is never released.
     """
 
     table: str
@@ -131,7 +161,11 @@ class Cube(Grid):
     def __post_init__(self) -> None:
         for name, values in self.measures.items():
             if values.shape != (self.cells,) or values.dtype != np.int64:
-                raise DataError(f"cube {self.table}", f"measure {name} is not int64 of {self.cells} cells", "mend its maker")
+                raise DataError(
+                    f"cube {self.table}",
+                    f"measure {name} is not int64 of {self.cells} cells",
+                    "mend its maker",
+                )
 
 
 @dataclass(frozen=True)
@@ -153,4 +187,6 @@ class ProtectedCube(Grid):
 
     def __post_init__(self) -> None:
         if any(values[self.hidden].any() for values in self.measures.values()):
-            raise DataError(f"cube {self.table}", "a hidden cell still holds a value", "mend the disclosure stage")
+            raise DataError(
+                f"cube {self.table}", "a hidden cell still holds a value", "mend the disclosure stage"
+            )

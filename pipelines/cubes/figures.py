@@ -1,4 +1,5 @@
-"""What measures derive from a protected cube, in memory and sealed on disk: figures by cell, and a plot with its data."""
+"""What measures derive from a protected cube, in memory and sealed on disk: figures by cell, and a plot with
+its data."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ class Plot:
 
 @dataclass(frozen=True)
 class Figures:
-    """`columns`: one text for each cell of the table, in its order; `meanings`: what each column says; `shown`: columns that stand
-    beside the counts on a page; `notes`: how they were made, in words."""
+    """`columns`: one text for each cell of the table, in its order; `meanings`: what each column says;
+    `shown`: columns that stand beside the counts on a page; `notes`: how they were made, in words."""
 
     table: str
     columns: Columns
@@ -43,11 +44,21 @@ def write_figures(figures: Figures, folder: Path, zone: Zone) -> None:
     plot = figures.plot
     parts: dict[str, Columns] = {"figures": figures.columns, "data": plot.data, "svg": {"svg": (plot.svg,)}}
     for kind, columns in parts.items():
-        sealed.write(_frame(columns), folder / f"{figures.table}.{kind}.parquet", dict.fromkeys(columns, "category"), zone)
+        sealed.write(
+            _frame(columns),
+            folder / f"{figures.table}.{kind}.parquet",
+            dict.fromkeys(columns, "category"),
+            zone,
+        )
     about = {
-        "columns": list(figures.columns), "meanings": figures.meanings, "title": plot.title, "alt": plot.alt, "data": list(plot.data),
-        "shown": list(figures.shown), "notes": list(figures.notes),
-    }  # fmt: skip
+        "columns": list(figures.columns),
+        "meanings": figures.meanings,
+        "title": plot.title,
+        "alt": plot.alt,
+        "data": list(plot.data),
+        "shown": list(figures.shown),
+        "notes": list(figures.notes),
+    }
     documents.write_json(about, folder / f"{figures.table}.json")
 
 
@@ -57,11 +68,22 @@ def read_figures(folder: Path, table: str, zone: Zone) -> Figures:
 
     def read(kind: str, names: list[str]) -> Columns:
         frame = sealed.read(folder / f"{table}.{kind}.parquet", dict.fromkeys(names, "category"), zone)
-        return {name: tuple(text or "" for text in column.decoded()) for name, column in frame.items() if isinstance(column, Category)}
+        return {
+            name: tuple(text or "" for text in column.decoded())
+            for name, column in frame.items()
+            if isinstance(column, Category)
+        }
 
     plot = Plot(about["title"], about["alt"], read("svg", ["svg"])["svg"][0], read("data", about["data"]))
     columns = read("figures", about["columns"])
-    return Figures(table, columns, about["meanings"], plot, tuple(about["shown"]), tuple(about["notes"]))
+    return Figures(
+        table=table,
+        columns=columns,
+        meanings=about["meanings"],
+        plot=plot,
+        shown=tuple(about["shown"]),
+        notes=tuple(about["notes"]),
+    )
 
 
 def _frame(columns: Columns) -> Frame:

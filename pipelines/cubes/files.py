@@ -1,8 +1,8 @@
 """Cubes on disk: the numbers as sealed Parquet, and beside them, as JSON, what the numbers are.
 
-`<table>.parquet` has one column for each measure (and `hidden` for a protected cube, the two largest contributions for a raw one of sums),
-one row for each cell; `<table>.json` names the
-dimensions and relations. The two kinds never mix: a file says which it is, and each reader takes only its own.
+`<table>.parquet` has one column for each measure (and `hidden` for a protected cube, the two largest
+contributions for a raw one of sums), one row for each cell; `<table>.json` names the dimensions and
+relations. The two kinds never mix: a file says which it is, and each reader takes only its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _LARGEST: Final = ("largest", "second")
 
 def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
     """Write raw counts to `folder`."""
-    largest: Frame = {} if cube.largest is None else {name: cube.largest[:, k].copy() for k, name in enumerate(_LARGEST)}
+    largest: Frame = (
+        {} if cube.largest is None else {name: cube.largest[:, k].copy() for k, name in enumerate(_LARGEST)}
+    )
     _write(cube, _RAW, {**cube.measures, **largest}, folder, zone)
 
 
@@ -52,7 +54,9 @@ def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
     cubes = []
     for path, about in _find(folder, _PROTECTED):
         numbers = _numbers(path, about, zone, "hidden")
-        cubes.append(ProtectedCube(hidden=numbers.pop("hidden") == 1, measures=numbers, **_description(about)))
+        cubes.append(
+            ProtectedCube(hidden=numbers.pop("hidden") == 1, measures=numbers, **_description(about))
+        )
     return cubes
 
 
@@ -68,12 +72,17 @@ def cubes_hash(cubes: list[Cube] | list[ProtectedCube]) -> str:
 
 def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
     return {
-        "kind": kind, "table": cube.table, "title": cube.title, "population": cube.population,
-        "dimensions": [asdict(dimension) for dimension in cube.dimensions], "measures": list(cube.measures),
+        "kind": kind,
+        "table": cube.table,
+        "title": cube.title,
+        "population": cube.population,
+        "dimensions": [asdict(dimension) for dimension in cube.dimensions],
+        "measures": list(cube.measures),
         "additive": {name: list(flags) for name, flags in cube.additive.items()},
-        "at_least": [list(pair) for pair in cube.at_least], "notes": cube.notes,
+        "at_least": [list(pair) for pair in cube.at_least],
+        "notes": cube.notes,
         **({"largest": True} if isinstance(cube, Cube) and cube.largest is not None else {}),
-    }  # fmt: skip
+    }
 
 
 def _write(cube: Cube | ProtectedCube, kind: str, numbers: Frame, folder: Path, zone: Zone) -> None:
@@ -104,12 +113,18 @@ def _numbers(path: Path, about: dict[str, Any], zone: Zone, *more: str) -> dict[
 def _description(about: dict[str, Any]) -> dict[str, Any]:
     dimensions = tuple(_dimension(each) for each in about["dimensions"])
     return {
-        "table": about["table"], "title": about["title"], "population": about["population"], "dimensions": dimensions,
+        "table": about["table"],
+        "title": about["title"],
+        "population": about["population"],
+        "dimensions": dimensions,
         "additive": {name: tuple(flags) for name, flags in about["additive"].items()},
-        "at_least": tuple((pair[0], pair[1]) for pair in about["at_least"]), "notes": about["notes"],
-    }  # fmt: skip
+        "at_least": tuple((pair[0], pair[1]) for pair in about["at_least"]),
+        "notes": about["notes"],
+    }
 
 
 def _dimension(about: dict[str, Any]) -> Dimension:
     listed = {name: tuple(about[name]) for name in ("codes", "labels", "parents", "levels", "values")}
-    return Dimension(name=about["name"], title=about["title"], role=about["role"], about=about["about"], **listed)
+    return Dimension(
+        name=about["name"], title=about["title"], role=about["role"], about=about["about"], **listed
+    )

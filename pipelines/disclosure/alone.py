@@ -1,4 +1,5 @@
-"""The engine alone, on anybody's table: inner cells in; protected tables, a proof and a certificate out, by whatever method is named."""
+"""The engine alone, on anybody's table: inner cells in; protected tables, a proof and a certificate out, by
+whatever method is named."""
 
 from __future__ import annotations
 
@@ -6,27 +7,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.disclosure import case as cases
 from pipelines.disclosure import output
-from pipelines.disclosure.case import Case, prepare
+from pipelines.disclosure import problem as problems
 from pipelines.disclosure.methods import Suppression
 from pipelines.disclosure.perturbed import perturb
+from pipelines.disclosure.problem import Problem, prepare
 from pipelines.disclosure.summed import counted_sums, suppress_sums
 from pipelines.disclosure.suppressed import suppress
 
-__all__ = ["Case", "counted", "prepare", "protect_into"]
+__all__ = ["Problem", "counted", "prepare", "protect_into"]
 
 Say = Callable[[str], None]
 
 
-def counted(case: Case) -> dict[str, Any]:
+def counted(problem: Problem) -> dict[str, Any]:
     """How many cells, and how many of them are small or give a contribution away."""
-    return cases.counted(case) if case.inner.amounts is None else counted_sums(case, case.inner.amounts)
+    return (
+        problems.counted(problem)
+        if problem.inner.amounts is None
+        else counted_sums(problem, problem.inner.amounts)
+    )
 
 
-def protect_into(case: Case, out: Path, say: Say) -> dict[str, Any]:
-    """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified."""
+def protect_into(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
+    """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate;
+    nothing unless all is certified."""
     output.usable(out)
-    if not isinstance(case.specification.method, Suppression):
-        return perturb(case, out, say)
-    return (suppress if case.inner.amounts is None else suppress_sums)(case, out, say)
+    if not isinstance(problem.specification.method, Suppression):
+        return perturb(problem, out, say)
+    return (suppress if problem.inner.amounts is None else suppress_sums)(problem, out, say)

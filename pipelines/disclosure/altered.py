@@ -14,9 +14,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Altered:
-    """`values`: int64 (cells of all tables,). `hidden`: bool (cells,), no value at all. `parameters`: what anybody may know of the method.
-    `inner`: columns that the certificate holds for each atom, besides its true count. `frames`: its other files. `notes`: what the report
-    says besides, for the project alone. `moves`: int64 (atoms, moves), other counts that would be published as the same."""
+    """`values`: int64 (cells of all tables,). `hidden`: bool (cells,), no value at all. `parameters`: what
+    anybody may know of the method. `inner`: columns that the certificate holds for each atom, besides its
+    true count. `frames`: its other files. `notes`: what the report says besides, for the project alone.
+    `moves`: int64 (atoms, moves), other counts that would be published as the same."""
 
     values: np.ndarray
     hidden: np.ndarray

@@ -9,14 +9,15 @@ import scipy.sparse as sparse
 
 from kernels.cells import spread
 from kernels.rounding import of_sums, total
-from pipelines.disclosure.case import Case
+from pipelines.disclosure.problem import Problem
 
 
 @dataclass(frozen=True)
 class Atoms:
-    """`count`: int64 (atoms,). `places`: for each table int32 (atoms, dimensions). `starts`: int64 (atoms + 1,), `cells`: int64, the cells
-    that each atom is in, those of one table after those of another; `first`: int64 (tables + 1,), where those of each table begin.
-    `of_inner`: int64 (inner cells,), the atom of each."""
+    """`count`: int64 (atoms,). `places`: for each table int32 (atoms, dimensions). `starts`: int64 (atoms +
+    1,), `cells`: int64, the cells that each atom is in, those of one table after those of another; `first`:
+    int64 (tables + 1,), where those of each table begin. `of_inner`: int64 (inner cells,), the atom of each.
+    """
 
     count: np.ndarray
     places: tuple[np.ndarray, ...]
@@ -35,7 +36,8 @@ class Atoms:
         return total(values, self.starts, self.cells, self.size)
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
-        """What belongs to the cells of each table."""
+        """What belongs to the cells of each table: arrays (cells,) of the dtype of `values`, for instance
+        int64 or bool (cells of all tables,)."""
         return np.split(values, self.first[1:-1])
 
     def matrix(self) -> sparse.csr_matrix:
@@ -48,10 +50,13 @@ class Atoms:
         return self.sums(np.ones(len(self.count), np.int64)) == 1
 
 
-def atoms(case: Case) -> Atoms:
-    """The atoms of a case, in the order of their places. Of one table alone these are all its finest cells, with those of nobody."""
-    if len(case.placed) == 1:
-        cube, every = case.cubes[0], case.placed[0].places
+def atoms(problem: Problem) -> Atoms:
+    """The atoms of a problem, in the order of their places.
+
+    Of one table alone these are all its finest cells, with those of nobody.
+    """
+    if len(problem.placed) == 1:
+        cube, every = problem.cubes[0], problem.placed[0].places
         grids = np.meshgrid(*[np.array(each.leaves) for each in cube.dimensions], indexing="ij")
         together = np.stack([each.ravel() for each in grids], axis=1).astype(np.int32)
         numbers = np.ravel_multi_index(tuple(together.T), cube.shape)
@@ -59,24 +64,28 @@ def atoms(case: Case) -> Atoms:
         together = together[order]
         of_inner = np.searchsorted(numbers[order], np.ravel_multi_index(tuple(every.T), cube.shape))
     else:
-        together, of_inner = np.unique(np.hstack([each.places for each in case.placed]), axis=0, return_inverse=True)
+        together, of_inner = np.unique(
+            np.hstack([each.places for each in problem.placed]), axis=0, return_inverse=True
+        )
     count = np.zeros(len(together), np.int64)
-    np.add.at(count, of_inner.ravel(), case.inner.count)
-    widths = np.cumsum([len(cube.dimensions) for cube in case.cubes])[:-1]
+    np.add.at(count, of_inner.ravel(), problem.inner.count)
+    widths = np.cumsum([len(cube.dimensions) for cube in problem.cubes])[:-1]
     places = tuple(np.ascontiguousarray(part) for part in np.split(together, widths, axis=1))
-    return _assembled(case, count, places, of_inner.ravel())
+    return _assembled(problem, count, places, of_inner.ravel())
 
 
-def _assembled(case: Case, count: np.ndarray, places: tuple[np.ndarray, ...], of_inner: np.ndarray) -> Atoms:
-    spreads = [spread([dimension.parents for dimension in cube.dimensions]) for cube in case.cubes]
+def _assembled(
+    problem: Problem, count: np.ndarray, places: tuple[np.ndarray, ...], of_inner: np.ndarray
+) -> Atoms:
+    spreads = [spread([dimension.parents for dimension in cube.dimensions]) for cube in problem.cubes]
     numbers = [
         np.prod([depth[axis][place[:, axis]] for axis in range(place.shape[1])], axis=0).astype(np.int64)
         for (_, depth), place in zip(spreads, places, strict=True)
     ]
     starts = np.concatenate([[0], np.cumsum(np.sum(numbers, axis=0))]).astype(np.int64)
     cells, offset = np.empty(starts[-1], np.int64), starts[:-1].copy()
-    first = np.cumsum([0, *(cube.cells for cube in case.cubes)]).astype(np.int64)
+    first = np.cumsum([0, *(cube.cells for cube in problem.cubes)]).astype(np.int64)
     for (steps, depth), place, number, begin in zip(spreads, places, numbers, first[:-1], strict=True):
         of_sums(place, steps, depth, np.array([begin], np.int64), offset, cells)
         offset += number
-    return Atoms(count, places, starts, cells, first, of_inner)
+    return Atoms(count=count, places=places, starts=starts, cells=cells, first=first, of_inner=of_inner)

@@ -1,8 +1,9 @@
 """Several tables over the same inner cells as one system.
 
-An **atom** is a group of people whom no table tells apart. Every published cell is a sum of atoms, so whoever holds all tables holds sums
-of the same unknowns; cells that name the same people are one variable, whatever tables they stand in. Atoms that no table shows are
-variables, too: nobody knows them, not even that they are 0, and hiding them loses nothing.
+An **atom** is a group of people whom no table tells apart. Every published cell is a sum of atoms, so whoever
+holds all tables holds sums of the same unknowns; cells that name the same people are one variable, whatever
+tables they stand in. Atoms that no table shows are variables, too: nobody knows them, not even that they are
+0, and hiding them loses nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pipelines.disclosure.suppression.system import System, assemble
 def joined(
     inner: Inner, placed: Sequence[Placed], policy: Policy, rules: Sequence[Sensitive] = ()
 ) -> tuple[System, np.ndarray, np.ndarray]:
-    """The system, the variable of each atom (int64 (atoms,)), and the atom of each inner cell (int64 (inner cells,))."""
+    """The system, the variable of each atom (int64 (atoms,)), and the atom of each inner cell (int64 (inner
+    cells,))."""
     columns = _independent(inner)
     atoms, first, atom_of = _atoms(inner, columns)
     keys = [_keys(inner, each) for each in placed]
@@ -53,7 +55,9 @@ def _independent(inner: Inner) -> list[int]:
         for other in kept:
             if other == place:
                 continue
-            pairs = np.unique(columns[other].astype(np.int64) * (int(columns[place].max()) + 1) + columns[place])
+            pairs = np.unique(
+                columns[other].astype(np.int64) * (int(columns[place].max()) + 1) + columns[place]
+            )
             if len(pairs) == len(np.unique(columns[other])):
                 kept.remove(place)
                 break
@@ -67,11 +71,15 @@ def _atoms(inner: Inner, columns: Sequence[int]) -> tuple[np.ndarray, np.ndarray
 
 
 def _keys(inner: Inner, placed: Placed) -> np.ndarray:
-    """What each cell of a cube asks for, int64 (cells, columns): 1 + the code of a column, 0 where it asks for nothing."""
+    """What each cell of a cube asks for, int64 (cells, columns): 1 + the code of a column, 0 where it asks
+    for nothing."""
     cube, columns = placed.cube, list(inner.names)
     key, coordinates = np.zeros((cube.cells, len(columns)), np.int64), cube.coordinates()
     for axis, dimension in enumerate(cube.dimensions):
-        named = {column: {code: number for number, code in enumerate(inner.names[column])} for column in dimension.levels[1:]}
+        named = {
+            column: {code: number for number, code in enumerate(inner.names[column])}
+            for column in dimension.levels[1:]
+        }
         for position, code in enumerate(dimension.codes[1:], start=1):
             column = dimension.levels[min(dimension.depth(position), len(dimension.levels) - 1)]
             if code not in named[column]:  # a code that stands for its only child, too, is one level up
@@ -80,8 +88,11 @@ def _keys(inner: Inner, placed: Placed) -> np.ndarray:
     return key
 
 
-def _of_atoms(placed: Placed, cells: np.ndarray, variables: np.ndarray, atom_of: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    """Each finest cell of a cube as the sum of its atoms, where it is not one itself: variables of the atoms, and of the cell."""
+def _of_atoms(
+    placed: Placed, cells: np.ndarray, variables: np.ndarray, atom_of: np.ndarray
+) -> list[tuple[np.ndarray, int]]:
+    """Each finest cell of a cube as the sum of its atoms, where it is not one itself: variables of the atoms,
+    and of the cell."""
     flat = np.ravel_multi_index(tuple(placed.places.T), placed.cube.shape)
     order = np.argsort(flat, kind="stable")
     begins = np.flatnonzero(np.diff(flat[order], prepend=-1))

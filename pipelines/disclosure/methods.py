@@ -1,4 +1,5 @@
-"""The methods of `uttag protect` and what each of them asks to be told: `method: base_rounding`, or `method: {kind: base_rounding, …}`."""
+"""The methods of `uttag protect` and what each of them asks to be told: `method: base_rounding`, or `method:
+{kind: base_rounding, …}`."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ SECRET: Final = {"record_keys", "key_file", "ledger", "ptable"}  # settings that
 
 
 class Kind(Strict):
-    """What all methods say of themselves. `additive`: parents are the sums of their children. `consistent`: a cell of the same people has
-    one value in every table and release. `counts_rows`: needs persons, one a row. `status`: of every cell that is not hidden."""
+    """What all methods say of themselves. `additive`: parents are the sums of their children. `consistent`: a
+    cell of the same people has one value in every table and release. `counts_rows`: needs persons, one a row.
+    `status`: of every cell that is not hidden."""
 
     additive: ClassVar[bool] = True
     consistent: ClassVar[bool] = True
@@ -35,7 +37,8 @@ class Suppression(Kind):
 
 
 class SmallCountRounding(Kind):
-    """Small inner cells become 0 or `base`, so that margins, sums of them, move least. `base`: the policy's minimum where absent."""
+    """Small inner cells become 0 or `base`, so that margins, sums of them, move least. `base`: the policy's
+    minimum where absent."""
 
     kind: Literal["small_count_rounding"] = "small_count_rounding"
     base: int | None = Field(None, ge=2, le=1000)
@@ -43,7 +46,8 @@ class SmallCountRounding(Kind):
 
 
 class ControlledRounding(Kind):
-    """Every cell becomes a multiple of `base` near it, and all add up. `base`: the policy's minimum where absent."""
+    """Every cell becomes a multiple of `base` near it, and all add up. `base`: the policy's minimum where
+    absent."""
 
     kind: Literal["controlled_rounding"] = "controlled_rounding"
     base: int | None = Field(None, ge=2, le=1000)
@@ -51,7 +55,8 @@ class ControlledRounding(Kind):
 
 
 class BaseRounding(Kind):
-    """Counts of at most `redact` are hidden, and others rounded to the nearest multiple of `base`, margins for themselves."""
+    """Counts of at most `redact` are hidden, and others rounded to the nearest multiple of `base`, margins
+    for themselves."""
 
     kind: Literal["base_rounding"] = "base_rounding"
     base: int = Field(5, ge=2, le=1000)
@@ -60,7 +65,8 @@ class BaseRounding(Kind):
 
 
 class Midpoint(Kind):
-    """Counts from 1 become the middle of the run of `base` counts that they lie in: with 6, 1 to 6 are 3, and 7 to 12 are 9."""
+    """Counts from 1 become the middle of the run of `base` counts that they lie in: with 6, 1 to 6 are 3, and
+    7 to 12 are 9."""
 
     kind: Literal["midpoint"] = "midpoint"
     base: int = Field(6, ge=2, le=1000)
@@ -68,8 +74,9 @@ class Midpoint(Kind):
 
 
 class Made(Strict):
-    """A table of transitions to be made. `most`: by how much a count changes at most; `variance`: of the changes; `hidden`: counts from
-    1 to this one never come out; `stay`: the probability that a count stays as it is, where that is asked for."""
+    """A table of transitions to be made. `most`: by how much a count changes at most; `variance`: of the
+    changes; `hidden`: counts from 1 to this one never come out; `stay`: the probability that a count stays as
+    it is, where that is asked for."""
 
     most: int = Field(5, ge=1, le=50)
     variance: float = Field(3.0, gt=0, le=1000)
@@ -79,15 +86,19 @@ class Made(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Made:
         if self.hidden >= self.most:
-            raise ValueError("a count could not get past those that never come out: let `most` be larger than `hidden`")
+            raise ValueError(
+                "a count could not get past those that never come out: let `most` be larger than `hidden`"
+            )
         return self
 
 
 class CellKey(Kind):
-    """Each cell changes by what a table of transitions gives for its count and its key, the sum of its records' keys.
+    """Each cell changes by what a table of transitions gives for its count and its key, the sum of its
+    records' keys.
 
-    `ptable`: CSV of transitions, or how to make one. `record_keys`: column with a number from 0 to 1 for each record; or `key_file`, which
-    turns the names of the specification's `person` into such numbers: 32 or more random bytes that stay the same for all releases.
+    `ptable`: CSV of transitions, or how to make one. `record_keys`: column with a number from 0 to 1 for each
+    record; or `key_file`, which turns the names of the specification's `person` into such numbers: 32 or more
+    random bytes that stay the same for all releases.
     """
 
     kind: Literal["cell_key"] = "cell_key"
@@ -106,7 +117,8 @@ class CellKey(Kind):
 
 
 class Noise(Kind):
-    """Each inner cell gets random noise that spends `epsilon` of `budget`, as the file `ledger` counts it; margins are sums of these.
+    """Each inner cell gets random noise that spends `epsilon` of `budget`, as the file `ledger` counts it;
+    margins are sums of these.
 
     `mechanism`: `laplace`, or `gaussian` with `delta`. `rows`: of the table that one person has at most.
     """
@@ -129,5 +141,6 @@ class Noise(Kind):
 
 
 Method = Annotated[
-    Suppression | SmallCountRounding | ControlledRounding | BaseRounding | Midpoint | CellKey | Noise, Field(discriminator="kind")
+    Suppression | SmallCountRounding | ControlledRounding | BaseRounding | Midpoint | CellKey | Noise,
+    Field(discriminator="kind"),
 ]

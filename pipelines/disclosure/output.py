@@ -27,11 +27,14 @@ def usable(out: Path) -> None:
 
 
 def _no_folder(out: Path) -> SettingsError:
-    return SettingsError("--out", f"{out.name} is no folder, and none can be made of that name", "name another folder")
+    return SettingsError(
+        "--out", f"{out.name} is no folder, and none can be made of that name", "name another folder"
+    )
 
 
 def begin(out: Path) -> None:
-    """Take away what an earlier run wrote there: a folder without `proof.json` is none that holds, until all is written."""
+    """Take away what an earlier run wrote there: a folder without `proof.json` is none that holds, until all
+    is written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -51,8 +54,13 @@ def _files_of(proof: Path) -> list[str]:
     return [name for name in named if Path(name).name == name and Path(name).suffix in (".csv", ".parquet")]
 
 
-def columns(cube: Cube, values: Sequence[int | float], hidden: np.ndarray, status: str = "shown") -> plain.Columns:
-    """Columns of plain values, None where hidden, so that nothing can lie beneath. `status`: of every cell that is not hidden."""
+def columns(
+    cube: Cube, values: Sequence[int | float], hidden: np.ndarray, status: str = "shown"
+) -> plain.Columns:
+    """Columns of plain values, None where hidden, so that nothing can lie beneath.
+
+    `hidden`: bool (cells,). `status`: of every cell that is not hidden.
+    """
     coordinates = cube.coordinates()
     made: plain.Columns = {}
     for axis, dimension in enumerate(cube.dimensions):
@@ -76,11 +84,20 @@ def write_tables(out: Path, made: Sequence[plain.Columns], cubes: Sequence[Cube]
 
 
 def announced(cube: Cube, hidden: np.ndarray) -> dict[str, Any]:
-    """A table as the proof announces it."""
+    """A table as the proof announces it: names and codes as the files print them. `hidden`: bool (cells,)."""
     return {
-        "table": cube.table, "cells": cube.cells, "hidden": int(hidden.sum()),
-        "dimensions": [{"name": each.name, "codes": [TOTAL, *each.codes[1:]], "parents": list(each.parents)} for each in cube.dimensions],
-    }  # fmt: skip
+        "table": cube.table,
+        "cells": cube.cells,
+        "hidden": int(hidden.sum()),
+        "dimensions": [
+            {
+                "name": plain.harmless(each.name),
+                "codes": [TOTAL, *map(plain.harmless, each.codes[1:])],
+                "parents": list(each.parents),
+            }
+            for each in cube.dimensions
+        ],
+    }
 
 
 def write_secret(frames: Mapping[str, dict[str, object]], folder: Path) -> None:

@@ -17,7 +17,8 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 
 
 class Special(Strict):
-    """A stricter minimum for some codes of a dimension, and for all below them: a diagnosis that harms who is known to have it."""
+    """A stricter minimum for some codes of a dimension, and for all below them: a diagnosis that harms who is
+    known to have it."""
 
     codes: list[str] = Field(min_length=1, description="codes of the dimension, at any level")
     minimum: int = Field(ge=3, le=1000, description="fewest persons that such a cell may show")
@@ -27,14 +28,21 @@ class Contributors(Strict):
     """How many must stand behind a cell, besides the persons in it."""
 
     column: str = Field(description="column that names who contributed the row")
-    minimum: int = Field(3, ge=2, le=1000, description="fewest of them that a cell may have: with one alone, its figures are public")
+    minimum: int = Field(
+        3,
+        ge=2,
+        le=1000,
+        description="fewest of them that a cell may have: with one alone, its figures are public",
+    )
 
 
 class Owners(Contributors):
     """Those whose data these are; in a cell of several the strictest minimum of persons holds."""
 
     minimum: int = Field(1, ge=1, le=1000, description="fewest owners that a cell may have")
-    persons: dict[str, int] = Field({}, description="by owner, fewest persons of a cell that it has a part in")
+    persons: dict[str, int] = Field(
+        {}, description="by owner, fewest persons of a cell that it has a part in"
+    )
 
 
 class Dominance(Strict):
@@ -47,14 +55,16 @@ class Dominance(Strict):
 class TablePolicy(Policy):
     """The rule on persons, and whom the tables must withstand.
 
-    `preset`: `research`, or `open_data` for what anybody may read: what it sets can be overruled key by key. `attacker`: the strongest;
-    `sums` solves the published sums, `nonnegative` knows that counts are whole and at least 0, `rule` knows the minimum, too, and `marks`
-    even which hidden cells are small. `singletons`: a contributor who is alone in a cell knows that cell. `interval`: `point`, a small cell
-    must have more than one possible value; `whole`, every value from 1 to the minimum less 1. `outside`: a cell is sensitive, too, if 1 to
-    `outside` - 1 persons of its parent are not in it (0: never). `all_in_one`: dimensions along which a cell is sensitive, too, if it holds
-    everybody of its parent. `special`: by dimension. `units`, `owners`: who contributes.
-    `dominance`, `p_percent`: of sums; where neither is named, a sum is sensitive if one contributor could come within 10 per cent of what
-    another gave, or if two make up 90 per cent of it.
+    `preset`: `research`, or `open_data` for what anybody may read: what it sets can be overruled key by key.
+    `attacker`: the strongest; `sums` solves the published sums, `nonnegative` knows that counts are whole and
+    at least 0, `rule` knows the minimum, too, and `marks` even which hidden cells are small. `singletons`: a
+    contributor who is alone in a cell knows that cell. `interval`: `point`, a small cell must have more than
+    one possible value; `whole`, every value from 1 to the minimum less 1. `outside`: a cell is sensitive,
+    too, if 1 to `outside` - 1 persons of its parent are not in it (0: never). `all_in_one`: dimensions along
+    which a cell is sensitive, too, if it holds everybody of its parent. `special`: by dimension. `units`,
+    `owners`: who contributes. `dominance`, `p_percent`: of sums; where neither is named, a sum is sensitive
+    if one contributor could come within 10 per cent of what another gave, or if two make up 90 per cent of
+    it.
     """
 
     preset: Literal["research", "open_data"] = "research"

@@ -1,5 +1,5 @@
-"""The report of a protection, for whoever checks it before it leaves: what is hidden and why, and what that loses. It stays in the project
-zone, for it tells small cells from the others; it needs no file beside it."""
+"""The report of a protection, for whoever checks it before it leaves: what is hidden and why, and what that
+loses. It stays in the project zone, for it tells small cells from the others; it needs no file beside it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ _PAGE: Final = """<h1>Protection report</h1>
 {% for table in tables %}
 <h2>{{ table.table }}</h2>
 <table>
-<tr><th>cells</th><th class="n">number</th><th class="n">share</th><th class="n">{{ counted }} in them</th><th class="n">share</th></tr>
+<tr><th>cells</th><th class="n">number</th><th class="n">share</th><th class="n">{{ counted }} in them</th>\
+<th class="n">share</th></tr>
 {% for row in table.rows %}
-<tr><td>{{ row.what }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td><td class="n">{{ "%.1f %%"|format(row.share) }}</td>
-<td class="n">{{ "{:,}".format(row.value) }}</td><td class="n">{{ "%.1f %%"|format(row.value_share) }}</td></tr>
+<tr><td>{{ row.what }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>\
+<td class="n">{{ "%.1f %%"|format(row.share) }}</td>
+<td class="n">{{ "{:,}".format(row.value) }}</td>\
+<td class="n">{{ "%.1f %%"|format(row.value_share) }}</td></tr>
 {% endfor %}
 </table>
 <p>Why cells are small; one may have several reasons:</p>
-<ul>{% for reason, cells in table.reasons %}<li>{{ reason }}: {{ "{:,}".format(cells) }} cells</li>{% endfor %}</ul>
-<p class="key">Before and after, {{ counted }} in the finest cells by code: <i></i>shown<i class="g"></i>hidden</p>
+<ul>{% for reason, cells in table.reasons %}<li>{{ reason }}: {{ "{:,}".format(cells) }} cells</li>\
+{% endfor %}</ul>
+<p class="key">Before and after, {{ counted }} in the finest cells by code: <i></i>shown\
+<i class="g"></i>hidden</p>
 {% for dimension in table.dimensions %}
 <h3>{{ dimension.name }}</h3>
 {% for bar in dimension.bars %}
@@ -53,18 +58,23 @@ def write_report(
     told: dict[str, Any],
     counted: str = "persons",
 ) -> None:
-    """One page. `hidden`, `primary`: bool (cells,) for each cube. `told`: counts, as `uttag protect --json` prints them.
+    """One page. `hidden`, `primary`: bool (cells,) for each cube. `told`: counts, as `uttag protect --json`
+    prints them.
 
     `counted`: what the cubes count.
     """
     tables = [
         {
-            "table": cube.table, "rows": _rows(cube, gone, small), "reasons": _reasons(each["reasons"]),
+            "table": cube.table,
+            "rows": _rows(cube, gone, small),
+            "reasons": _reasons(each["reasons"]),
             "dimensions": [_bars(cube, gone, axis) for axis in range(len(cube.dimensions))],
         }
         for cube, gone, small, each in zip(cubes, hidden, primary, told["tables"], strict=True)
-    ]  # fmt: skip
-    write_page(path, _PAGE, tables=tables, withstands=told["withstands"], moves=told["moves"], counted=counted)
+    ]
+    write_page(
+        path, _PAGE, tables=tables, withstands=told["withstands"], moves=told["moves"], counted=counted
+    )
 
 
 def _reasons(counts: dict[str, int]) -> list[tuple[str, int]]:
@@ -73,15 +83,22 @@ def _reasons(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 def _rows(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> list[dict[str, Any]]:
     persons = cube.measures["persons"]
-    kinds = (("shown", ~hidden), ("hidden: small", hidden & primary), ("hidden: protects small ones", hidden & ~primary))
+    kinds = (
+        ("shown", ~hidden),
+        ("hidden: small", hidden & primary),
+        ("hidden: protects small ones", hidden & ~primary),
+    )
     everyone = max(1, int(persons.sum()))
     return [
         {
-            "what": what, "cells": int(mask.sum()), "share": 100 * mask.sum() / len(mask), "value": int(persons[mask].sum()),
+            "what": what,
+            "cells": int(mask.sum()),
+            "share": 100 * mask.sum() / len(mask),
+            "value": int(persons[mask].sum()),
             "value_share": 100 * persons[mask].sum() / everyone,
         }
         for what, mask in kinds
-    ]  # fmt: skip
+    ]
 
 
 def _bars(cube: Cube, hidden: np.ndarray, axis: int) -> dict[str, Any]:
@@ -93,7 +110,16 @@ def _bars(cube: Cube, hidden: np.ndarray, axis: int) -> dict[str, Any]:
     most = max(1, int(whole.max()))
     codes = [cube.dimensions[axis].codes[place] for place in leaves[axis]]
     bars = [
-        {"code": code, "shown": 100 * (every - out) / most, "hidden": 100 * out / most, "lost": 100 * out / max(1, every)}
+        {
+            "code": code,
+            "shown": 100 * (every - out) / most,
+            "hidden": 100 * out / most,
+            "lost": 100 * out / max(1, every),
+        }
         for code, every, out in zip(codes, whole.tolist(), lost.tolist(), strict=True)
     ]
-    return {"name": cube.dimensions[axis].name, "bars": bars[:_MOST_BARS], "more": max(0, len(bars) - _MOST_BARS)}
+    return {
+        "name": cube.dimensions[axis].name,
+        "bars": bars[:_MOST_BARS],
+        "more": max(0, len(bars) - _MOST_BARS),
+    }

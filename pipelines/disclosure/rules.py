@@ -8,7 +8,14 @@ import numpy as np
 
 from pipelines.disclosure.inner import Contributing, Inner, Placed
 from pipelines.disclosure.policies import Contributors, Owners, TablePolicy
-from pipelines.disclosure.suppression.sensitive import Sensitive, all_in_one, few_contributors, few_outside, higher_minimum, strictest
+from pipelines.disclosure.suppression.sensitive import (
+    Sensitive,
+    all_in_one,
+    few_contributors,
+    few_outside,
+    higher_minimum,
+    strictest,
+)
 from pipelines.errors import SettingsError
 
 REASONS = {
@@ -21,19 +28,32 @@ REASONS = {
 
 
 def rules(inner: Inner, placed: Sequence[Placed], policy: TablePolicy) -> list[Sensitive]:
-    """What the policy says of each table besides its one minimum. Raises `SettingsError` where it names what no table has."""
-    dimensions = {dimension.name: set(dimension.codes[1:]) for each in placed for dimension in each.cube.dimensions}
+    """What the policy says of each table besides its one minimum. Raises `SettingsError` where it names what
+    no table has."""
+    dimensions = {
+        dimension.name: set(dimension.codes[1:]) for each in placed for dimension in each.cube.dimensions
+    }
     for name in [*policy.all_in_one, *policy.special]:
         if name not in dimensions:
-            raise SettingsError("specification: policy", f"names {name}, which is no dimension", f"name one of {', '.join(dimensions)}")
+            raise SettingsError(
+                "specification: policy",
+                f"names {name}, which is no dimension",
+                f"name one of {', '.join(dimensions)}",
+            )
     for name, specials in policy.special.items():
         if any(set(special.codes) - dimensions[name] for special in specials):
             raise SettingsError(
-                f"specification: policy: special: {name}", "names a code that the table does not hold", "mend it, or leave it out"
+                f"specification: policy: special: {name}",
+                "names a code that the table does not hold",
+                "mend it, or leave it out",
             )
-    if policy.owners and (unknown := set(policy.owners.persons) - set(inner.contributors[policy.owners.column].names)):
+    if policy.owners and (
+        unknown := set(policy.owners.persons) - set(inner.contributors[policy.owners.column].names)
+    ):
         raise SettingsError(
-            "specification: policy: owners", f"{len(unknown):,} of the owners named have no row", "mend their names, or leave them out"
+            "specification: policy: owners",
+            f"{len(unknown):,} of the owners named have no row",
+            "mend their names, or leave them out",
         )
     return [_of_table(inner, each, policy) for each in placed]
 
@@ -45,7 +65,9 @@ def _of_table(inner: Inner, placed: Placed, policy: TablePolicy) -> Sensitive:
         for special in specials:
             minimum = np.maximum(minimum, higher_minimum(cube, name, special.codes, special.minimum))
     if policy.owners:
-        minimum = np.maximum(minimum, _of_owners(placed, inner.contributors[policy.owners.column], policy.owners))
+        minimum = np.maximum(
+            minimum, _of_owners(placed, inner.contributors[policy.owners.column], policy.owners)
+        )
     zeros = None
     if policy.outside:
         reasons["few outside"] = few_outside(cube, policy.outside)

@@ -1,4 +1,5 @@
-"""The specification of `uttag protect`: which table, its dimensions and hierarchies, and what it must withstand."""
+"""The specification of `uttag protect`: which table, its dimensions and hierarchies, and what it must
+withstand."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pipelines.disclosure.methods import Method, Purpose, Suppression
 from pipelines.disclosure.policies import TablePolicy
 from pipelines.errors import SettingsError
+from pipelines.files.plain import harmless
 from pipelines.files.yaml import Strict, load_yaml
 
 TAKEN = ("value", "status")  # columns of a protected table besides its dimensions
@@ -45,12 +47,14 @@ class Layout(Strict):
 class Specification(Strict):
     """What `uttag protect` reads.
 
-    `table`: CSV or Parquet of inner cells, or of persons, one a row, where `count` is absent; relative to the specification. `dimensions`:
-    of the one table that is made; or `tables`: several over the same inner cells, protected together, each with dimensions of its own.
-    `magnitude`: column whose sums are published in place of counts, each row a contribution of `contributor`, or of one of its own.
-    `person`: column that names who it is, where the table has persons one a row. `memory`: folder that remembers releases of these people,
-    so that each is proved together with all before it; made where it is not there.
-    `method`: its name, or its name as `kind` and its settings. `purpose`: what the tables are for, which `--suggest` weighs.
+    `table`: CSV or Parquet of inner cells, or of persons, one a row, where `count` is absent; relative to the
+    specification. `dimensions`: of the one table that is made; or `tables`: several over the same inner
+    cells, protected together, each with dimensions of its own. `magnitude`: column whose sums are published
+    in place of counts, each row a contribution of `contributor`, or of one of its own. `person`: column that
+    names who it is, where the table has persons one a row. `memory`: folder that remembers releases of these
+    people, so that each is proved together with all before it; made where it is not there. `method`: its
+    name, or its name as `kind` and its settings. `purpose`: what the tables are for, which `--suggest`
+    weighs.
     """
 
     table: Path
@@ -73,7 +77,9 @@ class Specification(Strict):
     @field_validator("tables")
     @classmethod
     def _file_names(cls, tables: dict[str, Layout]) -> dict[str, Layout]:
-        if bad := [name for name in tables if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60]:
+        if bad := [
+            name for name in tables if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60
+        ]:
             raise ValueError(f"table {bad[0]} needs a name of letters, digits, - and _")
         return tables
 
@@ -83,19 +89,25 @@ class Specification(Strict):
             raise ValueError("say either dimensions, or tables with dimensions of their own")
         if self.magnitude and (self.count or self.memory or self.method.kind != "suppression"):
             raise ValueError(
-                "sums of a magnitude are of contributions, one a row without count; only suppression protects them, with no memory"
+                "sums of a magnitude are of contributions, one a row without count; only suppression "
+                "protects them, with no memory"
             )
         if not self.magnitude and (self.contributor or self.policy.dominance or self.policy.p_percent):
-            raise ValueError("contributor, dominance and p_percent are of sums: name the column of a magnitude")
+            raise ValueError(
+                "contributor, dominance and p_percent are of sums: name the column of a magnitude"
+            )
         if self.memory and (not self.person or self.count):
-            raise ValueError("a memory needs persons, one a row without count, and the column that names them: person")
+            raise ValueError(
+                "a memory needs persons, one a row without count, and the column that names them: person"
+            )
         if self.dimensions:
             Layout(dimensions=self.dimensions)
         return self
 
     @staticmethod
     def load(path: Path) -> Specification:
-        """Read a YAML file. Raises `SettingsError` that says where and what, never a value that stands in the table."""
+        """Read a YAML file. Raises `SettingsError` that says where and what, never a value that stands in the
+        table."""
         if path.is_dir():
             raise SettingsError(path, "is a folder", "name the YAML file of a specification")
         return load_yaml(path, Specification)
@@ -107,9 +119,19 @@ class Specification(Strict):
     def columns(self) -> list[str]:
         """Every column that is a level, once."""
         return list(
-            dict.fromkeys(column for layout in self.layouts().values() for each in layout.dimensions.values() for column in each.levels)
+            dict.fromkeys(
+                column
+                for layout in self.layouts().values()
+                for each in layout.dimensions.values()
+                for column in each.levels
+            )
         )
 
     def public(self) -> dict[str, Any]:
-        """The policy as the proof states it."""
-        return self.policy.model_dump(mode="json")
+        """The policy as the proof states it: names and codes as the files print them."""
+        said = self.policy.model_dump(mode="json")
+        special = {
+            harmless(name): [{**each, "codes": [harmless(code) for code in each["codes"]]} for each in rules]
+            for name, rules in said["special"].items()
+        }
+        return {**said, "special": special}

@@ -15,11 +15,16 @@ from pipelines.site.project import Project
 
 
 def disclose(project: Project, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Protect `<run>/raw/`: cubes to `<run>/protected/`, moves and public summary to `<run>/proof/`. The receipt counts what is hidden."""
-    return disclose_files(project.folder / "raw", project.folder, project.permit.policy, project.zone, progress)
+    """Protect `<run>/raw/`: cubes to `<run>/protected/`, moves and public summary to `<run>/proof/`. The
+    receipt counts what is hidden."""
+    return disclose_files(
+        project.folder / "raw", project.folder, project.permit.policy, project.zone, progress
+    )
 
 
-def disclose_files(raw: Path, out: Path, policy: Policy, zone: Zone, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
+def disclose_files(
+    raw: Path, out: Path, policy: Policy, zone: Zone, progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     """Protect the cubes of `raw` into `out`; nothing is written unless all of them are certified."""
     protection = protect(read_cubes(raw, zone), policy, progress)
     for cube in protection.cubes:

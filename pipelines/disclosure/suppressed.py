@@ -1,4 +1,5 @@
-"""Suppression as `uttag protect` publishes it: small cells hidden with those that protect them, and the moves that prove it is enough."""
+"""Suppression as `uttag protect` publishes it: small cells hidden with those that protect them, and the moves
+that prove it is enough."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines.disclosure import output
-from pipelines.disclosure.case import Case
 from pipelines.disclosure.certify import certify
 from pipelines.disclosure.memory import recall
+from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
@@ -23,94 +24,128 @@ Say = Callable[[str], None]
 MEMORY: Final = "one who also holds every earlier release over the same people that the memory knows"
 
 
-def suppress(case: Case, out: Path, say: Say) -> dict[str, Any]:
-    """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate; nothing unless all is certified.
+def suppress(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
+    """Protect, and write `<table>.csv` and `.parquet`, `proof.json`, `report.html` and the certificate;
+    nothing unless all is certified.
 
-    Where releases are remembered, this one is proved together with them, and is remembered before the first file is written.
+    Where releases are remembered, this one is proved together with them, and is remembered before the first
+    file is written.
     """
-    if case.specification.memory is None:
-        return _write(case, _searched(case, say), out)
-    with recall.recalled(case.inner, case.placed, case.folder / case.specification.memory) as (past, remember):
-        known = replace(case, past=past)
+    if problem.specification.memory is None:
+        return _write(problem, _searched(problem, say), out)
+    with recall.recalled(problem.inner, problem.placed, problem.folder / problem.specification.memory) as (
+        past,
+        remember,
+    ):
+        known = replace(problem, past=past)
         try:
             search = _searched(known, say)
         except DisclosureError:
             if past is None:
                 raise
             say("looked for another pattern beside what was released before")
-            known = replace(case, past=replace(past, keep=False))
+            known = replace(problem, past=replace(past, keep=False))
             search = _held_or(known, say)
         hidden = _masks(known, search)
         remember(hidden, [known.system.primary[own] for own in known.system.cells])
         return _write(known, search, out)
 
 
-def _searched(case: Case, say: Say) -> Search:
-    system = case.system
+def _searched(problem: Problem, say: Say) -> Search:
+    system = problem.system
     say(f"{int(system.primary.sum()):,} of {int((~system.secret).sum()):,} cells are small")
-    search = found(system, say, case.specification.policy.attackers())
-    if not any((~mask & (cube.measures["persons"] > 0)).any() for cube, mask in zip(case.cubes, _masks(case, search), strict=True)):
-        raise DisclosureError("protect", "every cell with people in it would be hidden", "make the table coarser, or lower the minimum")
+    search = found(system, say, problem.specification.policy.attackers())
+    if not any(
+        (~mask & (cube.measures["persons"] > 0)).any()
+        for cube, mask in zip(problem.cubes, _masks(problem, search), strict=True)
+    ):
+        raise DisclosureError(
+            "protect",
+            "every cell with people in it would be hidden",
+            "make the table coarser, or lower the minimum",
+        )
     return search
 
 
-def _held_or(case: Case, say: Say) -> Search:
+def _held_or(problem: Problem, say: Say) -> Search:
     """What it found; or that the table is held, with the same words whatever the cause."""
     try:
-        return _searched(case, say)
+        return _searched(problem, say)
     except DisclosureError:
         what = "is held: beside what was released before it could not be shown safely"
         raise DisclosureError(
-            "this release", what, "the last release stands; try again when more has changed, or with coarser tables"
+            "this release",
+            what,
+            "the last release stands; try again when more has changed, or with coarser tables",
         ) from None
 
 
-def _masks(case: Case, search: Search) -> list[np.ndarray]:
-    return [search.hidden[own] for own in case.system.cells]
+def _masks(problem: Problem, search: Search) -> list[np.ndarray]:
+    return [search.hidden[own] for own in problem.system.cells]
 
 
-def _write(case: Case, search: Search, out: Path) -> dict[str, Any]:
-    system, hidden = case.system, _masks(case, search)
+def _write(problem: Problem, search: Search, out: Path) -> dict[str, Any]:
+    system, hidden = problem.system, _masks(problem, search)
     output.begin(out)
     files = output.write_tables(
         out,
-        [output.columns(cube, cube.measures["persons"].tolist(), mask) for cube, mask in zip(case.cubes, hidden, strict=True)],
-        case.cubes,
+        [
+            output.columns(cube, cube.measures["persons"].tolist(), mask)
+            for cube, mask in zip(problem.cubes, hidden, strict=True)
+        ],
+        problem.cubes,
     )
-    certify(case, search.moves, system.persons, out / output.CERTIFICATE)
-    told = _counts(case, search)
-    write_report(out / "report.html", case.cubes, hidden, [system.primary[own] for own in system.cells], told)
-    documents.write_json(_proof(case, hidden, files), out / "proof.json")
+    certify(problem, search.moves, system.persons, out / output.CERTIFICATE)
+    told = _counts(problem, search)
+    write_report(
+        out / "report.html", problem.cubes, hidden, [system.primary[own] for own in system.cells], told
+    )
+    documents.write_json(_proof(problem, hidden, files), out / "proof.json")
     return told
 
 
-def _proof(case: Case, hidden: Sequence[np.ndarray], files: dict[str, str]) -> dict[str, Any]:
+def _proof(problem: Problem, hidden: Sequence[np.ndarray], files: dict[str, str]) -> dict[str, Any]:
     """What may be said in public: nothing that tells small cells from the others that are hidden."""
-    specification = case.specification
+    specification = problem.specification
     return {
-        "kind": "uttag protect", "method": "suppression", "policy": specification.public(),
-        "withstands": _withstands(case),
+        "kind": "uttag protect",
+        "method": "suppression",
+        "policy": specification.public(),
+        "withstands": _withstands(problem),
         "certified": "every hidden cell, by another table that agrees with all that is shown",
-        "tables": [output.announced(cube, mask) for cube, mask in zip(case.cubes, hidden, strict=True)],
+        "tables": [output.announced(cube, mask) for cube, mask in zip(problem.cubes, hidden, strict=True)],
         "files": files,
-    }  # fmt: skip
+    }
 
 
-def _withstands(case: Case) -> list[str]:
-    return [*case.specification.policy.attackers().names(), *([MEMORY] if case.specification.memory else [])]
+def _withstands(problem: Problem) -> list[str]:
+    return [
+        *problem.specification.policy.attackers().names(),
+        *([MEMORY] if problem.specification.memory else []),
+    ]
 
 
-def _counts(case: Case, search: Search) -> dict[str, Any]:
+def _counts(problem: Problem, search: Search) -> dict[str, Any]:
     """Why cells are hidden, and what that loses: for the project zone alone."""
-    system, told = case.system, []
-    for cube, own, rule in zip(case.cubes, system.cells, case.rules, strict=True):
+    system, told = problem.system, []
+    for cube, own, rule in zip(problem.cubes, system.cells, problem.rules, strict=True):
         hidden, primary, persons = search.hidden[own], system.primary[own], system.persons[own]
-        few = (persons < rule.minimum) & ((persons > 0) | (case.specification.policy.zeros == "protected"))
-        told.append({
-            "reasons": {"few persons": int(few.sum()), **{reason: int(mask.sum()) for reason, mask in rule.reasons.items()}},
-            "table": cube.table, "cells": cube.cells, "hidden": int(hidden.sum()), "small": int(primary.sum()),
-            "to_protect_small": int((hidden & ~primary).sum()), "nobody": int((persons == 0).sum()),
-            "value_small": int(persons[primary].sum()), "value_to_protect": int(persons[hidden & ~primary].sum()),
-            "value": int(persons.sum()),
-        })  # fmt: skip
-    return {"tables": told, "moves": len(search.moves), "withstands": _withstands(case)}
+        few = (persons < rule.minimum) & ((persons > 0) | (problem.specification.policy.zeros == "protected"))
+        told.append(
+            {
+                "reasons": {
+                    "few persons": int(few.sum()),
+                    **{reason: int(mask.sum()) for reason, mask in rule.reasons.items()},
+                },
+                "table": cube.table,
+                "cells": cube.cells,
+                "hidden": int(hidden.sum()),
+                "small": int(primary.sum()),
+                "to_protect_small": int((hidden & ~primary).sum()),
+                "nobody": int((persons == 0).sum()),
+                "value_small": int(persons[primary].sum()),
+                "value_to_protect": int(persons[hidden & ~primary].sum()),
+                "value": int(persons.sum()),
+            }
+        )
+    return {"tables": told, "moves": len(search.moves), "withstands": _withstands(problem)}

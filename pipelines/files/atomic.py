@@ -9,13 +9,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pipelines.errors import LockedError, SpaceError
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A name of this attempt's own to write to; renamed to `path` when the block ends well, removed when it does not."""
+    """A name of this attempt's own to write to; renamed to `path` when the block ends well, removed when it
+    does not."""
     handle = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -37,7 +39,9 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(lock: Path, place: Path | str, what: str, then: str) -> Iterator[None]:
-    """`place` is ours until the block ends or this process dies, however it dies. Raises `LockedError` (`what`, `then`) if it is not."""
+    """`place` is ours until the block ends or this process dies, however it dies. Raises `LockedError`
+    (`what`, `then`) if it is not."""
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock.touch(mode=0o600)
     with lock.open("rb+") as held:
         try:
@@ -47,8 +51,21 @@ def locked(lock: Path, place: Path | str, what: str, then: str) -> Iterator[None
         yield
 
 
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[BinaryIO]:
+    """`path`, opened to read and to append, for this process alone until the block ends; waits while another
+    has it. It is made where it is not there, with its folder, for its user's eyes only."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "a+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield held
+
+
 def space_or(fault: OSError, path: Path) -> Exception:
     """A `SpaceError` where a write failed for want of room, else the fault itself."""
     if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(fault):
-        return SpaceError(path, "there is no room to write it", "free some space and run the same command again")
+        return SpaceError(
+            path, "there is no room to write it", "free some space and run the same command again"
+        )
     return fault

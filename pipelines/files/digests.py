@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -19,17 +20,31 @@ def content_hash(frame: Frame, schema: Schema) -> str:
         column = frame[name]
         digest.update(f"{name}:{kind}:{len(column)};".encode())
         if isinstance(column, Category):
-            column = Category.of(column.labels, column.index)
+            column = Category.of(column.labels, column.places)
             digest.update(json.dumps(column.labels).encode())
-            digest.update(np.ascontiguousarray(column.index, "<i4").data)
+            digest.update(np.ascontiguousarray(column.places, "<i4").data)
         else:
             digest.update(np.ascontiguousarray(column, dtype(kind)).data)
     return digest.hexdigest()
 
 
 def digest(*parts: object) -> str:
-    """Hex digest of plain values that JSON can hold, in the order given."""
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=20).hexdigest()
+    """Hex digest of plain values, in the order given: what JSON can hold, days, paths and numpy's whole
+    numbers. Raises TypeError for anything else: a set has no order, and an object no one text, so that their
+    digests would differ from one process to the next.
+    """
+    text = json.dumps(parts, sort_keys=True, default=_written)
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+
+def _written(value: object) -> str | int:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    if isinstance(value, np.integer):
+        return int(value)
+    raise TypeError(f"{type(value).__name__} has no digest")
 
 
 def file_digest(path: Path) -> str:

@@ -13,21 +13,26 @@ from pipelines.files.atomic import atomic
 def write_json(value: object, path: Path) -> None:
     """Write JSON with sorted keys, whole or not at all."""
     with atomic(path) as beside:
-        beside.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON."""
+    """Read JSON. Raises `DataError` where the file is not there or is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(path, "is not there", "run the stage that makes it again") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise DataError(path, "is not JSON", "restore it, or remove it and run the same command again") from None
+        raise DataError(
+            path, "is not JSON", "restore it, or remove it and run the same command again"
+        ) from None
 
 
 def read_object(path: Path, *names: str) -> dict[str, Any]:
-    """Read a JSON object that has at least `names`; a file of another shape is told so like one that is no JSON."""
+    """Read a JSON object that has at least `names`; a file of another shape is told so like one that is no
+    JSON. Raises `DataError`."""
     value = read_json(path)
     if not isinstance(value, dict) or (missing := [name for name in names if name not in value]):
         what = f"says no {missing[0]}" if isinstance(value, dict) else "does not hold names and values"

@@ -8,34 +8,43 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.files.schemas import NO_CATEGORY, Schema
+from pipelines.files.schemas import DAY_OPEN, NO_CATEGORY, Schema
 
-_NUMPY = {"int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64, "day": np.int32, "fixed": np.int64}
+_NUMPY = {
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "day": np.int32,
+    "fixed": np.int64,
+}
 
 
 @dataclass(frozen=True)
 class Category:
-    """Repeated text. `labels`: str, ascending and distinct. `index`: int32 (n,), `NO_CATEGORY` if missing."""
+    """Repeated text. `labels`: str, ascending and distinct. `places`: int32 (n,), where each row's label
+    stands among them, `NO_CATEGORY` if missing."""
 
     labels: tuple[str, ...]
-    index: np.ndarray
+    places: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.places)
 
     def __getitem__(self, rows: Any) -> Category:
-        return Category(self.labels, self.index[rows])
+        return Category(self.labels, self.places[rows])
 
     @staticmethod
-    def of(labels: Sequence[str], index: np.ndarray) -> Category:
-        """From labels in any order: they are sorted, and those that no row uses are dropped."""
-        index = np.asarray(index, np.int32)
+    def of(labels: Sequence[str], places: np.ndarray) -> Category:
+        """From labels in any order, and int32 (n,), where each row's stands: they are sorted, and those that
+        no row uses are dropped."""
+        places = np.asarray(places, np.int32)
         used = np.zeros(len(labels), bool)
-        used[index[index >= 0]] = True
+        used[places[places >= 0]] = True
         kept = sorted({labels[int(i)] for i in np.flatnonzero(used)})
         place = {label: i for i, label in enumerate(kept)}
         target = np.array([place.get(label, NO_CATEGORY) for label in labels] + [NO_CATEGORY], np.int32)
-        return Category(tuple(kept), target[index])
+        return Category(tuple(kept), target[places])
 
     @staticmethod
     def constant(label: str | None, n: int) -> Category:
@@ -46,7 +55,7 @@ class Category:
 
     def decoded(self) -> list[str | None]:
         """One str for each row, None if missing."""
-        return [self.labels[i] if i >= 0 else None for i in self.index]
+        return [self.labels[i] if i >= 0 else None for i in self.places]
 
 
 Column = np.ndarray | Category
@@ -59,9 +68,15 @@ def length(frame: Frame) -> int:
 
 
 def array(frame: Frame, name: str) -> np.ndarray:
-    """One column as an array; of a category its positions."""
+    """One column as an array (n,) of its schema's dtype; of a category its places, int32 (n,)."""
     column = frame[name]
-    return column.index if isinstance(column, Category) else column
+    return column.places if isinstance(column, Category) else column
+
+
+def until_of(frame: Frame) -> np.ndarray:
+    """The first day after each row's `end`: int32 (n,), `DAY_OPEN` where it has not ended."""
+    end = np.asarray(frame["end"], np.int32)
+    return np.where(end == DAY_OPEN, end, end + (end != DAY_OPEN)).astype(np.int32)
 
 
 def take(frame: Frame, rows: Any) -> Frame:
@@ -71,7 +86,10 @@ def take(frame: Frame, rows: Any) -> Frame:
 
 def empty(schema: Schema) -> Frame:
     """A frame of no rows."""
-    return {name: Category((), np.empty(0, np.int32)) if kind == "category" else np.empty(0, dtype(kind)) for name, kind in schema.items()}
+    return {
+        name: Category((), np.empty(0, np.int32)) if kind == "category" else np.empty(0, dtype(kind))
+        for name, kind in schema.items()
+    }
 
 
 def concat(frames: Sequence[Frame], schema: Schema) -> Frame:
@@ -91,7 +109,7 @@ def _concat_categories(columns: Sequence[Any]) -> Category:
     parts = []
     for column in columns:
         target = np.array([place[label] for label in column.labels] + [NO_CATEGORY], np.int32)
-        parts.append(target[column.index])
+        parts.append(target[column.places])
     return Category(tuple(labels), np.concatenate(parts) if parts else np.empty(0, np.int32))
 
 

@@ -1,4 +1,5 @@
-"""The door to people's own tables, CSV or Parquet: columns as distinct values and a code for each row, results as plain Parquet."""
+"""The door to people's own tables, CSV or Parquet: columns as distinct values and a code for each row,
+results as plain Parquet."""
 
 from __future__ import annotations
 
@@ -18,19 +19,23 @@ import pyarrow.parquet as pq
 from kernels.jit import without
 from pipelines.errors import DataError
 from pipelines.files.atomic import atomic
+from pipelines.files.dialect import dialect
 
 pa.set_memory_pool(pa.system_memory_pool())  # gives memory back when a column is done with
-with without("pandas"):  # of which Arrow would ask for each value whether it is one of its frames: .3 s of every process
+# Arrow would ask for each value whether it is one of pandas' frames: .3 s of every process.
+with without("pandas"):
     pa.scalar(0)
 
 _PARQUET = (".parquet", ".pq")
-UNREADABLE = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, OSError)  # what readers raise
+# What readers raise.
+UNREADABLE = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, OSError)
 _ROWS = 1 << 16  # of a batch
 
 
 @dataclass(frozen=True)
 class Coded:
-    """A column. `codes`: int32 (n,), position in `values`, -1 if missing. `values`: pyarrow large_string, distinct."""
+    """A column. `codes`: int32 (n,), position in `values`, -1 if missing. `values`: pyarrow large_string,
+    distinct."""
 
     codes: np.ndarray
     values: pa.Array
@@ -45,7 +50,7 @@ def columns(path: Path) -> list[str]:
     with _reading(path):
         if path.suffix in _PARQUET:
             return list(pq.read_schema(path).names)
-        with pa_csv.open_csv(path, parse_options=_dialect(path)) as reader:
+        with pa_csv.open_csv(path, parse_options=dialect(path).options()) as reader:
             return list(reader.schema.names)
 
 
@@ -59,7 +64,8 @@ def length(path: Path) -> int:
 
 
 def read_text(path: Path, names: Sequence[str], repeated: bool = True) -> dict[str, pa.ChunkedArray]:
-    """Columns as text, whatever they hold; a list column stays a list of texts. `repeated`: does a text come more than once?"""
+    """Columns as text, whatever they hold; a list column stays a list of texts. `repeated`: does a text come
+    more than once? Raises `DataError` where a column is not there, twice, or of another kind."""
     known, read = columns(path), {}
     for name in names:
         if name not in known:
@@ -108,7 +114,8 @@ def _picked(path: Path, name: str, rows: np.ndarray) -> pa.ChunkedArray:
 
 
 def code(parts: Sequence[pa.ChunkedArray], normalise: Callable[[pa.Array], pa.Array] | None = None) -> Coded:
-    """The rows of several files as one coded column; `normalise` sees each distinct value once and may make it null."""
+    """The rows of several files as one coded column; `normalise` sees each distinct value once and may make
+    it null."""
     coded = [_dictionary(part) for part in parts]
     pools = [normalise(values) if normalise else values for _, values in coded]
     merged = pa.chunked_array(pools, pa.large_string()).dictionary_encode().combine_chunks()
@@ -129,7 +136,9 @@ def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
         column = column.dictionary_encode()
     whole = column.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.large_string()))
+        whole = (
+            whole.chunk(0) if whole.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.large_string()))
+        )
     codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return codes, whole.dictionary.cast(pa.large_string())
 
@@ -138,7 +147,7 @@ Texts: TypeAlias = Any  # pyarrow large_string, distinct
 
 
 def pooled(pools: Sequence[Texts]) -> tuple[Texts, list[np.ndarray]]:
-    """One pool of the texts of several, and for each of them where its texts stand there: int32."""
+    """One pool of the texts of several, and for each of them where its texts stand there: int32 (texts,)."""
     merged = pa.chunked_array(list(pools), pa.large_string()).dictionary_encode().combine_chunks()
     if isinstance(merged, pa.ChunkedArray):
         return pa.array([], pa.large_string()), [np.empty(0, np.int32) for _ in pools]
@@ -160,12 +169,17 @@ def nothing(length: int) -> pa.ChunkedArray:
 def mapping(path: Path, name: str, value: str) -> dict[str, str]:
     """Two columns as a dictionary, both tidy."""
     read = read_text(path, [name, value])
-    left, right = (tidy(read[each].combine_chunks().cast(pa.large_string())).to_pylist() for each in (name, value))
-    return {key: found for key, found in zip(left, right, strict=True) if key is not None and found is not None}
+    left, right = (
+        tidy(read[each].combine_chunks().cast(pa.large_string())).to_pylist() for each in (name, value)
+    )
+    return {
+        key: found for key, found in zip(left, right, strict=True) if key is not None and found is not None
+    }
 
 
 def tidy(values: pa.Array) -> pa.Array:
-    """Lower case; all but letters, digits and @ is one blank between words, none around; nothing left is null."""
+    """Lower case; all but letters, digits and @ is one blank between words, none around; nothing left is
+    null."""
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(values), r"[^\pL\pM\pN@]+", " "))
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.large_string()), text)
 
@@ -192,9 +206,11 @@ def utf8(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def from_utf8(found: np.ndarray, starts: np.ndarray) -> pa.Array:
-    """The texts of `utf8`."""
+    """The texts of `utf8`, from its uint8 (bytes,) and int64 (values + 1,)."""
     return pa.LargeStringArray.from_buffers(
-        len(starts) - 1, pa.py_buffer(np.ascontiguousarray(starts, np.int64)), pa.py_buffer(np.ascontiguousarray(found))
+        len(starts) - 1,
+        pa.py_buffer(np.ascontiguousarray(starts, np.int64)),
+        pa.py_buffer(np.ascontiguousarray(found)),
     )
 
 
@@ -202,7 +218,9 @@ def code_points(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """uint32, the code points of all values one after another; int64 (values + 1,), where each begins."""
     values = values.fill_null("")
     lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False)
-    utf8 = bytes(memoryview(values.buffers()[2])[_span(values)]) if len(values) and values.buffers()[2] else b""
+    utf8 = (
+        bytes(memoryview(values.buffers()[2])[_span(values)]) if len(values) and values.buffers()[2] else b""
+    )
     points = np.frombuffer(utf8.decode("utf-8").encode("utf-32-le"), np.uint32)
     return points, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
@@ -217,9 +235,12 @@ def release() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def identifiers(columns: Sequence[tuple[Path, str | None]], begins: Sequence[int] | None = None, looked_at: bool = False) -> pa.Array:
-    """Names of the records of all tables, one after the other; the row number, from 1 or after `begins`, where a table has no column for
-    them. `looked_at`: is it known that no table has a name twice?"""
+def identifiers(
+    columns: Sequence[tuple[Path, str | None]], begins: Sequence[int] | None = None, looked_at: bool = False
+) -> pa.Array:
+    """Names of the records of all tables, one after the other; the row number, from 1 or after `begins`,
+    where a table has no column for them. `looked_at`: is it known that no table has a name twice?
+    Raises `DataError` where a record has no name, or two have one."""
     parts = []
     for (path, name), begin in zip(columns, begins or [0] * len(columns), strict=True):
         if name is None:
@@ -228,28 +249,32 @@ def identifiers(columns: Sequence[tuple[Path, str | None]], begins: Sequence[int
         column = read_text(path, [name], repeated=False)[name]
         column = column.cast(pa.string()) if not pa.types.is_string(column.type) else column
         if column.null_count:
-            raise DataError(path, f"{column.null_count} records have no {name}", "name another id column, or none")
+            raise DataError(
+                path, f"{column.null_count} records have no {name}", "name another id column, or none"
+            )
         repeated = 0 if looked_at else len(column) - pc.count_distinct(column).as_py()
         if repeated:
             raise DataError(
-                path, f"{repeated} values of {name} are there more than once", "an id names one record: name another id column, or none"
+                path,
+                f"{repeated} values of {name} are there more than once",
+                "an id names one record: name another id column, or none",
             )
         parts += column.chunks
     return pa.chunked_array(parts, pa.string()).combine_chunks()
 
 
 def labels(places: np.ndarray, names: Sequence[str]) -> pa.Array:
-    """A column of few distinct texts, by their places."""
+    """A column of few distinct texts, by their places: integers (n,)."""
     return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(list(names)))
 
 
 def with_gaps(values: np.ndarray, missing: np.ndarray) -> pa.Array:
-    """A column that is null where `missing`."""
+    """A column of `values`, numbers (n,) of any dtype, that is null where `missing`, bool (n,)."""
     return pa.array(values, mask=missing)
 
 
 def taken(column: pa.Array, places: np.ndarray) -> pa.Array:
-    """The rows at `places`."""
+    """The rows at `places`: integers (n,)."""
     return column.take(pa.array(places))
 
 
@@ -259,22 +284,26 @@ def write(frame: dict[str, object], path: Path) -> None:
         pq.write_table(pa.table(frame), beside, compression="zstd", compression_level=1, store_schema=False)
 
 
+def stored(path: Path, names: Sequence[str]) -> pa.Table:
+    """Columns as they are stored; those of a CSV file are texts. Raises `DataError` where the table does not
+    read."""
+    with _reading(path):
+        return _read(path, list(names), repeated=False)
+
+
 def _read(path: Path, names: list[str], repeated: bool = True) -> pa.Table:
     if path.suffix in _PARQUET:
         schema = pq.read_schema(path)
         kinds = {name: schema.field(name).type for name in names if repeated}
-        texts = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+        texts = [
+            name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        ]
         return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)
     kinds = dict.fromkeys(names, pa.string())
-    convert = pa_csv.ConvertOptions(include_columns=names, column_types=kinds, strings_can_be_null=True, null_values=[""])
-    return pa_csv.read_csv(path, parse_options=_dialect(path), convert_options=convert)
-
-
-def _dialect(path: Path) -> pa_csv.ParseOptions:
-    """The separator is the one of comma, semicolon and tab that the first line has most of."""
-    with path.open("rb") as source:
-        line = source.readline(1 << 20)
-    return pa_csv.ParseOptions(delimiter=max(",;\t", key=lambda mark: line.count(mark.encode())), newlines_in_values=True)
+    convert = pa_csv.ConvertOptions(
+        include_columns=names, column_types=kinds, strings_can_be_null=True, null_values=[""]
+    )
+    return pa_csv.read_csv(path, parse_options=dialect(path).options(), convert_options=convert)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -284,7 +313,10 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_null(kind):
         return column.cast(pa.string())
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.chunked_array([pc.binary_join(chunk.cast(pa.list_(pa.string())), "\x1f") for chunk in column.chunks], pa.string())
+        return pa.chunked_array(
+            [pc.binary_join(chunk.cast(pa.list_(pa.string())), "\x1f") for chunk in column.chunks],
+            pa.string(),
+        )
     if pa.types.is_floating(kind):
         whole = pc.equal(pc.round(column), column)
         if pc.all(pc.fill_null(whole, True)).as_py() and (pc.max(pc.abs(column)).as_py() or 0) < 2**53:

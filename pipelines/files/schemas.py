@@ -9,6 +9,11 @@ A schema maps a column's name to its type:
 ``textN``      fixed-width UTF-8 bytes (numpy ``S{N}``), empty if missing
 ``category``   `frames.Category`: int32 positions into a list of labels, `NO_CATEGORY` if missing
 =============  ==========================================================================================
+
+A span of days has its `start` and its `end`, and both are inside: in every file and every frame `end` is the
+last day, `DAY_OPEN` where it has not come yet. Code that counts days turns it into the first day after, and
+calls that `until` (`frames.until_of`). Nobody is `NO_PERSON`; a keyed hash (`token`, `encounter`) of 0 stands
+for nothing.
 """
 
 from __future__ import annotations
@@ -28,13 +33,29 @@ SEX_UNKNOWN, SEX_MAN, SEX_WOMAN = 0, 1, 2
 
 # Identity numbers, as `identities.number_kind` holds them.
 NUMBER_KINDS: Final = (
-    "none", "personnummer", "samordningsnummer", "reserve_stockholm", "reserve_vgr", "reserve_national", "invalid", "token",
-)  # fmt: skip
+    "none",
+    "personnummer",
+    "samordningsnummer",
+    "reserve_stockholm",
+    "reserve_vgr",
+    "reserve_national",
+    "invalid",
+    "token",
+)
 
 # What an event is, as `events.kind` holds it.
 KINDS: Final = (
-    "diagnosis", "procedure", "drug", "measurement", "visit", "death", "residence", "observation", "opt_out", "birth",
-)  # fmt: skip
+    "diagnosis",
+    "procedure",
+    "drug",
+    "measurement",
+    "visit",
+    "death",
+    "residence",
+    "observation",
+    "opt_out",
+    "birth",
+)
 KIND: Final = {name: position for position, name in enumerate(KINDS)}
 
 # Where care was given, as `events.setting` holds it.
@@ -85,11 +106,17 @@ PERSON_INDEX: Final[Schema] = {
 LINKS: Final = ("alone", "anchor", "number", "weight")
 PERSONS: Final[Schema] = {"person": "int64", "sex": "int8", "birth_day": "day"}  # ascending by person
 
-# store zone, written by linkage: what is not certain of the index. A unit is the records that share a number, or one that shares none,
-# and is named by its first delivered record. `UNITS`: every unit that a match weight alone holds to its person, or that may be somebody
-# else's; sex and birth day are what it says of itself. `TIES`: the one tie that holds it, and those that were not made, to units with an
-# anchor or number of their own. The odds of a tie of w bits are 2^w, against each other and against none of them.
-UNITS: Final[Schema] = {"record": "int64", "unit": "int64", "sex": "int8", "birth_day": "day"}  # ascending by record
+# store zone, written by linkage: what is not certain of the index. A unit is the records that share a number,
+# or one that shares none, and is named by its first delivered record. `UNITS`: every unit that a match weight
+# alone holds to its person, or that may be somebody else's; sex and birth day are what it says of itself.
+# `TIES`: the one tie that holds it, and those that were not made, to units with an anchor or number of their
+# own. The odds of a tie of w bits are 2^w, against each other and against none of them.
+UNITS: Final[Schema] = {
+    "record": "int64",
+    "unit": "int64",
+    "sex": "int8",
+    "birth_day": "day",
+}  # ascending by record
 TIES: Final[Schema] = {  # ascending by (unit, made, toward)
     "unit": "int64",
     "toward": "int64",  # name of the unit that it hangs on, or would
@@ -97,8 +124,8 @@ TIES: Final[Schema] = {  # ascending by (unit, made, toward)
     "made": "int8",  # 1 for the tie that holds the unit, 0 for one that was not made
 }
 
-# store zone, written by linkage: how the persons came to be, one row for each change of a kind in CHANGES: records go from `before` to
-# `after`.
+# store zone, written by linkage: how the persons came to be, one row for each change of a kind in CHANGES:
+# records go from `before` to `after`.
 LINKAGE_HISTORY: Final[Schema] = {  # ascending by (version, before, after)
     "version": "int32",  # how many indexes there have been, this one included
     "day": "day",  # latest day of an active delivery
@@ -145,7 +172,9 @@ SHARD_EVENTS: Final[Schema] = {  # ascending by (person, start, end, concept, va
     "care_unit": "category",
     "encounter": "int64",
 }
-SHARD_POSTINGS: Final[Schema] = {  # the same events by (concept, person, start, row), those without a concept last
+SHARD_POSTINGS: Final[
+    Schema
+] = {  # the same events by (concept, person, start, row), those without a concept last
     "concept": "int32",  # position in the labels of `SHARD_CODES`, NO_CATEGORY for none
     "person": "int32",
     "start": "day",
@@ -158,12 +187,12 @@ SHARD_CODES: Final[Schema] = {  # ascending: what codes the shard has, and how m
 }
 
 # projects zone, written by cohort: who is in, and for how long.
-MEMBERS: Final[Schema] = {"person": "int64", "start": "day", "end": "day"}  # ascending; end is exclusive
+MEMBERS: Final[Schema] = {"person": "int64", "start": "day", "end": "day"}  # ascending
 
 # projects zone, written by cohort: controls of its members, where the definition asks for them.
 CONTROLS: Final[Schema] = {  # ascending by (case, person)
     "person": "int64",
     "start": "day",  # the case's index day
-    "end": "day",  # exclusive
+    "end": "day",
     "case": "int64",  # the member that it is the control of
 }

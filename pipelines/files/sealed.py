@@ -22,17 +22,22 @@ PART: int = 1 << 16  # rows that are read together of a file with raw columns
 
 
 def write(frame: Frame, path: Path, schema: Schema, zone: Zone, raw: Sequence[str] = ()) -> None:
-    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `raw`: columns of numbers to be read fast, and not
-    compressed; `Parts` can read some rows of such a file."""
+    """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `raw`: columns of numbers to
+    be read fast, and not compressed; `Parts` can read some rows of such a file."""
     table = pa.table({name: _to_arrow(frame[name], kind) for name, kind in schema.items()})
     squeezed = [name for name in schema if name not in raw]
     with atomic(path) as beside, zone.unlocked() as properties:
         pq.write_table(
-            table, beside, compression={name: "zstd" if name in squeezed else "none" for name in schema},
-            compression_level=dict.fromkeys(squeezed, 1) or None, store_schema=False, write_statistics=False,
+            table,
+            beside,
+            compression={name: "zstd" if name in squeezed else "none" for name in schema},
+            compression_level=dict.fromkeys(squeezed, 1) or None,
+            store_schema=False,
+            write_statistics=False,
             use_dictionary=[name for name in squeezed if raw or schema[name] == "category"],
-            encryption_properties=properties.for_writing(schema), row_group_size=PART if raw else 1 << 22,
-        )  # fmt: skip
+            encryption_properties=properties.for_writing(schema),
+            row_group_size=PART if raw else 1 << 22,
+        )
 
 
 def read(path: Path, schema: Schema, zone: Zone, columns: Iterable[str] | None = None) -> Frame:
@@ -59,18 +64,31 @@ class Parts:
         return take(self._read(parts.tolist(), columns), place * PART + rows % PART)
 
     def spans(self, columns: Iterable[str], spans: Sequence[tuple[int, int]]) -> Frame:
-        """`columns` of rows from the first of each span to before its end, one span after another; `spans`: ascending, none empty."""
+        """`columns` of rows from the first of each span to before its end, one span after another; `spans`:
+        ascending, none empty."""
         parts = sorted({part for begin, end in spans for part in range(begin // PART, (end - 1) // PART + 1)})
         frame, place = self._read(parts, columns), {part: number for number, part in enumerate(parts)}
-        rows = [slice(begin - move, end - move) for begin, end in spans for move in ((begin // PART - place[begin // PART]) * PART,)]
+        rows = [
+            slice(begin - move, end - move)
+            for begin, end in spans
+            for move in ((begin // PART - place[begin // PART]) * PART,)
+        ]
         if len(rows) == 1:
             return take(frame, rows[0])
-        return take(frame, np.concatenate([np.empty(0, np.int64), *(np.arange(each.start, each.stop) for each in rows)]))
+        return take(
+            frame,
+            np.concatenate([np.empty(0, np.int64), *(np.arange(each.start, each.stop) for each in rows)]),
+        )
 
     def _read(self, parts: list[int], columns: Iterable[str]) -> Frame:
         names = list(columns)
         with reading(self._path):
-            return _frame(self._path, self._file.read_row_groups(parts, columns=names, use_threads=False), self._schema, names)
+            return _frame(
+                self._path,
+                self._file.read_row_groups(parts, columns=names, use_threads=False),
+                self._schema,
+                names,
+            )
 
 
 class HeldParts:
@@ -83,7 +101,7 @@ class HeldParts:
         return length(self._frame)
 
     def rows(self, columns: Iterable[str], rows: np.ndarray) -> Frame:
-        """As `Parts.rows`."""
+        """See `Parts`: `columns` at `rows`, int64 (n,)."""
         return take({name: self._frame[name] for name in columns}, rows)
 
     def spans(self, columns: Iterable[str], spans: Sequence[tuple[int, int]]) -> Frame:
@@ -96,14 +114,19 @@ class HeldParts:
 def _opened(path: Path, schema: Schema, zone: Zone, names: Sequence[str]) -> Iterator[pq.ParquetFile]:
     with reading(path), zone.unlocked() as properties:
         yield pq.ParquetFile(
-            pa.BufferReader(_bytes(path)), decryption_properties=properties.for_reading(),
+            pa.BufferReader(_bytes(path)),
+            decryption_properties=properties.for_reading(),
             read_dictionary=[name for name in names if schema[name] == "category"],
-        )  # fmt: skip
+        )
 
 
 def _frame(path: Path, table: pa.Table, schema: Schema, names: Sequence[str]) -> Frame:
     if missing := set(names) - set(table.column_names):
-        raise DataError(path, f"column {sorted(missing)[0]} is missing", "rebuild the file by running the same command again")
+        raise DataError(
+            path,
+            f"column {sorted(missing)[0]} is missing",
+            "rebuild the file by running the same command again",
+        )
     return {name: _from_arrow(table[name], schema[name]) for name in names}
 
 
@@ -114,7 +137,7 @@ def _bytes(path: Path) -> pa.Buffer:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn a reader's complaint about `path` into one clear error."""
+    """Turn a reader's complaint about `path` into one clear error: `DataError`, or that of its key."""
     try:
         yield
     except FileNotFoundError:
@@ -125,7 +148,7 @@ def reading(path: Path) -> Iterator[None]:
 
 def _to_arrow(column: Column, kind: str) -> pa.Array:
     if isinstance(column, Category):
-        index = pa.array(column.index, pa.int32(), mask=column.index < 0)
+        index = pa.array(column.places, pa.int32(), mask=column.places < 0)
         return pa.DictionaryArray.from_arrays(index, pa.array(column.labels, pa.string()))
     if kind.startswith("text"):
         return pa.array(np.ascontiguousarray(column, dtype(kind)), pa.binary())
@@ -148,7 +171,9 @@ def _category(column: pa.ChunkedArray) -> Category:
         chunk = chunk.dictionary_encode()
     index = chunk.indices.fill_null(NO_CATEGORY).to_numpy(zero_copy_only=False).astype(np.int32)
     labels = chunk.dictionary
-    ascending = len(labels) < 2 or pc.all(pc.less(labels[:-1], labels[1:])).as_py()  # UTF-8 sorts as its code points do
+    ascending = (
+        len(labels) < 2 or pc.all(pc.less(labels[:-1], labels[1:])).as_py()
+    )  # UTF-8 sorts as its code points do
     if ascending and np.bincount(index[index >= 0], minlength=len(labels)).all():
         return Category(tuple(labels.to_pylist()), index)
     return Category.of(labels.to_pylist(), index)

@@ -1,7 +1,8 @@
 """Zones and their keys: what is at rest is sealed with AES-GCM under a key of its own for each zone.
 
-A zone's key lies in a file that only its user may read. It never seals data itself: each file has data keys of its own, wrapped with it
-(Parquet modular encryption), so that a zone's key can be moved or destroyed without touching the rest.
+A zone's key lies in a file that only its user may read. It never seals data itself: each file has data keys
+of its own, wrapped with it (Parquet modular encryption), so that a zone's key can be moved or destroyed
+without touching the rest.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Zone:
 
     def derived(self, purpose: str, size: int = 16) -> bytes:
         """A key for one purpose (HKDF-SHA256), so that no key serves two."""
-        return HKDF(hashes.SHA256(), size, salt=None, info=f"uttag {self.name} {purpose}".encode()).derive(self.key())
+        return HKDF(hashes.SHA256(), size, salt=None, info=f"uttag {self.name} {purpose}".encode()).derive(
+            self.key()
+        )
 
     @contextlib.contextmanager
     def unlocked(self) -> Iterator[_Properties]:
@@ -68,13 +71,17 @@ def _read_key(path: Path) -> bytes:
     except (UnicodeDecodeError, PermissionError):
         raise KeyFileError(path, "the key file cannot be read", "restore it from its keeper") from None
     if stat.S_IMODE(mode) & 0o077:
-        raise KeyFileError(path, "the key file is open to others", "set its mode to 0600 and consider the key as seen")
+        raise KeyFileError(
+            path, "the key file is open to others", "set its mode to 0600 and consider the key as seen"
+        )
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyFileError(path, f"the key is not {KEY_BYTES} bytes in hexadecimal", "restore it from its keeper")
+        raise KeyFileError(
+            path, f"the key is not {KEY_BYTES} bytes in hexadecimal", "restore it from its keeper"
+        )
     return key
 
 
@@ -87,7 +94,9 @@ class _Wrapper(pe.KmsClient):  # type: ignore[misc]
 
     def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
         nonce = secrets.token_bytes(12)
-        return base64.b64encode(nonce + self._cipher.encrypt(nonce, key_bytes, master_key_identifier.encode())).decode()
+        return base64.b64encode(
+            nonce + self._cipher.encrypt(nonce, key_bytes, master_key_identifier.encode())
+        ).decode()
 
     def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
         sealed = base64.b64decode(wrapped_key)
@@ -108,9 +117,14 @@ class _Properties:
 
     def for_writing(self, schema: Schema) -> object:
         configuration = pe.EncryptionConfiguration(
-            footer_key=self._zone, uniform_encryption=True, encryption_algorithm="AES_GCM_V1", plaintext_footer=False,
-            double_wrapping=False, cache_lifetime=timedelta(minutes=5), data_key_length_bits=256,
-        )  # fmt: skip
+            footer_key=self._zone,
+            uniform_encryption=True,
+            encryption_algorithm="AES_GCM_V1",
+            plaintext_footer=False,
+            double_wrapping=False,
+            cache_lifetime=timedelta(minutes=5),
+            data_key_length_bits=256,
+        )
         return self._factory.file_encryption_properties(self._connection, configuration)
 
     def for_reading(self) -> object:
@@ -125,5 +139,9 @@ def _properties(zone: str, key: bytes) -> _Properties:
 def explain(path: Path, fault: Exception) -> Exception:
     """The clear error behind a reader's complaint: a wrong key, or a file that is damaged."""
     if _WRONG_KEY in str(fault):
-        return KeyFileError(path, "the zone's key does not open it", "restore the key that it was sealed with")
-    return DataError(path, "is truncated, altered or not a sealed Parquet file", "remove it and run the same command again")
+        return KeyFileError(
+            path, "the zone's key does not open it", "restore the key that it was sealed with"
+        )
+    return DataError(
+        path, "is truncated, altered or not a sealed Parquet file", "remove it and run the same command again"
+    )

@@ -1,4 +1,5 @@
-"""Delivered files in the shapes that sources send, read in blocks of rows. What breaks the contract is one `ContractError`."""
+"""Delivered files in the shapes that sources send, read in blocks of rows. What breaks the contract is one
+`ContractError`."""
 
 from __future__ import annotations
 
@@ -14,14 +15,15 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import ContractError
 from pipelines.intake.columns import Block
-from pipelines.intake.contract import Contract, Table
+from pipelines.intake.contract import AgreedTable, Contract
 
 BLOCK = 2_000_000  # rows that are read together; part of what the result means, so no setting
 _NEXT = "ask the sender to deliver it again"
 
 
-def blocks(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Iterator[Block]:
-    """The file's rows in blocks. `ragged` is filled with the numbers of rows that have too few or too many fields and are in no block."""
+def blocks(contract: Contract, table: AgreedTable, path: Path, ragged: list[int]) -> Iterator[Block]:
+    """The file's rows in blocks. `ragged` is filled with the numbers of rows that have too few or too many
+    fields and are in no block."""
     if not path.is_file():
         raise ContractError(path.name, "the delivery names it, but it is not there", _NEXT)
     try:
@@ -35,17 +37,21 @@ def blocks(contract: Contract, table: Table, path: Path, ragged: list[int]) -> I
 
 def _said(fault: Exception, contract: Contract) -> str:
     """What a reader's complaint means, without the values that it may quote."""
-    return f"is not text in {contract.encoding}" if "UTF8" in str(fault) else "is truncated, damaged or of another format than agreed"
+    return (
+        f"is not text in {contract.encoding}"
+        if "UTF8" in str(fault)
+        else "is truncated, damaged or of another format than agreed"
+    )
 
 
-def _check(path: Path, table: Table, names: list[str]) -> list[str]:
+def _check(path: Path, table: AgreedTable, names: list[str]) -> list[str]:
     for column in table.columns:
         if column.name not in names:
             raise ContractError(path.name, f"the column {column.name} is missing", _NEXT)
     return [column.name for column in table.columns]
 
 
-def _csv(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Iterator[Block]:
+def _csv(contract: Contract, table: AgreedTable, path: Path, ragged: list[int]) -> Iterator[Block]:
     _decode(contract, path)
     wanted = _check(path, table, _header(contract, path))
 
@@ -54,13 +60,20 @@ def _csv(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Ite
         return "skip"
 
     options = {
-        "read_options": pa.csv.ReadOptions(use_threads=False, encoding=_plain(contract.encoding), block_size=1 << 24),
-        "parse_options": pa.csv.ParseOptions(delimiter=contract.delimiter, invalid_row_handler=skip, newlines_in_values=False),
-        "convert_options": pa.csv.ConvertOptions(
-            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), null_values=[""],
-            strings_can_be_null=True, quoted_strings_can_be_null=True,
+        "read_options": pa.csv.ReadOptions(
+            use_threads=False, encoding=_plain(contract.encoding), block_size=1 << 24
         ),
-    }  # fmt: skip
+        "parse_options": pa.csv.ParseOptions(
+            delimiter=contract.delimiter, invalid_row_handler=skip, newlines_in_values=False
+        ),
+        "convert_options": pa.csv.ConvertOptions(
+            include_columns=wanted,
+            column_types=dict.fromkeys(wanted, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    }
     try:
         reader = pa.csv.open_csv(path, **options)
     except pa.ArrowInvalid as fault:
@@ -71,7 +84,9 @@ def _csv(contract: Contract, table: Table, path: Path, ragged: list[int]) -> Ite
     for batches in _gathered(iter(reader)):
         rows = pa.Table.from_batches(batches)
         last = read + len(rows) + len(ragged)
-        number = np.setdiff1d(np.arange(read, last), np.array(ragged, np.int64), assume_unique=True)[: len(rows)]
+        number = np.setdiff1d(np.arange(read, last), np.array(ragged, np.int64), assume_unique=True)[
+            : len(rows)
+        ]
         read = int(number[-1]) + 1 if len(number) else read
         yield _block(contract, table, path, rows, number)
 
@@ -81,7 +96,8 @@ def _plain(encoding: str) -> str:
 
 
 def _decode(contract: Contract, path: Path) -> None:
-    """Read the file once to know that all of it is text: the reader of rows would say so too late, and quote what it found."""
+    """Read the file once to know that all of it is text: the reader of rows would say so too late, and quote
+    what it found."""
     decoder = codecs.getincrementaldecoder(contract.encoding)()
     try:
         with path.open("rb") as source:
@@ -105,7 +121,7 @@ def _header(contract: Contract, path: Path) -> list[str]:
     return names
 
 
-def _parquet(contract: Contract, table: Table, path: Path) -> Iterator[Block]:
+def _parquet(contract: Contract, table: AgreedTable, path: Path) -> Iterator[Block]:
     with pq.ParquetFile(path, memory_map=True) as source:
         wanted = _check(path, table, source.schema_arrow.names)
         read = 0
@@ -131,7 +147,7 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch
         yield waiting
 
 
-def _block(contract: Contract, table: Table, path: Path, rows: pa.Table, number: np.ndarray) -> Block:
+def _block(contract: Contract, table: AgreedTable, path: Path, rows: pa.Table, number: np.ndarray) -> Block:
     columns = {}
     for column in table.columns:
         chunks = rows[column.name]

@@ -1,7 +1,8 @@
-"""One attempt at a delivery: folders of its own in each zone, put into place by renames when all in them is whole.
+"""One attempt at a delivery: folders of its own in each zone, put into place by renames when all in them is
+whole.
 
-A killed run's orphan may still write while the resumed run works. So each attempt claims the delivery when it begins, and only the one
-that claimed it last may publish.
+A killed run's orphan may still write while the resumed run works. So each attempt claims the delivery when it
+begins, and only the one that claimed it last may publish.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Receipt = dict[str, Any]
 
 @dataclass(frozen=True)
 class Attempt:
-    """`identity`, `store`: folders to write a delivery's files to; `quarantine`: the file for rows turned away."""
+    """`identity`, `store`: folders to write a delivery's files to; `quarantine`: the file for rows turned
+    away."""
 
     site: Site
     delivery: Delivery
@@ -38,14 +40,18 @@ class Attempt:
     @contextlib.contextmanager
     def begin(site: Site, delivery: Delivery) -> Iterator[Attempt]:
         """An attempt, which leaves nothing behind but what it publishes."""
-        staging = [zone / "staging" / delivery.source / delivery.delivery for zone in (site.identity, site.store)]
+        staging = [
+            zone / "staging" / delivery.source / delivery.delivery for zone in (site.identity, site.store)
+        ]
         folders: list[Path] = []
         try:
             for each in staging:
                 each.mkdir(parents=True, exist_ok=True, mode=0o700)
                 folders.append(Path(tempfile.mkdtemp(dir=each)))
                 (folders[-1] / "new").mkdir(mode=0o700)
-            attempt = Attempt(site, delivery, folders[0] / "new", folders[1] / "new", folders[0] / "quarantine.parquet")
+            attempt = Attempt(
+                site, delivery, folders[0] / "new", folders[1] / "new", folders[0] / "quarantine.parquet"
+            )
             with atomic(attempt._claim) as beside:
                 beside.write_text(folders[0].name, encoding="utf-8")
             try:
@@ -64,7 +70,8 @@ class Attempt:
         return {"file": f"{zone}/{self._under}/{part.file}", "rows": part.rows, "hash": part.hash}
 
     def publish(self, receipt: Receipt) -> None:
-        """Put the files into place, in exchange for what the delivery had there before; the receipt, which makes them count, last.
+        """Put the files into place, in exchange for what the delivery had there before; the receipt, which
+        makes them count, last.
 
         Raises `DataError`, and leaves all as it is, where a later attempt has claimed the delivery.
         """
@@ -77,7 +84,9 @@ class Attempt:
         accepted = receipt["status"] == "accepted"
         _exchange(self.identity, self.site.identity / self._under, accepted)
         _exchange(self.store, self.site.store / self._under, accepted)
-        turned_away = self.site.identity / "quarantine" / self.delivery.source / f"{self.delivery.delivery}.parquet"
+        turned_away = (
+            self.site.identity / "quarantine" / self.delivery.source / f"{self.delivery.delivery}.parquet"
+        )
         if accepted and self.quarantine.exists():
             turned_away.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.quarantine.replace(turned_away)

@@ -1,4 +1,5 @@
-"""A block of delivered rows, read column by column into arrays; and the ledger of what is wrong with which row."""
+"""A block of delivered rows, read column by column into arrays; and the ledger of what is wrong with which
+row."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from kernels import text
 from kernels.hashing import hash_rows
 from pipelines.errors import ContractError
 from pipelines.files.schemas import DAY_UNKNOWN, VALUE_MISSING, VALUE_SCALE
-from pipelines.intake.contract import Column, Table
+from pipelines.intake.contract import AgreedColumn, AgreedTable
 
 SEPARATOR = b"\x1f"
 _LARGEST = 9e14  # beyond it a value does not fit fixed-point
@@ -52,10 +53,11 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive rows of a delivered file. `row`: int64 (n,), the number of each in its file, from 0. `decimal`: the sign in numbers."""
+    """Consecutive rows of a delivered file. `row`: int64 (n,), the number of each in its file, from 0.
+    `decimal`: the sign in numbers."""
 
     where: str
-    table: Table
+    table: AgreedTable
     columns: dict[str, pa.Array]
     row: np.ndarray
     decimal: str
@@ -66,13 +68,23 @@ class Block:
     def take(self, rows: np.ndarray) -> Block:
         """The same columns at `rows` (bool (n,))."""
         mask = pa.array(rows)
-        return Block(self.where, self.table, {name: each.filter(mask) for name, each in self.columns.items()}, self.row[rows], self.decimal)
+        return Block(
+            self.where,
+            self.table,
+            {name: each.filter(mask) for name, each in self.columns.items()},
+            self.row[rows],
+            self.decimal,
+        )
 
-    def _agreed(self, name: str) -> Column:
+    def _agreed(self, name: str) -> AgreedColumn:
         return self.table.column(name)
 
     def _breach(self, name: str, kind: pa.DataType) -> ContractError:
-        return ContractError(f"{self.where}: {name}", f"is a column of {kind} where the contract says {self._agreed(name).type}", _NEXT)
+        return ContractError(
+            f"{self.where}: {name}",
+            f"is a column of {kind} where the contract says {self._agreed(name).type}",
+            _NEXT,
+        )
 
     def empty(self, name: str) -> np.ndarray:
         """bool (n,): rows with nothing in the column."""
@@ -81,10 +93,11 @@ class Block:
             return pc.equal(pc.binary_length(column), 0).fill_null(True).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
         return ~_valid(column)
 
-    # ---- readers ------------------------------------------------------------------------------------------------------------
+    # ---- readers -------------------------------------------------------------------------------------------
 
     def days(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """A date column: int32 (n,) and its state."""
+        """A date column: int32 (n,), days since 1970-01-01, `DAY_UNKNOWN` where there is none that reads, and
+        its state, int8 (n,) (`kernels.text`). ContractError: it holds no dates."""
         column = self.columns[name]
         kind = column.type
         if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -97,7 +110,8 @@ class Block:
         return text.read_days(*_buffers(column), layout)  # type: ignore[no-any-return]
 
     def fixed(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """A number column as fixed-point: int64 (n,) and its state."""
+        """A number column as fixed-point: int64 (n,), in 1 / VALUE_SCALE, `VALUE_MISSING` where there is none
+        that reads, and its state, int8 (n,) (`kernels.text`). ContractError: it holds no numbers."""
         column = self.columns[name]
         kind = column.type
         if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
@@ -112,11 +126,11 @@ class Block:
         return text.read_fixed(*_buffers(column), ord(self.decimal))  # type: ignore[no-any-return]
 
     def tokens(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens made by the sender: int64 (n,) and their state."""
+        """Tokens made by the sender: int64 (n,) and their state, int8 (n,) (`kernels.text`)."""
         return text.read_tokens(*_buffers(self.strings(name)))  # type: ignore[no-any-return]
 
     def strings(self, name: str) -> pa.Array:
-        """A column as strings."""
+        """A column as strings. ContractError: it holds something else."""
         column = self.columns[name]
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
@@ -127,17 +141,22 @@ class Block:
         return column
 
     def upper(self, name: str, width: int) -> np.ndarray:
-        """A text in upper case, fixed-width bytes ``S{width}``."""
-        return text.fixed_width(*_buffers(pc.utf8_upper(self.strings(name))), width).view(f"S{width}").reshape(-1)
+        """A text in upper case as fixed-width bytes: S{width} (n,), nothing but zeros where it is empty."""
+        return (
+            text.fixed_width(*_buffers(pc.utf8_upper(self.strings(name))), width)
+            .view(f"S{width}")
+            .reshape(-1)
+        )
 
     def bytes(self, name: str, width: int = 0) -> np.ndarray:
-        """A text as fixed-width bytes ``S{w}``, as wide as its longest where `width` is 0."""
+        """A text as fixed-width bytes: S{w} (n,), as wide as its longest where `width` is 0."""
         data, offsets, valid = _buffers(self.strings(name))
         wide = width or max(1, int(np.diff(offsets).max(initial=1)))
         return text.fixed_width(data, offsets, valid, wide).view(f"S{wide}").reshape(-1)
 
     def category(self, name: str) -> tuple[list[str], np.ndarray]:
-        """The distinct texts of a column without blanks around them, and for each row which, int32 (n,), −1 if empty."""
+        """The distinct texts of a column without blanks around them, and for each row which, int32 (n,), −1
+        if empty."""
         encoded = self.strings(name).dictionary_encode()
         labels = [(label or "").strip() for label in encoded.dictionary.to_pylist()]
         distinct = sorted(set(labels) - {""})
@@ -146,7 +165,8 @@ class Block:
         return distinct, target[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
 
     def mapped(self, name: str, values: dict[str, int], default: int) -> tuple[np.ndarray, np.ndarray]:
-        """A column whose texts stand for whole numbers: int8 (n,), and bool (n,) where the text is not one of them."""
+        """A column whose texts stand for whole numbers: int8 (n,), and bool (n,) where the text is not one of
+        them."""
         labels, index = self.category(name)
         numbers = np.array([values.get(label, default) for label in labels] + [default], np.int8)
         strange = np.array([label not in values for label in labels] + [False])
@@ -181,7 +201,8 @@ def _buffers(column: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def keyed(source: str, references: np.ndarray, key: bytes) -> np.ndarray:
-    """Keyed hash of the source's name and its own reference: int64 (n,). `references`: fixed-width bytes (n,)."""
+    """Keyed hash of the source's name and its own reference: int64 (n,). `references`: fixed-width bytes
+    (n,)."""
     prefix = source.encode() + SEPARATOR
     width = references.dtype.itemsize
     rows = np.empty((len(references), len(prefix) + width), np.uint8)

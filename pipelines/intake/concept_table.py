@@ -15,13 +15,24 @@ from pipelines.study import codes
 
 # Vocabularies of a concept table and the code systems that they are here.
 VOCABULARIES = {
-    "ICD10SE": "ICD-10-SE", "ICD10": "ICD-10-SE", "ICD10CM": "ICD-10-CM", "ICD9CM": "ICD-9-CM", "ATC": "ATC", "KVA": "KVA", "LAB": "LAB",
-    "CPT4": "CPT4", "HCPCS": "HCPCS", "ICD10PCS": "ICD-10-PCS", "ICD9Proc": "ICD-9-PROC", "NDC": "NDC",
-}  # fmt: skip
+    "ICD10SE": "ICD-10-SE",
+    "ICD10": "ICD-10-SE",
+    "ICD10CM": "ICD-10-CM",
+    "ICD9CM": "ICD-9-CM",
+    "ATC": "ATC",
+    "KVA": "KVA",
+    "LAB": "LAB",
+    "CPT4": "CPT4",
+    "HCPCS": "HCPCS",
+    "ICD10PCS": "ICD-10-PCS",
+    "ICD9Proc": "ICD-9-PROC",
+    "NDC": "NDC",
+}
 
 
 class ConceptTable:
-    """A delivery's own concepts: ids ascending, and the label of each, −1 where the vocabulary is not one of ours or the code not its."""
+    """A delivery's own concepts. `ids`: int64 (n,), ascending; `index`: int32 (n,), the label of each among
+    `names`, −1 where the vocabulary is not one of ours or the code not its."""
 
     def __init__(self, ids: np.ndarray, index: np.ndarray, names: Sequence[str]) -> None:
         self._ids, self._index, self._names = ids, index, list(names)
@@ -36,7 +47,8 @@ class ConceptTable:
 
 @lru_cache(maxsize=4)
 def concept_table(contract: Contract, files: tuple[tuple[str, str], ...]) -> ConceptTable:
-    """Read a delivery's concept table. `files`: path and content digest of each, the latter so that a changed file is read again."""
+    """Read a delivery's concept table. `files`: path and content digest of each, the latter so that a changed
+    file is read again."""
     table = contract.table("concept")
     ids, index = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
     names: list[str] = []
@@ -51,7 +63,11 @@ def concept_table(contract: Contract, files: tuple[tuple[str, str], ...]) -> Con
             place = np.full(len(distinct), -1, np.int32)
             for position, each in enumerate(distinct):
                 system = VOCABULARIES.get(vocabulary[int(each) // (len(code) + 1)]) if each >= 0 else None
-                written = codes.normal(code[int(each) % (len(code) + 1)]) if system and int(each) % (len(code) + 1) < len(code) else ""
+                written = (
+                    codes.normal(code[int(each) % (len(code) + 1)])
+                    if system and int(each) % (len(code) + 1) < len(code)
+                    else ""
+                )
                 if system and codes.known(system, written):
                     place[position] = len(names)
                     names.append(f"{system}/{written}")

@@ -1,4 +1,5 @@
-"""What a source has agreed to deliver: an Open Data Contract Standard v3 file with our mapping in its custom properties."""
+"""What a source has agreed to deliver: an Open Data Contract Standard v3 file with our mapping in its custom
+properties."""
 
 from __future__ import annotations
 
@@ -7,7 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
+from open_data_contract_standard.model import (
+    CustomProperty,
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+)
 from pydantic import Field, ValidationError
 
 from pipelines.errors import SettingsError
@@ -28,7 +34,7 @@ class Agreement(Strict):
     after_delivery: bool = True  # turn away what happened after the day of delivery
 
 
-class Column(Strict):
+class AgreedColumn(Strict):
     """A column as agreed. `format`: of a date that is text."""
 
     name: str
@@ -39,14 +45,14 @@ class Column(Strict):
     highest: float | None = None
 
 
-class Table(Strict):
+class AgreedTable(Strict):
     """A table as agreed."""
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[AgreedColumn, ...]
     mapping: Mapping
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> AgreedColumn:
         """The column of that name."""
         return next(each for each in self.columns if each.name == name)
 
@@ -60,35 +66,48 @@ class Contract(Strict):
     encoding: str
     delimiter: str
     agreement: Agreement
-    tables: tuple[Table, ...]
+    tables: tuple[AgreedTable, ...]
 
     def __hash__(self) -> int:
         return hash((str(self.path), self.hash))
 
-    def table(self, name: str) -> Table | None:
+    def table(self, name: str) -> AgreedTable | None:
         """The table of that name."""
         return next((each for each in self.tables if each.name == name), None)
 
     @staticmethod
     def load(path: Path) -> Contract:
-        """Read and check a contract."""
+        """Read and check a contract. SettingsError: it does not read, or lacks what has to be said."""
         standard = load_yaml(path, OpenDataContractStandard)
         server = next(iter(standard.servers or []), None)
         if server is None or server.format not in ("csv", "parquet", "omop"):
-            raise SettingsError(f"{path}: servers", "its first server has no format csv, parquet or omop", "say how the files come")
+            raise SettingsError(
+                f"{path}: servers",
+                "its first server has no format csv, parquet or omop",
+                "say how the files come",
+            )
         encoding, delimiter = server.encoding or "utf-8", server.delimiter or ","
         if not _is_encoding(encoding) or len(delimiter) != 1:
-            raise SettingsError(f"{path}: servers", "its encoding or delimiter is not one", "say how the files come")
+            raise SettingsError(
+                f"{path}: servers", "its encoding or delimiter is not one", "say how the files come"
+            )
         agreement = _ours(path, "contract", standard.customProperties, Agreement)
         if agreement is None:
-            raise SettingsError(f"{path}: customProperties", "the property uttag is missing", "say who owns the data")
+            raise SettingsError(
+                f"{path}: customProperties", "the property uttag is missing", "say who owns the data"
+            )
         tables = tuple(_table(path, each, server.format == "omop") for each in standard.schema_ or [])
         if not tables:
             raise SettingsError(f"{path}: schema", "it names no table", "list the tables")
         contract = Contract(
-            path=path, hash=file_digest(path), adapter=server.format, encoding=encoding, delimiter=delimiter,
-            agreement=agreement, tables=tables,
-        )  # fmt: skip
+            path=path,
+            hash=file_digest(path),
+            adapter=server.format,
+            encoding=encoding,
+            delimiter=delimiter,
+            agreement=agreement,
+            tables=tables,
+        )
         _refuse_names(contract)
         return contract
 
@@ -103,7 +122,9 @@ def _is_encoding(name: str) -> bool:
 _Ours = TypeVar("_Ours", Agreement, Mapping)
 
 
-def _ours(path: Path, where: str, properties: list[CustomProperty] | None, model: type[_Ours]) -> _Ours | None:
+def _ours(
+    path: Path, where: str, properties: list[CustomProperty] | None, model: type[_Ours]
+) -> _Ours | None:
     found = next((each.value for each in properties or [] if each.property == "uttag"), None)
     if found is None:
         return None
@@ -118,7 +139,7 @@ def _ours(path: Path, where: str, properties: list[CustomProperty] | None, model
 _TYPES = {"string": "string", "date": "date", "timestamp": "date", "number": "number", "integer": "number"}
 
 
-def _table(path: Path, schema: SchemaObject, omop: bool) -> Table:
+def _table(path: Path, schema: SchemaObject, omop: bool) -> AgreedTable:
 
     name = schema.name or ""
     mapping = _ours(path, name, schema.customProperties, Mapping)
@@ -126,23 +147,39 @@ def _table(path: Path, schema: SchemaObject, omop: bool) -> Table:
         mapping = default_mapping(name)
     if mapping is None:
         raise SettingsError(f"{path}: {name}", "the property uttag is missing", "say what the table holds")
-    table = Table(name=name, columns=tuple(_column(path, name, each) for each in schema.properties or []), mapping=mapping)
+    table = AgreedTable(
+        name=name,
+        columns=tuple(_column(path, name, each) for each in schema.properties or []),
+        mapping=mapping,
+    )
     known = {column.name for column in table.columns}
     for used in _used(mapping):
         if used not in known:
-            raise SettingsError(f"{path}: {name}", f"its mapping uses the column {used}, which it does not list", "list the column")
+            raise SettingsError(
+                f"{path}: {name}",
+                f"its mapping uses the column {used}, which it does not list",
+                "list the column",
+            )
     return table
 
 
-def _column(path: Path, table: str, schema: SchemaProperty) -> Column:
+def _column(path: Path, table: str, schema: SchemaProperty) -> AgreedColumn:
     options: dict[str, Any] = schema.logicalTypeOptions or {}
     if schema.logicalType not in _TYPES:
-        raise SettingsError(f"{path}: {table}.{schema.name}", "its logicalType is not one that intake reads", f"use {', '.join(_TYPES)}")
+        raise SettingsError(
+            f"{path}: {table}.{schema.name}",
+            "its logicalType is not one that intake reads",
+            f"use {', '.join(_TYPES)}",
+        )
     try:
-        return Column(
-            name=schema.physicalName or schema.name or "", type=_TYPES[schema.logicalType], required=bool(schema.required),
-            format=options.get("format", "yyyy-MM-dd"), lowest=options.get("minimum"), highest=options.get("maximum"),
-        )  # fmt: skip
+        return AgreedColumn(
+            name=schema.physicalName or schema.name or "",
+            type=_TYPES[schema.logicalType],
+            required=bool(schema.required),
+            format=options.get("format", "yyyy-MM-dd"),
+            lowest=options.get("minimum"),
+            highest=options.get("maximum"),
+        )
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False)[0]
         raise SettingsError(f"{path}: {table}.{schema.name}", first["msg"], "mend the contract") from None
@@ -159,7 +196,11 @@ def _used(mapping: Mapping) -> Iterator[str]:
                 yield value.column
             elif name == "where":
                 yield from value
-            elif name in ("kind", "concept", "system", "setting", "duplicates") or isinstance(value, bool) or value is None:
+            elif (
+                name in ("kind", "concept", "system", "setting", "duplicates")
+                or isinstance(value, bool)
+                or value is None
+            ):
                 continue
             elif isinstance(value, tuple):
                 yield from value
@@ -175,6 +216,7 @@ def _refuse_names(contract: Contract) -> None:
         who = table.mapping.identities
         if who is not None and (who.token is None or any(getattr(who, name) for name in NAMING)):
             raise SettingsError(
-                f"{contract.path}: {table.name}", "maps more than a token, though the source forbids re-identification",
+                f"{contract.path}: {table.name}",
+                "maps more than a token, though the source forbids re-identification",
                 "map the token alone",
-            )  # fmt: skip
+            )

@@ -9,7 +9,16 @@ import numpy as np
 
 from kernels import text
 from pipelines.files.frames import Category, Frame, take
-from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_OPEN, DAY_UNKNOWN, KIND, SETTING, SETTINGS, VALUE_MISSING, VALUE_SCALE
+from pipelines.files.schemas import (
+    ACCEPTED_EVENTS,
+    DAY_OPEN,
+    DAY_UNKNOWN,
+    KIND,
+    SETTING,
+    SETTINGS,
+    VALUE_MISSING,
+    VALUE_SCALE,
+)
 from pipelines.intake.columns import Block, Ledger, keyed
 from pipelines.intake.contract import Agreement
 from pipelines.intake.identities import Keys
@@ -21,7 +30,8 @@ class Births(Protocol):
     """Who a delivery speaks of."""
 
     def find(self, record: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each record: is it known, bool (n,), and the day of birth, int32 (n,)."""
+        """For each record of `record`, int64 (n,): is it known, bool (n,), and the day of birth, int32 (n,),
+        days since 1970-01-01, `DAY_UNKNOWN` if unknown."""
         ...
 
 
@@ -29,7 +39,8 @@ class Concepts(Protocol):
     """A delivery's own concept table."""
 
     def labels(self, concept: np.ndarray) -> tuple[list[str], np.ndarray]:
-        """Concept labels, and for each id, int64 (n,), which of them, −1 if it is not in the table or its vocabulary is not ours."""
+        """Concept labels, and for each id of `concept`, int64 (n,), which of them, int32 (n,), −1 if it is
+        not in the table or its vocabulary is not ours."""
         ...
 
 
@@ -43,7 +54,8 @@ class _NoConcepts:
 
 @dataclass(frozen=True)
 class Setting:
-    """What an event is checked against. `delivered`: day of delivery. `warnings` counts what was doubtful but let through."""
+    """What an event is checked against. `delivered`: day of delivery. `warnings` counts what was doubtful but
+    let through."""
 
     source: str
     delivered: int
@@ -62,18 +74,21 @@ class Whose:
     birth: np.ndarray
 
     def take(self, rows: np.ndarray) -> Whose:
-        """The same at `rows`."""
+        """The same at `rows`, int64 (m,)."""
         return Whose(self.record[rows], self.birth[rows])
 
 
 def events(block: Block, event: Event, whose: Whose | None, setting: Setting, ledger: Ledger) -> Frame:
     """The good rows of the block as events, in their order; the others are marked in the ledger.
 
-    `whose`: whom the rows are about, where the table itself says it; else they refer to the delivery's other tables.
+    `whose`: whom the rows are about, where the table itself says it; else they refer to the delivery's other
+    tables.
     """
     asked = _asked(block, event)
     whose = whose or _referred(block, event, asked, setting, ledger)
-    start, end = _opt_outs(block, event, setting) if event.kind == "opt_out" else _period(block, event, asked, ledger)
+    start, end = (
+        _opt_outs(block, event, setting) if event.kind == "opt_out" else _period(block, event, asked, ledger)
+    )
     care = _settings(block, event, asked, ledger)
     concept = _concept(block, event, care, asked, setting, ledger)
     value, asked = _value(block, event, asked, ledger)
@@ -81,10 +96,18 @@ def events(block: Block, event: Event, whose: Whose | None, setting: Setting, le
     if event.kind != "opt_out":
         _plausible(event, start, whose.birth, setting, asked, ledger)
     frame: Frame = {
-        "record": whose.record, "start": start, "end": end, "concept": concept, "value": value, "unit": unit,
-        "kind": np.full(len(block), KIND[event.kind], np.int8), "position": _position(block, event), "setting": care,
-        "care_unit": _labels(block, event.care_unit), "encounter": _encounter(block, event, setting),
-    }  # fmt: skip
+        "record": whose.record,
+        "start": start,
+        "end": end,
+        "concept": concept,
+        "value": value,
+        "unit": unit,
+        "kind": np.full(len(block), KIND[event.kind], np.int8),
+        "position": _position(block, event),
+        "setting": care,
+        "care_unit": _labels(block, event.care_unit),
+        "encounter": _encounter(block, event, setting),
+    }
     if event.duplicates == "quarantine":
         ledger.mark(_repeated(frame, asked & ledger.good), "duplicate", "")
     return take(frame, np.flatnonzero(asked & ledger.good))
@@ -124,7 +147,8 @@ def _period(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tu
 
 
 def _opt_outs(block: Block, event: Event, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
-    """A refusal is not lost to a bad date: one that does not read, or is missing, holds from the beginning."""
+    """A refusal is not lost to a bad date: one that does not read, or is missing, holds from the
+    beginning."""
     start, state = block.days(event.start)
     unread = state != text.GOOD
     if unread.any():
@@ -142,17 +166,21 @@ def _settings(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> 
     return np.full(len(block), SETTING[event.setting or "unknown"], np.int8)
 
 
-# ---- concepts -----------------------------------------------------------------------------------------------------------------
+# ---- concepts ----------------------------------------------------------------------------------------------
 
 
-def _concept(block: Block, event: Event, care: np.ndarray, asked: np.ndarray, setting: Setting, ledger: Ledger) -> Category:
+def _concept(
+    block: Block, event: Event, care: np.ndarray, asked: np.ndarray, setting: Setting, ledger: Ledger
+) -> Category:
     if event.code is None and event.concept is None:
         return Category.of([f"VISIT/{name.upper()}" for name in SETTINGS], care.astype(np.int32))
     if event.code is None:
         return Category.constant(event.concept, len(block))
     if event.system == BY_CONCEPT:
         values, state = block.fixed(event.code)
-        labels, index = (setting.concepts or _NoConcepts()).labels(np.where(state == text.GOOD, values // VALUE_SCALE, -1))
+        labels, index = (setting.concepts or _NoConcepts()).labels(
+            np.where(state == text.GOOD, values // VALUE_SCALE, -1)
+        )
     else:
         written, index = block.category(event.code)
         ledger.mark(asked & (index < 0), "missing", event.code)
@@ -171,15 +199,17 @@ def _label(systems: tuple[str, ...], code: str) -> str:
 
 
 def _by_visit(written: list[str], index: np.ndarray, visit: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """ICD-9-CM and ICD-10-CM in one column. A code that both have is of the revision that the other codes of its visit are of; where
-    they are of both, or there are none, it stays unknown (a hospital stay is coded in one revision).
+    """ICD-9-CM and ICD-10-CM in one column. A code that both have is of the revision that the other codes of
+    its visit are of; where they are of both, or there are none, it stays unknown (a hospital stay is coded in
+    one revision).
     """
     normal = [codes.normal(code) for code in written]
     labels = [f"ICD-9-CM/{code}" for code in normal] + [f"ICD-10-CM/{code}" for code in normal]
     form = np.array([codes.icd_revision(code) for code in normal] + [0])[index]
     shared = np.array(
-        [codes.SYSTEMS["ICD-9-CM"].holds(code) and codes.SYSTEMS["ICD-10-CM"].holds(code) for code in normal] + [False]
-    )[index]  # fmt: skip
+        [codes.SYSTEMS["ICD-9-CM"].holds(code) and codes.SYSTEMS["ICD-10-CM"].holds(code) for code in normal]
+        + [False]
+    )[index]
     visits, of_visit = np.unique(visit, return_inverse=True)
     seen = np.zeros((len(visits), 2), bool)
     seen[of_visit[form == 9], 0] = True
@@ -190,7 +220,7 @@ def _by_visit(written: list[str], index: np.ndarray, visit: np.ndarray) -> tuple
     return labels, np.where(revision == 9, index, np.where(revision == 10, index + len(normal), -1))
 
 
-# ---- values -------------------------------------------------------------------------------------------------------------------
+# ---- values ------------------------------------------------------------------------------------------------
 
 
 def _value(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
@@ -206,34 +236,54 @@ def _value(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tup
     ledger.mark(asked & (state == text.BAD), "bad_value", event.value)
     for bound, outside in ((agreed.lowest, np.less), (agreed.highest, np.greater)):
         if bound is not None:
-            ledger.mark(asked & (state == text.GOOD) & outside(value, round(bound * VALUE_SCALE)), "out_of_range", event.value)
+            ledger.mark(
+                asked & (state == text.GOOD) & outside(value, round(bound * VALUE_SCALE)),
+                "out_of_range",
+                event.value,
+            )
     return value, asked
 
 
-def _unit(block: Block, event: Event, concept: Category, value: np.ndarray, asked: np.ndarray, ledger: Ledger) -> Category:
-    """Units as delivered, which must be those of the analysis where it is one of ours; and values within its bounds."""
-    analyses = [codes.laboratory().get(label.removeprefix("LAB/")) if label.startswith("LAB/") else None for label in concept.labels]
+def _unit(
+    block: Block, event: Event, concept: Category, value: np.ndarray, asked: np.ndarray, ledger: Ledger
+) -> Category:
+    """Units as delivered, which must be those of the analysis where it is one of ours; and values within its
+    bounds."""
+    analyses = [
+        codes.laboratory().get(label.removeprefix("LAB/")) if label.startswith("LAB/") else None
+        for label in concept.labels
+    ]
     expected = np.array([-1] * (len(analyses) + 1), np.int32)
     written, index = block.category(event.unit) if event.unit else ([], np.full(len(block), -1, np.int32))
     labels = sorted({*written, *(each.unit for each in analyses if each)})
     place = {label: position for position, label in enumerate(labels)}
     for position, each in enumerate(analyses):
         expected[position] = place[each.unit] if each else -1
-    due = expected[concept.index]
+    due = expected[concept.places]
     given = np.array([place[label] for label in written] + [-1], np.int32)[index]
     if event.unit:
         ledger.mark(asked & (due >= 0) & (given != due), "unknown_unit", event.unit)
     if event.value:
-        lowest = np.array([round(each.lowest * VALUE_SCALE) if each else -(2**62) for each in analyses] + [-(2**62)])[concept.index]
-        highest = np.array([round(each.highest * VALUE_SCALE) if each else 2**62 for each in analyses] + [2**62])[concept.index]
+        lowest = np.array(
+            [round(each.lowest * VALUE_SCALE) if each else -(2**62) for each in analyses] + [-(2**62)]
+        )[concept.places]
+        highest = np.array(
+            [round(each.highest * VALUE_SCALE) if each else 2**62 for each in analyses] + [2**62]
+        )[concept.places]
         there = asked & (value != VALUE_MISSING)
         ledger.mark(there & ((value < lowest) | (value > highest)), "out_of_range", event.value)
     return Category.of(labels, np.where(given >= 0, given, due if event.value else -1))
 
 
-def _plausible(event: Event, start: np.ndarray, birth: np.ndarray, setting: Setting, asked: np.ndarray, ledger: Ledger) -> None:
+def _plausible(
+    event: Event, start: np.ndarray, birth: np.ndarray, setting: Setting, asked: np.ndarray, ledger: Ledger
+) -> None:
     if setting.agreement.before_birth:
-        ledger.mark(asked & (birth != DAY_UNKNOWN) & (start != DAY_UNKNOWN) & (start < birth), "before_birth", event.start)
+        ledger.mark(
+            asked & (birth != DAY_UNKNOWN) & (start != DAY_UNKNOWN) & (start < birth),
+            "before_birth",
+            event.start,
+        )
     if setting.agreement.after_delivery:
         ledger.mark(asked & (start > setting.delivered), "after_delivery", event.start)
 
@@ -260,7 +310,8 @@ def _encounter(block: Block, event: Event, setting: Setting) -> np.ndarray:
 
 
 def _repeated(frame: Frame, rows: np.ndarray) -> np.ndarray:
-    """bool (n,): rows among `rows` that are equal in every column to one before them. A hash finds them, the columns decide."""
+    """bool (n,): rows among `rows` that are equal in every column to one before them. A hash finds them, the
+    columns decide."""
     place = np.flatnonzero(rows)
     out = np.zeros(len(rows), bool)
     digest = np.zeros(len(place), np.uint64)
@@ -278,4 +329,4 @@ def _repeated(frame: Frame, rows: np.ndarray) -> np.ndarray:
 
 
 def _plain(column: np.ndarray | Category) -> np.ndarray:
-    return column.index if isinstance(column, Category) else column
+    return column.places if isinstance(column, Category) else column

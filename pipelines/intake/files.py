@@ -20,7 +20,7 @@ from pipelines.files.sealing import Zone
 from pipelines.intake.adapters import blocks
 from pipelines.intake.columns import Block, Ledger
 from pipelines.intake.concept_table import concept_table
-from pipelines.intake.contract import Contract, Table
+from pipelines.intake.contract import AgreedTable, Contract
 from pipelines.intake.events import Births, Setting, Whose, events
 from pipelines.intake.identities import Keys, identities
 from pipelines.intake.mapping import BY_CONCEPT
@@ -30,10 +30,11 @@ Digests = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class FileTask:
-    """What a worker needs to know: settings and paths, no data. `people`: identity files of the delivery, with the hash of each."""
+    """What a worker needs to know: settings and paths, no data. `people`: identity files of the delivery,
+    with the hash of each."""
 
     contract: Contract
-    table: Table
+    table: AgreedTable
     path: Path
     number: int
     source: str
@@ -66,7 +67,8 @@ class Part:
 
 @dataclass
 class FileResult:
-    """What a worker tells of its file: counts, hashes, places; never a value. `stopped`: the three parts of a `ContractError`."""
+    """What a worker tells of its file: counts, hashes, places; never a value. `stopped`: the three parts of a
+    `ContractError`."""
 
     number: int
     file: str
@@ -82,7 +84,8 @@ class FileResult:
 
 
 def map_file(task: FileTask) -> FileResult:
-    """Read, check and map one file; write its frames to the staging folders."""
+    """Read, check and map one file; write its frames to the staging folders. What breaks the contract, a
+    ContractError within, or is not UTF-8, comes back as `stopped`."""
     result = FileResult(task.number, task.path.name)
     ragged: list[int] = []
     people: list[Frame] = []
@@ -118,7 +121,9 @@ def _map_block(task: FileTask, block: Block, count: int, people: list[Frame], re
     faulty = _quarantine(result, block, ledger)
     if task.table.mapping.events:
         usable = np.flatnonzero(~faulty)
-        faulty[usable[_happened(task, block.take(~faulty), whose and whose.take(usable), count, result)]] = True
+        faulty[usable[_happened(task, block.take(~faulty), whose and whose.take(usable), count, result)]] = (
+            True
+        )
     result.rows_read += len(block)
     result.rows_accepted += int((~faulty).sum())
     _measure(result.quality, block)
@@ -126,14 +131,17 @@ def _map_block(task: FileTask, block: Block, count: int, people: list[Frame], re
 
 
 def _required(block: Block, ledger: Ledger) -> None:
-    """Mark rows with nothing in a column that the contract requires; a refusal without a date is still one."""
+    """Mark rows with nothing in a column that the contract requires; a refusal without a date is still
+    one."""
     refusals = {event.start for event in block.table.mapping.events if event.kind == "opt_out"}
     for column in block.table.columns:
         if column.required and column.name not in refusals:
             ledger.mark(block.empty(column.name), "missing", column.name)
 
 
-def _who(task: FileTask, block: Block, ledger: Ledger, people: list[Frame], result: FileResult) -> Whose | None:
+def _who(
+    task: FileTask, block: Block, ledger: Ledger, people: list[Frame], result: FileResult
+) -> Whose | None:
     """Who the rows are about; each person's first row is added to `people`."""
     mapping = task.table.mapping.identities
     if mapping is None:
@@ -149,11 +157,25 @@ def _who(task: FileTask, block: Block, ledger: Ledger, people: list[Frame], resu
     return Whose(record, np.asarray(frame["birth_day"]))
 
 
-def _happened(task: FileTask, block: Block, whose: Whose | None, count: int, result: FileResult) -> np.ndarray:
+def _happened(
+    task: FileTask, block: Block, whose: Whose | None, count: int, result: FileResult
+) -> np.ndarray:
     """Write the events that the rows tell of; returns which rows are faulty, bool (n,)."""
     mapping, faulty = task.table.mapping, np.zeros(len(block), bool)
-    concepts = concept_table(task.contract, task.concepts) if any(each.system == BY_CONCEPT for each in mapping.events) else None
-    setting = Setting(task.source, task.delivered, task.contract.agreement, task.keys, _births(task), concepts, result.warnings)
+    concepts = (
+        concept_table(task.contract, task.concepts)
+        if any(each.system == BY_CONCEPT for each in mapping.events)
+        else None
+    )
+    setting = Setting(
+        source=task.source,
+        delivered=task.delivered,
+        agreement=task.contract.agreement,
+        keys=task.keys,
+        births=_births(task),
+        concepts=concepts,
+        warnings=result.warnings,
+    )
     frames = []
     for event in mapping.events:
         ledger = Ledger(len(block))
@@ -177,9 +199,11 @@ def _note(result: FileResult, row: np.ndarray, reason: str, column: str) -> None
     if not len(row):
         return
     frame: Frame = {
-        "file": Category.constant(result.file, len(row)), "row": row, "reason": Category.constant(reason, len(row)),
+        "file": Category.constant(result.file, len(row)),
+        "row": row,
+        "reason": Category.constant(reason, len(row)),
         "column": Category.constant(column or None, len(row)),
-    }  # fmt: skip
+    }
     result.quarantine = concat([result.quarantine, frame], QUARANTINE)
     result.quarantined[reason, column] = result.quarantined.get((reason, column), 0) + len(row)
 
@@ -202,7 +226,7 @@ def _write_events(task: FileTask, frame: Frame, count: int, result: FileResult) 
     result.events.append(Part(name, length(frame), content_hash(frame, ACCEPTED_EVENTS)))
 
 
-# ---- who there is -----------------------------------------------------------------------------------------------------------
+# ---- who there is ------------------------------------------------------------------------------------------
 
 
 class _People:
@@ -233,11 +257,12 @@ def _people(files: Digests, zone: Zone) -> _People:
     return _People(record, birth[first])
 
 
-# ---- quality ----------------------------------------------------------------------------------------------------------------
+# ---- quality -----------------------------------------------------------------------------------------------
 
 
 def _measure(quality: dict[str, dict[str, Any]], block: Block) -> None:
-    """Add to the file's quality: rows, missing values, and the first and last day of dates, but for birth days: those are someone's."""
+    """Add to the file's quality: rows, missing values, and the first and last day of dates, but for birth
+    days: those are someone's."""
     who = block.table.mapping.identities
     for column in block.table.columns:
         held = quality.setdefault(column.name, {"rows": 0, "missing": 0})
@@ -248,4 +273,7 @@ def _measure(quality: dict[str, dict[str, Any]], block: Block) -> None:
             good = days[state == text.GOOD]
             if len(good):
                 low, high = str(good.min().astype("datetime64[D]")), str(good.max().astype("datetime64[D]"))
-                held["first"], held["last"] = min(held.get("first", low), low), max(held.get("last", high), high)
+                held["first"], held["last"] = (
+                    min(held.get("first", low), low),
+                    max(held.get("last", high), high),
+                )

@@ -11,12 +11,23 @@ from kernels import identity, text
 from kernels.days import days_of_parts
 from kernels.hashing import hash_rows
 from pipelines.files.frames import Frame
-from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, NUMBER_KINDS, SEX_MAN, SEX_UNKNOWN, SEX_WOMAN, VALUE_SCALE
+from pipelines.files.schemas import (
+    DAY_OPEN,
+    DAY_UNKNOWN,
+    NUMBER_KINDS,
+    SEX_MAN,
+    SEX_UNKNOWN,
+    SEX_WOMAN,
+    VALUE_SCALE,
+)
 from pipelines.intake.columns import Block, Ledger, keyed
 from pipelines.intake.mapping import Identities
 
 _KIND = {name: position for position, name in enumerate(NUMBER_KINDS)}
-_TOKENS = [_KIND[name] for name in ("personnummer", "samordningsnummer", "reserve_stockholm", "reserve_vgr", "reserve_national")]
+_TOKENS = [
+    _KIND[name]
+    for name in ("personnummer", "samordningsnummer", "reserve_stockholm", "reserve_vgr", "reserve_national")
+]
 _SEXES = {"man": SEX_MAN, "woman": SEX_WOMAN, "unknown": SEX_UNKNOWN}
 
 
@@ -30,9 +41,16 @@ class Keys:
 
 
 def identities(
-    block: Block, mapping: Identities, source: str, delivered: int, keys: Keys, ledger: Ledger, warnings: dict[str, int]
+    block: Block,
+    mapping: Identities,
+    source: str,
+    delivered: int,
+    keys: Keys,
+    ledger: Ledger,
+    warnings: dict[str, int],
 ) -> Frame:
-    """One row for each row of the block, in its order; rows with no usable reference are marked in the ledger.
+    """One row for each row of the block, in its order; rows with no usable reference are marked in the
+    ledger.
 
     `delivered`: day of delivery. `warnings` counts what was doubtful but let through.
     """
@@ -42,7 +60,13 @@ def identities(
         ledger.mark(state == text.EMPTY, "missing", mapping.token)
         ledger.mark(state == text.BAD, "bad_token", mapping.token)
         kind = np.where(state == text.GOOD, _KIND["token"], _KIND["none"]).astype(np.int8)
-        found = identity.Numbers(np.zeros(n, "S12"), kind, np.full(n, DAY_UNKNOWN, np.int32), np.zeros(n, np.int8), np.ones(n, bool))
+        found = identity.Numbers(
+            np.zeros(n, "S12"),
+            kind,
+            np.full(n, DAY_UNKNOWN, np.int32),
+            np.zeros(n, np.int8),
+            np.ones(n, bool),
+        )
         reference = block.bytes(mapping.reference or mapping.token)
     else:
         found = _numbers(block, mapping.number, delivered)
@@ -83,7 +107,9 @@ def _warn(warnings: dict[str, int], name: str, rows: np.ndarray) -> None:
         warnings[name] = warnings.get(name, 0) + count
 
 
-def _births(block: Block, mapping: Identities, found: identity.Numbers, warnings: dict[str, int]) -> np.ndarray:
+def _births(
+    block: Block, mapping: Identities, found: identity.Numbers, warnings: dict[str, int]
+) -> np.ndarray:
     """The day of birth as delivered, else the one in the number."""
     day = np.full(len(block), DAY_UNKNOWN, np.int32)
     if isinstance(mapping.birth, str):
@@ -96,10 +122,14 @@ def _births(block: Block, mapping: Identities, found: identity.Numbers, warnings
     return np.where(day == DAY_UNKNOWN, found.birth_day, day).astype(np.int32)
 
 
-def _sexes(block: Block, mapping: Identities, found: identity.Numbers, warnings: dict[str, int]) -> np.ndarray:
+def _sexes(
+    block: Block, mapping: Identities, found: identity.Numbers, warnings: dict[str, int]
+) -> np.ndarray:
     if mapping.sex is None:
         return found.sex
-    sex, strange = block.mapped(mapping.sex.column, {theirs: _SEXES[ours] for theirs, ours in mapping.sex.values.items()}, SEX_UNKNOWN)
+    sex, strange = block.mapped(
+        mapping.sex.column, {theirs: _SEXES[ours] for theirs, ours in mapping.sex.values.items()}, SEX_UNKNOWN
+    )
     _warn(warnings, "sex_unreadable", strange)
     return np.where(sex == SEX_UNKNOWN, found.sex, sex).astype(np.int8)
 
@@ -108,7 +138,9 @@ def _postcodes(block: Block, mapping: Identities) -> np.ndarray:
     if mapping.postcode is None:
         return np.zeros(len(block), "S8")
     plain = pc.replace_substring(block.strings(mapping.postcode), " ", "")
-    return Block(block.where, block.table, {**block.columns, mapping.postcode: plain}, block.row, block.decimal).bytes(mapping.postcode, 8)
+    return Block(
+        block.where, block.table, {**block.columns, mapping.postcode: plain}, block.row, block.decimal
+    ).bytes(mapping.postcode, 8)
 
 
 def _days(block: Block, column: str | None, missing: int, warnings: dict[str, int]) -> np.ndarray:

@@ -23,7 +23,8 @@ class Coded(Strict):
 
 
 class Identities(Strict):
-    """Columns that say whom a row is about. `reference`: the source's own; the number or token itself where absent."""
+    """Columns that say whom a row is about. `reference`: the source's own; the number or token itself where
+    absent."""
 
     reference: str | None = None
     number: str | None = None
@@ -48,7 +49,8 @@ class Identities(Strict):
 
 
 class Event(Strict):
-    """One kind of event that a row tells of. `concept`, or `code` with `system`, or neither for a visit (its setting is its concept)."""
+    """One kind of event that a row tells of. `concept`, or `code` with `system`, or neither for a visit (its
+    setting is its concept)."""
 
     kind: str
     start: str
@@ -82,7 +84,9 @@ class Event(Strict):
             raise ValueError("code and system go together")
         if self.concept is not None and self.concept.partition("/")[0] not in codes.SYSTEMS:
             raise ValueError("the concept's code system is not known; see pipelines/study/codes.py")
-        if (self.concept is None) == (self.code is None) and not (self.kind == "visit" and self.code is None and self.concept is None):
+        if (self.concept is None) == (self.code is None) and not (
+            self.kind == "visit" and self.code is None and self.concept is None
+        ):
             raise ValueError("an event has a concept or a code")
         if self.system == BY_VISIT and self.encounter is None:
             raise ValueError("codes told apart by visit need the encounter")
@@ -103,5 +107,8 @@ class Mapping(Strict):
     @model_validator(mode="after")
     def _about_someone(self) -> Mapping:
         if any((event.reference is None) == (self.identities is None) for event in self.events):
-            raise ValueError("events need a reference, and have none where the table's own identities say whom they are about")
+            raise ValueError(
+                "events need a reference, and have none where the table's own identities say whom they are "
+                "about"
+            )
         return self

@@ -1,4 +1,5 @@
-"""The intake stage: one delivery in, its identities and events out, each row checked, the whole delivery accepted or stopped."""
+"""The intake stage: one delivery in, its identities and events out, each row checked, the whole delivery
+accepted or stopped."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ from pipelines.site.site import Delivery, Site
 
 
 def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
-    """Accept a delivery or stop it whole. Returns its receipt, which is written too; a stopped one says why and leaves nothing else.
+    """Accept a delivery or stop it whole. Returns its receipt, which is written too; a stopped one says why
+    and leaves nothing else.
 
-    A contract that does not read is a `SettingsError`, a full disk a `SpaceError`, a later attempt meanwhile a `DataError`: all of them
-    leave what was there before.
+    A contract that does not read is a `SettingsError`, a full disk a `SpaceError`, a later attempt meanwhile
+    a `DataError`: all of them leave what was there before.
     """
     contract = Contract.load(site.root / site.sources[delivery.source].contract)
     receipt = _heading(site, delivery, contract)
@@ -39,23 +41,38 @@ def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
 
 def _heading(site: Site, delivery: Delivery, contract: Contract) -> Receipt:
     return {
-        "source": delivery.source, "delivery": delivery.delivery, "owner": contract.agreement.owner,
-        "delivered": delivery.delivered.isoformat(), "replaces": delivery.replaces, "no_reidentify": contract.agreement.no_reidentify,
-        "contract": contract.hash, "status": "accepted", "identities": [], "events": [], "rows_read": 0, "rows_accepted": 0,
-        "quarantined": [], "warnings": {}, "quality": {},
-    }  # fmt: skip
+        "source": delivery.source,
+        "delivery": delivery.delivery,
+        "owner": contract.agreement.owner,
+        "delivered": delivery.delivered.isoformat(),
+        "replaces": delivery.replaces,
+        "no_reidentify": contract.agreement.no_reidentify,
+        "contract": contract.hash,
+        "status": "accepted",
+        "identities": [],
+        "events": [],
+        "rows_read": 0,
+        "rows_accepted": 0,
+        "quarantined": [],
+        "warnings": {},
+        "quality": {},
+    }
 
 
-# ---- the files of a delivery ------------------------------------------------------------------------------------------------
+# ---- the files of a delivery -------------------------------------------------------------------------------
 
 
-def _mapped(site: Site, delivery: Delivery, contract: Contract, workers: Workers, attempt: Attempt) -> list[FileResult]:
+def _mapped(
+    site: Site, delivery: Delivery, contract: Contract, workers: Workers, attempt: Attempt
+) -> list[FileResult]:
     """Map every file: first those that say who there is, then those that only refer to them."""
     tasks = _tasks(site, delivery, contract, attempt)
     first = [task for task in tasks if task.table.mapping.identities is not None]
     then = [task for task in tasks if task.table.mapping.identities is None]
     results = _good(workers.map(map_file, first))
-    people = tuple((str(attempt.identity / part.file), part.hash) for result in results for part in result.identities)
+    people = tuple(
+        (str(attempt.identity / part.file), part.hash) for result in results for part in result.identities
+    )
     return results + _good(workers.map(map_file, [task.knowing(people) for task in then]))
 
 
@@ -69,41 +86,67 @@ def _good(results: list[FileResult]) -> list[FileResult]:
 def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt) -> list[FileTask]:
     for name in delivery.tables:
         if contract.table(name) is None:
-            raise ContractError(f"{delivery.source}/{delivery.delivery}", f"the table {name} is not in the contract", "agree on it first")
+            raise ContractError(
+                f"{delivery.source}/{delivery.delivery}",
+                f"the table {name} is not in the contract",
+                "agree on it first",
+            )
     named = [name for names in delivery.tables.values() for name in names]
     if len(set(named)) < len(named):
-        raise ContractError(f"{delivery.source}/{delivery.delivery}", "a file is named twice", "mend delivery.yaml")
+        raise ContractError(
+            f"{delivery.source}/{delivery.delivery}", "a file is named twice", "mend delivery.yaml"
+        )
     files = []
     for table in contract.tables:
         names = sorted(delivery.tables.get(table.name, []))
         if not names and not table.mapping.optional:
-            raise ContractError(f"{delivery.source}/{delivery.delivery}", f"the table {table.name} is missing", "ask the sender for it")
+            raise ContractError(
+                f"{delivery.source}/{delivery.delivery}",
+                f"the table {table.name} is missing",
+                "ask the sender for it",
+            )
         for name in names:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise ContractError(
-                    f"{delivery.source}/{delivery.delivery}", "a file lies outside the delivery's folder", "mend delivery.yaml"
+                    f"{delivery.source}/{delivery.delivery}",
+                    "a file lies outside the delivery's folder",
+                    "mend delivery.yaml",
                 )
             files.append((table, name))
     concepts = tuple(
-        (str(delivery.root / name), file_digest(delivery.root / name) if (delivery.root / name).is_file() else "")
+        (
+            str(delivery.root / name),
+            file_digest(delivery.root / name) if (delivery.root / name).is_file() else "",
+        )
         for table, name in files
         if table.name == "concept" and table.mapping.lookup
     )
-    mapped = sorted(((table, name) for table, name in files if not table.mapping.lookup), key=lambda each: (each[0].name, each[1]))
+    mapped = sorted(
+        ((table, name) for table, name in files if not table.mapping.lookup),
+        key=lambda each: (each[0].name, each[1]),
+    )
     return [
         FileTask(
-            contract=contract, table=table, path=delivery.root / name, number=number, source=delivery.source,
-            delivered=delivery.delivered.toordinal() - _EPOCH, identity=attempt.identity, store=attempt.store,
-            identity_zone=site.zone("identity"), store_zone=site.zone("store"), concepts=concepts,
+            contract=contract,
+            table=table,
+            path=delivery.root / name,
+            number=number,
+            source=delivery.source,
+            delivered=delivery.delivered.toordinal() - _EPOCH,
+            identity=attempt.identity,
+            store=attempt.store,
+            identity_zone=site.zone("identity"),
+            store_zone=site.zone("store"),
+            concepts=concepts,
         )
         for number, (table, name) in enumerate(mapped)
-    ]  # fmt: skip
+    ]
 
 
 _EPOCH = 719163  # the ordinal of 1970-01-01
 
 
-# ---- what a receipt says ------------------------------------------------------------------------------------------------------
+# ---- what a receipt says -----------------------------------------------------------------------------------
 
 
 def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receipt:
@@ -122,14 +165,18 @@ def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receip
         "events": [attempt.listed("store", part) for each in results for part in each.events],
         "rows_read": sum(each.rows_read for each in results),
         "rows_accepted": sum(each.rows_accepted for each in results),
-        "quarantined": [{"reason": reason, "column": column, "rows": count} for (reason, column), count in sorted(counts.items())],
+        "quarantined": [
+            {"reason": reason, "column": column, "rows": count}
+            for (reason, column), count in sorted(counts.items())
+        ],
         "warnings": {name: count for name, count in sorted(warnings.items()) if count},
         "quality": {each.file: each.quality for each in results},
     }
 
 
 def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[Part], int]:
-    """Files with one row for each record: the first file in order keeps it. Returns the files, and how many rows went."""
+    """Files with one row for each record: the first file in order keeps it. Returns the files, and how many
+    rows went."""
     zone, seen, again = site.zone("identity"), np.empty(0, np.int64), 0
     kept = []
     for part in (part for each in results for part in each.identities):

@@ -1,4 +1,5 @@
-"""What organisations agree on before they encode: settings and a key; and how a party without the key sees that they did."""
+"""What organisations agree on before they encode: settings and a key; and how a party without the key sees
+that they did."""
 
 from __future__ import annotations
 
@@ -38,12 +39,14 @@ class EncodedField(Strict):
 
 
 class EncodingSettings(Strict):
-    """How records are encoded; the same at every organisation but for what is local: `column`, `files`, `record_id`.
+    """How records are encoded; the same at every organisation but for what is local: `column`, `files`,
+    `record_id`.
 
-    `length`: bits of a filter. `fill`: share of bits that a common record sets before diffusion. `diffusion`: bits of the first filter that
-    each bit of the last is the exclusive or of; 1 only moves them about. `salt`: a field that never changes, on which (a date's year, a
-    name's sound) all tokens depend. `samples`, `sample_width`: blocking keys from the filter, and bits of each. `block_on`: further keys,
-    each an HMAC over fields (a name's sound, a date's year, a code).
+    `length`: bits of a filter. `fill`: share of bits that a common record sets before diffusion. `diffusion`:
+    bits of the first filter that each bit of the last is the exclusive or of; 1 only moves them about.
+    `salt`: a field that never changes, on which (a date's year, a name's sound) all tokens depend. `samples`,
+    `sample_width`: blocking keys from the filter, and bits of each. `block_on`: further keys, each an HMAC
+    over fields (a name's sound, a date's year, a code).
     """
 
     fields: tuple[EncodedField, ...] = Field(min_length=3, max_length=32)
@@ -62,7 +65,9 @@ class EncodingSettings(Strict):
         names = [field.name for field in self.fields]
         if len(set(names)) < len(names):
             raise ValueError("two fields have one name")
-        if {*(name for rule in self.block_on for name in rule), *([self.salt] if self.salt else [])} - set(names):
+        if {*(name for rule in self.block_on for name in rule), *([self.salt] if self.salt else [])} - set(
+            names
+        ):
             raise ValueError("salt and block_on name fields that stand under fields")
         if any(not rule for rule in self.block_on) or not (self.samples or self.block_on):
             raise ValueError("without samples and block_on no two records would be compared")
@@ -75,20 +80,34 @@ class EncodingSettings(Strict):
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def hashes(self, field: EncodedField) -> int:
-        """Positions of each of a field's tokens: so many that typical values in all fields fill the share `fill`."""
-        drawn = -math.log1p(-self.fill) * self.length * field.weight / sum(each.weight for each in self.fields)
+        """Positions of each of a field's tokens: so many that typical values in all fields fill the share
+        `fill`."""
+        drawn = (
+            -math.log1p(-self.fill) * self.length * field.weight / sum(each.weight for each in self.fields)
+        )
         return max(1, round(drawn / TYPICAL[field.kind]))
 
 
 def new_key(path: Path) -> None:
-    """Write a random key that its user alone may read. It goes to the other organisations by a way that the linking party cannot see."""
+    """Write a random key that its user alone may read. It goes to the other organisations by a way that the
+    linking party cannot see.
+
+    Raises KeyFileError where there is a file at `path`.
+    """
     if path.exists():
-        raise KeyFileError(path, "there is a key already", "choose another name; a key that is replaced links with nothing made before")
+        raise KeyFileError(
+            path,
+            "there is a key already",
+            "choose another name; a key that is replaced links with nothing made before",
+        )
     create_key(path)
 
 
 def read_key(path: Path) -> bytes:
-    """The organisations' common key, 32 bytes, from a file of mode 0600."""
+    """The organisations' common key, 32 bytes, from a file of mode 0600.
+
+    Raises KeyFileError where `path` is no file that holds such a key for its user alone.
+    """
     if path.exists() and not path.is_file():
         raise KeyFileError(path, "the key file is not a file", "name the file that `new_key` wrote")
     key = Zone("encoding", path).key()
@@ -97,19 +116,31 @@ def read_key(path: Path) -> bytes:
 
 
 def label(settings: EncodingSettings, key: bytes) -> dict[str, str]:
-    """What goes beside the encodings: digests of the settings and of key and settings (HMAC), by which only sameness can be told."""
+    """What goes beside the encodings: digests of the settings and of key and settings (HMAC), by which only
+    sameness can be told."""
     proof = hmac.digest(derived(key, "check"), settings.digest.encode(), "sha256").hex()[:8]
     return {"format": FORMAT, "settings": settings.digest, "key_check": proof}
 
 
 def require_same(labels: Mapping[str, Mapping[str, str]]) -> None:
-    """Refuse encodings that cannot be compared. `labels`: of each file, as `label` wrote it."""
+    """Refuse encodings that cannot be compared. `labels`: of each file, as `label` wrote it.
+
+    Raises SettingsError where two were encoded with other settings, KeyFileError where with another key.
+    """
     first, *others = labels
     for other in others:
         if any(labels[first].get(part) != labels[other].get(part) for part in ("format", "settings")):
-            raise SettingsError(other, f"was encoded with other settings than {first}", "agree on the settings and encode anew")
+            raise SettingsError(
+                other,
+                f"was encoded with other settings than {first}",
+                "agree on the settings and encode anew",
+            )
         if labels[first].get("key_check") != labels[other].get("key_check"):
-            raise KeyFileError(other, f"was encoded with another key than {first}", "have the organisations compare keys and encode anew")
+            raise KeyFileError(
+                other,
+                f"was encoded with another key than {first}",
+                "have the organisations compare keys and encode anew",
+            )
 
 
 def derived(key: bytes, purpose: str) -> bytes:
@@ -118,6 +149,9 @@ def derived(key: bytes, purpose: str) -> bytes:
 
 
 def refuse_weak(where: object, key: bytes) -> None:
-    """A key is 32 bytes that chance has made; what was typed is not."""
+    """A key is 32 bytes that chance has made; what was typed is not. Raises KeyFileError where `key` is
+    not."""
     if len(key) != KEY_BYTES or len(set(key)) < _LEAST_DISTINCT:
-        raise KeyFileError(where, "the key is not one that chance has made", "make one with `new_key`; a key is no password")
+        raise KeyFileError(
+            where, "the key is not one that chance has made", "make one with `new_key`; a key is no password"
+        )

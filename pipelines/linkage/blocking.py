@@ -21,8 +21,9 @@ _MIX = bytes(range(16))  # spreads keys over ranks; keeps no secret
 
 @dataclass(frozen=True)
 class Blocks:
-    """One rule's rows on this rank, ascending by key, in each block seekers first. `begins`: int64 (blocks + 1,); `seekers`: int64
-    (blocks,), 0 where the block is too large; `refused`: number of those. `cluster`: int64 (n,)."""
+    """One rule's rows on this rank, ascending by key, in each block seekers first. `begins`: int64 (blocks +
+    1,); `seekers`: int64 (blocks,), 0 where the block is too large; `refused`: number of those. `cluster`:
+    int64 (n,)."""
 
     rule: int
     people: People
@@ -33,11 +34,15 @@ class Blocks:
 
 
 def candidates(rows: Rows, cluster: np.ndarray, role: np.ndarray, settings: LinkageSettings) -> Rows:
-    """Rows that look or are looked for, with a name or number and a key: `cluster`, `seeker`, `record`, `names`, `codes`, `facts`, `keys`.
+    """Rows that look or are looked for, with a name or number and a key: `cluster`, `seeker`, `record`,
+    `names`, `codes`, `facts`, `keys`.
 
-    A record without name and number is left out: birth day, sex and postcode are nobody's alone.
+    `cluster`: int64 (n,), the first record of each row's unit; `role`: int8 (n,), as in `Clusters`. A record
+    without name and number is left out: birth day, sex and postcode are nobody's alone.
     """
-    used = np.flatnonzero((role != UNUSED) & ((rows["names"][:, :, 0] > 0).any(1) | (rows["facts"][:, 3] >= 0)))
+    used = np.flatnonzero(
+        (role != UNUSED) & ((rows["names"][:, :, 0] > 0).any(1) | (rows["facts"][:, 3] >= 0))
+    )
     chosen = take({name: rows[name] for name in ("record", "names", "facts", "stem")}, used)
     chosen["cluster"], chosen["seeker"] = cluster[used], role[used] == SEEKER
     names = chosen["names"]
@@ -76,7 +81,8 @@ def _keys(rows: Rows, settings: LinkageSettings) -> np.ndarray:
 
 
 def useful(ranks: Ranks, rows: Rows) -> Rows:
-    """The candidates that share a key with a seeker; keys that none shares are dropped, so that they travel nowhere."""
+    """The candidates that share a key with a seeker; keys that none shares are dropped, so that they travel
+    nowhere."""
     keys = rows["keys"].copy()
     for rule in range(keys.shape[1]):
         asked = ranks.gather(np.unique(keys[rows["seeker"], rule]))
@@ -94,12 +100,18 @@ def blocks(ranks: Ranks, rows: Rows, rule: int, largest: int) -> Blocks:
     reorder(mine, np.lexsort((~mine["seeker"], mine["keys"][:, rule])))
     key = mine["keys"][:, rule]
     begins = np.append(np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)]), len(key))
-    seekers = np.add.reduceat(mine["seeker"].astype(np.int64), begins[:-1]) if len(key) else np.empty(0, np.int64)
+    seekers = (
+        np.add.reduceat(mine["seeker"].astype(np.int64), begins[:-1]) if len(key) else np.empty(0, np.int64)
+    )
     too_large = seekers * np.diff(begins) > largest
     return Blocks(
-        rule, people(mine, mine["cluster"], np.ascontiguousarray(mine["codes"])), np.ascontiguousarray(mine["keys"]), begins,
-        np.where(too_large, 0, seekers), int(too_large.sum()),
-    )  # fmt: skip
+        rule=rule,
+        people=people(mine, mine["cluster"], np.ascontiguousarray(mine["codes"])),
+        keys=np.ascontiguousarray(mine["keys"]),
+        begins=begins,
+        seekers=np.where(too_large, 0, seekers),
+        refused=int(too_large.sum()),
+    )
 
 
 def all_blocks(ranks: Ranks, rows: Rows, settings: LinkageSettings) -> Iterator[Blocks]:

@@ -1,4 +1,5 @@
-"""Blocking by combinations: records are compared if they share any two of many keys, as far as so many pairs a record allow."""
+"""Blocking by combinations: records are compared if they share any two of many keys, as far as so many pairs
+a record allow."""
 
 from __future__ import annotations
 
@@ -17,12 +18,18 @@ _SMALLEST, _LARGEST = 20, 500  # rows of a block, between which the bound is cho
 
 
 def list_pairs(
-    deriver: Deriver, keys: Sequence[Key], families: Sequence[str], candidates: Candidates, pairs_a_record: int
+    deriver: Deriver,
+    keys: Sequence[Key],
+    families: Sequence[str],
+    candidates: Candidates,
+    pairs_a_record: int,
 ) -> tuple[Listed, list[dict[str, Any]]]:
-    """Pairs of records that share a key or two; blocks beyond a size are left to the narrower ones. The size is the largest at which all
-    blocks together make no more than `pairs_a_record` pairs for each record, but never below 20 rows.
+    """Pairs of records that share a key or two; blocks beyond a size are left to the narrower ones. The size
+    is the largest at which all blocks together make no more than `pairs_a_record` pairs for each record, but
+    never below 20 rows.
 
-    `families`: for each key the field or fields that it speaks of. Returns the pairs and what the blocks are, in counts.
+    `families`: for each key the field or fields that it speaks of. Returns the pairs and what the blocks are,
+    in counts.
     """
     columns, of_family, of_kind = _columns(deriver, keys, families)
     n, width = columns.shape
@@ -35,7 +42,9 @@ def list_pairs(
         here = np.bincount(np.diff(np.append(begins, len(ends))))
         sizes = np.pad(sizes, (0, max(0, len(here) - len(sizes))))
         sizes[: len(here)] += here
-        keep = np.repeat(np.diff(np.append(begins, len(ends))) <= _LARGEST, np.diff(np.append(begins, len(ends))))
+        keep = np.repeat(
+            np.diff(np.append(begins, len(ends))) <= _LARGEST, np.diff(np.append(begins, len(ends)))
+        )
         lost = np.cumsum(~keep)
         taken.append((records[rows[keep]], (ends - np.append(0, lost)[ends])[keep].astype(np.int32)))
     size = np.arange(len(sizes))
@@ -45,26 +54,35 @@ def list_pairs(
     found = np.empty(0, np.int64)
     waiting: list[np.ndarray] = []
     for records, ends in taken:
-        waiting.append(pairs_of_blocks(np.arange(len(records), dtype=np.int32), ends, records, candidates.groups, most))
+        waiting.append(
+            pairs_of_blocks(np.arange(len(records), dtype=np.int32), ends, records, candidates.groups, most)
+        )
         if sum(map(len, waiting)) > 8 * _PART:
             found, waiting = distinct([found, *waiting]), []
     found = distinct([found, *waiting])
     report = {
-        "keys": f"any two of {len(keys)} keys", "pairs_at_most": len(found), "blocks": int(sizes[: most + 1].sum()),
-        "largest_blocks": [int(each) for each in np.flatnonzero(sizes)[::-1][:5]], "blocks_divided": int(sizes[most + 1 :].sum()),
-        "rows_left_out": 0, "largest_block": most, "seconds_a_core": round(len(found) / 1_000_000, 1),
-    }  # fmt: skip
+        "keys": f"any two of {len(keys)} keys",
+        "pairs_at_most": len(found),
+        "blocks": int(sizes[: most + 1].sum()),
+        "largest_blocks": [int(each) for each in np.flatnonzero(sizes)[::-1][:5]],
+        "blocks_divided": int(sizes[most + 1 :].sum()),
+        "rows_left_out": 0,
+        "largest_block": most,
+        "seconds_a_core": round(len(found) / 1_000_000, 1),
+    }
     return Listed((found >> 32).astype(np.int32), (found & 0xFFFFFFFF).astype(np.int32)), [report]
 
 
 def distinct(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The distinct numbers of several arrays, ascending."""
+    """The distinct numbers of several arrays, ascending. `parts`: int64 (k,) each. Returns int64 (m,)."""
     every = np.concatenate(parts)
     every.sort()
     return every[np.append(True, every[1:] != every[:-1])[: len(every)]]
 
 
-def _columns(deriver: Deriver, keys: Sequence[Key], families: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _columns(
+    deriver: Deriver, keys: Sequence[Key], families: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """uint64 (n, columns), hashes of each key that a record has; the family and the kind of each column."""
     columns, of_family, of_kind = [], [], []
     known = sorted(set(families))

@@ -1,8 +1,9 @@
-"""Fields that go together, as weights of pairs of levels: a tree of the strongest dependences (Chow and Liu, 1968), or all of two fields
-each that come closest to given weights.
+"""Fields that go together, as weights of pairs of levels: a tree of the strongest dependences (Chow and Liu,
+1968), or all of two fields each that come closest to given weights.
 
-A postcode tells the city. Counted each on its own they would make strangers one person. A tree over the fields is a log-linear model
-with two-way terms that needs no fitting: each term is what two levels occur together beyond what they would by chance.
+A postcode tells the city. Counted each on its own they would make strangers one person. A tree over the
+fields is a log-linear model with two-way terms that needs no fitting: each term is what two levels occur
+together beyond what they would by chance.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _LEAST_BITS = 0.05
 
 @dataclass(frozen=True)
 class Dependence:
-    """Two fields that go together. `table`: float64 (LEVELS, LEVELS), bits that their levels weigh together beyond the sum of both; 0 where
-    one is unknown."""
+    """Two fields that go together. `table`: float64 (LEVELS, LEVELS), bits that their levels weigh together
+    beyond the sum of both; 0 where one is unknown."""
 
     first: int
     second: int
@@ -33,25 +34,34 @@ class Dependence:
 
 
 def tree(levels: np.ndarray, counts: np.ndarray, sizes: Sequence[int], strength: float) -> list[Dependence]:
-    """The strongest dependences that make no circle, each as log2 of how much likelier two levels are together than apart.
+    """The strongest dependences that make no circle, each as log2 of how much likelier two levels are
+    together than apart.
 
-    `levels`: int64 (n, fields); `counts`: float64 (n,). `strength`: pairs by which each level of the first field is
-    drawn towards independence of the second.
+    `levels`: int64 (n, fields); `counts`: float64 (n,). `strength`: pairs by which each level of the first
+    field is drawn towards independence of the second.
     """
     pairs = [(first, second) for first in range(len(sizes)) for second in range(first + 1, len(sizes))]
     return forest({pair: joint(levels, counts, sizes, *pair) for pair in pairs}, len(sizes), strength)
 
 
-def joint(levels: np.ndarray, counts: np.ndarray, sizes: Sequence[int], first: int, second: int) -> np.ndarray:
-    """float64 (levels of first, levels of second): pairs by level of both fields, 0 where one is unknown."""
+def joint(
+    levels: np.ndarray, counts: np.ndarray, sizes: Sequence[int], first: int, second: int
+) -> np.ndarray:
+    """float64 (levels of first, levels of second): pairs by level of both fields, 0 where one is unknown.
+
+    `levels`: int64 (n, fields); `counts`: int64 or float64 (n,), pairs of each pattern; `sizes`: levels of
+    each field; `first`, `second`: places of the two fields.
+    """
     a, b = levels[:, first], levels[:, second]
     known = (a > 0) & (b > 0)
-    flat = np.bincount(a[known] * sizes[second] + b[known], weights=counts[known], minlength=sizes[first] * sizes[second])
+    flat = np.bincount(
+        a[known] * sizes[second] + b[known], weights=counts[known], minlength=sizes[first] * sizes[second]
+    )
     return flat.reshape(sizes[first], sizes[second])
 
 
 def forest(joints: Mapping[tuple[int, int], np.ndarray], fields: int, strength: float) -> list[Dependence]:
-    """`tree` of pairs already counted. `joints`: float64 (levels, levels) by two fields, the smaller first."""
+    """`tree` of counted pairs. `joints`: float64 (levels, levels) by two fields, the smaller first."""
     terms = []
     for (first, second), pairs in joints.items():
         total = pairs.sum()
@@ -86,15 +96,23 @@ def _square(bits: np.ndarray) -> np.ndarray:
     return table
 
 
-def fitted(levels: np.ndarray, bits: np.ndarray, trust: np.ndarray, sizes: Sequence[int], begin: Sequence[Dependence]) -> list[Dependence]:
-    """Terms of two fields each whose sum comes closest to `bits`, by weighted least squares, term after term in turns (backfitting; Buja,
-    Hastie and Tibshirani, 1989). Sums of counts alone, so that the answer is the same everywhere.
+def fitted(
+    levels: np.ndarray, bits: np.ndarray, trust: np.ndarray, sizes: Sequence[int], begin: Sequence[Dependence]
+) -> list[Dependence]:
+    """Terms of two fields each whose sum comes closest to `bits`, by weighted least squares, term after term
+    in turns (backfitting; Buja, Hastie and Tibshirani, 1989). Sums of counts alone, so that the answer is the
+    same everywhere.
 
-    `levels`: int64 (n, fields); `bits`: float64 (n,), what the terms are to weigh; `trust`: float64 (n,), how much each pattern counts.
-    `begin`: terms that hold where there is nothing to learn from.
+    `levels`: int64 (n, fields); `bits`: float64 (n,), what the terms are to weigh; `trust`: float64 (n,), how
+    much each pattern counts. `begin`: terms that hold where there is nothing to learn from.
     """
-    tables = {(each.first, each.second): each.table[: sizes[each.first], : sizes[each.second]].ravel() for each in begin}
-    left = bits - sum((_of(table, levels, sizes, pair) for pair, table in tables.items()), np.zeros(len(bits)))
+    tables = {
+        (each.first, each.second): each.table[: sizes[each.first], : sizes[each.second]].ravel()
+        for each in begin
+    }
+    left = bits - sum(
+        (_of(table, levels, sizes, pair) for pair, table in tables.items()), np.zeros(len(bits))
+    )
     cells = _cells(levels, sizes, left, trust, list(tables))
     more = {pair: np.zeros(sizes[pair[0]] * sizes[pair[1]]) for pair in cells}
     weight = {pair: np.bincount(cell, trust, len(more[pair])) + _DRAWN for pair, cell in cells.items()}
@@ -111,12 +129,17 @@ def fitted(levels: np.ndarray, bits: np.ndarray, trust: np.ndarray, sizes: Seque
     found = {pair: more.get(pair, 0.0) + tables.get(pair, 0.0) for pair in sorted({*more, *tables})}
     return [
         Dependence(*pair, _square(np.clip(table, -_MOST, _MOST).reshape(sizes[pair[0]], sizes[pair[1]])))
-        for pair, table in found.items() if np.abs(table).max() >= _LEAST_BITS
-    ]  # fmt: skip
+        for pair, table in found.items()
+        if np.abs(table).max() >= _LEAST_BITS
+    ]
 
 
 def _cells(
-    levels: np.ndarray, sizes: Sequence[int], left: np.ndarray, trust: np.ndarray, always: Sequence[tuple[int, int]]
+    levels: np.ndarray,
+    sizes: Sequence[int],
+    left: np.ndarray,
+    trust: np.ndarray,
+    always: Sequence[tuple[int, int]],
 ) -> dict[tuple[int, int], np.ndarray]:
     """The pairs of fields whose terms explain most of what is left, each with the cell of every pattern."""
     gains = []

@@ -16,9 +16,14 @@ from pipelines.files.yaml import Strict
 Kind = Literal["name", "text", "code", "date", "number", "set", "encoded"]
 
 _KINDS: Final = {
-    "name": tests.TEXT, "text": tests.TEXT, "code": tests.TEXT, "date": tests.DATE, "number": tests.NUMBER, "set": tests.SET,
+    "name": tests.TEXT,
+    "text": tests.TEXT,
+    "code": tests.TEXT,
+    "date": tests.DATE,
+    "number": tests.NUMBER,
+    "set": tests.SET,
     "encoded": tests.BLOOM,
-}  # fmt: skip
+}
 
 # Levels when the settings name none, best first.
 _LEVELS: Final[dict[str, tuple[str, ...]]] = {
@@ -41,10 +46,14 @@ class _Test(NamedTuple):
 
 _WHOLE: Final = ("damerau_levenshtein", "levenshtein", "prefix", "parts", "overlap")
 _RANGES: Final = {  # of the first number
-    "jaro_winkler": (0.01, 1.0), "dice": (0.0, 1.0), "jaccard": (0.0, 1.0), "damerau_levenshtein": (0.0, 100.0), "levenshtein": (0.0,
-    100.0),
-    "prefix": (1.0, 1000.0), "parts": (1.0, 3.0),
-}  # fmt: skip
+    "jaro_winkler": (0.01, 1.0),
+    "dice": (0.0, 1.0),
+    "jaccard": (0.0, 1.0),
+    "damerau_levenshtein": (0.0, 100.0),
+    "levenshtein": (0.0, 100.0),
+    "prefix": (1.0, 1000.0),
+    "parts": (1.0, 3.0),
+}
 _TEXT, _DATE = (tests.TEXT,), (tests.DATE,)
 _TESTS: Final = {
     "equal": _Test(tests.EQUAL, (*range(6),), 0),
@@ -76,13 +85,14 @@ _TESTS: Final = {
 class Field(Strict):
     """One field that is compared.
 
-    `column`: its column, or {source: column} where sources name it differently; a source left out does not have it. `kind`: what its
-    values are. `levels`: best first, each a test: a name, for most a bound, for distances also the symbols that both texts must have; "a
-    | b" is one level that either test reaches; what reaches none is different. `swapped_with`: the field with which its value may have been
-    exchanged, both ways; `shared_with`: fields in which its value may stand instead, for the level `elsewhere`. `term_frequency`: do rare
-    values weigh more? `groups`: a CSV of `value` and `group`, for the level `group`. `tidy`: does case not matter, nor how many blanks?
-    `compare`: is it compared, or
-    does it only give blocking keys? `separator`: between the members of a set.
+    `column`: its column, or {source: column} where sources name it differently; a source left out does not
+    have it. `kind`: what its values are. `levels`: best first, each a test: a name, for most a bound, for
+    distances also the symbols that both texts must have; "a | b" is one level that either test reaches; what
+    reaches none is different. `swapped_with`: the field with which its value may have been exchanged, both
+    ways; `shared_with`: fields in which its value may stand instead, for the level `elsewhere`.
+    `term_frequency`: do rare values weigh more? `groups`: a CSV of `value` and `group`, for the level
+    `group`. `tidy`: does case not matter, nor how many blanks? `compare`: is it compared, or does it only
+    give blocking keys? `separator`: between the members of a set.
     """
 
     column: str | dict[str, str]
@@ -115,12 +125,18 @@ class Field(Strict):
         if test is None or _KINDS[self.kind] not in test.kinds:
             fitting = [known for known, each in _TESTS.items() if _KINDS[self.kind] in each.kinds]
             raise ValueError(f"a level of a {self.kind} is one of {', '.join(fitting)}")
-        if len(numbers) not in range(min(test.numbers, 1), test.numbers + 1) or not all(_is_number(each) for each in numbers):
-            raise ValueError(f"the level {name} takes {('no number', 'one number', 'one number, or two')[test.numbers]}")
+        if len(numbers) not in range(min(test.numbers, 1), test.numbers + 1) or not all(
+            _is_number(each) for each in numbers
+        ):
+            raise ValueError(
+                f"the level {name} takes {('no number', 'one number', 'one number, or two')[test.numbers]}"
+            )
         least, most = _RANGES.get(name, (0.0, 1e9))
         if numbers and not least <= float(numbers[0]) <= most:
             raise ValueError(f"the level {name} takes a number from {least:g} to {most:g}")
-        if (name in _WHOLE and not float(numbers[0]).is_integer()) or not all(float(number).is_integer() for number in numbers[1:]):
+        if (name in _WHOLE and not float(numbers[0]).is_integer()) or not all(
+            float(number).is_integer() for number in numbers[1:]
+        ):
             raise ValueError(f"the level {name} counts whole symbols or members")
 
     def tests(self) -> tuple[str, ...]:
@@ -139,7 +155,9 @@ class Field(Strict):
 
     def weighs_rarity(self) -> bool:
         """Do rare values weigh more? Names, texts and codes do unless the settings say otherwise."""
-        return self.term_frequency if self.term_frequency is not None else self.kind in ("name", "text", "code")
+        return (
+            self.term_frequency if self.term_frequency is not None else self.kind in ("name", "text", "code")
+        )
 
 
 def _is_number(text: str) -> bool:
@@ -156,10 +174,12 @@ def _alternatives(level: str) -> list[str]:
 def derived_levels(fields: Mapping[str, Field]) -> list[tuple[str, str]]:
     """Field and test of each key that levels ask for, in the order of `Values.derived`."""
     return [
-        (name, test) for name, field in fields.items()
-        for level in field.tests() for test in _alternatives(level)
+        (name, test)
+        for name, field in fields.items()
+        for level in field.tests()
+        for test in _alternatives(level)
         if _TESTS[test.split()[0]].derived
-    ]  # fmt: skip
+    ]
 
 
 def plan(fields: Mapping[str, Field]) -> Plan:
@@ -174,8 +194,16 @@ def plan(fields: Mapping[str, Field]) -> Plan:
             for test in _alternatives(level):
                 word, *numbers = test.split()
                 known = _TESTS[word]
-                bound = float(derived.index((name, test))) if known.derived else float(numbers[0]) if numbers else 0.0
-                rows.append((known.code, bound, int(numbers[1]) if len(numbers) > 1 else 0, len(levels) + 1 - place))
+                bound = (
+                    float(derived.index((name, test)))
+                    if known.derived
+                    else float(numbers[0])
+                    if numbers
+                    else 0.0
+                )
+                rows.append(
+                    (known.code, bound, int(numbers[1]) if len(numbers) > 1 else 0, len(levels) + 1 - place)
+                )
                 near = min(near, bound) if word == "jaro_winkler" else near
                 most = max(most, int(bound)) if word in ("damerau_levenshtein", "levenshtein") else most
                 prefix = min(prefix or int(bound), int(bound)) if word == "prefix" else prefix
@@ -186,11 +214,21 @@ def plan(fields: Mapping[str, Field]) -> Plan:
         least.append(least_common(near, most, prefix).ravel() * np.uint8(bounded))
         partners.append(names.index(field.swapped_with) if field.swapped_with else -1)
         groups.append(sum(1 << names.index(other) for other in field.shared_with))
-        if field.swapped_with and echoes[position] != names.index(field.swapped_with):  # the two may name each other: one of them speaks
+        # The two may name each other: one of them speaks.
+        if field.swapped_with and echoes[position] != names.index(field.swapped_with):
             echoes[names.index(field.swapped_with)] = position
     codes, bounds, sizes, reached = zip(*rows, strict=True)
     return Plan(
-        np.array([field.value_kind() for field in fields.values()], np.int8), np.array(tops, np.int8), np.array(firsts, np.int32),
-        np.array(codes, np.int8), np.array(bounds, np.float64), np.array(sizes, np.int32), np.array(reached, np.int8),
-        np.array(edits, np.int8), np.stack(least), np.array(partners, np.int8), np.array(echoes, np.int8), np.array(groups, np.int32),
-    )  # fmt: skip
+        kinds=np.array([field.value_kind() for field in fields.values()], np.int8),
+        tops=np.array(tops, np.int8),
+        firsts=np.array(firsts, np.int32),
+        tests=np.array(codes, np.int8),
+        bounds=np.array(bounds, np.float64),
+        sizes=np.array(sizes, np.int32),
+        levels=np.array(reached, np.int8),
+        edits=np.array(edits, np.int8),
+        least=np.stack(least),
+        partners=np.array(partners, np.int8),
+        echoes=np.array(echoes, np.int8),
+        group=np.array(groups, np.int32),
+    )

@@ -1,4 +1,5 @@
-"""Blocking rules in words, and the keys that they derive: "surname", "sound(surname)", "prefix(given, 3)", "year(birth)", "words(name)"."""
+"""Blocking rules in words, and the keys that they derive: "surname", "sound(surname)", "prefix(given, 3)",
+"year(birth)", "words(name)"."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _PARTICLE: Final = 3  # letters of "af", "von" and their like, which a surname m
 
 
 class Key(NamedTuple):
-    """`how` it is derived, from which field, and what else it takes: a number, or other fields after commas."""
+    """`how` it is derived, from which field, and what else it takes: a number, or fields after commas."""
 
     how: str
     field: str
@@ -37,7 +38,8 @@ class Key(NamedTuple):
         return self.field if self.how == "value" else f"{self.how}({inside})"
 
 
-# How a key is derived: the kinds of values it is made from, what it takes besides, whether a record has several.
+# How a key is derived: the kinds of values it is made from, what it takes besides, whether a record has
+# several.
 _HOW: Final[dict[str, tuple[tuple[int, ...], str, bool]]] = {
     "value": ((*range(6),), "", False),
     "prefix": ((comparisons.TEXT,), "number", False),
@@ -65,7 +67,9 @@ def parse_rule(rule: Sequence[str], fields: Mapping[str, Field]) -> tuple[Key, .
     """A rule as keys; ValueError says what does not fit."""
     keys = tuple(_parse(text, fields) for text in rule)
     if not keys or sum(_HOW[key.how][2] for key in keys) > 1:
-        raise ValueError("blocking: a rule has at least one key, and at most one of which a record has several")
+        raise ValueError(
+            "blocking: a rule has at least one key, and at most one of which a record has several"
+        )
     return keys
 
 
@@ -73,7 +77,11 @@ def _parse(text: str, fields: Mapping[str, Field]) -> Key:
     found = _KEY.match(text.strip())
     if not found:
         raise ValueError("blocking: a key reads like surname, sound(surname) or prefix(surname, 3)")
-    key = Key("value", found[4]) if found[4] else Key(found[1], found[2], ", ".join(found[3].replace(",", " ").split()) or None)
+    key = (
+        Key("value", found[4])
+        if found[4]
+        else Key(found[1], found[2], ", ".join(found[3].replace(",", " ").split()) or None)
+    )
     if key.how not in _HOW:
         raise ValueError(f"blocking: a key is derived by one of {', '.join(_HOW)}")
     if key.field not in fields:
@@ -83,7 +91,9 @@ def _parse(text: str, fields: Mapping[str, Field]) -> Key:
         raise ValueError(f"blocking: {key.how} does not go with a {fields[key.field].kind}")
     if takes == "field" and (key.more not in fields or fields[str(key.more)].value_kind() not in kinds):
         raise ValueError(f"blocking: {key.how} takes two fields of names")
-    if takes == "fields" and any(other not in fields or fields[other].value_kind() not in kinds for other in key.others()):
+    if takes == "fields" and any(
+        other not in fields or fields[other].value_kind() not in kinds for other in key.others()
+    ):
         raise ValueError(f"blocking: {key.how} takes fields of text")
     if takes == "number" and not (key.more or ("1" if key.how == "without_last" else "")).isdigit():
         raise ValueError(f"blocking: {key.how} takes a field and a number")
@@ -99,22 +109,31 @@ def has_several(key: Key) -> bool:
 
 def fixed_fields(rule: Sequence[Key]) -> set[str]:
     """Fields that a rule holds equal, wholly or in part, by its keys."""
-    return {key.field for key in rule} | {other for key in rule if _HOW[key.how][1].startswith("field") for other in key.others()}
+    return {key.field for key in rule} | {
+        other for key in rule if _HOW[key.how][1].startswith("field") for other in key.others()
+    }
 
 
 class Deriver:
     """Derives keys of records, each key of distinct values once."""
 
     def __init__(
-        self, values: Values, alphabet: Sequence[str], codes: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray] | None = None
+        self,
+        values: Values,
+        alphabet: Sequence[str],
+        codes: Mapping[str, np.ndarray],
+        numbers: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """`numbers`: {field: int64 (values,)}, by which an index knows each value, where that is not its position."""
+        """`codes`: {field: int32 (n,)}, the value that each record holds, -1 if unknown; `numbers`: {field:
+        int64 (values,)}, by which an index knows each value, where that is not its position.
+        """
         self._values, self._codes, self._numbers = values, codes, numbers or {}
         self._folded = np.array([_folded(letter) for letter in alphabet] or [0], np.uint8)
         self._known: dict[tuple[str, str | None], np.ndarray] = {}
 
     def rule(self, rule: Sequence[Key]) -> list[np.ndarray]:
-        """For each of the keys that a record may have by the rule: uint64 (n,), 0 for none. `rule`: keys, at most one of several."""
+        """For each of the keys that a record may have by the rule: uint64 (n,), 0 for none. `rule`: keys, at
+        most one of several."""
         n = len(next(iter(self._codes.values())))
         base = np.full(n, 1, np.uint64)
         several: list[np.ndarray] | None = None
@@ -191,7 +210,8 @@ class Deriver:
     def _of_two(self, key: Key) -> np.ndarray:
         """int64 (n,): one key of two fields in either order."""
         first, second = (self._codes[name] for name in (key.field, str(key.more)))
-        how = Key("sound", key.field) if key.how == "sounds" else Key("without_last", key.field, "0")  # the text: codes tell fields apart
+        # Without its last no letters: the text itself, for codes tell fields apart.
+        how = Key("sound", key.field) if key.how == "sounds" else Key("without_last", key.field, "0")
         padded = np.append(self.values_key(how), -1)
         return kernels.unordered(padded[first], padded[second])
 
@@ -201,7 +221,11 @@ class Deriver:
         table = keys[0]
         for more in keys[1:]:
             table = kernels.together(table, more)
-        return [np.ascontiguousarray(table[:, place]) for place in range(table.shape[1]) if (table[:, place] >= 0).any()]
+        return [
+            np.ascontiguousarray(table[:, place])
+            for place in range(table.shape[1])
+            if (table[:, place] >= 0).any()
+        ]
 
     def _of_members(self, name: str, how: str) -> np.ndarray:
         """int64 (n, most): keys of the words or members in one field, -1 at the end."""
@@ -225,7 +249,8 @@ def _spread(members: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _folded(letter: str) -> int:
-    """Base letter of a code point: 1-26, 27 for blank and hyphen, 28 for digits' sake never, 0 for what is left out."""
+    """Base letter of a code point: 1-26, 27 for blank and hyphen, 28 for digits' sake never, 0 for what is
+    left out."""
     if letter in " -_,.'/":
         return 27 if letter != "'" else 0
     base = unicodedata.normalize("NFKD", letter)[:1].upper()[:1]  # ß becomes SS

@@ -1,4 +1,5 @@
-"""The settings of `uttag link`: which tables, which fields, which pairs are compared, and when two records are one."""
+"""The settings of `uttag link`: which tables, which fields, which pairs are compared, and when two records
+are one."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import Key, has_several, parse_rule
 
 
-class Table(Strict):
-    """One table of records. `source`: what to call it; `file`: CSV or Parquet, beside the settings; `id`: the column that names its
-    records, the row number where none does; `duplicate_free`: is each of its records another person?"""
+class InputTable(Strict):
+    """One table of records. `source`: what to call it; `file`: CSV or Parquet, beside the settings; `id`: the
+    column that names its records, the row number where none does; `duplicate_free`: is each of its records
+    another person?"""
 
     source: str
     file: str
@@ -26,8 +28,9 @@ class Table(Strict):
 
 
 class Conflict(Strict):
-    """What nobody has: two different values of `field`, at least not at once where `since` and `until` name the dates between which each
-    holds; or a date `earlier` that lies after a date `later`, in whichever of the records they stand."""
+    """What nobody has: two different values of `field`, at least not at once where `since` and `until` name
+    the dates between which each holds; or a date `earlier` that lies after a date `later`, in whichever of
+    the records they stand."""
 
     field: str | None = None
     since: str | None = None
@@ -38,9 +41,16 @@ class Conflict(Strict):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         of_value = self.field is not None and self.earlier is None and self.later is None
-        in_order = self.field is None and self.since is None and self.until is None and None not in (self.earlier, self.later)
+        in_order = (
+            self.field is None
+            and self.since is None
+            and self.until is None
+            and None not in (self.earlier, self.later)
+        )
         if not (of_value or in_order):
-            raise ValueError("say a field, with since and until where its values hold for a time, or earlier and later")
+            raise ValueError(
+                "say a field, with since and until where its values hold for a time, or earlier and later"
+            )
         return self
 
     def dates(self) -> list[str]:
@@ -51,19 +61,20 @@ class Conflict(Strict):
 class LinkSettings(Strict):
     """How records are linked.
 
-    `link`: records of one table (`within`), of different tables (`between`), or `both`. `blocking`: rules, each a list of keys on which two
-    records must agree to be compared at all; or in its place `combine`: keys of which two records must share one that is rare or two, as
-    far as `pairs_a_record` allows. `conflicts`: what nobody has, a field of which nobody has two values
-    or a `Conflict`. `threshold`: match weight in bits, the
-    prior included, from which two records are linked; 0 is even odds. `largest_block`: pairs of one block, beyond which it is divided by
-    `divide_by`, key after key, and refused if that does not help. `sample`: pairs from which the model learns, for each rule and at
-    random. `prior_strength`: how many matches the beliefs about levels weigh against what the data say. `training`: does the model begin
-    by EM over all pairs, or with beliefs that clusters then correct? Encodings are weighed by
-    how far their Dice coefficient lies above `dice`. `interactions`: are correlated fields modelled? `rounds`: how often
-    the model learns from the clusters that it made.
+    `link`: records of one table (`within`), of different tables (`between`), or `both`. `blocking`: rules,
+    each a list of keys on which two records must agree to be compared at all; or in its place `combine`: keys
+    of which two records must share one that is rare or two, as far as `pairs_a_record` allows. `conflicts`:
+    what nobody has, a field of which nobody has two values or a `Conflict`. `threshold`: match weight in
+    bits, the prior included, from which two records are linked; 0 is even odds. `largest_block`: pairs of one
+    block, beyond which it is divided by `divide_by`, key after key, and refused if that does not help.
+    `sample`: pairs from which the model learns, for each rule and at random. `prior_strength`: how many
+    matches the beliefs about levels weigh against what the data say. `training`: does the model begin by EM
+    over all pairs, or with beliefs that clusters then correct? Encodings are weighed by how far their Dice
+    coefficient lies above `dice`. `interactions`: are correlated fields modelled? `rounds`: how often the
+    model learns from the clusters that it made.
     """
 
-    data: tuple[Table, ...] = Setting(min_length=1)
+    data: tuple[InputTable, ...] = Setting(min_length=1)
     link: Literal["within", "between", "both"] | None = None
     fields: dict[str, Field] = Setting(min_length=1, max_length=MOST_FIELDS)
     blocking: tuple[tuple[str, ...], ...] = Setting((), max_length=24)
@@ -90,13 +101,17 @@ class LinkSettings(Strict):
         for name, field in self.fields.items():
             if isinstance(field.column, dict) and set(field.column) - set(sources):
                 raise ValueError(f"field {name}: names a source that is not among data")
-            if field.swapped_with is not None and (field.swapped_with == name or field.swapped_with not in self.fields):
+            if field.swapped_with is not None and (
+                field.swapped_with == name or field.swapped_with not in self.fields
+            ):
                 raise ValueError(f"field {name}: swapped_with is not another field")
             if any(other == name or other not in self.fields for other in field.shared_with):
                 raise ValueError(f"field {name}: shared_with names what is not another field")
             beside = [*field.shared_with, *([field.swapped_with] if field.swapped_with else [])]
             if any(self.fields[other].value_kind() != TEXT for other in (name, *beside) if beside):
-                raise ValueError(f"field {name}: values are swapped or shared among names, texts and codes alone")
+                raise ValueError(
+                    f"field {name}: values are swapped or shared among names, texts and codes alone"
+                )
         if bool(self.blocking) == bool(self.combine):
             raise ValueError("name either rules under blocking, or keys under combine")
         for conflict in self.barred:
@@ -130,7 +145,9 @@ class LinkSettings(Strict):
 
     @property
     def divisors(self) -> list[Key]:
-        """The keys by which heavy blocks are divided."""
+        """The keys by which heavy blocks are divided. Raises ValueError where a record may have several of
+        one.
+        """
         keys = [parse_rule((key,), self.fields)[0] for key in self.divide_by]
         if any(has_several(key) for key in keys):
             raise ValueError("divide_by: a key of which a record has but one")
@@ -147,9 +164,13 @@ class LinkSettings(Strict):
         return load_yaml(path, LinkSettings)
 
 
-def table_path(settings_path: Path, table: Table) -> Path:
-    """Where a table lies: beside the settings unless its path is absolute."""
+def table_path(settings_path: Path, table: InputTable) -> Path:
+    """Where a table lies: beside the settings unless its path is absolute. Raises SettingsError where no file
+    is there.
+    """
     path = settings_path.parent / table.file
     if not path.exists():
-        raise SettingsError(f"{settings_path}: data", f"the table of {table.source} is not there", "check its file")
+        raise SettingsError(
+            f"{settings_path}: data", f"the table of {table.source} is not there", "check its file"
+        )
     return path

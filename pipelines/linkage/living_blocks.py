@@ -1,4 +1,5 @@
-"""Blocks in a living index: by each rule the records' keys, sorted, in which those that share a new record's key are found by search."""
+"""Blocks in a living index: by each rule the records' keys, sorted, in which those that share a new record's
+key are found by search."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _PART = 1 << 22  # pairs found at a time
 
 @dataclass
 class Found:
-    """Keys of records by one rule. `keys`: uint64 (m,), `records`: int32 (m,), of new records by their place among the new."""
+    """Keys of records by one rule. `keys`: uint64 (m,), `records`: int32 (m,), of new records by their place
+    among the new."""
 
     keys: np.ndarray
     records: np.ndarray
@@ -37,13 +39,15 @@ def save_blocks(store: Store, settings: LinkSettings, deriver: Deriver) -> None:
 def _divided(
     settings: LinkSettings, deriver: Deriver, rule: Sequence[Key], known: Sequence[Sequence[int]] | None
 ) -> tuple[np.ndarray, list[list[int]]]:
-    """uint64 (keys * n,): keys of all records; and for each divisor the keys of blocks that it divided: those `known`, or the heavy
-    ones."""
+    """uint64 (keys * n,): keys of all records; and for each divisor the keys of blocks that it divided: those
+    `known`, or the heavy ones."""
     per_key = deriver.rule(rule)
     n, keys = len(per_key[0]), np.concatenate(per_key)
     divided: list[list[int]] = []
     for stage, divisor in enumerate(settings.divisors):
-        heavy = np.array(known[stage], np.uint64) if known is not None else _heavy(keys, settings.largest_block)
+        heavy = (
+            np.array(known[stage], np.uint64) if known is not None else _heavy(keys, settings.largest_block)
+        )
         divided.append([int(each) for each in heavy])
         if len(heavy):
             which = np.flatnonzero(np.isin(keys, heavy))
@@ -87,7 +91,9 @@ class Candidates:
         return total
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """int32, int32: pairs of row numbers, the smaller first, each once, those of one new record together."""
+        """Pairs of rows, in parts: int32 (k,), int32 (k,), the smaller first, each pair once, those of one
+        new record together.
+        """
         k = len(self._rows)
         room = np.zeros(k, np.int64)
         for found in self._rules:
@@ -111,6 +117,11 @@ class Candidates:
                 yield (owns << 32 | others)[others < owns]
 
     def keep(self, present: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Put the new records among those of the index. `present`: of row numbers, those that are still there."""
+        """Put the new records among those of the index. `present`: of row numbers, int32 (k,), says which are
+        still there, bool (k,)."""
         for place, found in enumerate(self._rules):
-            self._store.add(f"rule{place}", Run(found.keys, (self._rows[found.records],)), lambda run: present(run.payload[0]))
+            self._store.add(
+                f"rule{place}",
+                Run(found.keys, (self._rows[found.records],)),
+                lambda run: present(run.payload[0]),
+            )

@@ -1,4 +1,5 @@
-"""Distinct values and the model in a living index: known values are found by their hash, new ones go to the end."""
+"""Distinct values and the model in a living index: known values are found by their hash, new ones go to the
+end."""
 
 from __future__ import annotations
 
@@ -24,15 +25,23 @@ from pipelines.linkage.names import record_hashes, record_keys
 from pipelines.linkage.training import Model
 
 _KINDS: Final = {
-    comparisons.TEXT: "texts", comparisons.DATE: "dates", comparisons.NUMBER: "numbers", comparisons.SET: "sets",
+    comparisons.TEXT: "texts",
+    comparisons.DATE: "dates",
+    comparisons.NUMBER: "numbers",
+    comparisons.SET: "sets",
     comparisons.BLOOM: "filters",
-}  # fmt: skip
+}
+# Of `Values`: those that stand in a column of their own.
+_COLUMNS: Final = tuple(
+    "symbols starts signatures days digits numbers members set_starts words bits_set".split()
+)
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """Records in the words of an index. `codes`: int32 (n, fields); `values`: of the index, the new ones at the end. `encoded`, `local`:
-    the records on their own; `numbers`: {field: int64}, by which the index knows their values."""
+    """Records in the words of an index. `codes`: int32 (n, fields); `values`: of the index, the new ones at
+    the end. `encoded`, `local`: the records on their own; `numbers`: {field: int64}, by which the index knows
+    their values."""
 
     codes: np.ndarray
     values: Values
@@ -41,7 +50,7 @@ class Adopted:
     numbers: dict[str, np.ndarray]
 
     def deriver(self, rows: np.ndarray) -> Deriver:
-        """Keys of some of the records, as the index derives them."""
+        """Keys of some of the records, as the index derives them. `rows`: int64 (k,), which."""
         codes = {name: each[rows] for name, each in self.encoded.codes.items()}
         return Deriver(self.local, self.encoded.given.alphabet, codes, self.numbers)
 
@@ -49,7 +58,7 @@ class Adopted:
 def save_values(store: Store, fields: Mapping[str, Field], encoded: Encoded, model: Model) -> None:
     """The values of a full run, and what the model says of them."""
     values = encoded.values
-    for name in ("symbols", "starts", "signatures", "days", "digits", "numbers", "members", "set_starts", "words", "bits_set"):
+    for name in _COLUMNS:
         store.append(name, getattr(values, name))
     for place, row in enumerate(values.derived):
         store.append(f"derived.{place}", row)
@@ -69,19 +78,33 @@ def save_values(store: Store, fields: Mapping[str, Field], encoded: Encoded, mod
             store.append(f"rarity.{place}", table)
     store.facts["given"] = _given(encoded.given)
     store.facts["model"] = {
-        "levels": [[name, list(levels)] for name, levels in model.levels.items()],  # in the order of the fields, which JSON loses
-        "m": [each.tolist() for each in model.m], "u": [each.tolist() for each in model.u], "prior": float(model.prior),
+        # In the order of the fields, which JSON loses.
+        "levels": [[name, list(levels)] for name, levels in model.levels.items()],
+        "m": [each.tolist() for each in model.m],
+        "u": [each.tolist() for each in model.u],
+        "prior": float(model.prior),
         "dependence": [[int(each.first), int(each.second), each.table.tolist()] for each in model.dependence],
-        "notes": list(model.notes), "trained_by": dict(model.trained_by), "rarest": most,
-    }  # fmt: skip
-    store.facts["groups"] = {name: file_digest(_path(field)) for name, field in fields.items() if field.groups}
+        "notes": list(model.notes),
+        "trained_by": dict(model.trained_by),
+        "rarest": most,
+    }
+    store.facts["groups"] = {
+        name: file_digest(_path(field)) for name, field in fields.items() if field.groups
+    }
 
 
 def given_by(store: Store, fields: Mapping[str, Field]) -> Given:
-    """How the index writes values down. SettingsError where a file of groups is not the one it was made with."""
+    """How the index writes values down.
+
+    Raises SettingsError where a file of groups is not the one the index was made with.
+    """
     for name, digest in store.facts["groups"].items():
         if not _path(fields[name]).is_file() or file_digest(_path(fields[name])) != digest:
-            raise SettingsError(f"field {name}", "the file of groups has changed since the full run", "restore it, or run in full")
+            raise SettingsError(
+                f"field {name}",
+                "the file of groups has changed since the full run",
+                "restore it, or run in full",
+            )
     facts = store.facts["given"]
     return Given(facts["alphabet"], np.array(facts["classes"], np.uint8), facts["month_first"])
 
@@ -91,39 +114,62 @@ def model_of(store: Store) -> Model:
     facts = store.facts["model"]
     names = [name for name, _ in facts["levels"]]
     return Model(
-        {name: tuple(levels) for name, levels in facts["levels"]}, [np.array(each) for each in facts["m"]],
-        [np.array(each) for each in facts["u"]], facts["prior"],
-        {name: store.column(f"rarity.{names.index(name)}") for name in facts["rarest"]},
-        [Dependence(first, second, np.array(table)) for first, second, table in facts["dependence"]], facts["notes"], facts["trained_by"],
-    )  # fmt: skip
+        levels={name: tuple(levels) for name, levels in facts["levels"]},
+        m=[np.array(each) for each in facts["m"]],
+        u=[np.array(each) for each in facts["u"]],
+        prior=facts["prior"],
+        rarity={name: store.column(f"rarity.{names.index(name)}") for name in facts["rarest"]},
+        dependence=[
+            Dependence(first, second, np.array(table)) for first, second, table in facts["dependence"]
+        ],
+        notes=facts["notes"],
+        trained_by=facts["trained_by"],
+    )
 
 
 def given_model(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Model:
-    """The model of the index for records that are encoded on their own; a value that it does not know is as rare as the rarest one."""
+    """The model of the index for records that are encoded on their own; a value that it does not know is as
+    rare as the rarest one."""
     model, rarest = model_of(store), store.facts["model"]["rarest"]
     letters = store.facts["given"]["alphabet"]
     letters += "".join(letter for letter in encoded.given.alphabet if letter not in letters)
     number = np.array([letters.index(letter) for letter in encoded.given.alphabet] or [0], np.uint16)
     symbols = number[encoded.values.symbols]
-    numbers = {kind: _known(store, kind, each, symbols, encoded.values) for kind, each in value_keys(fields, encoded, symbols).items()}
+    numbers = {
+        kind: _known(store, kind, each, symbols, encoded.values)
+        for kind, each in value_keys(fields, encoded, symbols).items()
+    }
     rarity = {}
     for name, most in rarest.items():
         known = numbers[_KINDS[fields[name].value_kind()]]
         rarity[name] = np.append(model.rarity[name], np.int32(most))[known].astype(np.int32)
-    return Model(model.levels, model.m, model.u, model.prior, rarity, model.dependence, model.notes, model.trained_by)
+    return Model(
+        levels=model.levels,
+        m=model.m,
+        u=model.u,
+        prior=model.prior,
+        rarity=rarity,
+        dependence=model.dependence,
+        notes=model.notes,
+        trained_by=model.trained_by,
+    )
 
 
 def adopt(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Adopted:
-    """Records in the words of the index; its new values are appended. `encoded`: written down as the index does."""
+    """Records in the words of the index; its new values are appended. `encoded`: written down as the index
+    does."""
     local = encoded.values
     members = _adopt_members(store, encoded.given.members)
     local = local._replace(members=_sorted_within(members[local.members].astype(np.int32), local.set_starts))
     numbers: dict[str, np.ndarray] = {}
     keys = value_keys(fields, encoded, local.symbols)
     sizes = {
-        "texts": store.rows("starts") - 1, "dates": store.rows("days"), "numbers": store.rows("numbers"),
-        "sets": store.rows("set_starts") - 1, "filters": store.rows("bits_set"),
-    }  # fmt: skip
+        "texts": store.rows("starts") - 1,
+        "dates": store.rows("days"),
+        "numbers": store.rows("numbers"),
+        "sets": store.rows("set_starts") - 1,
+        "filters": store.rows("bits_set"),
+    }
     for kind, each in keys.items():
         known = _known(store, kind, each, local.symbols, local)
         new = np.flatnonzero(known < 0)
@@ -133,20 +179,27 @@ def adopt(store: Store, fields: Mapping[str, Field], encoded: Encoded) -> Adopte
         store.add(kind, Run(each[new], (known[new].astype(np.int32),)))
         for place, (name, field) in enumerate(fields.items()):
             if _KINDS[field.value_kind()] == kind and name in store.facts["model"]["rarest"]:
-                store.append(f"rarity.{place}", np.full(len(new), store.facts["model"]["rarest"][name], np.int32))
+                store.append(
+                    f"rarity.{place}", np.full(len(new), store.facts["model"]["rarest"][name], np.int32)
+                )
     store.facts["given"] = _given(encoded.given)
     of_field = {name: numbers[_KINDS[field.value_kind()]] for name, field in fields.items()}
-    codes = np.stack([np.append(of_field[name], -1)[encoded.codes[name]] for name in fields], 1).astype(np.int32)
+    codes = np.stack([np.append(of_field[name], -1)[encoded.codes[name]] for name in fields], 1).astype(
+        np.int32
+    )
     derived = [store.column(f"derived.{place}") for place in range(len(local.derived))]
-    read = ("symbols", "starts", "signatures", "days", "digits", "numbers", "members", "set_starts", "words", "bits_set")
-    columns = {name: store.column(name) for name in read}
+    columns = {name: store.column(name) for name in _COLUMNS}
     stacked = np.stack(derived) if derived else np.zeros((0, sizes["texts"]), np.int64)
     values = Values(**columns, derived=stacked, breaks=local.breaks, alphabet=local.alphabet)
     return Adopted(codes, values, encoded, local, of_field)
 
 
 def value_keys(fields: Mapping[str, Field], encoded: Encoded, symbols: np.ndarray) -> dict[str, np.ndarray]:
-    """For each kind of values that fields have, uint64 (values,): what each is known by; 0 for one that no record holds."""
+    """For each kind of values that fields have, uint64 (values,): what each is known by; 0 for one that no
+    record holds.
+
+    `symbols`: uint16 (symbols,), the texts' letters as the index numbers them.
+    """
     values = encoded.values
     found: dict[str, np.ndarray] = {}
     groups = text_groups(fields)
@@ -154,7 +207,8 @@ def value_keys(fields: Mapping[str, Field], encoded: Encoded, symbols: np.ndarra
     for place, (name, field) in enumerate(fields.items()):
         kind = _KINDS[field.value_kind()]
         if kind == "texts":
-            place_of[encoded.codes[name]] = list(groups).index(groups[name])  # a text stands once in each group of fields
+            # A text stands once in each group of fields.
+            place_of[encoded.codes[name]] = list(groups).index(groups[name])
         elif kind == "dates":
             found[kind] = values.digits.astype(np.uint64)
         elif kind == "numbers":
@@ -172,7 +226,7 @@ def value_keys(fields: Mapping[str, Field], encoded: Encoded, symbols: np.ndarra
 
 
 def member_keys(members: tuple[str, ...]) -> np.ndarray:
-    """uint64: what each member of sets is known by."""
+    """uint64 (members,): what each member of sets is known by."""
     return record_keys(people.texts(members), np.zeros(len(members), np.int64))
 
 
@@ -190,8 +244,14 @@ def _known(store: Store, kind: str, keys: np.ndarray, symbols: np.ndarray, local
     return out
 
 
-def same_texts(a: np.ndarray, a_starts: np.ndarray, i: np.ndarray, b: np.ndarray, b_starts: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """bool (m,): are the texts i of one pool those j of another?"""
+def same_texts(
+    a: np.ndarray, a_starts: np.ndarray, i: np.ndarray, b: np.ndarray, b_starts: np.ndarray, j: np.ndarray
+) -> np.ndarray:
+    """bool (m,): are the texts i of one pool those j of another?
+
+    `a`, `b`: uint16 (symbols,), the pools; `a_starts`, `b_starts`: int64 (texts + 1,), where each text
+    begins; `i`, `j`: int64 (m,).
+    """
     lengths = a_starts[i + 1] - a_starts[i]
     same = np.asarray(lengths == b_starts[j + 1] - b_starts[j])
     alike = np.flatnonzero(same)
@@ -222,7 +282,11 @@ def _append(store: Store, kind: str, local: Values, new: np.ndarray) -> None:
         store.append("set_starts", end + np.cumsum(lengths))
     else:
         if len(new) and store.rows("bits_set") and local.words.shape[1] != store.column("words").shape[1]:
-            raise SettingsError("encodings", "are not as long as those of the index", "encode all tables with the same settings")
+            raise SettingsError(
+                "encodings",
+                "are not as long as those of the index",
+                "encode all tables with the same settings",
+            )
         store.append("words", local.words[new])
         store.append("bits_set", local.bits_set[new])
 

@@ -1,4 +1,5 @@
-"""The Fellegi-Sunter model: u from random pairs, m by EM within each rule, a weight for every comparison pattern."""
+"""The Fellegi-Sunter model: u from random pairs, m by EM within each rule, a weight for every comparison
+pattern."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ _IDENTIFYING = [list(FIELDS).index(name) for name in ("given", "surname", "numbe
 
 @dataclass(frozen=True)
 class Model:
-    """`weights`: int32 (PATTERNS,), match weight of each pattern in 1/1000 bits, the prior odds among them. `description`: m, u and weight
-    of each level, and what the model expects of itself."""
+    """`weights`: int32 (PATTERNS,), match weight of each pattern in 1/1000 bits, the prior odds among them.
+    `description`: m, u and weight of each level, and what the model expects of itself."""
 
     weights: np.ndarray
     description: dict[str, Any]
@@ -30,20 +31,28 @@ class Model:
 def sample(ranks: Ranks, rows: Rows, settings: LinkageSettings) -> np.ndarray:
     """int64 (PATTERNS,): patterns of random pairs of a seeker and any candidate, on every rank.
 
-    Record keys are keyed hashes, so those of the smallest keys are a random sample, and the same one on any number of ranks.
+    Record keys are keyed hashes, so those of the smallest keys are a random sample, and the same one on any
+    number of ranks.
     """
     chosen = []
     for which in (rows["seeker"], np.ones(len(rows["seeker"]), bool)):
         mine = _smallest(take(rows, which), settings.sample)
         gathered = ranks.gather(mine)
-        chosen.append(ranks.broadcast(_smallest(concat(gathered), settings.sample) if gathered is not None else None))
+        chosen.append(
+            ranks.broadcast(_smallest(concat(gathered), settings.sample) if gathered is not None else None)
+        )
     count = len(chosen[0]["record"])
     together = concat(chosen)
     lefts, rights = np.arange(count)[ranks.rank :: ranks.size], np.arange(count, len(together["record"]))
     histogram = np.zeros(PATTERNS, np.int64)
     sample_patterns(
-        people(together, together["cluster"], together["codes"]), lefts, rights, settings.near, settings.close, histogram
-    )  # fmt: skip
+        people(together, together["cluster"], together["codes"]),
+        lefts,
+        rights,
+        settings.near,
+        settings.close,
+        histogram,
+    )
     return ranks.sum(histogram)
 
 
@@ -53,29 +62,49 @@ def _smallest(rows: Rows, count: int) -> Rows:
 
 
 def train(histogram: np.ndarray, random_pairs: np.ndarray, pairs: float, settings: LinkageSettings) -> Model:
-    """The model. `histogram`: int64 (2**rules, PATTERNS), pairs by the rules that make them; `random_pairs`: int64 (PATTERNS,);
-    `pairs`: how many there are in all, compared or not."""
+    """The model. `histogram`: int64 (2**rules, PATTERNS), pairs by the rules that make them; `random_pairs`:
+    int64 (PATTERNS,); `pairs`: how many there are in all, compared or not."""
     every_level = pattern_levels(np.arange(PATTERNS))
-    u = [_shares(every_level[:, field], random_pairs, len(levels)) for field, levels in enumerate(FIELDS.values())]
+    u = [
+        _shares(every_level[:, field], random_pairs, len(levels))
+        for field, levels in enumerate(FIELDS.values())
+    ]
     m, trained = _matches(histogram, u, settings)
     counts = histogram.sum(0)
     seen = np.flatnonzero(counts)
     odds = mixture.log_odds(every_level[seen], m, u, range(len(FIELDS)))
     rate = mixture.match_rate(odds, counts[seen], pairs) if len(seen) else 1.0 / max(pairs, 2.0)
-    bits = [np.append(0, np.rint(1000 * np.log2(m[field][1:] / u[field][1:]))).astype(np.int32) for field in range(len(FIELDS))]
+    bits = [
+        np.append(0, np.rint(1000 * np.log2(m[field][1:] / u[field][1:]))).astype(np.int32)
+        for field in range(len(FIELDS))
+    ]
     prior_bits = int(np.rint(1000 * np.log2(rate / (1 - rate))))
-    weights = (prior_bits + sum(bits[field][every_level[:, field]] for field in range(len(FIELDS)))).astype(np.int32)
-    nameless = (every_level[:, _IDENTIFYING] <= 1).all(1)  # no name or number agrees: no more than if nothing were known
+    weights = (prior_bits + sum(bits[field][every_level[:, field]] for field in range(len(FIELDS)))).astype(
+        np.int32
+    )
+    # No name or number agrees: no more than if nothing were known.
+    nameless = (every_level[:, _IDENTIFYING] <= 1).all(1)
     weights[nameless] = np.minimum(weights[nameless], prior_bits)
     fields = {
         name: {
-            level: {"m": round(float(m[f][k]), 6), "u": round(float(u[f][k]), 9), "bits": int(bits[f][k]) / 1000}
-            for k, level in enumerate(levels) if k
+            level: {
+                "m": round(float(m[f][k]), 6),
+                "u": round(float(u[f][k]), 9),
+                "bits": int(bits[f][k]) / 1000,
+            }
+            for k, level in enumerate(levels)
+            if k
         }
         for f, (name, levels) in enumerate(FIELDS.items())
-    }  # fmt: skip
+    }
     return Model(
-        weights, {"fields": fields, "prior_bits": prior_bits / 1000, "trained_by": trained, **_expected(weights, counts, settings)}
+        weights,
+        {
+            "fields": fields,
+            "prior_bits": prior_bits / 1000,
+            "trained_by": trained,
+            **_expected(weights, counts, settings),
+        },
     )
 
 
@@ -86,10 +115,14 @@ def _shares(levels: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     return share / share.sum()
 
 
-def _matches(histogram: np.ndarray, u: Sequence[np.ndarray], settings: LinkageSettings) -> tuple[list[np.ndarray], dict[str, list[int]]]:
-    """m of each field, averaged over the rules that can train it by the matches each expects; and which rules (from 1) those are.
+def _matches(
+    histogram: np.ndarray, u: Sequence[np.ndarray], settings: LinkageSettings
+) -> tuple[list[np.ndarray], dict[str, list[int]]]:
+    """m of each field, averaged over the rules that can train it by the matches each expects; and which rules
+    (from 1) those are.
 
-    A rule cannot train a field that its keys fix, nor one of which it sees a single level: all its pairs agree there.
+    A rule cannot train a field that its keys fix, nor one of which it sees a single level: all its pairs
+    agree there.
     """
     names, beliefs = list(FIELDS), prior()
     total = [np.zeros(len(each)) for each in beliefs]
@@ -101,9 +134,11 @@ def _matches(histogram: np.ndarray, u: Sequence[np.ndarray], settings: LinkageSe
         levels = pattern_levels(seen)
         fixed = {field for key in keys for field in KEYS[key]}
         fields = [
-            f for f, name in enumerate(names)
-            if name not in fixed and np.count_nonzero(mixture.level_counts(levels[:, f], counts[seen], len(u[f]))) > 1
-        ]  # fmt: skip
+            f
+            for f, name in enumerate(names)
+            if name not in fixed
+            and np.count_nonzero(mixture.level_counts(levels[:, f], counts[seen], len(u[f]))) > 1
+        ]
         if not fields:
             continue
         m, matches = mixture.fit(levels, counts[seen], u, beliefs, settings.prior_strength, fields)
@@ -114,7 +149,8 @@ def _matches(histogram: np.ndarray, u: Sequence[np.ndarray], settings: LinkageSe
 
 
 def _expected(weights: np.ndarray, counts: np.ndarray, settings: LinkageSettings) -> dict[str, Any]:
-    """Pairs by match weight in whole bits, and the precision and recall (among compared pairs) that the model expects at the threshold."""
+    """Pairs by match weight in whole bits, and the precision and recall (among compared pairs) that the model
+    expects at the threshold."""
     match = 1.0 / (1.0 + np.exp2(-weights / 1000.0))
     above = weights >= round(settings.threshold * 1000)
     right, all_right = float((counts * match)[above].sum()), float((counts * match).sum())

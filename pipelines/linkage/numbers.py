@@ -21,8 +21,8 @@ _COLUMNS = ("record", "first", "first_day", "last_day", "names", "facts")
 
 @dataclass(frozen=True)
 class Settled:
-    """What numbers say. `left`, `right`, `role`: pairs of records that join, with the role of the left one's claim, ascending by
-    (role, left, right). `disputed`: records whose number is somebody else's."""
+    """What numbers say. `left`, `right`, `role`: pairs of records that join, with the role of the left one's
+    claim, ascending by (role, left, right). `disputed`: records whose number is somebody else's."""
 
     left: np.ndarray
     right: np.ndarray
@@ -47,7 +47,12 @@ def settle_numbers(ranks: Ranks, rows: Rows) -> Settled | None:
     joined = np.flatnonzero((target >= 0) & (claims["record"] != claims["record"][target]))
     refused = (target < 0) & (claims["role"] == OTHER)
     found = ranks.gather(
-        (claims["record"][joined], claims["record"][target[joined]], claims["role"][joined], np.unique(claims["record"][refused]))
+        (
+            claims["record"][joined],
+            claims["record"][target[joined]],
+            claims["role"][joined],
+            np.unique(claims["record"][refused]),
+        )
     )
     if found is None:
         return None
@@ -61,18 +66,26 @@ def _claims(rows: Rows) -> Rows:
     now = np.isin(rows["kind"], _USABLE) & (rows["token"] != 0)
     before = rows["previous"] != 0
     parts = []
-    for which, token, roles in ((now, "token", (OTHER, ANCHOR)), (before, "previous", (OTHER_BEFORE, ANCHOR_BEFORE))):
+    for which, token, roles in (
+        (now, "token", (OTHER, ANCHOR)),
+        (before, "previous", (OTHER_BEFORE, ANCHOR_BEFORE)),
+    ):
         part = take({name: rows[name] for name in (*_COLUMNS, "anchor", token)}, which)
         part["role"] = np.where(part.pop("anchor"), roles[1], roles[0]).astype(np.int8)
         part["token"] = part.pop(token)
         parts.append(part)
-    parts[1]["first_day"] = np.full_like(parts[1]["first_day"], DAY_UNKNOWN)  # used at some time before, who knows when
+    # Used at some time before, who knows when.
+    parts[1]["first_day"] = np.full_like(parts[1]["first_day"], DAY_UNKNOWN)
     parts[1]["last_day"] = np.full_like(parts[1]["last_day"], DAY_OPEN)
     return drain(parts)
 
 
 def people(rows: Rows, cluster: np.ndarray, codes: np.ndarray | None = None) -> People:
-    """Rows as the kernels take them."""
+    """Rows as the kernels take them.
+
+    `cluster`: int64 (n,), the first record of each row's unit; `codes`: int64 (n, 2), hashes of both names, 0
+    if unknown; none where None.
+    """
     names = np.ascontiguousarray(rows["names"])
     return People(
         cluster,

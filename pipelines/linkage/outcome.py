@@ -1,4 +1,5 @@
-"""What a linkage leaves behind: clusters, links, the model in numbers, a report, and pairs for people to decide."""
+"""What a linkage leaves behind: clusters, links, the model in numbers, a report, and pairs for people to
+decide."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from pipelines.files import people
+from pipelines.linkage.described import describe
 from pipelines.linkage.engine import MARGIN, Linked, numbered
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.report import Doubtful, Example, Member, Step, write_report
-from pipelines.linkage.review import Record, Shown, sample_for_review, write_review
-from pipelines.linkage.training import SCALE, describe, level_of
+from pipelines.linkage.review import Record, Shown, write_review
+from pipelines.linkage.review_sample import sample_for_review
+from pipelines.linkage.training import SCALE, level_of
 
 _SHOWN = 10  # doubtful clusters, and records of each
 _EXAMPLES = (20.0, 4.0, 0.5, -0.5, -4.0)  # bits beside the threshold, near which a pair is explained
@@ -30,19 +33,26 @@ class Outcome:
 
     def write(self, out: Path) -> dict[str, Any]:
         """`clusters.parquet` and `links.parquet`; returns what `model.json` says of them."""
-        encoded, resolution, pairs, ids = self.linked.encoded, self.linked.resolution, self.linked.pairs, self.linked.names.ids
+        encoded = self.linked.encoded
+        resolution = self.linked.resolution
+        pairs = self.linked.pairs
+        ids = self.linked.names.ids
         source, numbers = people.labels(encoded.sources, self._sources), self.cluster_numbers
         people.write({"source": source, "record_id": ids, "cluster_id": numbers}, out / "clusters.parquet")
         likely = np.flatnonzero(resolution.weights >= (self.settings.threshold - MARGIN / 2) * SCALE)
         left, right, bits = pairs.left[likely], pairs.right[likely], resolution.weights[likely] / SCALE
         people.write(
             {
-                "left_source": people.taken(source, left), "left_id": people.taken(ids, left), "right_source": people.taken(source, right),
-                "right_id": people.taken(ids, right), "weight": bits, "probability": 1 / (1 + np.exp2(-bits)),
+                "left_source": people.taken(source, left),
+                "left_id": people.taken(ids, left),
+                "right_source": people.taken(source, right),
+                "right_id": people.taken(ids, right),
+                "weight": bits,
+                "probability": 1 / (1 + np.exp2(-bits)),
                 "same_cluster": resolution.label[left] == resolution.label[right],
             },
             out / "links.parquet",
-        )  # fmt: skip
+        )
         return self.described(numbers)
 
     @cached_property
@@ -51,7 +61,7 @@ class Outcome:
         return numbered(self.linked.resolution.label)
 
     def described(self, numbers: np.ndarray) -> dict[str, Any]:
-        """The model and the clusters in counts."""
+        """The model and the clusters in counts. `numbers`: int64 (n,), the cluster of each record, from 1."""
         linked, resolution, pairs = self.linked, self.linked.resolution, self.linked.pairs
         sizes, number = np.unique(np.bincount(numbers)[1:], return_counts=True)
         above = resolution.weights >= self.settings.threshold * SCALE
@@ -59,29 +69,51 @@ class Outcome:
         compared = [name for name, field in self.settings.fields.items() if field.compare]
         return {
             **describe(resolution.model, linked.patterns, self.settings.threshold, compared),
-            "blocking": [{**each, "new_pairs": new} for each, new in zip(linked.blocking.analysis(), linked.new, strict=True)],
-            "records": {name: int(count) for name, count in zip(self._sources, np.diff(linked.encoded.edges), strict=True)},
-            "clusters": {
-                "number": int(numbers.max(initial=0)), "sizes": {str(size): int(count) for size, count in zip(sizes, number, strict=True)},
-                "links": int((above & together).sum()), "cut_links": int((above & ~together).sum()),
+            "blocking": [
+                {**each, "new_pairs": new}
+                for each, new in zip(linked.blocking.analysis(), linked.new, strict=True)
+            ],
+            "records": {
+                name: int(count)
+                for name, count in zip(self._sources, np.diff(linked.encoded.edges), strict=True)
             },
-        }  # fmt: skip
+            "clusters": {
+                "number": int(numbers.max(initial=0)),
+                "sizes": {str(size): int(count) for size, count in zip(sizes, number, strict=True)},
+                "links": int((above & together).sum()),
+                "cut_links": int((above & ~together).sum()),
+            },
+        }
 
     def report(self, path: Path, model: dict[str, Any]) -> None:
         """The page for people."""
         pairs, clusters = self._explained(), self._weakest()
-        ends = [int(side[position]) for position in pairs for side in (self.linked.pairs.left, self.linked.pairs.right)]
+        ends = [
+            int(side[position])
+            for position in pairs
+            for side in (self.linked.pairs.left, self.linked.pairs.right)
+        ]
         self._read([*ends, *(record for members, _ in clusters for record in members)])
         examples = [self._example(position) for position in pairs]
-        write_report(path, model, "Linkage of " + ", ".join(self._sources), examples, [self._cluster(*each) for each in clusters])
+        write_report(
+            path,
+            model,
+            "Linkage of " + ", ".join(self._sources),
+            examples,
+            [self._cluster(*each) for each in clusters],
+        )
 
     def review(self, path: Path, size: int) -> int:
         """Write pairs for people to decide; returns how many."""
         floor = (self.settings.threshold - MARGIN / 2) * SCALE
         kept = np.flatnonzero(self.linked.resolution.weights >= floor)
-        sample = sample_for_review(self.linked.resolution.weights[kept] / SCALE, self.settings.threshold, size)
+        sample = sample_for_review(
+            self.linked.resolution.weights[kept] / SCALE, self.settings.threshold, size
+        )
         positions = kept[sample.positions]
-        self._read([*self.linked.pairs.left[positions].tolist(), *self.linked.pairs.right[positions].tolist()])
+        self._read(
+            [*self.linked.pairs.left[positions].tolist(), *self.linked.pairs.right[positions].tolist()]
+        )
         shown = [self._pair(int(position)) for position in positions]
         write_review(path, sample, shown)
         return len(sample)
@@ -124,13 +156,28 @@ class Outcome:
         table, steps = model.weights(), []
         for place, (name, levels) in enumerate(model.levels.items()):
             level = int(level_of(pairs.patterns[position : position + 1], place)[0])
-            steps.append(Step(name, levels[level], int(table[place, level]) / SCALE, self._value(name, left), self._value(name, right)))
-        return Example(self._name(left), self._name(right), tuple(steps), float(self.linked.resolution.weights[position]) / SCALE)
+            steps.append(
+                Step(
+                    name,
+                    levels[level],
+                    int(table[place, level]) / SCALE,
+                    self._value(name, left),
+                    self._value(name, right),
+                )
+            )
+        return Example(
+            self._name(left),
+            self._name(right),
+            tuple(steps),
+            float(self.linked.resolution.weights[position]) / SCALE,
+        )
 
     def _weakest(self) -> list[tuple[list[int], float]]:
-        """The clusters with the weakest links, and the bits of those: of each record the strongest link counts that it has within the
-        cluster."""
-        pairs, label, weights = self.linked.pairs, self.linked.resolution.label, self.linked.resolution.weights
+        """The clusters with the weakest links, and the bits of those: of each record the strongest link
+        counts that it has within the cluster."""
+        pairs = self.linked.pairs
+        label = self.linked.resolution.label
+        weights = self.linked.resolution.weights
         together = label[pairs.left] == label[pairs.right]
         strongest = np.full(len(label), np.iinfo(np.int64).min, np.int64)
         for side in (pairs.left, pairs.right):
@@ -140,10 +187,17 @@ class Outcome:
         np.minimum.at(weakest, label[linked], strongest[linked])
         chosen = np.argsort(weakest, kind="stable")[:_SHOWN]
         chosen = chosen[weakest[chosen] < np.iinfo(np.int64).max]
-        return [(np.flatnonzero(label == cluster)[:_SHOWN].tolist(), float(weakest[cluster]) / SCALE) for cluster in chosen]
+        return [
+            (np.flatnonzero(label == cluster)[:_SHOWN].tolist(), float(weakest[cluster]) / SCALE)
+            for cluster in chosen
+        ]
 
     def _cluster(self, records: list[int], weakest: float) -> Doubtful:
-        return Doubtful(str(int(self.cluster_numbers[records[0]])), tuple(self._member(record) for record in records), weakest)
+        return Doubtful(
+            str(int(self.cluster_numbers[records[0]])),
+            tuple(self._member(record) for record in records),
+            weakest,
+        )
 
     def _member(self, record: int) -> Member:
         return Member(self._name(record), {name: self._value(name, record) for name in self.settings.fields})
@@ -154,5 +208,8 @@ def analysis(rules: Sequence[dict[str, Any]]) -> list[str]:
     lines = [f"{'pairs at most':>15}  {'blocks':>10}  {'largest':>8}  {'s a core':>8}  rule"]
     for each in rules:
         largest = each["largest_blocks"][0] if each["largest_blocks"] else 0
-        lines.append(f"{each['pairs_at_most']:>15,}  {each['blocks']:>10,}  {largest:>8,}  {each['seconds_a_core']:>8}  {each['keys']}")
+        lines.append(
+            f"{each['pairs_at_most']:>15,}  {each['blocks']:>10,}  {largest:>8,}  "
+            f"{each['seconds_a_core']:>8}  {each['keys']}"
+        )
     return lines

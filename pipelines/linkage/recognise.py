@@ -1,4 +1,5 @@
-"""What a table's columns hold, told from their names and values: names, dates, codes, categories, free text; and what is no evidence."""
+"""What a table's columns hold, told from their names and values: names, dates, codes, categories, free text;
+and what is no evidence."""
 
 from __future__ import annotations
 
@@ -14,8 +15,12 @@ from pipelines.files import people
 from pipelines.files.people import Coded
 from pipelines.linkage.encode import parsed_dates
 
-_ANSWER: Final = re.compile(r"^(true_?|gold_?)?(cluster|label|truth|person|entity|group)(_?(id|nr|no|label))?$", re.IGNORECASE)
-_ROW_NAME: Final = re.compile(r"(^|_)(unique_|rec_|row_|record_)?id$|^(index|row|rownumber|rowid|record)$", re.IGNORECASE)
+_ANSWER: Final = re.compile(
+    r"^(true_?|gold_?)?(cluster|label|truth|person|entity|group)(_?(id|nr|no|label))?$", re.IGNORECASE
+)
+_ROW_NAME: Final = re.compile(
+    r"(^|_)(unique_|rec_|row_|record_)?id$|^(index|row|rownumber|rowid|record)$", re.IGNORECASE
+)
 _OF_PERSON: Final = re.compile(r"soc|sec|ssn|pers|pat|nat|nin|nhs|pnr", re.IGNORECASE)
 _NAME: Final = re.compile(r"name|given|family|fore|last|sur|first|middle|maiden|namn", re.IGNORECASE)
 _SAMPLE: Final = 5000
@@ -24,8 +29,9 @@ _SHARE: Final = 0.02  # of the smaller vocabulary, from which two columns hold t
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `kind`: name, text, code, email, category or date. `distinct`: values; `missing`: share of rows. `composite`: does it only
-    put together what other columns say? `shared_with`: columns in which its values stand as well."""
+    """A column. `kind`: name, text, code, email, category or date. `distinct`: values; `missing`: share of
+    rows. `composite`: does it only put together what other columns say? `shared_with`: columns in which its
+    values stand as well."""
 
     name: str
     kind: str
@@ -40,8 +46,11 @@ class Column:
         return self.known > 0 and self.distinct > 0.2 * self.known
 
 
-def recognise(paths: Sequence[Path], names: Sequence[str], find_id: bool) -> tuple[dict[str, Column], dict[str, str], str | None]:
-    """The columns that can be compared, why others cannot, and with `find_id` the column that names the records."""
+def recognise(
+    paths: Sequence[Path], names: Sequence[str], find_id: bool
+) -> tuple[dict[str, Column], dict[str, str], str | None]:
+    """The columns that can be compared, why others cannot, and with `find_id` the column that names the
+    records."""
     columns: dict[str, Column] = {}
     skipped: dict[str, str] = {}
     coded: dict[str, Coded] = {}
@@ -62,12 +71,21 @@ def recognise(paths: Sequence[Path], names: Sequence[str], find_id: bool) -> tup
             columns[name] = Column(name, _kind(name, each, known), distinct, known, 1 - known / max(n, 1))
             coded[name] = each
     columns = {name: _beside(column, columns, coded) for name, column in columns.items()}
-    skipped |= {name: "left out: other columns say the same in parts" for name, column in columns.items() if column.composite}
+    skipped |= {
+        name: "left out: other columns say the same in parts"
+        for name, column in columns.items()
+        if column.composite
+    }
     return columns, skipped, found_id
 
 
 def _names_rows(name: str, distinct: int, known: int, n: int) -> bool:
-    return distinct > 0.98 * known and known > 0.98 * n and bool(_ROW_NAME.search(name)) and not _OF_PERSON.search(name)
+    return (
+        distinct > 0.98 * known
+        and known > 0.98 * n
+        and bool(_ROW_NAME.search(name))
+        and not _OF_PERSON.search(name)
+    )
 
 
 def _kind(name: str, each: Coded, known: int) -> str:
@@ -88,13 +106,25 @@ def _beside(column: Column, columns: dict[str, Column], coded: dict[str, Coded])
     """The column in the light of the others of its kind."""
     if column.kind not in ("name", "text"):
         return column
-    alike = [other.name for other in columns.values() if other.kind == column.kind and other.name != column.name]
+    alike = [
+        other.name for other in columns.values() if other.kind == column.kind and other.name != column.name
+    ]
     composite = column.kind == "name" and _covers(column.name, alike, coded) >= 2
-    open_to = [other for other in alike if _covers(other, [each for each in [*alike, column.name] if each != other], coded) < 2]
+    open_to = [
+        other
+        for other in alike
+        if _covers(other, [each for each in [*alike, column.name] if each != other], coded) < 2
+    ]
     mine = set(coded[column.name].texts())
     shared = [other for other in open_to if _overlap(mine, set(coded[other].texts())) > _SHARE]
     return Column(
-        column.name, column.kind, column.distinct, column.known, column.missing, composite, tuple(shared) if not composite else ()
+        name=column.name,
+        kind=column.kind,
+        distinct=column.distinct,
+        known=column.known,
+        missing=column.missing,
+        composite=composite,
+        shared_with=tuple(shared) if not composite else (),
     )
 
 

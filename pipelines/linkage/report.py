@@ -1,6 +1,8 @@
-"""The report of a linkage: one page that needs nothing beside it, on a telephone or a wide screen, by day or by night.
+"""The report of a linkage: one page that needs nothing beside it, on a telephone or a wide screen, by day or
+by night.
 
-It shows counts and the model. A record's name or value is on it only where an example or a doubtful cluster brings one.
+It shows counts and the model. A record's name or value is on it only where an example or a doubtful cluster
+brings one.
 """
 
 from __future__ import annotations
@@ -8,18 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
-
 from pipelines.files.atomic import atomic
 from pipelines.linkage import report_charts as charts
+from pipelines.linkage import report_words as words
+from pipelines.linkage.report_page import template
 
 
 class Step(NamedTuple):
-    """What one field says of a pair: its level, what that weighs (bits), and both values where they may be shown."""
+    """What one field says of a pair: its level, what that weighs (bits), and both values where they may be
+    shown."""
 
     field: str
     level: str
@@ -30,7 +32,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """A pair whose weight is explained. `left`, `right`: what to call its records; `bits`: its weight, the prior included."""
+    """A pair whose weight is explained. `left`, `right`: what to call its records; `bits`: its weight, the
+    prior included."""
 
     left: str
     right: str
@@ -39,7 +42,8 @@ class Example:
 
 
 class Member(NamedTuple):
-    """A record of a doubtful cluster: what to call it, and its values by field; None where they may not be shown."""
+    """A record of a doubtful cluster: what to call it, and its values by field; None where they may not be
+    shown."""
 
     name: str
     values: Mapping[str, str | None] | None = None
@@ -54,27 +58,42 @@ class Doubtful:
     weakest: float
 
 
-def write_report(path: Path, model: dict[str, Any], title: str, examples: Sequence[Example], doubtful: Sequence[Doubtful]) -> None:
+def write_report(
+    path: Path, model: dict[str, Any], title: str, examples: Sequence[Example], doubtful: Sequence[Doubtful]
+) -> None:
     """Write the page to `path`, whole or not at all. `model`: what `model.json` holds."""
     page = _page(model, title, examples, doubtful)
     with atomic(path) as beside:
         beside.write_text(page, encoding="utf-8", errors="replace")
 
 
-def _page(model: dict[str, Any], title: str, examples: Sequence[Example], doubtful: Sequence[Doubtful]) -> str:
+def _page(
+    model: dict[str, Any], title: str, examples: Sequence[Example], doubtful: Sequence[Doubtful]
+) -> str:
     threshold, run = float(model["threshold"]), model.get("run", {})
     used = [(phase, f"{seconds:,.1f}") for phase, seconds in run.get("cpu_seconds", {}).items()]
-    return _template().render(
-        title=title, places=_PLACES, summary=summary(model), facts=_facts(model), notes=model.get("notes", []),
-        weights=charts.weights(model["fields"]), levels=_levels(model), together=_together(model),
-        curve=charts.curve(model["curve"], threshold), histogram=charts.histogram(model["pairs_by_bits"], threshold),
-        blocking=charts.blocking(model["blocking"]), sizes=charts.cluster_sizes(model["clusters"]["sizes"]),
-        kept_apart=_kept_apart(model["clusters"]), examples=[_example(each, float(model["prior_bits"])) for each in examples],
-        doubtful=[_doubtful(each) for each in doubtful], used=used, peak=charts.count(run.get("peak_mib")),
-    )  # fmt: skip
+    return template().render(
+        title=title,
+        places=_PLACES,
+        summary=summary(model),
+        facts=_facts(model),
+        notes=model.get("notes", []),
+        weights=charts.weights(model["fields"]),
+        levels=_levels(model),
+        together=_together(model),
+        curve=charts.curve(model["curve"], threshold),
+        histogram=charts.histogram(model["pairs_by_bits"], threshold),
+        blocking=charts.blocking(model["blocking"]),
+        sizes=charts.cluster_sizes(model["clusters"]["sizes"]),
+        kept_apart=_kept_apart(model["clusters"]),
+        examples=[_example(each, float(model["prior_bits"])) for each in examples],
+        doubtful=[_doubtful(each) for each in doubtful],
+        used=used,
+        peak=words.count(run.get("peak_mib")),
+    )
 
 
-# ---- in words ---------------------------------------------------------------------------------------------------------------
+# ---- in words ----------------------------------------------------------------------------------------------
 
 
 def summary(model: dict[str, Any]) -> str:
@@ -82,20 +101,25 @@ def summary(model: dict[str, Any]) -> str:
     records, clusters = model["records"], model["clusters"]["number"]
     compared = model.get("run", {}).get("pairs", sum(model["pairs_by_bits"].values()))
     sources = f"{len(records):,} source{'' if len(records) == 1 else 's'}"
-    words = [
-        f"{sum(records.values()):,} records of {sources} were linked: {compared:,} pairs were compared, {_links(model)} are links, "
+    sentences = [
+        f"{sum(records.values()):,} records of {sources} were linked: {compared:,} pairs were compared, "
+        f"{_links(model)} are links, "
         f"and the records are those of {clusters:,} persons."
     ]
     precision, recall = model.get("expected_precision"), model.get("expected_recall")
     if precision is not None:
-        words.append(f"Of the links, {charts.share(precision)} are expected to be right (precision).")
+        sentences.append(f"Of the links, {words.share(precision)} are expected to be right (precision).")
     if recall is not None:
-        words.append(f"Of the compared pairs that are one person, {charts.share(recall)} are expected to be linked (recall).")
-    return " ".join(words)
+        sentences.append(
+            f"Of the compared pairs that are one person, {words.share(recall)} are expected to be linked "
+            "(recall)."
+        )
+    return " ".join(sentences)
 
 
 def _links(model: dict[str, Any]) -> str:
-    """Pairs from the threshold up: as counted, else by the histogram, in which a weight stands without the rarity of values."""
+    """Pairs from the threshold up: as counted, else by the histogram, in which a weight stands without the
+    rarity of values."""
     known = model["clusters"].get("links")
     if known is not None:
         return f"{known:,}"
@@ -106,21 +130,29 @@ def _links(model: dict[str, Any]) -> str:
 def _facts(model: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [(f"records of {source}", f"{number:,}") for source, number in model["records"].items()]
     return [
-        *facts, ("persons", charts.count(model["clusters"]["number"])), ("threshold, bits", f"{model['threshold']:g}"),
-        ("expected precision", charts.share(model.get("expected_precision"))),
-        ("expected recall", charts.share(model.get("expected_recall"))),
-    ]  # fmt: skip
+        *facts,
+        ("persons", words.count(model["clusters"]["number"])),
+        ("threshold, bits", f"{model['threshold']:g}"),
+        ("expected precision", words.share(model.get("expected_precision"))),
+        ("expected recall", words.share(model.get("expected_recall"))),
+    ]
 
 
 def _kept_apart(clusters: Mapping[str, Any]) -> str:
     said = [
-        (clusters.get("cut_links"), "links above the threshold were cut, because their clusters did not hold together"),
-        (clusters.get("conflicts"), "joins were refused, because both sides hold different values of a field that nobody has two of"),
+        (
+            clusters.get("cut_links"),
+            "links above the threshold were cut, because their clusters did not hold together",
+        ),
+        (
+            clusters.get("conflicts"),
+            "joins were refused, because both sides hold different values of a field that nobody has two of",
+        ),
     ]
-    return " ".join(f"{number:,} {words}." for number, words in said if number is not None)
+    return " ".join(f"{number:,} {what}." for number, what in said if number is not None)
 
 
-# ---- tables -----------------------------------------------------------------------------------------------------------------
+# ---- tables ------------------------------------------------------------------------------------------------
 
 
 def _levels(model: dict[str, Any]) -> list[dict[str, Any]]:
@@ -137,21 +169,30 @@ def _levels(model: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _level(each: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return each["level"], charts.chance(each["m"]), charts.chance(each["u"]), charts.bits(each["bits"])
+    return each["level"], words.chance(each["m"]), words.chance(each["u"]), words.bits(each["bits"])
 
 
 def _rarity(found: Mapping[str, float] | None) -> str:
     """What the rarity of a value adds to a weight."""
-    return "" if found is None else f"{charts.bits(found['least_bits'])} to {charts.bits(found['most_bits'])} bits"
+    return (
+        "" if found is None else f"{words.bits(found['least_bits'])} to {words.bits(found['most_bits'])} bits"
+    )
 
 
 def _together(model: dict[str, Any]) -> list[str]:
-    return [f"{' and '.join(each['fields'])}: up to {each['bits_at_most']:.2f} bits" for each in model.get("dependence", [])]
+    return [
+        f"{' and '.join(each['fields'])}: up to {each['bits_at_most']:.2f} bits"
+        for each in model.get("dependence", [])
+    ]
 
 
 def _example(example: Example, prior: float) -> dict[str, Any]:
     steps = [(step.field, _shown(step), step.bits) for step in example.steps]
-    return {"left": example.left, "right": example.right, "chart": charts.waterfall(prior, steps, example.bits)}
+    return {
+        "left": example.left,
+        "right": example.right,
+        "chart": charts.waterfall(prior, steps, example.bits),
+    }
 
 
 def _shown(step: Step) -> str:
@@ -167,212 +208,22 @@ def _value(value: str | None) -> str:
 
 def _doubtful(cluster: Doubtful) -> dict[str, Any]:
     fields = list(dict.fromkeys(name for record in cluster.records for name in record.values or {}))
-    rows = [(record.name, [_value((record.values or {}).get(name)) for name in fields]) for record in cluster.records]
-    weakest = f"{charts.bits(cluster.weakest)} bits ({charts.odds(cluster.weakest)})"
+    rows = [
+        (record.name, [_value((record.values or {}).get(name)) for name in fields])
+        for record in cluster.records
+    ]
+    weakest = f"{words.bits(cluster.weakest)} bits ({words.odds(cluster.weakest)})"
     return {"name": cluster.cluster, "weakest": weakest, "fields": fields, "rows": rows}
 
 
 _PLACES = (
-    ("weights", "Match weights"), ("levels", "m and u"), ("threshold", "Threshold"), ("pairs", "Pairs by weight"), ("blocking", "Blocking"),
-    ("clusters", "Clusters"), ("examples", "Pairs explained"), ("review", "To review"), ("run", "The run"),
-)  # fmt: skip
-
-
-# ---- the page ---------------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(_PAGE)
-
-
-_PAGE = """\
-{% macro data(table, words="The numbers") %}
-<details><summary>{{ words }}</summary><div class="scroll" tabindex="0"><table>
-<thead><tr>
-{% for name in table.header %}
-<th scope="col"{% if loop.index0 >= table.numeric %} class="n"{% endif %}>{{ name }}</th>
-{% endfor %}
-</tr></thead>
-<tbody>
-{% for row in table.rows %}
-<tr>{% for cell in row %}<td{% if loop.index0 >= table.numeric %} class="n"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody></table></div></details>
-{% endmacro %}
-{% macro figure(chart) %}
-{% if chart.svg %}
-<figure>{{ chart.svg }}{% if chart.caption %}<figcaption>{{ chart.caption }}</figcaption>{% endif %}</figure>
-{{ data(chart.data) }}
-{% else %}
-<p class="soft">Nothing to show.</p>
-{% endif %}
-{% endmacro %}
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #566273; --line: #d9dee5; --ground: #ffffff; --tint: #f3f6f9;
-  --bar: #6b7f95; --for: #1a7f6b; --against: #c2571a; --mark: #0b5e8a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf1; --soft: #a3afbd; --line: #33404f; --ground: #141a21; --tint: #1c242d;
-  --bar: #8496a9; --for: #4fbfa6; --against: #e58a4e; --mark: #6db8e6; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1.2rem clamp(.8rem, 4vw, 2.5rem) 4rem;
-  background: var(--ground); color: var(--ink); font: 1rem/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
-h1 { font-size: clamp(1.4rem, 4vw, 2rem); line-height: 1.2; margin: .5rem 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 2.4rem 0 .5rem; padding-top: .8rem; border-top: 2px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; overflow-wrap: anywhere; }
-p, li { max-width: 46rem; overflow-wrap: anywhere; }
-a { color: var(--mark); }
-nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
-.first { font-size: 1.08rem; }
-.soft, figcaption, summary { color: var(--soft); font-size: .9rem; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .6rem; margin: 1rem 0; padding: 0;
-  list-style: none; }
-.facts li { background: var(--tint); border-radius: .5rem; padding: .6rem .8rem; }
-.facts b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
-figure { margin: .8rem 0 .4rem; }
-figure svg { display: block; max-width: 52rem; font: 12px system-ui, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums; }
-svg text { fill: var(--ink); }
-svg .head { font-weight: 600; }
-svg .axis { stroke: var(--soft); } svg .grid { stroke: var(--line); }
-svg .bar { fill: var(--bar); } svg .for { fill: var(--for); } svg .against { fill: var(--against); }
-svg .precision, svg .recall { fill: none; stroke-width: 2.2; }
-svg .precision { stroke: var(--for); } svg .recall { stroke: var(--against); stroke-dasharray: 7 4; }
-svg .threshold { stroke: var(--mark); stroke-width: 2; stroke-dasharray: 2 3; }
-details { margin: .3rem 0 1rem; }
-summary { cursor: pointer; }
-.scroll { overflow-x: auto; max-width: 100%; }
-table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; margin: .4rem 0; }
-th, td { padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); }
-.n { text-align: right; white-space: nowrap; } .name { white-space: nowrap; }
-@media print { details > * { display: block; } }
-</style>
-</head>
-<body>
-<header>
-<h1>{{ title }}</h1>
-<p class="first">{{ summary }}</p>
-<ul class="facts">
-{% for name, value in facts %}
-<li><b>{{ value }}</b>{{ name }}</li>
-{% endfor %}
-</ul>
-{% if notes %}
-<ul>
-{% for note in notes %}
-<li>{{ note }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-<nav aria-label="Contents">
-{% for place, name in places %}
-<a href="#{{ place }}">{{ name }}</a>
-{% endfor %}
-</nav>
-</header>
-<main>
-<section id="weights">
-<h2>Match weights</h2>
-{{ figure(weights) }}
-</section>
-<section id="levels">
-<h2>What agreement says: m and u</h2>
-<p class="soft">m: how often a level is seen where both records are one person. u: how often where they are two.
-The weight is the logarithm of m over u, to base 2.</p>
-{% for field in levels %}
-<h3>{{ field.name }}</h3>
-<div class="scroll" tabindex="0"><table>
-<thead><tr>
-<th scope="col">level</th><th scope="col" class="n">m</th><th scope="col" class="n">u</th><th scope="col" class="n">bits</th>
-</tr></thead>
-<tbody>
-{% for level, m, u, bits in field.levels %}
-<tr><td>{{ level }}</td><td class="n">{{ m }}</td><td class="n">{{ u }}</td><td class="n">{{ bits }}</td></tr>
-{% endfor %}
-</tbody></table></div>
-<p class="soft">
-{% if field.trained_by %}
-m learned from the rules {{ field.trained_by|join("; ") }}.
-{% else %}
-No rule could teach m: it is what is believed beforehand.
-{% endif %}
-{% if field.rarity %}
-A value's rarity adds {{ field.rarity }}.
-{% endif %}
-</p>
-{% endfor %}
-{% if together %}
-<p>Fields that go together, whose weights are corrected for it:</p>
-<ul>
-{% for each in together %}
-<li>{{ each }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-</section>
-<section id="threshold">
-<h2>Threshold</h2>
-<p class="soft">What the model expects of itself. Review a sample of pairs to learn what is so.</p>
-{{ figure(curve) }}
-</section>
-<section id="pairs">
-<h2>Pairs by weight</h2>
-{{ figure(histogram) }}
-</section>
-<section id="blocking">
-<h2>Blocking</h2>
-{{ figure(blocking) }}
-</section>
-<section id="clusters">
-<h2>Clusters</h2>
-{% if kept_apart %}
-<p>{{ kept_apart }}</p>
-{% endif %}
-{{ figure(sizes) }}
-</section>
-<section id="examples">
-<h2>Pairs explained</h2>
-{% for each in examples %}
-<h3>{{ each.left }} and {{ each.right }}</h3>
-{{ figure(each.chart) }}
-{% else %}
-<p class="soft">No pair was chosen.</p>
-{% endfor %}
-</section>
-<section id="review">
-<h2>Clusters to review</h2>
-{% for each in doubtful %}
-<h3>{{ each.name }}</h3>
-<p class="soft">{{ each.rows|length }} records; weakest link {{ each.weakest }}</p>
-<div class="scroll" tabindex="0"><table>
-<thead><tr><th scope="col">record</th>{% for name in each.fields %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for name, values in each.rows %}
-<tr><td class="name">{{ name }}</td>{% for value in values %}<td>{{ value }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody></table></div>
-{% if not each.fields %}<p class="soft">Values are not shown here.</p>{% endif %}
-{% else %}
-<p class="soft">None.</p>
-{% endfor %}
-</section>
-<section id="run">
-<h2>The run</h2>
-<div class="scroll" tabindex="0"><table>
-<thead><tr><th scope="col">phase</th><th scope="col" class="n">CPU seconds</th></tr></thead>
-<tbody>
-{% for phase, seconds in used %}
-<tr><td>{{ phase }}</td><td class="n">{{ seconds }}</td></tr>
-{% endfor %}
-</tbody></table></div>
-<p class="soft">Memory at its peak: {{ peak }} MiB.</p>
-</section>
-</main>
-</body>
-</html>
-"""
+    ("weights", "Match weights"),
+    ("levels", "m and u"),
+    ("threshold", "Threshold"),
+    ("pairs", "Pairs by weight"),
+    ("blocking", "Blocking"),
+    ("clusters", "Clusters"),
+    ("examples", "Pairs explained"),
+    ("review", "To review"),
+    ("run", "The run"),
+)

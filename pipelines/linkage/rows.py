@@ -1,4 +1,5 @@
-"""Identity rows, encoded once: each rank holds a range of record keys, and of each record what its latest delivery says."""
+"""Identity rows, encoded once: each rank holds a range of record keys, and of each record what its latest
+delivery says."""
 
 from __future__ import annotations
 
@@ -24,12 +25,14 @@ _NUMBERED = [NUMBER_KINDS.index(kind) for kind in ("personnummer", "samordningsn
 
 
 def take(rows: Rows, which: np.ndarray | slice) -> Rows:
-    """The same columns at `which`: positions, a mask or a slice."""
+    """The same columns at `which`: int64 (k,) positions, bool (n,) or a slice."""
     return {name: column[which] for name, column in rows.items()}
 
 
 def reorder(rows: Rows, which: np.ndarray) -> None:
-    """`take` in place, so that one column at a time stands twice in memory."""
+    """`take` in place, so that one column at a time stands twice in memory. `which`: int64 (k,) positions or
+    bool (n,).
+    """
     for name in rows:
         rows[name] = rows[name][which]
 
@@ -45,7 +48,9 @@ def drain(parts: Sequence[Rows]) -> Rows:
 
 
 def exchange(ranks: Ranks, rows: Rows, key: np.ndarray) -> Rows:
-    """Send each row to the rank that owns its key, of equal ranges of the non-negative int64. Empties `rows` as it goes."""
+    """Send each row to the rank that owns its key, of equal ranges of the non-negative int64. Empties `rows`
+    as it goes. `key`: int64 (n,).
+    """
     if ranks.size == 1:
         return rows
     owner = np.searchsorted(range_bounds(ranks.size), key, side="right").astype(np.uint16)
@@ -58,13 +63,21 @@ def exchange(ranks: Ranks, rows: Rows, key: np.ndarray) -> Rows:
     return received
 
 
-def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], sources: Sequence[str], anchor_source: str | None) -> Rows:
-    """This rank's range of records, ascending; of a record that several deliveries hold, the rows of the latest.
+def read(
+    site: Site,
+    ranks: Ranks,
+    deliveries: Sequence[Accepted],
+    sources: Sequence[str],
+    anchor_source: str | None,
+) -> Rows:
+    """This rank's range of records, ascending; of a record that several deliveries hold, the rows of the
+    latest.
 
-    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind` (int8); `source` (int16, its place
-    in `sources`); `anchor`, `closed` (bool: of the register; of a source that may not be re-identified); `first` (int32, day on which
-    the record was first delivered); `first_day`, `last_day` (int32, use of the number); `names` (uint8 (n, 2, 32), symbols);
-    `facts` (int32 (n, 4)) as in `kernels.pairs.People`.
+    Columns: `record`, `token`, `previous`, `stem` (int64, the last -1 if unknown); `kind` (int8); `source`
+    (int16, its place in `sources`); `anchor`, `closed` (bool: of the register; of a source that may not be
+    re-identified); `first` (int32, day on which the record was first delivered); `first_day`, `last_day`
+    (int32, use of the number); `names` (uint8 (n, 2, 32), symbols); `facts` (int32 (n, 4)) as in
+    `kernels.pairs.People`.
     """
     parts = [(order, each, part) for order, each in enumerate(deliveries) for part in each.identities]
     received = []
@@ -75,11 +88,18 @@ def read(site: Site, ranks: Ranks, deliveries: Sequence[Accepted], sources: Sequ
     return _latest(drain(received))
 
 
-def _read_part(site: Site, order: int, delivery: Accepted, part: Part, sources: Sequence[str], anchor_source: str | None) -> Rows:
+def _read_part(
+    site: Site, order: int, delivery: Accepted, part: Part, sources: Sequence[str], anchor_source: str | None
+) -> Rows:
     rows = encode(sealed.read(site.root / part.file, IDENTITIES, site.zone("identity")))
     first = int((np.datetime64(delivery.first, "D") - _EPOCH).astype(int))
     return rows | _said_of_all(
-        len(rows["record"]), order, first, sources.index(delivery.source), delivery.source == anchor_source, delivery.no_reidentify
+        len(rows["record"]),
+        order,
+        first,
+        sources.index(delivery.source),
+        delivery.source == anchor_source,
+        delivery.no_reidentify,
     )
 
 
@@ -89,16 +109,29 @@ def _without_rows() -> Rows:
 
 def _said_of_all(n: int, order: int, first: int, source: int, anchor: bool, closed: bool) -> Rows:
     return {
-        "order": np.full(n, order, np.int32), "first": np.full(n, first, np.int32), "source": np.full(n, source, np.int16),
-        "anchor": np.full(n, anchor), "closed": np.full(n, closed),
-    }  # fmt: skip
+        "order": np.full(n, order, np.int32),
+        "first": np.full(n, first, np.int32),
+        "source": np.full(n, source, np.int16),
+        "anchor": np.full(n, anchor),
+        "closed": np.full(n, closed),
+    }
 
 
 def _latest(rows: Rows) -> Rows:
     order = np.argsort(rows["record"], kind="stable")
     if len(order) and (np.diff(rows["record"][order]) == 0).any():
         names = hash_rows(rows["names"].reshape(len(order), -1), bytes(16))
-        order = np.lexsort((names, *rows["facts"].T, rows["token"], rows["kind"], rows["first_day"], -rows["order"], rows["record"]))
+        order = np.lexsort(
+            (
+                names,
+                *rows["facts"].T,
+                rows["token"],
+                rows["kind"],
+                rows["first_day"],
+                -rows["order"],
+                rows["record"],
+            )
+        )
     reorder(rows, order)
     begins = np.flatnonzero(np.append(True, rows["record"][1:] != rows["record"][:-1])[: len(rows["record"])])
     if len(begins) == len(rows["record"]):
@@ -161,7 +194,10 @@ def packed_days(days: np.ndarray) -> np.ndarray:
 
 
 def unpacked_days(packed: np.ndarray) -> np.ndarray:
-    """int32 (n,): days since 1970-01-01, `DAY_UNKNOWN` where unknown; the inverse of `packed_days`."""
+    """int32 (n,): days since 1970-01-01, `DAY_UNKNOWN` where unknown; the inverse of `packed_days`.
+
+    `packed`: int32 or int64 (n,), below zero where unknown.
+    """
     month = ((packed.astype(np.int64) >> 9) - 1970) * 12 + (packed >> 5 & 15) - 1
     days = month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + (packed & 31) - 1
     return np.where(packed < 0, DAY_UNKNOWN, days).astype(np.int32)

@@ -1,4 +1,5 @@
-"""Blocking rules at work: for each rule its rows block by block, and what comparing them will cost, before it is done."""
+"""Blocking rules at work: for each rule its rows block by block, and what comparing them will cost, before it
+is done."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels.blocks import combine, in_blocks, order_by_key
-from kernels.streams import Rows
+from kernels.streams import RuleRows
 from pipelines.errors import SettingsError
 from pipelines.linkage.keys import Deriver, Key
 
@@ -19,8 +20,8 @@ PAIRS_A_SECOND = 4_000_000  # of one core, as measured; for the estimate of time
 
 @dataclass(frozen=True)
 class Candidates:
-    """What is compared with what. `codes`: int32 (n, fields). `groups`: int32 (n,), no pair lies within one, -1 for none. `seekers`: bool
-    (n,), of each pair one at least is such; None where all are."""
+    """What is compared with what. `codes`: int32 (n, fields). `groups`: int32 (n,), no pair lies within one,
+    -1 for none. `seekers`: bool (n,), of each pair one at least is such; None where all are."""
 
     codes: np.ndarray
     groups: np.ndarray
@@ -29,10 +30,11 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Blocked:
-    """One rule. `name`: its keys in words. `records`: int32 (m,), row by row, block by block; `begins`, `ends`: int32 (m,), the rows with
-    which each row pairs, `begins` empty where all pair with those after them. `pairs`: at most so
-    many; `block`: int32, the block of each row, where a record has several keys; `largest`: rows of the largest blocks; `divided`: blocks
-    that were too large and were divided; `left_out`: their rows that lack the dividing keys, and are compared by other rules alone."""
+    """One rule. `name`: its keys in words. `records`: int32 (m,), row by row, block by block; `begins`,
+    `ends`: int32 (m,), the rows with which each row pairs, `begins` empty where all pair with those after
+    them. `pairs`: at most so many; `block`: int32, the block of each row, where a record has several keys;
+    `largest`: rows of the largest blocks; `divided`: blocks that were too large and were divided; `left_out`:
+    their rows that lack the dividing keys, and are compared by other rules alone."""
 
     name: str
     records: np.ndarray
@@ -46,7 +48,7 @@ class Blocked:
     left_out: int
 
     def room(self, first: int | None = None) -> np.ndarray:
-        """int64: pairs that each row makes, of all rows or the `first`."""
+        """int64 (m,): pairs that each row makes, of all rows or the `first`."""
         ends = self.ends[:first].astype(np.int64)
         begins = self.begins[:first] if len(self.begins) else np.arange(1, len(ends) + 1)
         return np.maximum(ends - begins, 0)
@@ -62,8 +64,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Blocking:
-    """All rules, or, where there is none, the pairs that combinations of keys make. `keys`: int32 (n, columns), the block of each record
-    by each key of each rule, -1 for those in none; `columns`: int32 (rules + 1,), where each rule's columns begin."""
+    """All rules, or, where there is none, the pairs that combinations of keys make. `keys`: int32 (n,
+    columns), the block of each record by each key of each rule, -1 for those in none; `columns`: int32 (rules
+    + 1,), where each rule's columns begin."""
 
     rules: list[Blocked]
     keys: np.ndarray
@@ -81,25 +84,45 @@ class Blocking:
         rules = [replace(rule, records=none, begins=none, ends=none, block=none) for rule in self.rules]
         return Blocking(rules, self.keys[:0], self.columns, None, self.combined)
 
-    def rows(self, rule: int, candidates: Candidates) -> Rows:
+    def rows(self, rule: int, candidates: Candidates) -> RuleRows:
         """One rule's rows as the kernels take them."""
         blocked = self.rules[rule]
-        return Rows(
-            blocked.records, blocked.begins, blocked.ends, blocked.block, candidates.groups, candidates.codes, self.keys,
-            self.columns[: rule + 2],
-        )  # fmt: skip
+        return RuleRows(
+            records=blocked.records,
+            begins=blocked.begins,
+            ends=blocked.ends,
+            block=blocked.block,
+            groups=candidates.groups,
+            codes=candidates.codes,
+            keys=self.keys,
+            columns=self.columns[: rule + 2],
+        )
 
     def analysis(self) -> list[dict[str, Any]]:
         """What each rule will cost, in counts alone."""
         return list(self.combined) or [
-            {"keys": each.name, "pairs_at_most": each.pairs, "blocks": each.blocks, "largest_blocks": list(each.largest),
-             "blocks_divided": each.divided, "rows_left_out": each.left_out, "seconds_a_core": round(each.pairs / PAIRS_A_SECOND, 1)}
+            {
+                "keys": each.name,
+                "pairs_at_most": each.pairs,
+                "blocks": each.blocks,
+                "largest_blocks": list(each.largest),
+                "blocks_divided": each.divided,
+                "rows_left_out": each.left_out,
+                "seconds_a_core": round(each.pairs / PAIRS_A_SECOND, 1),
+            }
             for each in self.rules
-        ]  # fmt: skip
+        ]
 
 
-def block(deriver: Deriver, rules: Sequence[Sequence[Key]], candidates: Candidates, largest: int, divisors: Sequence[Key]) -> Blocking:
-    """Bring the records together by each rule. SettingsError where a block is too large and cannot be divided."""
+def block(
+    deriver: Deriver,
+    rules: Sequence[Sequence[Key]],
+    candidates: Candidates,
+    largest: int,
+    divisors: Sequence[Key],
+) -> Blocking:
+    """Bring the records together by each rule. SettingsError where a block is too large and cannot be
+    divided."""
     found, columns, edges = [], [], [0]
     for rule in rules:
         blocked, ids = _block(deriver, rule, candidates, largest, divisors)
@@ -144,19 +167,29 @@ def _block(
         begins = np.flatnonzero(np.append(True, ends[1:] != ends[:-1]))
         raise SettingsError(
             f"blocking: {name}",
-            f"a block makes {int(np.add.reduceat(pairs, begins).max()):,} pairs, more than largest_block ({largest:,})",
+            f"a block makes {int(np.add.reduceat(pairs, begins).max()):,} pairs, more than largest_block "
+            f"({largest:,})",
             "add a key to the rule, name keys under divide_by, or raise largest_block",
         )
     begins = np.zeros(0, np.int32)
     if seekers is not None:
-        begins = np.where(seekers[rows % n], np.arange(1, len(rows) + 1), np.iinfo(np.int32).max).astype(np.int32)
+        begins = np.where(seekers[rows % n], np.arange(1, len(rows) + 1), np.iinfo(np.int32).max).astype(
+            np.int32
+        )
     several = len(per_key) > 1
     sizes = np.diff(np.append(np.flatnonzero(np.append(True, ends[1:] != ends[:-1])[: len(ends)]), len(ends)))
     blocked = Blocked(
-        name, (rows % n).astype(np.int32) if several else rows, begins, ends, ids[rows] if several else np.empty(0, np.int32),
-        int(pairs.sum()), len(sizes),
-        tuple(int(size) for size in np.sort(sizes)[::-1][:5]), divided, left_out,
-    )  # fmt: skip
+        name=name,
+        records=(rows % n).astype(np.int32) if several else rows,
+        begins=begins,
+        ends=ends,
+        block=ids[rows] if several else np.empty(0, np.int32),
+        pairs=int(pairs.sum()),
+        blocks=len(sizes),
+        largest=tuple(int(size) for size in np.sort(sizes)[::-1][:5]),
+        divided=divided,
+        left_out=left_out,
+    )
     return blocked, list(ids.reshape(len(per_key), n))
 
 
@@ -176,8 +209,11 @@ def _heavy(rows: np.ndarray, ends: np.ndarray, pairs: np.ndarray, largest: int) 
 
 
 def chunks(blocked: Blocked, pairs: int, rows: int, first: int | None = None) -> Iterator[tuple[int, int]]:
-    """Runs of a rule's rows, or of its `first` rows, with about so many `pairs` or `rows`; a heavy block is cut like any other."""
+    """Runs of a rule's rows, or of its `first` rows, with about so many `pairs` or `rows`; a heavy block is
+    cut like any other."""
     room = blocked.room(first)
     total = np.cumsum(room / pairs + 1 / rows)
-    cuts = np.searchsorted(total, np.arange(1, np.ceil(total[-1]))) + 1 if len(total) else np.empty(0, np.int64)
+    cuts = (
+        np.searchsorted(total, np.arange(1, np.ceil(total[-1]))) + 1 if len(total) else np.empty(0, np.int64)
+    )
     yield from ((int(begin), int(end)) for begin, end in pairwise(np.unique([0, *cuts, len(room)])))

@@ -32,7 +32,8 @@ _RULES: Final = (
     ("name_sounds", "birth_year"),
 )
 
-# What is believed of matches before any are seen; levels in the order of `kernels.pairs.FIELDS`, the first ("unknown") never counted.
+# What is believed of matches before any are seen; levels in the order of `kernels.pairs.FIELDS`, the first
+# ("unknown") never counted.
 _PRIOR: Final[dict[str, tuple[float, ...]]] = {
     "given": (0, 0.04, 0.04, 0.06, 0.01, 0.85),
     "surname": (0, 0.06, 0.02, 0.04, 0.88),
@@ -46,11 +47,12 @@ _PRIOR: Final[dict[str, tuple[float, ...]]] = {
 class LinkageSettings(Strict):
     """How records are linked.
 
-    `anchor_source`: the source whose records are each a person of its own (the population register); none needs to exist.
-    `blocking`: rules, each a list of derived keys on which two records must agree to be compared at all.
-    `near`, `close`: Jaro-Winkler bounds of the levels of a name. `threshold`: match weight, in bits, from which two records are linked.
-    `sample`: records on each side of the random pairs from which u is estimated. `largest_block`: pairs of one block beyond which it is
-    passed over (and counted). `prior_strength`: how many matches the beliefs weigh against what EM sees.
+    `anchor_source`: the source whose records are each a person of its own (the population register); none
+    needs to exist. `blocking`: rules, each a list of derived keys on which two records must agree to be
+    compared at all. `near`, `close`: Jaro-Winkler bounds of the levels of a name. `threshold`: match weight,
+    in bits, from which two records are linked. `sample`: records on each side of the random pairs from which
+    u is estimated. `largest_block`: pairs of one block beyond which it is passed over (and counted).
+    `prior_strength`: how many matches the beliefs weigh against what EM sees.
     """
 
     anchor_source: str | None = "folkbokforing"

@@ -1,7 +1,9 @@
-"""Strangers: how often the levels of each field, and of two fields together, come up among pairs of different persons by chance.
+"""Strangers: how often the levels of each field, and of two fields together, come up among pairs of different
+persons by chance.
 
-Few pairs are compared; random pairs stand for all others. They are too few to tell how often strangers agree in a field that tells persons
-apart, so that is counted over all pairs; and what goes together with such an agreement is read from pairs that hold one value of the field.
+Few pairs are compared; random pairs stand for all others. They are too few to tell how often strangers agree
+in a field that tells persons apart, so that is counted over all pairs; and what goes together with such an
+agreement is read from pairs that hold one value of the field.
 """
 
 from __future__ import annotations
@@ -21,10 +23,14 @@ _STRENGTH = 1.0  # pairs by which dependences are drawn towards none
 class Strangers:
     """Chance agreement, from the pairs that are no match and random ones.
 
-    `places`: for each field the places of its `evidence.alike` among all patterns. `sizes`: levels of each field.
+    `places`: for each field the places of its `evidence.alike` among all patterns. `sizes`: levels of each
+    field.
     """
 
     def __init__(self, evidence: Evidence, sizes: Sequence[int], places: Sequence[np.ndarray]) -> None:
+        """`places`: for each field int64 (k,), the places of the patterns of its `evidence.alike` among all
+        patterns. `sizes`: levels of each field.
+        """
         compared, random = evidence.compared, evidence.at_random
         self._sizes, self._levels = sizes, np.asfortranarray(levels_of(compared.patterns, len(sizes)))
         self._drawn, seen = levels_of(random.patterns, len(sizes)), random.counts.astype(np.float64)
@@ -38,7 +44,8 @@ class Strangers:
         self._alike = [(place, levels_of(each.patterns, len(sizes)), each.counts) for place, each in alike]
 
     def _not_compared(self, evidence: Evidence, seen: np.ndarray, field: int) -> np.ndarray:
-        """float64 (levels,): pairs by level that no rule makes; equal ones by what all pairs say, if they were counted."""
+        """float64 (levels,): pairs by level that no rule makes; equal ones by what all pairs say, if they
+        were counted."""
         pairs = level_counts(self._drawn[:, field], seen, self._sizes[field]) * self.scale
         if not evidence.equal or self._sizes[field] < 3:
             return pairs
@@ -51,8 +58,8 @@ class Strangers:
         return pairs
 
     def _extended(self, pair: tuple[int, int]) -> np.ndarray:
-        """Pairs by level of both fields that no rule makes. Random pairs are drawn towards independence by as much as chance alone would
-        set them apart from it (James and Stein, 1961)."""
+        """Pairs by level of both fields that no rule makes. Random pairs are drawn towards independence by as
+        much as chance alone would set them apart from it (James and Stein, 1961)."""
         seen = self._seen[pair]
         first, second = self._apart[pair[0]], self._apart[pair[1]]
         total = float(seen.sum())
@@ -68,7 +75,8 @@ class Strangers:
         return lift * np.outer(first / first.sum(), second / second.sum()) * total * self.scale
 
     def shares(self, compared: np.ndarray) -> list[np.ndarray]:
-        """u of each field. `compared`: float64 (n,), pairs of each pattern that rules make and that are strangers."""
+        """u of each field. `compared`: float64 (n,), pairs of each pattern that rules make and that are
+        strangers."""
         found = []
         for field, size in enumerate(self._sizes):
             pairs = level_counts(self._levels[:, field], compared, size) + self._apart[field]
@@ -76,8 +84,11 @@ class Strangers:
         return found
 
     def terms(self, compared: np.ndarray, likely: np.ndarray | None = None) -> list[Dependence]:
-        """What goes together among strangers. `likely`: float64, of all patterns the share of strangers; without it pairs of one value are
-        not asked."""
+        """What goes together among strangers.
+
+        `compared`: float64 (n,), pairs of each pattern that rules make and that are strangers; `likely`:
+        float64 (all patterns,), the share of strangers in each; without it pairs of one value are not asked.
+        """
         joints = {}
         for pair, by_chance in self._by_chance.items():
             pairs = joint(self._levels, compared, self._sizes, *pair) + by_chance
@@ -87,8 +98,11 @@ class Strangers:
             joints[pair] = pairs
         return forest(joints, len(self._sizes), _STRENGTH)
 
-    def _corrected(self, pairs: np.ndarray, seen: np.ndarray, first: int, second: int, likely: np.ndarray) -> None:
-        """Give the row of equal values of `first` the shares that pairs of one value have, if these are more than the random ones."""
+    def _corrected(
+        self, pairs: np.ndarray, seen: np.ndarray, first: int, second: int, likely: np.ndarray
+    ) -> None:
+        """Give the row of equal values of `first` the shares that pairs of one value have, if these are more
+        than the random ones."""
         place, levels, counts = self._alike[first]
         row = level_counts(levels[:, second], counts * likely[place], self._sizes[second])
         if self._sizes[first] < 3 or row.sum() <= seen[-1].sum() or not pairs.sum():

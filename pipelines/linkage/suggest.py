@@ -1,5 +1,5 @@
-"""`uttag link --suggest`: a settings file made from the data: which columns are names, dates, codes; how to compare them, and which
-pairs."""
+"""`uttag link-suggest`: a settings file made from the data: which columns are names, dates, codes; how to
+compare them, and which pairs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ _LEVELS: Final[dict[str, tuple[str, ...]]] = {
 }
 _KIND: Final = {"category": "code", "email": "code"}
 _MEANT: Final = {
-    "name": "names", "text": "words", "code": "codes or numbers", "email": "addresses of mail", "category": "few different values",
+    "name": "names",
+    "text": "words",
+    "code": "codes or numbers",
+    "email": "addresses of mail",
+    "category": "few different values",
     "date": "dates",
-}  # fmt: skip
+}
 _LARGE: Final = 200_000  # records, above which a few rules stand in place of all combinations of keys
 
 
@@ -49,26 +53,33 @@ def suggest(paths: Sequence[Path], id_column: str | None) -> Suggestion:
     names = _common(paths)
     if id_column is not None and any(id_column not in people.columns(path) for path in paths):
         raise DataError(paths[0], f"has no column {id_column}", f"name one of {', '.join(names[:12])}")
-    columns, skipped, found_id = recognise(paths, [name for name in names if name != id_column], id_column is None)
+    columns, skipped, found_id = recognise(
+        paths, [name for name in names if name != id_column], id_column is None
+    )
     id_column = id_column or found_id
     compared = {name: column for name, column in columns.items() if not column.composite}
     if not compared:
-        raise DataError(paths[0], "has no column that could be compared", "name a table with names, dates or codes")
+        raise DataError(
+            paths[0], "has no column that could be compared", "name a table with names, dates or codes"
+        )
     fields = {_field_name(name): column for name, column in compared.items()}
     small = sum(people.length(path) for path in paths) <= _LARGE
     lines = [
-        "# Suggested by `uttag link --suggest`; every line may be changed. See docs/linkage.md.",
+        "# Suggested by `uttag link-suggest`; every line may be changed. See docs/linkage-tables.md.",
         "data:",
         *(_table(path, id_column, paths) for path in paths),
     ]
     if len(paths) > 1:
-        lines.append("link: both        # records of different tables, and of one; between: of different tables alone")
+        lines.append(
+            "link: both        # records of different tables, and of one; between: of different tables alone"
+        )
     lines += ["fields:", *(line for name, column in fields.items() for line in _field(name, column, fields))]
     lines += [f"# {name}: {why}" for name, why in skipped.items()]
     lines += _blocking(fields, small)
     lines += [
         "threshold: 0.0    # bits: the odds at which two records are taken for one person; 4.25 is 95 %",
-        f"training: {'clusters' if small else 'em'}   # em: from all pairs; clusters: from beliefs, which the clusters correct",
+        f"training: {'clusters' if small else 'em'}   # em: from all pairs; clusters: from beliefs, which "
+        "the clusters correct",
         f"rounds: {3 if small else 0}         # how often the model learns from the clusters that it made",
         "interactions: true",
     ]
@@ -101,7 +112,10 @@ def _field(name: str, column: Column, fields: Mapping[str, Column]) -> list[str]
         levels.insert(3, "elsewhere")
     kind = _KIND.get(column.kind, column.kind)
     words = ", ".join(_quoted(level) for level in levels)
-    lines = [f"  {name}:          # {_MEANT[column.kind]}: {column.distinct:,} different values, {column.missing:.0%} missing"]
+    lines = [
+        f"  {name}:          # {_MEANT[column.kind]}: {column.distinct:,} different values, "
+        f"{column.missing:.0%} missing"
+    ]
     lines += [f"    column: {_quoted(column.name)}", f"    kind: {kind}", f"    levels: [{words}]"]
     if shared:
         lines.append(f"    shared_with: [{', '.join(shared)}]")
@@ -111,7 +125,7 @@ def _field(name: str, column: Column, fields: Mapping[str, Column]) -> list[str]
 
 
 def keys(fields: Mapping[str, Column]) -> list[str]:
-    """Keys to combine: words of all names, each value, parts of dates, what codes begin with, words of texts."""
+    """Keys to combine: words of names, each value, parts of dates, what codes begin with, words of texts."""
     names = [name for name, column in fields.items() if column.kind == "name"]
     found = []
     if names:
@@ -132,7 +146,8 @@ def _blocking(fields: Mapping[str, Column], small: bool) -> list[str]:
     wanted = keys(fields)
     if small:
         return [
-            "# Two records are compared if they share one of these keys, or two, in a block that is small enough.",
+            "# Two records are compared if they share one of these keys, or two, in a block that is small "
+            "enough.",
             "combine:",
             *(f"  - {_quoted(key)}" for key in wanted),
             "pairs_a_record: 200",
@@ -145,13 +160,17 @@ def _rules(fields: Mapping[str, Column]) -> list[list[str]]:
     of = {kind: [name for name, column in fields.items() if column.kind == kind] for kind in _LEVELS}
     rare = [name for name, column in fields.items() if column.rare()]
     rules = [[name] for name in rare]
-    names, dates, others = of["name"], of["date"], [name for name in (*of["code"], *of["text"], *of["email"]) if name not in rare]
+    names = of["name"]
+    dates = of["date"]
+    others = [name for name in (*of["code"], *of["text"], *of["email"]) if name not in rare]
     if len(names) > 1:
         rules += [[f"sounds({names[0]}, {names[1]})", *([f"year({dates[0]})"] if dates else [names[0]])]]
     for date in dates:
         rules += [[name, date] for name in names[:2]]
         rules += [[other, date] for other in others[:3]]
-        rules += [[f"prefix({names[-1]}, 3)", f"prefix({names[0]}, 2)", f"year({date})"]] if len(names) > 1 else []
+        rules += (
+            [[f"prefix({names[-1]}, 3)", f"prefix({names[0]}, 2)", f"year({date})"]] if len(names) > 1 else []
+        )
     rules += [[f"sound({name})", other] for name in names[:2] for other in others[:3]]
     if not rules:
         every = list(fields)
@@ -163,6 +182,7 @@ def _quoted(text: str | None) -> str:
     text = str(text)
     return (
         text
-        if re.fullmatch(r"[A-Za-z_][\w./-]*", text) and text not in ("null", "true", "false", "yes", "no", "on", "off")
+        if re.fullmatch(r"[A-Za-z_][\w./-]*", text)
+        and text not in ("null", "true", "false", "yes", "no", "on", "off")
         else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     )

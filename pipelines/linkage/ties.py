@@ -19,9 +19,13 @@ CERTAIN = 2**31 - 1  # weight of what no tie holds
 
 @dataclass(frozen=True)
 class Units:
-    """For each node, of use at the first one of its unit: `name`, the record that names the unit (int64 (n,)); `numbered`, has it an anchor
-    or number of its own (bool (n,))? `cluster`: int (n,), the first node of its person; `root`: int64 (n,), at that one, the unit that the
-    person is known by: the one with an anchor or number, else the one that names the person."""
+    """For each of n records, of use at the first one of its unit.
+
+    `name`: int64 (n,), the key of the record that names the unit; `numbered`: bool (n,), has it an anchor or
+    number of its own? `cluster`: int32 (n,), the first record of its person; `root`: int64 (n,), at that one,
+    the unit that the person is known by: the one with an anchor or number, else the one that names the
+    person.
+    """
 
     name: np.ndarray
     numbered: np.ndarray
@@ -29,14 +33,20 @@ class Units:
     root: np.ndarray
 
     @staticmethod
-    def of(nodes: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray) -> Units:
-        """`before`: for each node the first of its unit; `clusters`: the persons."""
-        name = nodes["record"][persons_of(nodes, replace(clusters, cluster=before))]
-        return Units(name, numbered, clusters.cluster, _roots(nodes, clusters, before, numbered))
+    def of(records: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray) -> Units:
+        """`before`: int32 (n,), for each record the first of its unit; `numbered`: bool (n,), at that one:
+        has the unit an anchor or number of its own? `clusters`: the persons.
+        """
+        name = records["record"][persons_of(records, replace(clusters, cluster=before))]
+        return Units(name, numbered, clusters.cluster, _roots(records, clusters, before, numbered))
 
     def ties(self, strongest: tuple[np.ndarray, np.ndarray, np.ndarray], pairs: Rows) -> Frame:
-        """Schema TIES. `strongest`: left, right and weight of the units that `clusters.decided` found, heaviest first: of them those that
-        hold a person together by the heaviest weights are its tree (Kruskal). `pairs`: all that were found."""
+        """Schema TIES.
+
+        `strongest`: int64 (m,), int64 (m,), int32 (m,): left, right and weight of the units that
+        `clusters.decided` found, heaviest first: of them those that hold a person together by the heaviest
+        weights are its tree (Kruskal). `pairs`: all that were found.
+        """
         left, right, weight = strongest
         kept = self.cluster[left] == self.cluster[right]
         left, right, weight = left[kept], right[kept], weight[kept]
@@ -45,16 +55,21 @@ class Units:
         held_by = np.flatnonzero(toward >= 0)
         unit, other, doubt = self._doubts(pairs)
         columns = {
-            "unit": self.name[np.append(held_by, unit)], "toward": self.name[np.append(toward[held_by], other)],
-            "weight": np.append(weights[held_by], doubt), "made": np.repeat(np.array([1, 0], np.int8), [len(held_by), len(unit)]),
-        }  # fmt: skip
+            "unit": self.name[np.append(held_by, unit)],
+            "toward": self.name[np.append(toward[held_by], other)],
+            "weight": np.append(weights[held_by], doubt),
+            "made": np.repeat(np.array([1, 0], np.int8), [len(held_by), len(unit)]),
+        }
         order = np.lexsort((columns["toward"], columns["made"], columns["unit"]))
         return {name: column[order] for name, column in columns.items()}
 
     def _doubts(self, pairs: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each unit without anchor or number, each that has one and is not of its person, and the best weight of the two."""
+        """Each unit without anchor or number, each that has one and is not of its person, and the best weight
+        of the two."""
         left, right, weight = pairs["left"], pairs["right"], pairs["weight"]
-        doubtful = np.flatnonzero((self.numbered[left] != self.numbered[right]) & (self.cluster[left] != self.cluster[right]))
+        doubtful = np.flatnonzero(
+            (self.numbered[left] != self.numbered[right]) & (self.cluster[left] != self.cluster[right])
+        )
         left, right, weight = left[doubtful], right[doubtful], weight[doubtful]
         unit, other = np.where(self.numbered[left], right, left), np.where(self.numbered[left], left, right)
         order = np.lexsort((-weight, other, unit))
@@ -63,17 +78,19 @@ class Units:
         return unit[once], other[once], weight[once]
 
 
-def _roots(nodes: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray) -> np.ndarray:
-    """int64 (n,), at the first node of each person: the unit that it is known by."""
-    root = before[persons_of(nodes, clusters)].astype(np.int64)
+def _roots(records: Rows, clusters: Clusters, before: np.ndarray, numbered: np.ndarray) -> np.ndarray:
+    """int64 (n,), at the first record of each person: the unit that it is known by."""
+    root = before[persons_of(records, clusters)].astype(np.int64)
     known = np.flatnonzero(numbered & (before == np.arange(len(before))))
     root[clusters.cluster[known]] = known
     return root
 
 
-def _hung(roots: np.ndarray, left: np.ndarray, right: np.ndarray, weight: np.ndarray, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each unit's neighbour on the way to the root, -1 for a root and for who has no tie (int64 (n,)), and that edge's weight (int32
-    (n,))."""
+def _hung(
+    roots: np.ndarray, left: np.ndarray, right: np.ndarray, weight: np.ndarray, cluster: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each unit's neighbour on the way to the root, -1 for a root and for who has no tie (int64 (n,)), and
+    that edge's weight (int32 (n,))."""
     toward, weights = np.full(len(roots), -1, np.int64), np.zeros(len(roots), np.int32)
     reached = np.zeros(len(roots), bool)
     reached[roots[cluster[left]]] = True
@@ -88,10 +105,11 @@ def _hung(roots: np.ndarray, left: np.ndarray, right: np.ndarray, weight: np.nda
 
 
 def ways(units_of: Frame, ties: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The units of `units_of` (schema UNITS), ascending: their names, where the unit stands that each hangs on, and by what weight.
+    """The units of `units_of` (schema UNITS), ascending: their names, where the unit stands that each hangs
+    on, and by what weight.
 
-    Returns int64 (u,); int64 (u,), itself where nothing holds it, `u` where it hangs on a unit that hangs on nothing and has no doubt;
-    int32 (u,), `CERTAIN` where nothing needs to hold it.
+    Returns int64 (u,); int64 (u,), itself where nothing holds it, `u` where it hangs on a unit that hangs on
+    nothing and has no doubt; int32 (u,), `CERTAIN` where nothing needs to hold it.
     """
     units = np.unique(array(units_of, "unit"))
     toward, weight = np.arange(len(units)), np.full(len(units), CERTAIN, np.int32)
@@ -105,7 +123,8 @@ def ways(units_of: Frame, ties: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def held(index: Frame, units_of: Frame, ties: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """For each record of an index its unit, and the weakest weight on its way to the root, `CERTAIN` for the root itself.
+    """For each record of an index its unit, and the weakest weight on its way to the root, `CERTAIN` for the
+    root itself.
 
     Returns int64 (n,), below zero for roots, so that no two are alike; int32 (n,).
     """

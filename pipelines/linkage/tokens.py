@@ -1,4 +1,5 @@
-"""What of a value goes into a filter: its tokens, so chosen that two spellings of one value have most of them in common."""
+"""What of a value goes into a filter: its tokens, so chosen that two spellings of one value have most of them
+in common."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from kernels.strings import fold, sounds
 
 Kind = Literal["name", "date", "code", "text"]
 
-# Tokens of a common value, from which the hashes per token follow: they are part of the format, not of the data.
+# Tokens of a common value, from which the hashes per token follow: they are part of the format, not of the
+# data.
 TYPICAL: Final[dict[Kind, int]] = {"name": 7, "date": 8, "code": 8, "text": 16}
 
 _PLAIN: Final = str.maketrans({"Ø": "O", "Æ": "A", "Œ": "O", "Ł": "L", "Đ": "D", "Þ": "T", "Ð": "D"})
@@ -22,7 +24,8 @@ _NAME_WIDTH: Final = 64
 
 
 def normal(value: str, kind: Kind) -> str:
-    """One spelling for all ways of writing: upper case, no diacritics, single blanks; for names letters alone, for codes no blanks.
+    """One spelling for all ways of writing: upper case, no diacritics, single blanks; for names letters
+    alone, for codes no blanks.
 
     Empty where nothing is left. A date comes out as YYYY-MM-DD; empty if it is none.
     """
@@ -30,7 +33,9 @@ def normal(value: str, kind: Kind) -> str:
         return _normal_date(value)
     folded = unicodedata.normalize("NFKD", value.upper().translate(_PLAIN))
     letters = [
-        c if c.isalnum() and not (kind == "name" and c.isdigit()) else " " for c in folded if not unicodedata.combining(c) and c != "'"
+        c if c.isalnum() and not (kind == "name" and c.isdigit()) else " "
+        for c in folded
+        if not unicodedata.combining(c) and c != "'"
     ]
     return ("" if kind == "code" else " ").join("".join(letters).split())
 
@@ -46,9 +51,9 @@ def _normal_date(value: str) -> str:
 def tokens(plain: str, kind: Kind, q: int) -> list[str]:
     """The distinct tokens of a value that `normal` has passed, in a fixed order.
 
-    Names: the q-grams of each part, padded, so that parts may come in any order. Text: the q-grams of the whole. Codes: each character
-    with its place. Dates: day and year with their neighbours, so that a slip by one costs a third; the month; day and month in either
-    order, so that a swap costs little.
+    Names: the q-grams of each part, padded, so that parts may come in any order. Text: the q-grams of the
+    whole. Codes: each character with its place. Dates: day and year with their neighbours, so that a slip by
+    one costs a third; the month; day and month in either order, so that a swap costs little.
     """
     if not plain:
         return []
@@ -67,7 +72,8 @@ def tokens(plain: str, kind: Kind, q: int) -> list[str]:
 
 
 def coarse(plain: list[str], kind: Kind) -> list[str]:
-    """What a keyed blocking token or a salt takes of each value: a name's sound, a date's year, else the whole; empty if unknown."""
+    """What a keyed blocking token or a salt takes of each value: a name's sound, a date's year, else the
+    whole; empty if unknown."""
     if kind == "date":
         return [value[:4] for value in plain]
     if kind != "name" or not plain:

@@ -1,10 +1,10 @@
-"""The model of a linkage: what each level of each field weighs, how rare values and correlated fields change that, and the prior odds."""
+"""The model of a linkage: what each level of each field weighs, how rare values and correlated fields change
+that, and the prior odds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import Key, fixed_fields
 from pipelines.linkage.kinds import Kinds
 from pipelines.linkage.levels import FLOOR, believed, level_of, levels_of, never_nothing
+from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.pairs import Pairs, Patterns
 
 SCALE = 1000  # weights are integers, in 1/1000 bits
@@ -29,10 +30,10 @@ _DRAWN = 20.0  # random pairs by which dependences among strangers are drawn tow
 
 @dataclass(frozen=True)
 class Model:
-    """`levels`: names by field. `m`, `u`: float64 (levels,) by field, position 0 unused. `prior`: match odds of any two records, in bits.
-    `rarity`: {field: int32 (values,)}, what a value adds where both hold it, in 1/1000 bits. `dependence`: fields that go together.
-    `kinds`: kinds of pairs that EM found beside strangers and matches, whose weight is in `dependence`. `notes`: what the training
-    found."""
+    """`levels`: names by field. `m`, `u`: float64 (levels,) by field, position 0 unused. `prior`: match odds
+    of any two records, in bits. `rarity`: {field: int32 (values,)}, what a value adds where both hold it, in
+    1/1000 bits. `dependence`: fields that go together. `kinds`: kinds of pairs that EM found beside strangers
+    and matches, whose weight is in `dependence`. `notes`: what the training found."""
 
     levels: dict[str, tuple[str, ...]]
     m: list[np.ndarray]
@@ -58,7 +59,8 @@ class Model:
 
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """int8 (terms,), int8 (terms,): the two fields of each term."""
-        return np.array([each.first for each in self.dependence], np.int8), np.array([each.second for each in self.dependence], np.int8)
+        first = np.array([each.first for each in self.dependence], np.int8)
+        return first, np.array([each.second for each in self.dependence], np.int8)
 
     def most(self, floor: float) -> Weights:
         """What the kernels need to keep the pairs that weigh `floor` bits or more."""
@@ -70,15 +72,30 @@ class Model:
             if len(rarity):
                 parts.append(rarity)
                 most[place, tops[place]] += max(int(rarity.max()), 0)
-                most[place, tops[place] - 1] += max(int(rarity.max() * NEAR_SHARE), 0) if tops[place] > 2 else 0
+                most[place, tops[place] - 1] += (
+                    max(int(rarity.max() * NEAR_SHARE), 0) if tops[place] > 2 else 0
+                )
+        first, second = self.ends()
         return Weights(
-            table, self.together(), *self.ends(), round((floor - self.prior) * SCALE), np.concatenate(parts), np.array(begins, np.int64),
-            round(NEAR_SHARE * 1000), most, tops,
-        )  # fmt: skip
+            levels=table,
+            together=self.together(),
+            first=first,
+            second=second,
+            floor=round((floor - self.prior) * SCALE),
+            rarity=np.concatenate(parts),
+            rarity_begins=np.array(begins, np.int64),
+            near=round(NEAR_SHARE * 1000),
+            most=most,
+            tops=tops,
+        )
 
     def of_patterns(self, patterns: np.ndarray) -> np.ndarray:
-        """int64 (n,): match weight of each pattern in 1/1000 bits, the prior included, rarity left out."""
-        table, together, total = self.weights(), self.together(), np.full(len(patterns), round(self.prior * SCALE), np.int64)
+        """int64 (n,): match weight of each pattern in 1/1000 bits, the prior included, rarity left out.
+
+        `patterns`: int64 (n,).
+        """
+        table, together = self.weights(), self.together()
+        total = np.full(len(patterns), round(self.prior * SCALE), np.int64)
         for place in range(len(self.m)):
             total += table[place][level_of(patterns, place)]
         for term, each in enumerate(self.dependence):
@@ -97,7 +114,9 @@ class Model:
             total += np.where(level == len(levels) - 1, rarity[left], 0)
             if len(levels) > 3:
                 near = (level == len(levels) - 2) & (left >= 0) & (right >= 0)
-                total += np.where(near, np.minimum(rarity[left], rarity[right]) * NEAR_SHARE, 0).astype(np.int64)
+                total += np.where(near, np.minimum(rarity[left], rarity[right]) * NEAR_SHARE, 0).astype(
+                    np.int64
+                )
         return total
 
 
@@ -113,78 +132,135 @@ def by_em(
     strength: float,
     dependent: bool,
 ) -> Model:
-    """The model by EM over all pairs: those that no rule makes are no matches, and random pairs stand for them; m of a field is learned
-    within the rules that do not fix it. Besides strangers and matches there may be other kinds of pairs (`kinds.py`).
+    """The model by EM over all pairs: those that no rule makes are no matches, and random pairs stand for
+    them; m of a field is learned within the rules that do not fix it. Besides strangers and matches there may
+    be other kinds of pairs (`kinds.py`).
 
-    `counts`: int (values,) by field, how many of the `records` hold each value. `strength`: matches that the beliefs about levels weigh.
-    `dependent`: are dependences modelled?
+    `counts`: {field: int32 (values,)}, how many of the `records` hold each value. `strength`: matches that
+    the beliefs about levels weigh. `dependent`: are dependences modelled?
     """
     levels = {name: each.level_names() for name, each in fields.items()}
     sizes = [len(each) for each in levels.values()]
     free, notes, trained = _free(list(fields), rules, evidence.by_rule, sizes)
-    within = [Patterns.merged([(each.patterns, each.counts) for each in (evidence.by_rule[rule] for rule in some)]) for some in free]
-    kinds = Kinds(evidence, [each if each.counts.sum() else evidence.compared for each in within], sizes, strength, max(records, 2))
+    within = [
+        Patterns.merged([(each.patterns, each.counts) for each in (evidence.by_rule[rule] for rule in some)])
+        for some in free
+    ]
+    kinds = Kinds(
+        evidence,
+        [each if each.counts.sum() else evidence.compared for each in within],
+        sizes,
+        strength,
+        max(records, 2),
+    )
     kinds.learn(dependent)
     matches, m = kinds.matches()
     prior = float(np.log2(max(matches, 1.0) / evidence.total))
     notes += _told(kinds, list(fields))
     together = kinds.together() if dependent else []
-    return Model(levels, m, kinds.u, prior, rarity(fields, counts), together, notes, trained, len(kinds.kinds) - 1)
+    return Model(
+        levels=levels,
+        m=m,
+        u=kinds.u,
+        prior=prior,
+        rarity=rarity(fields, counts),
+        dependence=together,
+        notes=notes,
+        trained_by=trained,
+        kinds=len(kinds.kinds) - 1,
+    )
 
 
 def _told(kinds: Kinds, names: Sequence[str]) -> list[str]:
     """The kinds of pairs besides strangers and matches, in words."""
     found = []
     for kind in kinds.kinds[1:]:
-        shared = [name for name, share in zip(names, kind.shares, strict=True) if len(share) > 2 and share[1] < 0.5]
+        shared = [
+            name for name, share in zip(names, kind.shares, strict=True) if len(share) > 2 and share[1] < 0.5
+        ]
         known = "matches" if kind.match else "no matches"
-        found.append(f"about {kind.pairs:,.0f} pairs that share {', '.join(shared) or 'nothing'} alone count as {known}")
+        found.append(
+            f"about {kind.pairs:,.0f} pairs that share {', '.join(shared) or 'nothing'} alone count as "
+            f"{known}"
+        )
     return found
 
 
-def by_belief(fields: Mapping[str, Field], evidence: Evidence, counts: Mapping[str, np.ndarray], records: int) -> Model:
-    """A model to begin with: m as believed, u from random pairs, and one match for every two records. Clusters teach the rest."""
+def by_belief(
+    fields: Mapping[str, Field], evidence: Evidence, counts: Mapping[str, np.ndarray], records: int
+) -> Model:
+    """A model to begin with: m as believed, u from random pairs, and one match for every two records.
+    Clusters teach the rest.
+
+    `counts`: {field: int32 (values,)}, how many of the `records` hold each value.
+    """
     names, levels = list(fields), {name: each.level_names() for name, each in fields.items()}
     sizes = [len(each) for each in levels.values()]
-    strangers = _Strangers(replace(evidence, compared=_NOBODY), levels_of(_NOBODY.patterns, len(names)), sizes)
+    strangers = _Strangers(
+        replace(evidence, compared=_NOBODY), levels_of(_NOBODY.patterns, len(names)), sizes
+    )
     prior = float(np.log2(max(records, 2) / 2 / evidence.total))
     u = strangers.shares(np.empty(0))
-    return Model(levels, [believed(size) for size in sizes], u, prior, rarity(fields, counts), notes=["m is learned from clusters"])
+    return Model(
+        levels,
+        [believed(size) for size in sizes],
+        u,
+        prior,
+        rarity(fields, counts),
+        notes=["m is learned from clusters"],
+    )
 
 
 def by_dice(fields: Mapping[str, Field], threshold: float) -> Model:
-    """A model for encodings: the Dice coefficient above a threshold, as weights. One number cannot tell errors from strangers, so nothing
-    is learned and the weights are no log odds; the threshold is about 0.8 (Schnell, Bachteler and Reiher, 2009)."""
+    """A model for encodings: the Dice coefficient above a threshold, as weights. One number cannot tell
+    errors from strangers, so nothing is learned and the weights are no log odds; the threshold is about 0.8
+    (Schnell, Bachteler and Reiher, 2009)."""
     levels, halves = {name: each.level_names() for name, each in fields.items()}, []
     for name, each in fields.items():
-        dice = np.array([0.0, threshold - 0.2, *(float(level.split()[-1]) if " " in level else 1.0 for level in levels[name][2:])])
-        halves.append(2.0 ** ((dice - threshold) * _BITS_A_DICE / 2 + 0.25) if each.compare else np.ones(len(levels[name])))
+        dice = np.array(
+            [
+                0.0,
+                threshold - 0.2,
+                *(float(level.split()[-1]) if " " in level else 1.0 for level in levels[name][2:]),
+            ]
+        )
+        halves.append(
+            2.0 ** ((dice - threshold) * _BITS_A_DICE / 2 + 0.25)
+            if each.compare
+            else np.ones(len(levels[name]))
+        )
     notes = ["weights follow the Dice coefficient and are no probabilities"]
     return Model(levels, halves, [1 / each for each in halves], 0.0, {}, notes=notes)
 
 
-def learned(
-    model: Model,
-    fields: Mapping[str, Field],
-    inside: Patterns,
-    linked: Patterns,
-    evidence: Evidence,
-    codes: np.ndarray,
-    label: np.ndarray,
-    strength: float,
-    dependent: bool,
-    both: bool,
-) -> Model:
+@dataclass(frozen=True)
+class Lesson:
+    """Clusters to learn from. `inside`: patterns of all pairs inside them; `linked`: of those among these
+    that the rules make. `codes`: int32 (n, fields), the value that each record holds, -1 if unknown; `label`:
+    int32 (n,), its cluster."""
+
+    inside: Patterns
+    linked: Patterns
+    codes: np.ndarray
+    label: np.ndarray
+
+
+def learned(model: Model, settings: LinkSettings, evidence: Evidence, lesson: Lesson) -> Model:
     """The model that clusters teach (classification EM; Celeux and Govaert, 1992).
 
-    `inside`: patterns of all pairs inside clusters; `linked`: of those among them that the rules make. `label`: int32 (n,). A value
-    counts once for each cluster that holds it, so that a person with many records does not make a name common. Where EM found kinds of
-    pairs, what goes together stays as it is, for clusters do not tell kinds apart.
+    A value counts once for each cluster that holds it, so that a person with many records does not make a
+    name common. Where EM found kinds of pairs, what goes together stays as it is, for clusters do not tell
+    kinds apart.
     """
+    fields, inside, both = settings.fields, lesson.inside, settings.training == "clusters"
     if not inside.counts.sum():
         return model
     names, sizes = list(fields), [len(each) for each in model.levels.values()]
-    counts = {name: held(codes[:, place], label) for place, name in enumerate(names) if fields[name].weighs_rarity()}
+    counts = {
+        name: held(lesson.codes[:, place], lesson.label)
+        for place, name in enumerate(names)
+        if fields[name].weighs_rarity()
+    }
     table, pairs = levels_of(inside.patterns, len(names)), inside.counts.astype(np.float64)
     m = []
     for place, size in enumerate(sizes):
@@ -196,15 +272,19 @@ def learned(
         return model
     if both:
         evidence = replace(evidence, compared=_NOBODY)
-    apart = evidence.compared.without(linked) if not both else _NOBODY
+    apart = evidence.compared.without(lesson.linked) if not both else _NOBODY
     strangers = _Strangers(evidence, levels_of(apart.patterns, len(names)), sizes)
     left = apart.counts.astype(np.float64)
-    terms = [*(tree(table, pairs, sizes, strength) if both else []), *strangers.terms(left)] if dependent else []
+    terms: list[Dependence] = []
+    if settings.interactions:
+        among = tree(table, pairs, sizes, settings.prior_strength) if both else []
+        terms = [*among, *strangers.terms(left)]
     return replace(model, u=strangers.shares(left), dependence=terms)
 
 
 class _Strangers:
-    """Pairs that are no match: those that rules make, as far as they are none, and all others, for which random pairs stand."""
+    """Pairs that are no match: those that rules make, as far as they are none, and all others, for which
+    random pairs stand."""
 
     def __init__(self, evidence: Evidence, table: np.ndarray, sizes: Sequence[int]) -> None:
         self._sizes = sizes
@@ -218,7 +298,7 @@ class _Strangers:
         return np.concatenate([compared, self._random])
 
     def shares(self, compared: np.ndarray) -> list[np.ndarray]:
-        """u of each field. `compared`: float64, pairs of each pattern that rules make and that are no match."""
+        """u of each field. `compared`: float64, pairs of each pattern that rules make and are no match."""
         weights, found = self._counts(compared), []
         for place, size in enumerate(self._sizes):
             share = mixture.level_counts(self._levels[:, place], weights, size)
@@ -234,7 +314,8 @@ class _Strangers:
 def _free(
     names: Sequence[str], rules: Sequence[Sequence[Key]], by_rule: Sequence[Patterns], sizes: Sequence[int]
 ) -> tuple[list[list[int]], list[str], dict[str, list[str]]]:
-    """For each field the rules that can train it: not those whose keys fix it, nor those whose pairs all agree in it for another reason."""
+    """For each field the rules that can train it: not those whose keys fix it, nor those whose pairs all
+    agree in it for another reason."""
     free: list[list[int]] = [[] for _ in names]
     notes: list[str] = []
     trained: dict[str, list[str]] = {name: [] for name in names}
@@ -255,68 +336,27 @@ def _free(
 
 
 def held(codes: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """int64 (values,): clusters that hold each value."""
+    """int64 (values,): clusters that hold each value.
+
+    `codes`: int32 (n,), the value that each record holds, -1 if unknown; `label`: int32 (n,), its cluster.
+    """
     known = codes >= 0
     once = np.unique(label[known].astype(np.int64) << 32 | codes[known])
     return np.bincount(once & 0xFFFFFFFF)
 
 
 def rarity(fields: Mapping[str, Field], counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What each value adds where two records hold it: log2 of the mean frequency over its own, in 1/1000 bits (Winkler, 2000)."""
+    """What each value adds where two records hold it: log2 of the mean frequency over its own, in 1/1000 bits
+    (Winkler, 2000).
+
+    `counts`: {field: int32 or int64 (values,)}, how many hold each value. Returns {field: int32 (values,)}.
+    """
     found = {}
     for name, each in fields.items():
         if each.weighs_rarity() and name in counts and counts[name].sum() > 1:
             frequency = np.maximum(counts[name], 1) / counts[name].sum()
             mean = max(float((frequency**2)[counts[name] > 0].sum()), FLOOR)
-            found[name] = np.rint(SCALE * np.clip(np.log2(mean / frequency), -_RAREST, _RAREST)).astype(np.int32)
+            found[name] = np.rint(SCALE * np.clip(np.log2(mean / frequency), -_RAREST, _RAREST)).astype(
+                np.int32
+            )
     return found
-
-
-def describe(model: Model, patterns: Patterns, threshold: float, compared: Sequence[str] | None = None) -> dict[str, Any]:
-    """The model in numbers: m, u and weight of each level, and what it expects of itself. No value of any record."""
-    weights = model.weights()
-    return {
-        "prior_bits": round(model.prior, 3),
-        "fields": {
-            name: [
-                {"level": level, "m": round(float(model.m[place][k]), 6), "u": float(f"{model.u[place][k]:.6g}"),
-                "bits": int(weights[place, k]) / SCALE}
-                for k, level in enumerate(levels) if k
-            ]
-            for place, (name, levels) in enumerate(model.levels.items())
-            if compared is None or name in compared
-        },
-        "rarity": {name: {"most_bits": int(each.max()) / SCALE, "least_bits": int(each.min()) / SCALE} for name,
-        each in model.rarity.items()},
-        "dependence": [
-            {"fields": [list(model.levels)[each.first], list(model.levels)[each.second]],
-            "bits_at_most": round(float(np.abs(each.table).max()), 3)}
-            for each in model.dependence
-        ],
-        "trained_by": model.trained_by,
-        "notes": model.notes,
-        "threshold": threshold,
-        **expected(model, patterns, threshold),
-    }  # fmt: skip
-
-
-def expected(model: Model, patterns: Patterns, threshold: float) -> dict[str, Any]:
-    """Precision and recall that the model expects, rarity left out: at the threshold and along whole bits. Recall is among compared
-    pairs."""
-    weight = model.of_patterns(patterns.patterns) / SCALE
-    match = patterns.counts / (1 + np.exp2(-weight))
-    every = max(float(match.sum()), 1e-12)
-
-    def at(cut: float) -> tuple[float | None, float]:
-        above = weight >= cut
-        pairs = float(patterns.counts[above].sum())
-        return (round(float(match[above].sum()) / pairs, 5) if pairs else None, round(float(match[above].sum()) / every, 5))
-
-    precision, recall = at(threshold)
-    bins, place = np.unique(np.floor(weight).astype(int), return_inverse=True)
-    pairs = np.bincount(place, weights=patterns.counts).astype(int)
-    return {
-        "expected_precision": precision, "expected_recall": recall,
-        "curve": [{"bits": cut, "precision": at(cut)[0], "recall": at(cut)[1]} for cut in range(-10, 31)],
-        "pairs_by_bits": {str(bit): int(count) for bit, count in zip(bins, pairs, strict=True)},
-    }  # fmt: skip

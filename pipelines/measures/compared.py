@@ -1,4 +1,4 @@
-"""Rates beside that of a group which the permit names: ratio and difference, in every row of another group."""
+"""Rates beside that of a group which the permit names: ratio and difference, in each row of another group."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from pipelines.measures.drawing import numbers
 from pipelines.measures.parts import shown
 from pipelines.measures.rates import DAYS_PER_YEAR, PER
 
-SHOWN = ("rate_ratio", "rate_ratio_low", "rate_ratio_high", "rate_difference", "rate_difference_low", "rate_difference_high")
+SHOWN = (
+    "rate_ratio",
+    "rate_ratio_low",
+    "rate_ratio_high",
+    "rate_difference",
+    "rate_difference_low",
+    "rate_difference_high",
+)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """All (cells,): float64 `ratio` of rates with its limits `low` and `high`, and `difference` per 100,000 person-years with `less` and
-    `more`, NaN where there is none; bool `tried`, is somebody of another group at risk, or hidden; str `why` there is no ratio.
-    `against`: the group that all are compared with."""
+    """All (cells,): float64 `ratio` of rates with its limits `low` and `high`, and `difference` per 100,000
+    person-years with `less` and `more`, NaN where there is none; bool `tried`, is somebody of another group
+    at risk, or hidden; str `why` there is no ratio. `against`: the group that all are compared with."""
 
     ratio: np.ndarray
     low: np.ndarray
@@ -38,36 +45,55 @@ def meanings(against: str) -> dict[str, str]:
     """What the columns say. `against`: the group that all are compared with."""
     return {
         "rate_ratio": f"rate by that of {against} in the same place of the other dimensions",
-        "rate_ratio_low": "lower limit of the exact 95 % interval of the rate ratio (Przyborowski and Wilenski 1940)",
-        "rate_ratio_high": "upper limit of the exact 95 % interval of the rate ratio (Przyborowski and Wilenski 1940)",
-        "rate_difference": f"events per 100,000 person-years more than {against} in the same place of the other dimensions",
-        "rate_difference_low": "lower limit of the 95 % interval of the difference (score; Miettinen and Nurminen 1985)",
-        "rate_difference_high": "upper limit of the 95 % interval of the difference (score; Miettinen and Nurminen 1985)",
+        "rate_ratio_low": "lower limit of the exact 95 % interval of the rate ratio (Przyborowski and "
+        "Wilenski 1940)",
+        "rate_ratio_high": "upper limit of the exact 95 % interval of the rate ratio (Przyborowski and "
+        "Wilenski 1940)",
+        "rate_difference": f"events per 100,000 person-years more than {against} in the same place of the "
+        "other dimensions",
+        "rate_difference_low": "lower limit of the 95 % interval of the difference (score; Miettinen and "
+        "Nurminen 1985)",
+        "rate_difference_high": "upper limit of the 95 % interval of the difference (score; Miettinen and "
+        "Nurminen 1985)",
     }
 
 
 def compare(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Compared:
-    """`time`: the cube of the time at risk, of the same cells. `axis`: of the groups, whose values say which all are compared with."""
+    """`time`: the cube of the time at risk, of the same cells. `axis`: of the groups, whose values say which
+    all are compared with."""
     groups = cube.dimensions[axis]
     named = groups.values.index(1)
     others = [place for place in range(1, len(groups)) if not _kin(groups, place, named)]
-    events, days = (np.moveaxis(each, axis, 0) for each in (shown(cube, "events"), shown(time, "person_days")))
-    found = {name: np.full(events.shape, np.nan) for name in ("ratio", "low", "high", "difference", "less", "more")}
+    events, days = (
+        np.moveaxis(each, axis, 0) for each in (shown(cube, "events"), shown(time, "person_days"))
+    )
+    found = {
+        name: np.full(events.shape, np.nan) for name in ("ratio", "low", "high", "difference", "less", "more")
+    }
     tried, why = np.zeros(events.shape, bool), np.full(events.shape, "", object)
     for place in others:
         tried[place] = days[place] != 0
         for index in np.ndindex(events.shape[1:]):
             here, there = (place, *index), (named, *index)
             why[here] = _why(events[here], days[here], events[there], days[there])
-            if np.isnan(sides := np.array([events[here], days[here], events[there], days[there]])).any() or not sides[[1, 3]].all():
+            if (
+                np.isnan(sides := np.array([events[here], days[here], events[there], days[there]])).any()
+                or not sides[[1, 3]].all()
+            ):
                 continue
-            a, t, b, s = int(sides[0]), sides[1] / (DAYS_PER_YEAR * PER), int(sides[2]), sides[3] / (DAYS_PER_YEAR * PER)
+            a = int(sides[0])
+            t = sides[1] / (DAYS_PER_YEAR * PER)
+            b = int(sides[2])
+            s = sides[3] / (DAYS_PER_YEAR * PER)
             found["difference"][here] = difference(a, t, b, s)
             found["less"][here], found["more"][here] = difference_score(a, t, b, s)
             if isfinite(rates := ratio(a, t, b, s)):
                 found["ratio"][here] = rates
                 found["low"][here], found["high"][here] = ratio_exact(a, t, b, s)
-    flat = {name: np.moveaxis(each, 0, axis).ravel() for name, each in {**found, "tried": tried, "why": why}.items()}
+    flat = {
+        name: np.moveaxis(each, 0, axis).ravel()
+        for name, each in {**found, "tried": tried, "why": why}.items()
+    }
     return Compared(**flat, against=groups.labels[named])
 
 
@@ -90,9 +116,12 @@ def _why(events: float, days: float, events_there: float, days_there: float) -> 
 
 
 def with_comparison(columns: Columns, found: Compared) -> Columns:
-    """The figures of a rate table with ratios and differences, and why there is no ratio beside why there is nothing else."""
+    """The figures of a rate table with ratios and differences, and why there is no ratio beside why there is
+    nothing else."""
     out = {name: texts for name, texts in columns.items() if name != "why_empty"}
     values = (found.ratio, found.low, found.high, found.difference, found.less, found.more)
-    out |= {name: numbers(each, 3 if "ratio" in name else 2) for name, each in zip(SHOWN, values, strict=True)}
+    out |= {
+        name: numbers(each, 3 if "ratio" in name else 2) for name, each in zip(SHOWN, values, strict=True)
+    }
     both = zip(columns["why_empty"], found.why, strict=True)
     return {**out, "why_empty": tuple("; ".join(text for text in pair if text) for pair in both)}

@@ -1,6 +1,7 @@
 """Two rates beside each other: ratio and difference of events over person-time, with limits.
 
-`a` events in `t` person-time against `b` in `s`: numbers, all sides known. A limit that does not exist is NaN.
+`a` events in `t` person-time against `b` in `s`: numbers, all sides known. A limit that does not exist is
+NaN.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def ratio_wald(a: int, t: float, b: int, s: float, level: float = 0.95) -> Inter
 
 
 def ratio_exact(a: int, t: float, b: int, s: float, level: float = 0.95) -> Interval:
-    """Exact limits given a + b (Przyborowski and Wilenski 1940), from Clopper and Pearson's of the share a / (a + b)."""
+    """Exact limits given a + b (Przyborowski and Wilenski 1940), from Clopper and Pearson's of the share a /
+    (a + b)."""
     tail = (1 - level) / 2
     low = 0.0 if a == 0 else float(beta.ppf(tail, a, b + 1))
     high = 1.0 if b == 0 else float(beta.ppf(1 - tail, a + 1, b))
@@ -87,16 +89,23 @@ def difference(a: int, t: float, b: int, s: float) -> float:
 
 
 def difference_score(a: int, t: float, b: int, s: float, level: float = 0.95) -> Interval:
-    """Score limits of the difference (Miettinen and Nurminen 1985): variance at the most likely rates with that difference."""
+    """Score limits of the difference (Miettinen and Nurminen 1985): variance at the most likely rates with
+    that difference."""
     z, seen = z_of(level), difference(a, t, b, s)
 
     def z_at(delta: float) -> float:
         first, second = _restricted(a, t, b, s, delta)
         variance = first / t + second / s
-        return (seen - delta) / sqrt(variance) if variance > 0 else (0.0 if seen == delta else inf * (1 if seen > delta else -1))
+        return (
+            (seen - delta) / sqrt(variance)
+            if variance > 0
+            else (0.0 if seen == delta else inf * (1 if seen > delta else -1))
+        )
 
     wide = 10 * (sqrt(a + z * z + 1) / t + sqrt(b + z * z + 1) / s) * (z + 1)
-    return _crossing(lambda delta: z_at(delta) - z, seen - wide, seen), _crossing(lambda delta: z_at(delta) + z, seen, seen + wide)
+    return _crossing(lambda delta: z_at(delta) - z, seen - wide, seen), _crossing(
+        lambda delta: z_at(delta) + z, seen, seen + wide
+    )
 
 
 def _restricted(a: int, t: float, b: int, s: float, delta: float) -> Interval:
@@ -110,7 +119,12 @@ def _restricted(a: int, t: float, b: int, s: float, delta: float) -> Interval:
 
 def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
     at_low, at_high = function(low), function(high)
-    if at_low == 0 or at_high == 0 or not (isfinite(at_low) and isfinite(at_high)) or (at_low > 0) == (at_high > 0):
+    if (
+        at_low == 0
+        or at_high == 0
+        or not (isfinite(at_low) and isfinite(at_high))
+        or (at_low > 0) == (at_high > 0)
+    ):
         return low if at_low == 0 else high if at_high == 0 else nan
     return float(brentq(function, low, high, xtol=1e-18, rtol=1e-14, maxiter=500))
 

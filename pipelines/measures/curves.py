@@ -1,7 +1,9 @@
-"""Survival from a protected grid of bands and outcomes: shares with and without the event, numbers at risk, median and mean.
+"""Survival from a protected grid of bands and outcomes: shares with and without the event, numbers at risk,
+median and mean.
 
-Time is known by band, so an event or a censoring counts at the band's end, the event before the censoring. Numbers at risk are cumulated
-from the first band on; a curve ends before the first band that touches a hidden cell.
+Time is known by band, so an event or a censoring counts at the band's end, the event before the censoring.
+Numbers at risk are cumulated from the first band on; a curve ends before the first band that touches a hidden
+cell.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from pipelines.measures.survival import Curve, LifeTable, kaplan_meier
 
 @dataclass(frozen=True)
 class Follow:
-    """The curve of one stratum. `at_risk`: int64 (bands known,); `curve`: without any event, by the end of each band; `causes`: with the
-    event and, if anything competes, with that. `why`: why it ends before the last band, "" if it does not."""
+    """The curve of one stratum. `at_risk`: int64 (bands known,); `curve`: without any event, by the end of
+    each band; `causes`: with the event and, if anything competes, with that. `why`: why it ends before the
+    last band, "" if it does not."""
 
     at_risk: np.ndarray
     curve: Curve
@@ -32,8 +35,8 @@ class Follow:
 
 @dataclass(frozen=True)
 class Axes:
-    """Where a cube has its bands and outcomes. `bands`: positions of the closed bands; `ends`: int64, the first day after each; `causes`:
-    positions of the event and of what competes."""
+    """Where a cube has its bands and outcomes. `bands`: positions of the closed bands; `ends`: int64, the
+    first day after each; `causes`: positions of the event and of what competes."""
 
     band: int
     outcome: int
@@ -69,7 +72,13 @@ def _follow(counts: np.ndarray, axes: Axes) -> Follow:
     stop = np.flatnonzero(gone | empty)
     known = int(stop[0]) if len(stop) else len(axes.bands)
     start = int(axes.ends[known - 1]) if known else 0
-    why = "" if not len(stop) else f"hidden from day {start} on" if gone[known] else f"nobody is at risk from day {start} on"
+    why = (
+        ""
+        if not len(stop)
+        else f"hidden from day {start} on"
+        if gone[known]
+        else f"nobody is at risk from day {start} on"
+    )
     risk, events = at_risk[:known].astype(np.int64), by_cause[:, :known].astype(np.int64)
     times = axes.ends[:known].astype(float)
     # Of the last known band the total may be hidden: who leaves it uncounted is at risk nowhere any more.

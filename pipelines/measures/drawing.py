@@ -1,4 +1,5 @@
-"""What all plots share: a canvas, a legend above it, and a picture whose bytes are the same for the same numbers.
+"""What all plots share: a canvas, a legend above it, and a picture whose bytes are the same for the same
+numbers.
 
 No date, fixed identifiers, text as paths of the font that matplotlib brings.
 """
@@ -39,7 +40,9 @@ def plain(axes: Axes) -> None:
 def legend(figure: Figure, axes: Axes) -> None:
     """Above the picture, where it covers nothing."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 4), frameon=False, fontsize=9)
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=min(len(labels), 4), frameon=False, fontsize=9
+    )
 
 
 def thousands(value: float, _place: object) -> str:
@@ -70,7 +73,8 @@ def number(value: float) -> str:
 
 
 def numbers(values: np.ndarray | Sequence[float], decimals: int | None = None) -> tuple[str, ...]:
-    """Numbers beside a plot or in a column, "" for NaN. `decimals`: as many; None for as many as `number` gives."""
+    """Numbers beside a plot or in a column, "" for NaN. `values`: float64 (n,). `decimals`: as many; None for
+    as many as `number` gives."""
     if decimals is None:
         return tuple(number(float(value)) for value in values)
     return tuple("" if np.isnan(value) else f"{value:.{decimals}f}" for value in values)

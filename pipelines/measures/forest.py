@@ -1,4 +1,5 @@
-"""Forest plots: the ratio of each group with its limits, one below the other, about the line of no difference."""
+"""Forest plots: the ratio of each group with its limits, one below the other, about the line of no
+difference."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ _FAR = "99.8 %"
 
 @dataclass(frozen=True)
 class _Lines:
-    """What is drawn of each group, all of one length. `ratio`, `low`, `high`: float64, NaN where there is none; `why`: why there is none;
-    `beside`: what stands to the right; `far`: bool, is it marked?"""
+    """What is drawn of each group, all of one length. `ratio`, `low`, `high`: float64, NaN where there is
+    none; `why`: why there is none; `beside`: what stands to the right; `far`: bool, is it marked?"""
 
     names: list[str]
     ratio: np.ndarray
@@ -36,28 +37,40 @@ class _Lines:
 
 
 def standardised(cube: ProtectedCube, axis: int, found: Ratios) -> Plot:
-    """Standardised ratios: of each group of the other dimensions, and of all where they are not the reference. `axis`: of the ages."""
+    """Standardised ratios: of each group of the other dimensions, and of all where they are not the
+    reference. `axis`: of the ages."""
     cells = np.arange(cube.cells).reshape(cube.shape)
-    chosen = [(name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)]
+    chosen = [
+        (name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)
+    ]
     chosen = [each for each in chosen if each[1] or not found.itself][:_MOST_ROWS]
     at = [cell for _, cell in chosen]
     beside = [f"{number(found.observed[cell])} / {found.expected[cell]:.1f}" for cell in at]
     lines = _Lines(
-        [name for name, _ in chosen], found.smr[at], found.low[at], found.high[at], list(found.why[at]), beside, found.outside[at] == _FAR
+        names=[name for name, _ in chosen],
+        ratio=found.smr[at],
+        low=found.low[at],
+        high=found.high[at],
+        why=list(found.why[at]),
+        beside=beside,
+        far=found.outside[at] == _FAR,
     )
     figure = _drawn(lines, "as expected", "Observed by expected events (logarithmic)", "seen / expected")
     beyond = [name for name, far in zip(lines.names, lines.far, strict=True) if far]
     said = f"{_counted(lines)}; {', '.join(beyond) or 'none'} beyond the limits of {_FAR} about 1"
     data = {
-        "group": tuple(lines.names), "observed": numbers(found.observed[at], 0), "expected": numbers(found.expected[at], 2),
-        **_columns(lines, "smr"), "outside": tuple(str(found.outside[cell]) for cell in at),
-    }  # fmt: skip
+        "group": tuple(lines.names),
+        "observed": numbers(found.observed[at], 0),
+        "expected": numbers(found.expected[at], 2),
+        **_columns(lines, "smr"),
+        "outside": tuple(str(found.outside[cell]) for cell in at),
+    }
     return finished(figure, cube.title, "Observed by expected events, indirectly standardised", said, data)
 
 
 def compared(cube: ProtectedCube, axis: int, found: Compared) -> Plot:
-    """Rate ratios: of each group beside the one that all are compared with, of all and of each place of the other dimensions. `axis`: of
-    the groups."""
+    """Rate ratios: of each group beside the one that all are compared with, of all and of each place of the
+    other dimensions. `axis`: of the groups."""
     cells, groups = np.arange(cube.cells).reshape(cube.shape), cube.dimensions[axis]
     chosen = []
     for index in one_at_a_time(cube, axis):
@@ -65,14 +78,27 @@ def compared(cube: ProtectedCube, axis: int, found: Compared) -> Plot:
         for place in range(1, len(groups)):
             cell = int(cells[(*at_totals(index)[:axis], place, *at_totals(index)[axis + 1 :])])
             if groups.parents[place] == 0 and found.tried[cell]:
-                chosen.append((groups.labels[place] if within == "All" else f"{groups.labels[place]}, {within}", cell))
+                chosen.append(
+                    (groups.labels[place] if within == "All" else f"{groups.labels[place]}, {within}", cell)
+                )
     chosen = chosen[:_MOST_ROWS]
     at = [cell for _, cell in chosen]
     beside = [f"{found.ratio[cell]:.2f} ({found.low[cell]:.2f} to {found.high[cell]:.2f})" for cell in at]
     lines = _Lines(
-        [name for name, _ in chosen], found.ratio[at], found.low[at], found.high[at], list(found.why[at]), beside, np.zeros(len(at), bool)
+        names=[name for name, _ in chosen],
+        ratio=found.ratio[at],
+        low=found.low[at],
+        high=found.high[at],
+        why=list(found.why[at]),
+        beside=beside,
+        far=np.zeros(len(at), bool),
     )
-    figure = _drawn(lines, f"as {found.against}", f"Rate beside that of {short(found.against)} (logarithmic)", "ratio (95 % limits)")
+    figure = _drawn(
+        lines,
+        f"as {found.against}",
+        f"Rate beside that of {short(found.against)} (logarithmic)",
+        "ratio (95 % limits)",
+    )
     data = {"group": tuple(lines.names), **_columns(lines, "ratio")}
     return finished(figure, cube.title, f"Rate ratios, beside {found.against}", _counted(lines), data)
 
@@ -97,7 +123,9 @@ def _drawn(lines: _Lines, line: str, axis: str, head: str) -> Figure:
         if len(rows) or not far:
             label = f"beyond {_FAR} about 1" if far else "ratio, 95 % limits"
             at = np.maximum(lines.ratio[rows], least)
-            panel.plot(at, rows, linestyle="", marker=marker, color=colour, markersize=5, label=label, clip_on=False)
+            panel.plot(
+                at, rows, linestyle="", marker=marker, color=colour, markersize=5, label=label, clip_on=False
+            )
     panel.text(1.01, -0.9, head, va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())
     panel.set_yticks(range(len(lines.names)), [short(name) for name in lines.names], fontsize=9)
     panel.set_ylim(len(lines.names) - 0.4, -0.6)
@@ -122,8 +150,18 @@ def _row(panel: Axes, row: int, lines: _Lines, least: float) -> None:
     """The line of a row's limits, and beside the panel what belongs to it; or why there is no ratio."""
     if lines.why[row]:
         words = "hidden" if "hidden" in lines.why[row] else "none"
-        panel.text(0.01, row, words, va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())
+        panel.text(
+            0.01, row, words, va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform()
+        )
         return
     colour = COLOURS[1] if lines.far[row] else COLOURS[0]
     panel.plot([max(lines.low[row], least), lines.high[row]], [row, row], color=colour, linewidth=1.6)
-    panel.text(1.01, row, lines.beside[row], va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform())
+    panel.text(
+        1.01,
+        row,
+        lines.beside[row],
+        va="center",
+        fontsize=7,
+        color=GREY,
+        transform=panel.get_yaxis_transform(),
+    )

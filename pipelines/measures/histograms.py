@@ -6,14 +6,21 @@ import numpy as np
 
 
 def grouped_mean(edges: np.ndarray, counts: np.ndarray) -> float:
-    """Mean, each class at its middle. `edges`: (k + 1,) ascending; `counts`: (k,). NaN without a count."""
+    """Mean, each class at its middle. NaN without a count.
+
+    `edges`: float64 (k + 1,), ascending; `counts`: int64 or float64 (k,).
+    """
     total = counts.sum()
     return float(((edges[:-1] + edges[1:]) / 2 * counts).sum() / total) if total else float("nan")
 
 
 def grouped_quantile(edges: np.ndarray, counts: np.ndarray, share: float) -> float:
-    """Value below which a share lies, values spread evenly within each class (the ogive turned round). NaN without a count. Where a class
-    without values makes it no single value, the highest, so that share 0 is where the first class with values begins."""
+    """Value below which a share lies, values spread evenly within each class (the ogive turned round).
+
+    `edges`: float64 (k + 1,), ascending; `counts`: int64 or float64 (k,). NaN without a count. Where a class
+    without values makes it no single value, the highest, so that share 0 is where the first class with values
+    begins.
+    """
     total = float(counts.sum())
     if not total:
         return float("nan")
@@ -25,13 +32,23 @@ def grouped_quantile(edges: np.ndarray, counts: np.ndarray, share: float) -> flo
 
 
 # a and b of the position n·p + a + p·b of Hyndman and Fan's (1996) continuous definitions
-_POSITIONS = {4: (0.0, 0.0), 5: (0.5, 0.0), 6: (0.0, 1.0), 7: (1.0, -1.0), 8: (1 / 3, 1 / 3), 9: (3 / 8, 1 / 4)}
+_POSITIONS = {
+    4: (0.0, 0.0),
+    5: (0.5, 0.0),
+    6: (0.0, 1.0),
+    7: (1.0, -1.0),
+    8: (1 / 3, 1 / 3),
+    9: (3 / 8, 1 / 4),
+}
 _FUZZ = 4 * np.finfo(float).eps
 
 
 def quantile(values: np.ndarray, counts: np.ndarray, share: float, kind: int = 7) -> float:
-    """A sample quantile of counted values by definition 1 to 9 of Hyndman and Fan (1996). `values`: (k,) ascending; `counts`: (k,). NaN
-    without a count."""
+    """A sample quantile of counted values by definition 1 to 9 of Hyndman and Fan (1996). NaN without a
+    count.
+
+    `values`: float64 (k,), ascending; `counts`: int64 (k,), how often each is there.
+    """
     n = int(counts.sum())
     if not n:
         return float("nan")
@@ -58,7 +75,7 @@ def quantile(values: np.ndarray, counts: np.ndarray, share: float, kind: int = 7
 
 
 def moments(total: float, squares: float, count: int) -> tuple[float, float]:
-    """Mean and standard deviation (n - 1 below) from a sum and a sum of squares; NaN where there are too few."""
+    """Mean and standard deviation (n - 1 below) from a sum and a sum of squares; NaN where too few."""
     if count == 0:
         return float("nan"), float("nan")
     mean = total / count

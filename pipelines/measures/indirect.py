@@ -1,7 +1,9 @@
-"""Indirect standardisation of a protected cube, in the rows of all ages: events seen beside as many as reference rates by age would give to
-the same person-time. The reference is all of the table, or rates that the permit gives.
+"""Indirect standardisation of a protected cube, in the rows of all ages: events seen beside as many as
+reference rates by age would give to the same person-time. The reference is all of the table, or rates that
+the permit gives.
 
-It asks less of a row than a standardised rate does: the person-time of each age group, but of its events no more than how many there are.
+It asks less of a row than a standardised rate does: the person-time of each age group, but of its events no
+more than how many there are.
 """
 
 from __future__ import annotations
@@ -22,15 +24,18 @@ from pipelines.measures.standard import Indirect
 
 ROLES = ("reference", "rates")
 LEVELS = (0.95, 0.998)
-NOTE = "each ratio compares a group with the reference; two groups whose ages differ are not compared with each other by their ratios"
+NOTE = (
+    "each ratio compares a group with the reference; two groups whose ages differ are not compared with "
+    "each other by their ratios"
+)
 SHOWN = ("observed", "expected", "smr", "smr_low", "smr_high", "outside")
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """All (cells,): float64 `observed` and `expected` events, `smr` and its limits `low` and `high`, NaN where there is none; str
-    `outside`, the limits about a ratio of 1 that it lies beyond; str `why` in rows of all ages, "" elsewhere and where there is a ratio.
-    `itself`: does the row of all make the reference?"""
+    """All (cells,): float64 `observed` and `expected` events, `smr` and its limits `low` and `high`, NaN
+    where there is none; str `outside`, the limits about a ratio of 1 that it lies beyond; str `why` in rows
+    of all ages, "" elsewhere and where there is a ratio. `itself`: does the row of all make the reference?"""
 
     observed: np.ndarray
     expected: np.ndarray
@@ -48,20 +53,29 @@ def meanings(about: str) -> dict[str, str]:
         "observed": "events in the ages that are compared",
         "expected": f"events that the same person-years would have at the {about}",
         "smr": "standardised ratio (SMR): observed by expected events, indirectly standardised",
-        "smr_low": "lower limit of the exact 95 % interval of the ratio (Garwood 1936); the reference is taken as known",
+        "smr_low": "lower limit of the exact 95 % interval of the ratio (Garwood 1936); the reference is "
+        "taken as known",
         "smr_high": "upper limit of the exact 95 % interval of the ratio (Garwood 1936)",
-        "outside": "which limits about a ratio of 1 it lies beyond: of groups that differ by chance alone as many per cent lie within them "
+        "outside": "which limits about a ratio of 1 it lies beyond: of groups that differ by chance alone as "
+        "many per cent lie within them "
         "(exact Poisson, Spiegelhalter 2005)",
     }
 
 
 def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
-    """`time`: the cube of the time at risk, of the same cells. `axis`: of the ages, whose role says what the reference is."""
+    """`time`: the cube of the time at risk, of the same cells. `axis`: of the ages, whose role says what the
+    reference is."""
     values, itself = np.array(cube.dimensions[axis].values), cube.dimensions[axis].role == "reference"
     ages = np.flatnonzero(values > 0 if itself else values >= 0)
-    events, days = (np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days")))
+    events, days = (
+        np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days"))
+    )
     of_all = (0,) * (len(cube.shape) - 1)
-    per_day = _rates(events[of_all][ages], days[of_all][ages]) if itself else values[ages] / (RATE_SCALE * PER * DAYS_PER_YEAR)
+    per_day = (
+        _rates(events[of_all][ages], days[of_all][ages])
+        if itself
+        else values[ages] / (RATE_SCALE * PER * DAYS_PER_YEAR)
+    )
     exact = cube.additive["events"][axis]
     found = {name: np.full(cube.shape, np.nan) for name in ("observed", "expected", "smr", "low", "high")}
     outside, why = np.full(cube.shape, "", object), np.full(cube.shape, "", object)
@@ -72,7 +86,9 @@ def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
         if why[here]:
             continue
         ratio = Indirect(int(seen), expected)
-        found["observed"][here], found["expected"][here], found["smr"][here] = ratio.observed, ratio.expected, ratio.ratio
+        found["observed"][here] = ratio.observed
+        found["expected"][here] = ratio.expected
+        found["smr"][here] = ratio.ratio
         if not itself or any(others):  # all are not compared with themselves
             found["low"][here], found["high"][here] = ratio.limits(_exact(ratio.observed))
             outside[here] = _outside(ratio)
@@ -86,8 +102,8 @@ def _rates(events: np.ndarray, days: np.ndarray) -> np.ndarray:
 
 
 def _seen(events: np.ndarray, ages: np.ndarray, exact: bool) -> float:
-    """Events in those ages, of a row by age whose first place is all ages; NaN where what is shown does not tell. They are the sum of the
-    groups or, where one is hidden and the parts add up, all less the others."""
+    """Events in those ages, of a row by age whose first place is all ages; NaN where what is shown does not
+    tell. They are the sum of the groups or, where one is hidden and the parts add up, all less the others."""
     total = float(events[ages].sum())
     if not np.isnan(total) or not exact:
         return total
@@ -96,13 +112,17 @@ def _seen(events: np.ndarray, ages: np.ndarray, exact: bool) -> float:
 
 
 def _expected(days: np.ndarray, per_day: np.ndarray) -> float:
-    """Expected events; NaN where a day or a rate that it needs is not known. No rate is needed where nobody is at risk."""
+    """Expected events; NaN where a day or a rate that it needs is not known. No rate is needed where nobody
+    is at risk."""
     return float(np.where(days == 0, 0.0, days * per_day).sum())
 
 
 def _why(seen: float, expected: float) -> str:
     if np.isnan(expected):
-        return "no standardised ratio: time at risk, or a reference rate, of an age group that it needs is hidden"
+        return (
+            "no standardised ratio: time at risk, or a reference rate, of an age group that it needs is "
+            "hidden"
+        )
     if np.isnan(seen):
         return "no standardised ratio: events of an age group that it needs are hidden"
     return "no standardised ratio: no event is expected" if expected <= 0 or seen < 0 else ""
@@ -123,7 +143,10 @@ def _outside(ratio: Indirect) -> str:
 
 def with_ratios(columns: Columns, found: Ratios) -> Columns:
     """The figures of a rate table with the ratios, and why there is none beside why there is nothing else."""
-    return {**{name: texts for name, texts in columns.items() if name != "why_empty"}, **dict(_columns(columns, found))}
+    return {
+        **{name: texts for name, texts in columns.items() if name != "why_empty"},
+        **dict(_columns(columns, found)),
+    }
 
 
 def _columns(columns: Columns, found: Ratios) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,5 +1,5 @@
-"""Confidence intervals of counts and of proportions. All functions take arrays and a level, 0.95 by default, and give lower and upper
-limits; a limit that does not exist is NaN."""
+"""Confidence intervals of counts and of proportions. All functions take arrays and a level, 0.95 by default,
+and give lower and upper limits; a limit that does not exist is NaN."""
 
 from __future__ import annotations
 
@@ -22,18 +22,25 @@ def z_of(level: float) -> float:
     return float(norm.ppf(1 - _tail(level)))
 
 
-# ---- a Poisson count ----------------------------------------------------------------------------------------------------------
+# ---- a Poisson count ---------------------------------------------------------------------------------------
 
 
 def garwood(events: np.ndarray, level: float = 0.95) -> Limits:
-    """Exact limits of a Poisson mean (Garwood 1936). `events`: (n,), not negative. The lower limit of 0 is 0."""
+    """Exact limits of a Poisson mean (Garwood 1936); of 0 the lower is 0.
+
+    `events`: int64 or float64 (n,), not negative. Returns float64 (n,) twice.
+    """
     events, tail = np.asarray(events), _tail(level)
     low = np.where(events > 0, chi2.ppf(tail, 2 * np.maximum(events, 1)) / 2, 0.0)
     return low, chi2.ppf(1 - tail, 2 * (events + 1)) / 2
 
 
 def mid_p(events: np.ndarray, level: float = 0.95) -> Limits:
-    """Limits of a Poisson mean by the mid-P method (Lancaster 1961): half of what the count itself adds to either tail."""
+    """Limits of a Poisson mean by the mid-P method (Lancaster 1961): half of what the count itself adds to
+    either tail.
+
+    `events`: int64 (n,), not negative. Returns float64 (n,) twice.
+    """
     tail = _tail(level)
 
     def upper(count: int, mean: float) -> float:
@@ -51,7 +58,10 @@ def mid_p(events: np.ndarray, level: float = 0.95) -> Limits:
 
 
 def byar(events: np.ndarray, level: float = 0.95) -> Limits:
-    """Byar's approximation with x and x + 1 (Breslow and Day 1987); the lower limit of 0 does not exist."""
+    """Byar's approximation with x and x + 1 (Breslow and Day 1987); the lower limit of 0 does not exist, NaN.
+
+    `events`: int64 or float64 (n,), not negative. Returns float64 (n,) twice.
+    """
     x, z = np.asarray(events, float), z_of(level)
     with np.errstate(divide="ignore", invalid="ignore"):
         low = np.where(x > 0, x * (1 - 1 / (9 * x) - z / (3 * np.sqrt(x))) ** 3, np.nan)
@@ -59,7 +69,10 @@ def byar(events: np.ndarray, level: float = 0.95) -> Limits:
 
 
 def byar_rothman(events: np.ndarray, level: float = 0.95) -> Limits:
-    """Byar's approximation with x + 0.5 on both sides (Rothman and Boice 1979)."""
+    """Byar's approximation with x + 0.5 on both sides (Rothman and Boice 1979).
+
+    `events`: int64 or float64 (n,), not negative. Returns float64 (n,) twice.
+    """
     x, z = np.asarray(events, float) + 0.5, z_of(level)
     return x * (1 - 1 / (9 * x) - z / 3 * np.sqrt(1 / x)) ** 3, _byar_up(x, z)
 
@@ -68,11 +81,14 @@ def _byar_up(x: np.ndarray, z: float) -> np.ndarray:
     return np.asarray(x * (1 - 1 / (9 * x) + z / (3 * np.sqrt(x))) ** 3)
 
 
-# ---- a binomial proportion ----------------------------------------------------------------------------------------------------
+# ---- a binomial proportion ---------------------------------------------------------------------------------
 
 
 def wilson(count: np.ndarray, of: np.ndarray, level: float = 0.95, corrected: bool = False) -> Limits:
-    """Score limits of a proportion (Wilson 1927); `corrected` for continuity (Newcombe 1998)."""
+    """Score limits of a proportion (Wilson 1927); `corrected` for continuity (Newcombe 1998).
+
+    `count`: int64 or float64 (n,), of so many, `of`: int64 or float64 (n,). Returns float64 (n,) twice.
+    """
     x, n, z = np.asarray(count, float), np.asarray(of, float), z_of(level)
     if corrected:
         shift = np.minimum(0.5, np.abs(x - n / 2))
@@ -89,7 +105,10 @@ def _wilson(x: np.ndarray, n: np.ndarray, z: float) -> Limits:
 
 
 def clopper_pearson(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> Limits:
-    """Exact limits of a proportion (Clopper and Pearson 1934)."""
+    """Exact limits of a proportion (Clopper and Pearson 1934).
+
+    `count`: int64 or float64 (n,), of so many, `of`: int64 or float64 (n,). Returns float64 (n,) twice.
+    """
     x, n, tail = np.asarray(count, float), np.asarray(of, float), _tail(level)
     low = np.where(x == 0, 0.0, beta.ppf(tail, np.maximum(x, 1), n - x + 1))
     high = np.where(x == n, 1.0, beta.ppf(1 - tail, x + 1, np.maximum(n - x, 1)))
@@ -97,7 +116,10 @@ def clopper_pearson(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> L
 
 
 def binomial_mid_p(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> Limits:
-    """Limits of a proportion by the mid-P method."""
+    """Limits of a proportion by the mid-P method.
+
+    `count`: int64 (n,), of so many, `of`: int64 (n,). Returns float64 (n,) twice.
+    """
     tail, low, high = _tail(level), [], []
     for x, n in zip(np.asarray(count, int), np.asarray(of, int), strict=True):
 
@@ -113,8 +135,11 @@ def binomial_mid_p(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> Li
 
 
 def agresti_coull(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> Limits:
-    """Wald limits after adding z²/2 of either outcome (Agresti and Coull 1998); they may lie beyond 0 and 1. Where the count is at an end,
-    the other limit is one-sided."""
+    """Wald limits after adding z²/2 of either outcome (Agresti and Coull 1998); they may lie beyond 0 and 1.
+    Where the count is at an end, the other limit is one-sided.
+
+    `count`: int64 or float64 (n,), of so many, `of`: int64 or float64 (n,). Returns float64 (n,) twice.
+    """
     x, n = np.asarray(count, float), np.asarray(of, float)
     z = np.where((x == 0) | (x == n), norm.ppf(level), z_of(level))
     n = n + z * z
@@ -124,8 +149,11 @@ def agresti_coull(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> Lim
 
 
 def jeffreys(count: np.ndarray, of: np.ndarray, level: float = 0.95) -> Limits:
-    """Equal-tailed limits under Jeffreys' prior (Brown, Cai and DasGupta 2001). Where the count is at an end, the other limit is
-    one-sided."""
+    """Equal-tailed limits under Jeffreys' prior (Brown, Cai and DasGupta 2001). Where the count is at an end,
+    the other limit is one-sided.
+
+    `count`: int64 or float64 (n,), of so many, `of`: int64 or float64 (n,). Returns float64 (n,) twice.
+    """
     x, n = np.asarray(count, float), np.asarray(of, float)
     tail = np.where((x == 0) | (x == n), 1 - level, _tail(level))
     low, high = beta.ppf(tail, x + 0.5, n - x + 0.5), beta.ppf(1 - tail, x + 0.5, n - x + 0.5)

@@ -1,4 +1,5 @@
-"""Net survival: what survival would be if the disease alone could kill, by the deaths that a population table leads one to expect.
+"""Net survival: what survival would be if the disease alone could kill, by the deaths that a population table
+leads one to expect.
 
 It needs each person's age, sex and day of diagnosis, so it is a function of rows, not of a cube.
 """
@@ -24,14 +25,16 @@ class Net:
     standard_error: np.ndarray
 
     def limits(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Pointwise limits, symmetric for the logarithm."""
+        """Pointwise limits, symmetric for the logarithm: float64 (days,), float64 (days,), as long as
+        `surv`."""
         reach = np.exp(z_of(level) * self.standard_error / self.surv)
         return self.surv / reach, self.surv * reach
 
 
 @dataclass(frozen=True)
 class PopulationTable:
-    """Daily hazards of a population: float64 (sexes, ages, years), of ages in whole years from `age` and calendar years from `year`.
+    """Daily hazards of a population: float64 (sexes, ages, years), of ages in whole years from `age` and
+    calendar years from `year`.
 
     `year_of_age`: days in a year of age. Beyond its ends the table goes on as it ends.
     """
@@ -42,7 +45,11 @@ class PopulationTable:
     year_of_age: float = 365.25
 
     def of(self, sex: np.ndarray, age_days: np.ndarray, entry: np.ndarray) -> Hazard:
-        """Hazard of each person on a day after entry. `sex`: int64 (n,), place in the table; `age_days`: at entry; `entry`: day number."""
+        """Hazard of each person on a day after entry.
+
+        `sex`: int64 (n,), place in the table; `age_days`: int64 or float64 (n,), age at entry in days;
+        `entry`: int64 (n,), days since 1970-01-01.
+        """
         _, ages, years = self.hazard.shape
 
         def on(day: int) -> np.ndarray:
@@ -54,12 +61,18 @@ class PopulationTable:
 
 
 def net_survival(
-    exit: np.ndarray, event: np.ndarray, hazard: Hazard, until: int, method: Literal["pohar-perme", "ederer-2"] = "pohar-perme"
+    exit: np.ndarray,
+    event: np.ndarray,
+    hazard: Hazard,
+    until: int,
+    method: Literal["pohar-perme", "ederer-2"] = "pohar-perme",
 ) -> Net:
-    """Net survival day by day (Pohar Perme, Stare and Estève 2012), or relative survival by Ederer's second method (Ederer and Heise 1959).
+    """Net survival day by day (Pohar Perme, Stare and Estève 2012), or relative survival by Ederer's second
+    method (Ederer and Heise 1959).
 
-    `exit`: int64 (n,), days from entry, at least 1; `event`: bool (n,). `hazard`: that the population table gives each on a day. The
-    population's part is integrated by days; who dies stands in the risk set of that day.
+    `exit`: int64 (n,), days from entry, at least 1; `event`: bool (n,). `hazard`: that the population table
+    gives each on a day. The population's part is integrated by days; who dies stands in the risk set of that
+    day.
     """
     expected = np.zeros(len(exit))  # cumulative hazard of each
     surv, variance = np.ones(until + 1), np.zeros(until + 1)

@@ -1,4 +1,5 @@
-"""Parts of a protected cube: its measures as grids with gaps where cells are hidden, and its cells line by line."""
+"""Parts of a protected cube: its measures as grids with gaps where cells are hidden, and its cells line by
+line."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ def with_role(cube: ProtectedCube, role: str) -> int | None:
 
 
 def shown(cube: ProtectedCube, measure: str) -> np.ndarray:
-    """float64 in the cube's shape, NaN where hidden."""
+    """float64 (sizes of the dimensions,), the cube's shape: a measure, NaN where hidden."""
     return np.where(cube.hidden, np.nan, cube.measures[measure]).reshape(cube.shape)
 
 
@@ -33,12 +34,17 @@ def at_totals(index: tuple[int | slice, ...]) -> tuple[int, ...]:
 
 def name_of(dimensions: tuple[Dimension, ...], index: tuple[int | slice, ...]) -> str:
     """The stratum in words: its labels but for totals; "All" where all are totals."""
-    labels = [each.labels[place] for each, place in zip(dimensions, index, strict=True) if isinstance(place, int) and place]
+    labels = [
+        each.labels[place]
+        for each, place in zip(dimensions, index, strict=True)
+        if isinstance(place, int) and place
+    ]
     return ", ".join(labels) or "All"
 
 
 def one_at_a_time(cube: ProtectedCube, *axes: int) -> Iterator[tuple[int | slice, ...]]:
-    """Of `strata`, the one of totals alone and those with one place of the first level where somebody is, or is hidden."""
+    """Of `strata`, the one of totals alone and those with one place of the first level where somebody is, or
+    is hidden."""
     persons, hidden = cube.measures["persons"].reshape(cube.shape), cube.hidden.reshape(cube.shape)
     for index in strata(cube, *axes):
         places = [(axis, place) for axis, place in enumerate(index) if isinstance(place, int) and place]

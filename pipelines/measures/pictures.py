@@ -1,4 +1,5 @@
-"""Plots of more than counts: survival with numbers at risk, a series with its forecast, a funnel of care units, rates as points."""
+"""Plots of more than counts: survival with numbers at risk, a series with its forecast, a funnel of care
+units, rates as points."""
 
 from __future__ import annotations
 
@@ -12,7 +13,17 @@ from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures import units
 from pipelines.measures.curves import Axes, Follow
-from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, numbers, plain, short, thousands
+from pipelines.measures.drawing import (
+    COLOURS,
+    GREY,
+    canvas,
+    finished,
+    legend,
+    numbers,
+    plain,
+    short,
+    thousands,
+)
 from pipelines.measures.parts import at_totals, name_of, one_at_a_time, shown
 from pipelines.measures.series import Outlook, Series
 from pipelines.measures.standardised import Standardised
@@ -20,12 +31,12 @@ from pipelines.measures.standardised import Standardised
 _MOST_CURVES, _MOST_POINTS, _TICKS = 4, 30, 7
 
 
-# ---- survival ---------------------------------------------------------------------------------------------------------------
+# ---- survival ----------------------------------------------------------------------------------------------
 
 
 def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Follow]) -> Plot:
-    """Steps with 95 % limits for all and for the first groups, and below them the numbers at risk: of the share without any event, or,
-    where something competes, of the share with the event."""
+    """Steps with 95 % limits for all and for the first groups, and below them the numbers at risk: of the
+    share without any event, or, where something competes, of the share with the event."""
     strata = [at_totals(index) for index in one_at_a_time(cube, axes.band, axes.outcome)]
     wanted = [index for index in strata if len(curves[index])]
     wanted = wanted[:_MOST_CURVES]
@@ -45,13 +56,22 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
         risk = _at_risk(cube, axes, index, each, len(edges))
         _risk_row(below, edges, risk, row, colour)
         padded = {"share": line, "low": bottom, "high": top, "at risk": risk}
-        data |= {f"{name}: {what}": _padded(part, len(edges), 4 if what != "at risk" else 0) for what, part in padded.items()}
+        data |= {
+            f"{name}: {what}": _padded(part, len(edges), 4 if what != "at risk" else 0)
+            for what, part in padded.items()
+        }
     _finish_survival(panel, below, edges, [name_of(cube.dimensions, index) for index in wanted], competing)
     legend(figure, panel)
     about = cube.dimensions[axes.outcome].about
-    title = f"Share with the {about}, by days since entry" if competing else f"Share without the {about}, by days since entry"
+    title = (
+        f"Share with the {about}, by days since entry"
+        if competing
+        else f"Share without the {about}, by days since entry"
+    )
     cut = [f"{name_of(cube.dimensions, index)} {curves[index].why}" for index in wanted if curves[index].why]
-    return finished(figure, cube.title, title, f"{len(wanted)} curves{''.join(f', {text}' for text in cut)}", data)
+    return finished(
+        figure, cube.title, title, f"{len(wanted)} curves{''.join(f', {text}' for text in cut)}", data
+    )
 
 
 def _with_table(rows: int) -> tuple[Figure, Panel]:
@@ -77,10 +97,14 @@ def _risk_row(below: Panel, edges: np.ndarray, risk: np.ndarray, row: int, colou
     every = max(1, -(-len(edges) // _TICKS))
     for place in range(0, len(risk), every):
         if not np.isnan(risk[place]):
-            below.text(edges[place], -row, f"{risk[place]:,.0f}", ha="center", va="center", fontsize=8, color=colour)
+            below.text(
+                edges[place], -row, f"{risk[place]:,.0f}", ha="center", va="center", fontsize=8, color=colour
+            )
 
 
-def _finish_survival(panel: Panel, below: Panel, edges: np.ndarray, names: list[str], competing: bool) -> None:
+def _finish_survival(
+    panel: Panel, below: Panel, edges: np.ndarray, names: list[str], competing: bool
+) -> None:
     panel.set_ylim(0, None if competing else 1.02)
     panel.set_ylabel("Share")
     panel.tick_params(labelbottom=True)
@@ -97,23 +121,27 @@ def _padded(values: np.ndarray, size: int, decimals: int) -> tuple[str, ...]:
     return numbers(np.concatenate([values, np.full(size - len(values), np.nan)]), decimals)
 
 
-# ---- a series and its forecast ----------------------------------------------------------------------------------------------
+# ---- a series and its forecast -----------------------------------------------------------------------------
 
 
 def forecast(cube: ProtectedCube, found: Series, ahead: Outlook | str, role: str) -> Plot:
     """Counts by period, and those ahead with their 95 % band."""
     figure, panel = canvas(4.2)
     places = np.arange(len(found.codes))
-    panel.plot(places[found.whole], found.counts[found.whole], color=COLOURS[0], linewidth=1.0, label=f"{found.what} a {role}")
+    panel.plot(
+        places[found.whole],
+        found.counts[found.whole],
+        color=COLOURS[0],
+        linewidth=1.0,
+        label=f"{found.what} a {role}",
+    )
     gone = places[np.isnan(found.counts)]
     panel.plot(gone, [0] * len(gone), linestyle="", marker="x", color=GREY, markersize=4)
     codes = list(found.codes)
     data = {"observed": found.counts, "forecast": np.array([]), "low": np.array([]), "high": np.array([])}
     hidden = f"{len(gone)} periods hidden, " if len(gone) else ""
-    title, said = (
-        f"{found.what.capitalize()} a {role}",
-        f"{len(codes)} periods, {hidden}{ahead if isinstance(ahead, str) else ''}".strip(", "),
-    )
+    title = f"{found.what.capitalize()} a {role}"
+    said = f"{len(codes)} periods, {hidden}{ahead if isinstance(ahead, str) else ''}".strip(", ")
     if isinstance(ahead, Outlook):
         codes = codes[: ahead.end] + list(ahead.codes)
         data = _ahead(panel, found, ahead)
@@ -127,19 +155,36 @@ def forecast(cube: ProtectedCube, found: Series, ahead: Outlook | str, role: str
     panel.set_ylabel(found.what.capitalize())
     legend(figure, panel)
     size = len(codes)
-    return finished(figure, cube.title, title, said, {role: tuple(codes)} | {n: _padded(each[:size], size, 1) for n, each in data.items()})
+    return finished(
+        figure,
+        cube.title,
+        title,
+        said,
+        {role: tuple(codes)} | {n: _padded(each[:size], size, 1) for n, each in data.items()},
+    )
 
 
 def _ahead(panel: Panel, found: Series, ahead: Outlook) -> dict[str, np.ndarray]:
     each, places = ahead.forecast, ahead.end + np.arange(len(ahead.codes))
     panel.plot(places, each.mean, color=COLOURS[1], linewidth=1.4, label="forecast")
-    panel.fill_between(places, np.maximum(each.low, 0), each.high, color=COLOURS[1], alpha=0.2, linewidth=0, label="95 % limits")
+    panel.fill_between(
+        places,
+        np.maximum(each.low, 0),
+        each.high,
+        color=COLOURS[1],
+        alpha=0.2,
+        linewidth=0,
+        label="95 % limits",
+    )
     before = np.full(ahead.end, np.nan)
     columns = {"forecast": each.mean, "low": np.maximum(each.low, 0), "high": each.high}
-    return {"observed": found.counts[: ahead.end], **{name: np.concatenate([before, values]) for name, values in columns.items()}}
+    return {
+        "observed": found.counts[: ahead.end],
+        **{name: np.concatenate([before, values]) for name, values in columns.items()},
+    }
 
 
-# ---- a funnel ---------------------------------------------------------------------------------------------------------------
+# ---- a funnel ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -151,59 +196,120 @@ class _Unit:
 
 
 def funnel(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Plot:
-    """Each unit's share by how many were at risk there, about the share of all, with limits of 95 and 99.8 per cent; units outside of any
-    are named."""
+    """Each unit's share by how many were at risk there, about the share of all, with limits of 95 and 99.8
+    per cent; units outside of any are named."""
     at = tuple(slice(None) if each == axis else 0 for each in range(len(cube.shape)))
     having, of = shown(cube, "persons")[at], shown(time, "persons")[at]
     labels, share = cube.dimensions[axis].labels, 100 * having / np.where(of > 0, of, np.nan)
     cells = np.arange(cube.cells).reshape(cube.shape)[at]
     beyond = units.figures(cube, time, axis)["outside"]
     outside = [beyond[cell] for cell in cells]
-    known = [_Unit(labels[place], of[place], share[place], outside[place]) for place in range(1, len(of)) if not np.isnan(share[place])]
+    known = [
+        _Unit(labels[place], of[place], share[place], outside[place])
+        for place in range(1, len(of))
+        if not np.isnan(share[place])
+    ]
     hidden = int((np.isnan(having) | np.isnan(of))[1:].sum())
     figure, panel = canvas(4.4)
-    sizes = np.unique(np.geomspace(max(1, min([u.of for u in known] + [20])), max([u.of for u in known] + [20]) * 1.15, 80).astype(int))
+    sizes = np.unique(
+        np.geomspace(
+            max(1, min([u.of for u in known] + [20])), max([u.of for u in known] + [20]) * 1.15, 80
+        ).astype(int)
+    )
     if not np.isnan(share[0]):
         panel.axhline(share[0], color=GREY, linewidth=1, label=f"all: {share[0]:.1f} %")
         for (_, level), style in zip(units.LEVELS.items(), ("--", ":"), strict=True):
             low, high = units.limits(sizes.astype(float), share[0] / 100, level)
-            panel.plot(sizes, low, color=COLOURS[0], linestyle=style, linewidth=1, label=f"{100 * level:g} % limits")
+            panel.plot(
+                sizes, low, color=COLOURS[0], linestyle=style, linewidth=1, label=f"{100 * level:g} % limits"
+            )
             panel.plot(sizes, high, color=COLOURS[0], linestyle=style, linewidth=1)
-    panel.plot([u.of for u in known], [u.share for u in known], linestyle="", marker="o", color=COLOURS[1], markersize=5, label="care unit")
+    panel.plot(
+        [u.of for u in known],
+        [u.share for u in known],
+        linestyle="",
+        marker="o",
+        color=COLOURS[1],
+        markersize=5,
+        label="care unit",
+    )
     for unit in [unit for unit in known if unit.outside]:
-        panel.annotate(short(unit.name), (unit.of, unit.share), xytext=(4, 4), textcoords="offset points", fontsize=6.5, color=GREY)
+        panel.annotate(
+            short(unit.name),
+            (unit.of, unit.share),
+            xytext=(4, 4),
+            textcoords="offset points",
+            fontsize=6.5,
+            color=GREY,
+        )
     panel.set_ylim(0, None)
     panel.set_xlabel("Persons at risk")
     panel.set_ylabel("Per cent with an event")
     legend(figure, panel)
     return finished(
-        figure, cube.title, "Per cent with an event, by persons at risk", f"{len(known)} care units, {hidden} hidden", _funnel_data(known)
+        figure,
+        cube.title,
+        "Per cent with an event, by persons at risk",
+        f"{len(known)} care units, {hidden} hidden",
+        _funnel_data(known),
     )
 
 
 def _funnel_data(known: list[_Unit]) -> Columns:
     return {
-        "care unit": tuple(unit.name for unit in known), "at risk": numbers([unit.of for unit in known], 0),
-        "per cent": numbers([unit.share for unit in known], 2), "outside": tuple(unit.outside for unit in known),
-    }  # fmt: skip
+        "care unit": tuple(unit.name for unit in known),
+        "at risk": numbers([unit.of for unit in known], 0),
+        "per cent": numbers([unit.share for unit in known], 2),
+        "outside": tuple(unit.outside for unit in known),
+    }
 
 
-# ---- standardised rates -----------------------------------------------------------------------------------------------------
+# ---- standardised rates ------------------------------------------------------------------------------------
 
 
 def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarray) -> Plot:
-    """Standardised rates with their limits: of all, and of each group of the other dimensions; the crude rate as an open mark."""
+    """Standardised rates with their limits: of all, and of each group of the other dimensions; the crude rate
+    as an open mark.
+
+    `crude`: float64 (cells,), per 100,000 person-years, NaN where there is none.
+    """
     cells = np.arange(cube.cells).reshape(cube.shape)
-    chosen = [(name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)][:_MOST_POINTS]
+    chosen = [
+        (name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)
+    ][:_MOST_POINTS]
     figure, panel = canvas(1.6 + 0.26 * len(chosen))
     for row, (_, cell) in enumerate(chosen):
         if np.isnan(rates.rate[cell]):
-            panel.text(0, row, " hidden" if "hidden" in rates.why[cell] else " nobody at risk", va="center", fontsize=7, color=GREY)
+            panel.text(
+                0,
+                row,
+                " hidden" if "hidden" in rates.why[cell] else " nobody at risk",
+                va="center",
+                fontsize=7,
+                color=GREY,
+            )
             continue
         panel.plot([rates.low[cell], rates.high[cell]], [row, row], color=COLOURS[0], linewidth=1.6)
     rows, at = np.arange(len(chosen)), [cell for _, cell in chosen]
-    panel.plot(rates.rate[at], rows, linestyle="", marker="o", color=COLOURS[0], markersize=5, label="standardised, 95 % limits")
-    panel.plot(crude[at], rows, linestyle="", marker="o", markerfacecolor="none", color=COLOURS[1], markersize=5, label="crude")
+    panel.plot(
+        rates.rate[at],
+        rows,
+        linestyle="",
+        marker="o",
+        color=COLOURS[0],
+        markersize=5,
+        label="standardised, 95 % limits",
+    )
+    panel.plot(
+        crude[at],
+        rows,
+        linestyle="",
+        marker="o",
+        markerfacecolor="none",
+        color=COLOURS[1],
+        markersize=5,
+        label="crude",
+    )
     panel.set_yticks(rows, [short(name) for name, _ in chosen], fontsize=9)
     panel.invert_yaxis()
     panel.set_xlim(left=0)
@@ -213,5 +319,7 @@ def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarra
     gone = sum(bool(rates.why[cell]) for cell in at)
     said = f"{len(chosen)} groups{f', {gone} of them without a standardised rate' if gone else ''}"
     columns = {"standardised": rates.rate, "low": rates.low, "high": rates.high, "crude": crude}
-    data = {"group": tuple(name for name, _ in chosen)} | {name: numbers(values[at], 2) for name, values in columns.items()}
+    data = {"group": tuple(name for name, _ in chosen)} | {
+        name: numbers(values[at], 2) for name, values in columns.items()
+    }
     return finished(figure, cube.title, "Standardised and crude events per 100,000 person-years", said, data)

@@ -17,9 +17,8 @@ from pipelines.measures.tiles import tile_map
 
 _MOST_BARS = 30
 
-Outcome = tuple[
-    str, np.ndarray, np.ndarray
-]  # what is drawn, in words, float64 (cells,), NaN where there is none, bool (cells,), is it hidden?
+# What is drawn, in words; float64 (cells,), NaN where there is none; bool (cells,), is it hidden?
+Outcome = tuple[str, np.ndarray, np.ndarray]
 
 
 def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
@@ -38,7 +37,7 @@ def plot(cube: ProtectedCube, time: ProtectedCube | None = None) -> Plot:
     return _bars(cube, outcome, wanted)
 
 
-# ---- the three forms --------------------------------------------------------------------------------------------------------
+# ---- the three forms ---------------------------------------------------------------------------------------
 
 
 def _curve(cube: ProtectedCube, outcome: Outcome, year: int, sex: int | None) -> Plot:
@@ -70,7 +69,13 @@ def _pyramid(cube: ProtectedCube, outcome: Outcome, sex: int, age: int) -> Plot:
         axes.barh(range(len(along)), side * np.nan_to_num(line), color=colour, height=0.8, label=label)
         for place in np.flatnonzero(np.isnan(line)).tolist():
             axes.text(
-                0, place, " hidden " if side > 0 else "hidden ", ha="left" if side > 0 else "right", va="center", fontsize=7, color=GREY
+                0,
+                place,
+                " hidden " if side > 0 else "hidden ",
+                ha="left" if side > 0 else "right",
+                va="center",
+                fontsize=7,
+                color=GREY,
             )
     axes.set_yticks(range(len(along)), labels, fontsize=9)
     axes.axvline(0, color="black", linewidth=0.8)
@@ -87,13 +92,17 @@ def _bars(cube: ProtectedCube, outcome: Outcome, axis: int, largest_first: bool 
     unit, values, gone = outcome
     leaves = _first_level(dimension)
     line = _line(cube, values, axis, leaves, None, 0)
-    order = sorted(range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]) * largest_first, place))[:_MOST_BARS]
+    order = sorted(
+        range(len(leaves)), key=lambda place: (-np.nan_to_num(line[place]) * largest_first, place)
+    )[:_MOST_BARS]
     hidden = _line(cube, gone, axis, leaves, None, 0)[order]
     figure, axes = canvas(1.2 + 0.24 * len(order))
     labels, shown = [dimension.labels[leaves[place]] for place in order], line[order]
     axes.barh(range(len(order)), np.nan_to_num(shown), color=COLOURS[0], height=0.75)
     for place in np.flatnonzero(np.isnan(shown)).tolist():
-        axes.text(0, place, " hidden" if hidden[place] else " nobody at risk", va="center", fontsize=7, color=GREY)
+        axes.text(
+            0, place, " hidden" if hidden[place] else " nobody at risk", va="center", fontsize=7, color=GREY
+        )
     axes.set_yticks(range(len(order)), [short(label) for label in labels], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
@@ -102,7 +111,7 @@ def _bars(cube: ProtectedCube, outcome: Outcome, axis: int, largest_first: bool 
     return _finished(figure, cube, f"{unit} by {dimension.title.lower()}", labels, {unit: shown})
 
 
-# ---- parts of them ----------------------------------------------------------------------------------------------------------
+# ---- parts of them -----------------------------------------------------------------------------------------
 
 
 def _outcome(cube: ProtectedCube, time: ProtectedCube | None) -> Outcome:
@@ -110,7 +119,11 @@ def _outcome(cube: ProtectedCube, time: ProtectedCube | None) -> Outcome:
     persons = np.where(cube.hidden, np.nan, cube.measures["persons"])
     if time is not None and "person_days" not in time.measures:
         of, gone = time.measures["persons"], cube.hidden | time.hidden
-        return "Per cent of those followed", np.where(gone, np.nan, 100 * persons / np.where(of > 0, of, np.nan)), gone
+        return (
+            "Per cent of those followed",
+            np.where(gone, np.nan, 100 * persons / np.where(of > 0, of, np.nan)),
+            gone,
+        )
     if time is None or "events" not in cube.measures:
         return "Persons", persons, cube.hidden
     rate = rates(cube.measures["events"], time.measures["person_days"])[0]
@@ -118,7 +131,9 @@ def _outcome(cube: ProtectedCube, time: ProtectedCube | None) -> Outcome:
     return "Events per 100,000 person-years", np.where(hidden, np.nan, rate), hidden
 
 
-def _line(cube: ProtectedCube, values: np.ndarray, axis: int, along: Sequence[int], group: int | None, place: int) -> np.ndarray:
+def _line(
+    cube: ProtectedCube, values: np.ndarray, axis: int, along: Sequence[int], group: int | None, place: int
+) -> np.ndarray:
     """Values along one axis, at `place` of the axis `group`, at the total of all others."""
     index: list[int | list[int]] = [0] * len(cube.dimensions)
     index[axis] = list(along)
@@ -149,7 +164,9 @@ def _mark_hidden(axes: Axes, line: np.ndarray, places: Sequence[int]) -> None:
     axes.plot(gone, [0] * len(gone), linestyle="", marker="x", color=GREY, markersize=5)
 
 
-def _finished(figure: Figure, cube: ProtectedCube, title: str, labels: Sequence[str], lines: dict[str, np.ndarray]) -> Plot:
+def _finished(
+    figure: Figure, cube: ProtectedCube, title: str, labels: Sequence[str], lines: dict[str, np.ndarray]
+) -> Plot:
     hidden = sum(int(np.isnan(line).sum()) for line in lines.values())
     gaps = f", {hidden} values hidden or undefined" if hidden else ""
     data = {"group": tuple(labels)} | {label: numbers(line) for label, line in lines.items()}

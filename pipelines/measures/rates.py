@@ -25,26 +25,38 @@ MEANINGS = {
 
 
 def garwood(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exact 95 % limits of a Poisson mean (Garwood 1936). `events`: int64 (n,). Returns float64 (n,) twice; the lower is 0 for 0 events."""
+    """Exact 95 % limits of a Poisson mean (Garwood 1936). `events`: int64 (n,). Returns float64 (n,) twice;
+    the lower is 0 for 0 events."""
     low = np.where(events > 0, chi2.ppf(0.025, 2 * np.maximum(events, 1)) / 2, 0.0)
     return low, chi2.ppf(0.975, 2 * (events + 1)) / 2
 
 
 def rates(events: np.ndarray, person_days: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Events per 100,000 person-years with exact limits; NaN where there are no person-days. All (n,)."""
+    """Events per 100,000 person-years with exact limits: float64 (n,) three times, NaN where there are no
+    person-days.
+
+    `events`: int64 (n,); `person_days`: int64 (n,).
+    """
     years = np.where(person_days > 0, person_days / DAYS_PER_YEAR, np.nan)
     low, high = garwood(events)
     return PER * events / years, PER * low / years, PER * high / years
 
 
 def figures(cube: ProtectedCube, time: ProtectedCube | None = None) -> Columns:
-    """Every figure that the cube allows, as text with a fixed number of decimals. `time`: its time at risk, cell by cell, if counted."""
+    """Every figure that the cube allows, as text with a fixed number of decimals. `time`: its time at risk,
+    cell by cell, if counted."""
     columns: dict[str, np.ndarray] = {}
     measures = cube.measures
     hidden = cube.hidden | time.hidden if time is not None else cube.hidden
     if time is not None:
         if "events" in measures and "person_days" in time.measures:
-            columns |= dict(zip(("rate", "rate_low", "rate_high"), rates(measures["events"], time.measures["person_days"]), strict=True))
+            columns |= dict(
+                zip(
+                    ("rate", "rate_low", "rate_high"),
+                    rates(measures["events"], time.measures["person_days"]),
+                    strict=True,
+                )
+            )
         having, of = measures["persons"], np.maximum(time.measures["persons"], 0)
         columns["percent_of_at_risk"] = _percent(having, of)
         columns |= dict(zip(("percent_low", "percent_high"), _limits(having, of), strict=True))

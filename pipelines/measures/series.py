@@ -1,7 +1,7 @@
 """A series of periods from a protected cube: events a day, and a forecast from the periods that are shown.
 
-Only whole periods count, those of which every day lies in the study, and only the run of shown ones up to the last: a forecast does not
-reach over a gap.
+Only whole periods count, those of which every day lies in the study, and only the run of shown ones up to the
+last: a forecast does not reach over a gap.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ SHOWN = ("per_day",)
 
 @dataclass(frozen=True)
 class Series:
-    """`codes`: of the periods, in order; `counts`: float64 (n,), NaN where hidden; `whole`: bool (n,). `what`: what is counted."""
+    """`codes`: of the periods, in order; `counts`: float64 (n,), NaN where hidden; `whole`: bool (n,).
+    `what`: what is counted."""
 
     codes: tuple[str, ...]
     counts: np.ndarray
@@ -38,8 +39,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Outlook:
-    """`begin`, `end`: which periods it was made from; `codes`: of those ahead. `tested`: how each method did on known periods, the chosen
-    one's among them."""
+    """`begin`, `end`: which periods it was made from; `codes`: of those ahead. `tested`: how each method did
+    on known periods, the chosen one's among them."""
 
     begin: int
     end: int
@@ -59,7 +60,12 @@ def series(cube: ProtectedCube, axis: int) -> Series:
     what = "events" if "events" in cube.measures else "persons"
     at = tuple(periods if each == axis else 0 for each in range(len(cube.shape)))
     days = np.array(dimension.values)[periods]
-    return Series(tuple(dimension.codes[place] for place in periods), shown(cube, what)[at], days == _length(dimension, periods), what)
+    return Series(
+        tuple(dimension.codes[place] for place in periods),
+        shown(cube, what)[at],
+        days == _length(dimension, periods),
+        what,
+    )
 
 
 def _length(dimension: Dimension, periods: np.ndarray) -> np.ndarray:
@@ -102,12 +108,14 @@ def said(found: Outlook | str, role: str) -> list[str]:
     if isinstance(found, str):
         return [found]
     lines = [
-        f"forecast of {len(found.codes)} {role}s by {found.forecast.method}, from {found.end - found.begin} {role}s, with 95 % limits for "
+        f"forecast of {len(found.codes)} {role}s by {found.forecast.method}, from {found.end - found.begin} "
+        f"{role}s, with 95 % limits for "
         "a new count; it is the method that erred least when asked three times about as many known ones"
     ]
     for each in found.tested:
         lines.append(
-            f"backtest of {each.method}: off by {each.error:.1f} a {role} on average (mean absolute error), {100 * each.inside:.0f} % of "
+            f"backtest of {each.method}: off by {each.error:.1f} a {role} on average (mean absolute error), "
+            f"{100 * each.inside:.0f} % of "
             "the counts within the limits"
         )
     return lines
@@ -120,4 +128,8 @@ def figures(cube: ProtectedCube, axis: int) -> Columns:
     with np.errstate(divide="ignore", invalid="ignore"):
         per_day = np.where(days > 0, shown(cube, what).ravel() / days, np.nan)
     why = np.where(days == 0, "no period", np.where(cube.hidden, "hidden", ""))
-    return {"days": numbers(days, 0), "per_day": numbers(per_day, 3), "why_empty": tuple(str(text) for text in why)}
+    return {
+        "days": numbers(days, 0),
+        "per_day": numbers(per_day, 3),
+        "why_empty": tuple(str(text) for text in why),
+    }

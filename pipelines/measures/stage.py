@@ -30,7 +30,8 @@ from pipelines.measures.rates import MEANINGS, figures
 
 
 def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
-    """Derive figures and a plot from each protected cube of a folder. It is given no more than that, so that it can see no more."""
+    """Derive figures and a plot from each protected cube of a folder. It is given no more than that, so that
+    it can see no more."""
     cubes = {cube.table: cube for cube in read_protected(protected, zone)}
     derived = [derive(cube, cubes.get(time_table(cube.table))) for cube in cubes.values()]
     for each in derived:
@@ -39,8 +40,8 @@ def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
 
 
 def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
-    """Figures and plot of one protected cube, of the kind that its dimensions' roles tell. `time`: the cube of its time at risk, of the
-    same cells, if that was counted."""
+    """Figures and plot of one protected cube, of the kind that its dimensions' roles tell. `time`: the cube
+    of its time at risk, of the same cells, if that was counted."""
     if with_role(cube, "outcome") is not None:
         return _survival(cube)
     for role in series.PERIODS:
@@ -49,13 +50,26 @@ def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     if (axis := with_role(cube, "classes")) is not None:
         picture = value_figures.histogram(cube, axis)
         return Figures(
-            cube.table, value_figures.figures(cube, axis), value_figures.MEANINGS, picture, value_figures.SHOWN, value_figures.NOTES
+            table=cube.table,
+            columns=value_figures.figures(cube, axis),
+            meanings=value_figures.MEANINGS,
+            plot=picture,
+            shown=value_figures.SHOWN,
+            notes=value_figures.NOTES,
         )
     if "sum" in cube.measures:
         return _sums(cube)
     if (axis := with_role(cube, "state")) is not None:
-        columns, picture = transition_figures.figures(cube, axis + 1), transition_figures.matrix(cube, axis, axis + 1)
-        return Figures(cube.table, columns, transition_figures.MEANINGS, picture, transition_figures.SHOWN, transition_figures.NOTES)
+        columns = transition_figures.figures(cube, axis + 1)
+        picture = transition_figures.matrix(cube, axis, axis + 1)
+        return Figures(
+            table=cube.table,
+            columns=columns,
+            meanings=transition_figures.MEANINGS,
+            plot=picture,
+            shown=transition_figures.SHOWN,
+            notes=transition_figures.NOTES,
+        )
     if time is not None and "events" in cube.measures:
         return _rates(cube, time)
     return _plain(cube, time)
@@ -88,7 +102,14 @@ def _survival(cube: ProtectedCube) -> Figures:
     curves = follow(cube, axes)
     columns = survival_figures.figures(cube, axes, curves)
     picture = pictures.survival(cube, axes, curves)
-    return Figures(cube.table, columns, survival_figures.MEANINGS, picture, survival_figures.SHOWN, survival_figures.NOTES)
+    return Figures(
+        table=cube.table,
+        columns=columns,
+        meanings=survival_figures.MEANINGS,
+        plot=picture,
+        shown=survival_figures.SHOWN,
+        notes=survival_figures.NOTES,
+    )
 
 
 def _sums(cube: ProtectedCube) -> Figures:
@@ -102,7 +123,14 @@ def _series(cube: ProtectedCube, axis: int, role: str) -> Figures:
     found = series.series(cube, axis)
     ahead = series.outlook(found, role)
     picture = pictures.forecast(cube, found, ahead, role)
-    return Figures(cube.table, series.figures(cube, axis), series.MEANINGS, picture, series.SHOWN, tuple(series.said(ahead, role)))
+    return Figures(
+        table=cube.table,
+        columns=series.figures(cube, axis),
+        meanings=series.MEANINGS,
+        plot=picture,
+        shown=series.SHOWN,
+        notes=tuple(series.said(ahead, role)),
+    )
 
 
 def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
@@ -112,7 +140,14 @@ def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figure
     crude = np.array([float(text or "nan") for text in columns["rate"]])
     picture = pictures.points(cube, axis, rates, crude)
     notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)",)
-    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, standardised.SHOWN, notes)
+    return Figures(
+        table=cube.table,
+        columns=columns,
+        meanings={name: meanings[name] for name in columns},
+        plot=picture,
+        shown=standardised.SHOWN,
+        notes=notes,
+    )
 
 
 def _indirect(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
@@ -121,7 +156,14 @@ def _indirect(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     meanings = {**MEANINGS, **indirect.meanings(about := cube.dimensions[axis].about)}
     picture = forest.standardised(cube, axis, found)
     notes = (f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)", indirect.NOTE)
-    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, indirect.SHOWN, notes)
+    return Figures(
+        table=cube.table,
+        columns=columns,
+        meanings={name: meanings[name] for name in columns},
+        plot=picture,
+        shown=indirect.SHOWN,
+        notes=notes,
+    )
 
 
 def _compared(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
@@ -129,9 +171,19 @@ def _compared(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     columns = compared.with_comparison(figures(cube, time), found)
     meanings = {**MEANINGS, **compared.meanings(found.against)}
     picture = forest.compared(cube, axis, found)
-    notes = (f"rate ratios and differences: beside {found.against}; exact limits (Przyborowski and Wilenski 1940) and score limits",)
+    notes = (
+        f"rate ratios and differences: beside {found.against}; exact limits (Przyborowski and Wilenski "
+        "1940) and score limits",
+    )
     shown = ("rate", "rate_low", "rate_high", *compared.SHOWN)
-    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, shown, notes)
+    return Figures(
+        table=cube.table,
+        columns=columns,
+        meanings={name: meanings[name] for name in columns},
+        plot=picture,
+        shown=shown,
+        notes=notes,
+    )
 
 
 def _with(standard: Figures, comparison: Figures | None) -> Figures:
@@ -140,17 +192,38 @@ def _with(standard: Figures, comparison: Figures | None) -> Figures:
         return standard
     why = "why_empty"
     both = zip(standard.columns[why], comparison.columns[why], strict=True)
-    texts = tuple("; ".join(dict.fromkeys(part for text in pair for part in text.split("; ") if part)) for pair in both)
-    columns = {name: each for name, each in {**standard.columns, **comparison.columns}.items() if name != why} | {why: texts}
+    texts = tuple(
+        "; ".join(dict.fromkeys(part for text in pair for part in text.split("; ") if part)) for pair in both
+    )
+    columns = {
+        name: each for name, each in {**standard.columns, **comparison.columns}.items() if name != why
+    } | {why: texts}
     meanings = {name: {**comparison.meanings, **standard.meanings}[name] for name in columns}
     shown = (*standard.shown, *compared.SHOWN)
-    return Figures(standard.table, columns, meanings, standard.plot, shown, (*standard.notes, *comparison.notes))
+    return Figures(
+        table=standard.table,
+        columns=columns,
+        meanings=meanings,
+        plot=standard.plot,
+        shown=shown,
+        notes=(*standard.notes, *comparison.notes),
+    )
 
 
 def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     found = figures(cube, time)
-    columns = {**{name: texts for name, texts in found.items() if name != "why_empty"}, **units.figures(cube, time, axis)}
+    columns = {
+        **{name: texts for name, texts in found.items() if name != "why_empty"},
+        **units.figures(cube, time, axis),
+    }
     columns["why_empty"] = found["why_empty"]
     meanings = {**MEANINGS, **units.MEANINGS}
     picture = pictures.funnel(cube, time, axis)
-    return Figures(cube.table, columns, {name: meanings[name] for name in columns}, picture, units.SHOWN, units.NOTES)
+    return Figures(
+        table=cube.table,
+        columns=columns,
+        meanings={name: meanings[name] for name in columns},
+        plot=picture,
+        shown=units.SHOWN,
+        notes=units.NOTES,
+    )

@@ -18,7 +18,8 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Direct:
-    """A directly standardised rate per `PER` person-years, and its variance. `weights`: float64 (k,), what an event of each adds."""
+    """A directly standardised rate per `PER` person-years, and its variance. `weights`: float64 (k,), what an
+    event of each adds."""
 
     rate: float
     variance: float
@@ -27,12 +28,18 @@ class Direct:
 
 
 def direct(events: np.ndarray, years: np.ndarray, standard: np.ndarray) -> Direct:
-    """Directly standardised (Fay and Feuer 1997). NaN where a stratum with weight has no person-years."""
+    """Directly standardised (Fay and Feuer 1997). NaN where a stratum with weight has no person-years.
+
+    `events`: int64 (strata,); `years`: float64 (strata,), person-years; `standard`: int64 or float64
+    (strata,), persons of the standard population.
+    """
     share = np.asarray(standard, float) / np.sum(standard)
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where(share > 0, PER * share / np.asarray(years, float), 0.0)
     weights = np.where(np.isfinite(weights), weights, np.nan)
-    return Direct(float(np.sum(weights * events)), float(np.sum(weights**2 * events)), int(np.sum(events)), weights)
+    return Direct(
+        float(np.sum(weights * events)), float(np.sum(weights**2 * events)), int(np.sum(events)), weights
+    )
 
 
 def fay_feuer(rate: Direct, level: float = 0.95) -> Interval:
@@ -47,13 +54,16 @@ def tiwari(rate: Direct, level: float = 0.95) -> Interval:
 
 def _gamma(rate: Direct, level: float, weight: float, square: float) -> Interval:
     tail = (1 - level) / 2
-    low = gamma.ppf(tail, rate.rate**2 / rate.variance, scale=rate.variance / rate.rate) if rate.events else 0.0
+    low = (
+        gamma.ppf(tail, rate.rate**2 / rate.variance, scale=rate.variance / rate.rate) if rate.events else 0.0
+    )
     mean, variance = rate.rate + weight, rate.variance + square
     return float(low), float(gamma.ppf(1 - tail, mean**2 / variance, scale=variance / mean))
 
 
 def dobson(rate: Direct, level: float = 0.95, exact: bool = False) -> Interval:
-    """Limits from those of the count (Dobson and others 1991): Byar's, or the exact ones. None without events."""
+    """Limits from those of the count (Dobson and others 1991): Byar's, or the exact ones. None without
+    events."""
     if not rate.events:
         return float("nan"), float("nan")
     low, high = (float(each[0]) for each in (garwood if exact else byar)(np.array([rate.events]), level))
@@ -79,7 +89,11 @@ class Indirect:
 
 
 def indirect(events: np.ndarray, years: np.ndarray, standard_rates: np.ndarray) -> Indirect:
-    """`standard_rates`: per person-year, by stratum."""
+    """Indirectly standardised: events, and how many the standard would have.
+
+    `events`: int64 (strata,); `years`: float64 (strata,), person-years; `standard_rates`: float64 (strata,),
+    per person-year.
+    """
     return Indirect(int(np.sum(events)), float(np.sum(np.asarray(years, float) * standard_rates)))
 
 

@@ -1,4 +1,5 @@
-"""Directly standardised rates of a protected cube, in the rows of all ages. One needs every age group that has a weight in the standard."""
+"""Directly standardised rates of a protected cube, in the rows of all ages. One needs every age group that
+has a weight in the standard."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ SHOWN = ("rate", "rate_low", "rate_high", "standardised_rate", "standardised_low
 
 @dataclass(frozen=True)
 class Standardised:
-    """All (cells,): float64 `rate`, `low` and `high` per 100,000 person-years, NaN where there is none; str `why` in rows of all ages, ""
-    elsewhere and where there is a rate."""
+    """All (cells,): float64 `rate`, `low` and `high` per 100,000 person-years, NaN where there is none; str
+    `why` in rows of all ages, "" elsewhere and where there is a rate."""
 
     rate: np.ndarray
     low: np.ndarray
@@ -40,7 +41,9 @@ def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standard
     """`time`: the cube of the time at risk, of the same cells. `axis`: of the ages."""
     weights = np.array(cube.dimensions[axis].values)
     ages = np.flatnonzero(weights)
-    events, days = (np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days")))
+    events, days = (
+        np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days"))
+    )
     found = {name: np.full(cube.shape, np.nan) for name in ("rate", "low", "high")}
     why = np.full(cube.shape, "", object)
     for index in strata(cube, axis):
@@ -59,7 +62,8 @@ def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standard
 
 
 def with_standardised(columns: Columns, rates: Standardised) -> Columns:
-    """The figures of a rate table with the standardised rates, and why there is none beside why there is nothing else."""
+    """The figures of a rate table with the standardised rates, and why there is none beside why there is
+    nothing else."""
     out = {name: texts for name, texts in columns.items() if name != "why_empty"}
     for name, values in (("rate", rates.rate), ("low", rates.low), ("high", rates.high)):
         out[f"standardised_{name}"] = numbers(values, 2)

@@ -1,7 +1,9 @@
-"""Survival from counts by time: Kaplan and Meier's curve, its median and restricted mean, and the log-rank test.
+"""Survival from counts by time: Kaplan and Meier's curve, its median and restricted mean, and the log-rank
+test.
 
-A life table has a row for each time at which anything happens: `time` ascending, `at_risk` just before it (entered earlier, not gone yet),
-`events` and `censored` at it; events come before censorings of the same time. Intervals at risk are (entry, exit].
+A life table has a row for each time at which anything happens: `time` ascending, `at_risk` just before it
+(entered earlier, not gone yet), `events` and `censored` at it; events come before censorings of the same
+time. Intervals at risk are (entry, exit].
 """
 
 from __future__ import annotations
@@ -26,19 +28,27 @@ class LifeTable:
 
     @staticmethod
     def of(exit: np.ndarray, event: np.ndarray, entry: np.ndarray | None = None) -> LifeTable:
-        """From one row for each person."""
+        """From one row for each person.
+
+        `exit`: int64 or float64 (n,), when each left; `event`: bool or int64 (n,), not 0 where that was the
+        event; `entry`: int64 or float64 (n,), at risk from just after it; None: from the beginning.
+        """
         time, place = np.unique(exit, return_inverse=True)
         events = np.bincount(place, weights=event != 0, minlength=len(time)).astype(np.int64)
         gone = np.bincount(place, minlength=len(time))
-        begun = np.searchsorted(np.sort(entry), time, "left") if entry is not None else np.full(len(time), len(exit))
+        begun = (
+            np.searchsorted(np.sort(entry), time, "left")
+            if entry is not None
+            else np.full(len(time), len(exit))
+        )
         before = np.concatenate([[0], np.cumsum(gone)[:-1]])
         return LifeTable(time, begun - before, events, gone - events)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """`surv`: float64 (k,), share without the event after each time; `log_variance`: of its logarithm, Greenwood's sum; `hazard`: the
-    cumulative hazard of Nelson and Aalen."""
+    """`surv`: float64 (k,), share without the event after each time; `log_variance`: of its logarithm,
+    Greenwood's sum; `hazard`: the cumulative hazard of Nelson and Aalen."""
 
     table: LifeTable
     surv: np.ndarray
@@ -47,7 +57,7 @@ class Curve:
 
     @property
     def standard_error(self) -> np.ndarray:
-        """Of the share (Greenwood 1926); NaN once nobody is left."""
+        """Of the share, float64 (k,) (Greenwood 1926); NaN once nobody is left."""
         with np.errstate(invalid="ignore"):
             return np.where(self.surv > 0, self.surv * np.sqrt(self.log_variance), np.nan)
 
@@ -66,14 +76,17 @@ class Curve:
         return np.where(none, np.nan, np.maximum(low, 0)), np.where(none, np.nan, np.minimum(high, 1))
 
     def at(self, days: np.ndarray) -> np.ndarray:
-        """Share without the event at some times."""
+        """float64 (n,): share without the event at some times. `days`: int64 or float64 (n,)."""
         return np.concatenate([[1.0], self.surv])[np.searchsorted(self.table.time, days, "right")]
 
     def quantile(self, share: float = 0.5) -> float:
-        """Time by which `share` have had the event, NaN if never; where the curve lies at 1 - share for a while, the middle of it."""
+        """Time by which `share` have had the event, NaN if never; where the curve lies at 1 - share for a
+        while, the middle of it."""
         return _first_below(self.table.time, self.surv, 1 - share)
 
-    def quantile_limits(self, share: float = 0.5, how: str = "loglog", level: float = 0.95) -> tuple[float, float]:
+    def quantile_limits(
+        self, share: float = 0.5, how: str = "loglog", level: float = 0.95
+    ) -> tuple[float, float]:
         """Where the pointwise limits reach 1 - share (Brookmeyer and Crowley 1982)."""
         low, high = self.limits(how, level)
         time, known = self.table.time, ~np.isnan(low)
@@ -100,7 +113,11 @@ def _first_below(time: np.ndarray, surv: np.ndarray, wanted: float) -> float:
     below = np.flatnonzero(surv < wanted - _TOLERANCE)
     level = np.flatnonzero(np.abs(surv - wanted) <= _TOLERANCE)
     if len(level):
-        return float((time[level[0]] + (time[below[0]] if len(below) else time[level[0]])) / 2) if len(below) else float(_end(time, level))
+        return (
+            float((time[level[0]] + (time[below[0]] if len(below) else time[level[0]])) / 2)
+            if len(below)
+            else float(_end(time, level))
+        )
     return float(time[below[0]]) if len(below) else nan
 
 
@@ -114,13 +131,16 @@ def kaplan_meier(table: LifeTable) -> Curve:
     with np.errstate(divide="ignore", invalid="ignore"):
         died = np.where(table.events > 0, table.events / table.at_risk, 0.0)
         left = table.at_risk - table.events
-        variance = np.cumsum(np.where(table.events > 0, table.events / (table.at_risk * left.astype(float)), 0.0))
+        variance = np.cumsum(
+            np.where(table.events > 0, table.events / (table.at_risk * left.astype(float)), 0.0)
+        )
     return Curve(table, np.cumprod(1 - died), variance, np.cumsum(died))
 
 
 @dataclass(frozen=True)
 class LogRank:
-    """`observed`, `expected`: float64 (groups,); `variance`: float64 (groups, groups); `statistic` is chi-squared on `df`."""
+    """`observed`, `expected`: float64 (groups,); `variance`: float64 (groups, groups); `statistic` is
+    chi-squared on `df`."""
 
     observed: np.ndarray
     expected: np.ndarray
@@ -135,7 +155,8 @@ class LogRank:
 
 
 def log_rank(strata: list[list[LifeTable]]) -> LogRank:
-    """Do groups differ (Mantel 1966)? `strata`: for each stratum the life table of each group; one stratum for no stratification."""
+    """Do groups differ (Mantel 1966)? `strata`: for each stratum the life table of each group; one stratum
+    for no stratification."""
     groups = len(strata[0])
     observed, expected, variance = np.zeros(groups), np.zeros(groups), np.zeros((groups, groups))
     for tables in strata:

@@ -1,4 +1,5 @@
-"""The figures of a survival table, each in a row of its grid: shares by band and outcome, median and mean in the row of all bands."""
+"""The figures of a survival table, each in a row of its grid: shares by band and outcome, median and mean in
+the row of all bands."""
 
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ from pipelines.measures.curves import Axes, Follow
 from pipelines.measures.drawing import numbers
 
 MEANINGS = {
-    "at_risk": "members who are followed at the beginning of the band, neither with an event nor censored before",
-    "share": "by the end of the band: in rows of all outcomes the share without any event (Kaplan and Meier 1958), in rows of an outcome "
+    "at_risk": "members who are followed at the beginning of the band, neither with an event nor censored "
+    "before",
+    "share": "by the end of the band: in rows of all outcomes the share without any event (Kaplan and Meier "
+    "1958), in rows of an outcome "
     "the share with it (Aalen and Johansen 1978); by whole bands, events before censorings",
     "share_low": "lower 95 % limit of the share (variance of Greenwood 1926, on the scale of log(-log))",
     "share_high": "upper 95 % limit of the share (likewise)",
@@ -21,12 +24,14 @@ MEANINGS = {
     "median_low": "lower 95 % limit of the median (Brookmeyer and Crowley 1982)",
     "median_high": "upper 95 % limit of the median (likewise)",
     "mean_days": "mean days without an event up to the end of the last band",
-    "why_empty": "why figures are left out: hidden or nobody at risk, and from which day on; or none belong in this row",
+    "why_empty": "why figures are left out: hidden or nobody at risk, and from which day on; or none belong "
+    "in this row",
 }
 At = Callable[[int, int], tuple[int, ...]]  # the cell of a stratum at a band and an outcome
 SHOWN = ("at_risk", "share", "share_low", "share_high", "median_days")
 NOTES = (
-    "shares and numbers at risk: from counts by whole bands of days, events before censorings; a curve ends where a count that it needs is "
+    "shares and numbers at risk: from counts by whole bands of days, events before censorings; a curve ends "
+    "where a count that it needs is "
     "hidden",
 )
 NO_FIGURE = "none in this row"
@@ -59,13 +64,17 @@ def _of_stratum(each: Follow, axes: Axes, at: At, found: dict[str, np.ndarray], 
             why[here] = "" if place < len(each) else each.why
             if place < len(each):
                 found["at_risk"][here] = each.at_risk[place]
-                found["share"][here], found["share_low"][here], found["share_high"][here] = share[place], low[place], high[place]
+                found["share"][here] = share[place]
+                found["share_low"][here] = low[place]
+                found["share_high"][here] = high[place]
                 if np.isnan(low[place]):
                     why[here] = "no limits: nobody, or everybody, has had it"
     _summary(each, axes, at(0, 0), found, why)
 
 
-def _summary(each: Follow, axes: Axes, here: tuple[int, ...], found: dict[str, np.ndarray], why: np.ndarray) -> None:
+def _summary(
+    each: Follow, axes: Axes, here: tuple[int, ...], found: dict[str, np.ndarray], why: np.ndarray
+) -> None:
     """Median and mean; the mean needs the whole curve, unless nobody is left."""
     if not len(each):
         why[here] = each.why

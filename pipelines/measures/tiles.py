@@ -1,4 +1,5 @@
-"""A map of equal squares, one for each place: no border is drawn, and a small place is as easy to see as a large one."""
+"""A map of equal squares, one for each place: no border is drawn, and a small place is as easy to see as a
+large one."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ _HIDDEN = "#f2f2f2"
 
 
 def tile_map(cube: ProtectedCube, axis: int, unit: str, values: np.ndarray, hidden: np.ndarray) -> Plot:
-    """Each place's value at the totals of all other dimensions, in five classes of equal width. `values`: float64 (cells,), NaN where
-    there is none; `hidden`: bool (cells,), is that why? `unit`: what they are, in words."""
+    """Each place's value at the totals of all other dimensions, in five classes of equal width. `values`:
+    float64 (cells,), NaN where there is none; `hidden`: bool (cells,), is that why? `unit`: what they are, in
+    words."""
     dimension = cube.dimensions[axis]
     at = tuple(slice(None) if each == axis else 0 for each in range(len(cube.shape)))
     line, gone = values.reshape(cube.shape)[at], hidden.reshape(cube.shape)[at]
@@ -32,23 +34,60 @@ def tile_map(cube: ProtectedCube, axis: int, unit: str, values: np.ndarray, hidd
         nothing = np.isnan(value)
         colour, text = (_HIDDEN, GREY) if nothing else (_SHADES[shade], "white" if shade > 2 else "black")
         panel.add_patch(
-            Rectangle((column, row), 0.96, 0.96, facecolor=colour, edgecolor=GREY, linewidth=0.4, linestyle="--" if nothing else "-")
+            Rectangle(
+                (column, row),
+                0.96,
+                0.96,
+                facecolor=colour,
+                edgecolor=GREY,
+                linewidth=0.4,
+                linestyle="--" if nothing else "-",
+            )
         )
-        shown = ("hidden" if gone[place] else "none") if nothing else f"{value:,.0f}" if value >= 100 else number(value)
+        shown = (
+            ("hidden" if gone[place] else "none")
+            if nothing
+            else f"{value:,.0f}"
+            if value >= 100
+            else number(value)
+        )
         for words, height in ((_broken(dimension.labels[place]), 0.36), (shown, 0.78)):
-            panel.text(column + 0.48, row + height, words, ha="center", va="center", fontsize=7, color=text, linespacing=0.95)
+            panel.text(
+                column + 0.48,
+                row + height,
+                words,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=text,
+                linespacing=0.95,
+            )
     panel.set_xlim(min(columns) - 0.05, max(columns) + 1.01)
     panel.set_ylim(max(rows) + 1.01, min(rows) - 0.05)
     panel.set_aspect("equal")
     panel.set_axis_off()
-    figure.legend(handles=_key(ends), loc="outside upper left", ncols=3, frameon=False, fontsize=7.5, title=unit, title_fontsize=9)
+    figure.legend(
+        handles=_key(ends),
+        loc="outside upper left",
+        ncols=3,
+        frameon=False,
+        fontsize=7.5,
+        title=unit,
+        title_fontsize=9,
+    )
     gaps = int(np.isnan(line[places]).sum())
-    said = f"a square for each of {len(places)} places{f', {gaps} of them hidden or undefined' if gaps else ''}"
+    said = (
+        f"a square for each of {len(places)} places{f', {gaps} of them hidden or undefined' if gaps else ''}"
+    )
     data = {
-        "place": tuple(dimension.labels[place] for place in places), "row": tuple(str(row) for row in rows),
-        "column": tuple(str(column) for column in columns), unit: numbers(line[places]),
-    }  # fmt: skip
-    return finished(figure, cube.title, f"{unit} by {dimension.title.lower()}, as a map of squares", said, data)
+        "place": tuple(dimension.labels[place] for place in places),
+        "row": tuple(str(row) for row in rows),
+        "column": tuple(str(column) for column in columns),
+        unit: numbers(line[places]),
+    }
+    return finished(
+        figure, cube.title, f"{unit} by {dimension.title.lower()}, as a map of squares", said, data
+    )
 
 
 def _ends(values: np.ndarray) -> np.ndarray:
@@ -60,7 +99,10 @@ def _ends(values: np.ndarray) -> np.ndarray:
 
 def _key(ends: np.ndarray) -> Sequence[Patch]:
     spans = [f"{low:,.0f}-{high:,.0f}" for low, high in pairwise(ends)]
-    shades = [Patch(facecolor=shade, edgecolor=GREY, linewidth=0.4, label=span) for shade, span in zip(_SHADES, spans, strict=True)]
+    shades = [
+        Patch(facecolor=shade, edgecolor=GREY, linewidth=0.4, label=span)
+        for shade, span in zip(_SHADES, spans, strict=True)
+    ]
     return [*shades, Patch(facecolor=_HIDDEN, edgecolor=GREY, linewidth=0.4, linestyle="--", label="hidden")]
 
 

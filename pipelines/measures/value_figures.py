@@ -22,7 +22,8 @@ MEANINGS = {
 }
 SHOWN = ("percent", "mean", "sd", "median")
 NOTES = (
-    "mean, standard deviation, median and quartiles: from the histogram that is shown, so as exact as its classes are narrow; left out "
+    "mean, standard deviation, median and quartiles: from the histogram that is shown, so as exact as its "
+    "classes are narrow; left out "
     "where a class is hidden",
 )
 SUM_MEANINGS = {
@@ -42,7 +43,7 @@ def ends(cube: ProtectedCube, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def figures(cube: ProtectedCube, axis: int) -> Columns:
-    """Figures of each stratum: of the whole histogram in the row of all classes, the share in those of each."""
+    """Figures of each stratum: the whole histogram's in the row of all classes, the share in each class's."""
     places, edges = ends(cube, axis)
     counts = shown(cube, "values")
     found = {name: np.full(cube.shape, np.nan) for name in MEANINGS if name != "why_empty"}
@@ -81,40 +82,68 @@ def means(cube: ProtectedCube) -> tuple[np.ndarray, np.ndarray]:
     squares = cube.measures.get("squares", np.zeros(cube.cells, np.int64))
     both = [
         moments(int(total) / scale, int(square) / scale**2, 0 if hidden else int(count))
-        for total, square, count, hidden in zip(cube.measures["sum"], squares, cube.measures["values"], cube.hidden, strict=True)
+        for total, square, count, hidden in zip(
+            cube.measures["sum"], squares, cube.measures["values"], cube.hidden, strict=True
+        )
     ]
     return np.array([each[0] for each in both]), np.array([each[1] for each in both])
 
 
 def histogram(cube: ProtectedCube, axis: int) -> Plot:
-    """Values of all others together, a bar for each class; its area is their number, so that wide classes do not look full."""
+    """Values of all others together, a bar for each class; its area is their number, so that wide classes do
+    not look full."""
     places, edges = ends(cube, axis)
     unit = cube.dimensions[axis].about
     counts = shown(cube, "values")[tuple(places if each == axis else 0 for each in range(len(cube.shape)))]
     figure, panel = canvas(3.4)
     width = np.diff(edges)
-    panel.bar(edges[:-1], np.nan_to_num(counts / width), width, align="edge", color=COLOURS[0], edgecolor="white", linewidth=0.6)
+    panel.bar(
+        edges[:-1],
+        np.nan_to_num(counts / width),
+        width,
+        align="edge",
+        color=COLOURS[0],
+        edgecolor="white",
+        linewidth=0.6,
+    )
     for place in np.flatnonzero(np.isnan(counts)).tolist():
-        panel.text(edges[place] + width[place] / 2, 0, "hidden", rotation=90, ha="center", va="bottom", fontsize=7, color=GREY)
+        panel.text(
+            edges[place] + width[place] / 2,
+            0,
+            "hidden",
+            rotation=90,
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            color=GREY,
+        )
     panel.set_xlabel(unit)
     panel.set_ylabel(f"Values for each {unit}")
     labels = tuple(cube.dimensions[axis].labels[place] for place in places)
     gone = int(np.isnan(counts).sum())
     said = f"{len(places)} classes{f', {gone} of them hidden' if gone else ''}"
-    return finished(figure, cube.title, f"Values by class, {unit}", said, {"class": labels, "values": numbers(counts)})
+    return finished(
+        figure, cube.title, f"Values by class, {unit}", said, {"class": labels, "values": numbers(counts)}
+    )
 
 
 def mean_points(cube: ProtectedCube) -> Plot:
-    """Means of all and of each group, with a line of one standard deviation either way where that is known."""
+    """Means of all and of each group, with a line of one standard deviation either way where known."""
     mean, sd = means(cube)
     cells = np.arange(cube.cells).reshape(cube.shape)
-    chosen = [(name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube)][:_MOST_POINTS]
+    chosen = [
+        (name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube)
+    ][:_MOST_POINTS]
     figure, panel = canvas(1.2 + 0.26 * len(chosen))
     for row, (_, cell) in enumerate(chosen):
         if np.isnan(mean[cell]):
-            panel.text(0, row, " hidden" if cube.hidden[cell] else " no values", va="center", fontsize=7, color=GREY)
+            panel.text(
+                0, row, " hidden" if cube.hidden[cell] else " no values", va="center", fontsize=7, color=GREY
+            )
         elif "squares" in cube.measures and not np.isnan(sd[cell]):
-            panel.plot([mean[cell] - sd[cell], mean[cell] + sd[cell]], [row, row], color=COLOURS[0], linewidth=1.6)
+            panel.plot(
+                [mean[cell] - sd[cell], mean[cell] + sd[cell]], [row, row], color=COLOURS[0], linewidth=1.6
+            )
     at, rows = [cell for _, cell in chosen], np.arange(len(chosen))
     panel.plot(mean[at], rows, linestyle="", marker="o", color=COLOURS[0], markersize=5)
     panel.set_yticks(rows, [short(name) for name, _ in chosen], fontsize=9)
@@ -124,4 +153,6 @@ def mean_points(cube: ProtectedCube) -> Plot:
     data = {"group": tuple(name for name, _ in chosen), "mean": numbers(mean[at], 3)}
     if "squares" in cube.measures:
         data["sd"] = numbers(sd[at], 3)
-    return finished(figure, cube.title, "Means", f"{len(chosen)} groups, {int(cube.hidden[at].sum())} hidden", data)
+    return finished(
+        figure, cube.title, "Means", f"{len(chosen)} groups, {int(cube.hidden[at].sum())} hidden", data
+    )

@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cubes.cube import ProtectedCube
-from pipelines.cubes.figures import Figures
-from pipelines.files import documents
+from pipelines.cubes.figures import Columns, Figures
+from pipelines.files import documents, plain
 from pipelines.files.digests import file_digest
 from pipelines.release.case import CaseInfo
-from pipelines.release.formats import Header, Row, code_of, rows_of, write_csv, write_parquet, write_xlsx
+from pipelines.release.formats import Header, Row, code_of, rows_of
 from pipelines.release.pages import bundle_page, method_note
 from pipelines.release.words import data_dictionary, notes_of
 from pipelines.site import signing
 
 
 def build_bundle(
-    case: CaseInfo, cubes: Sequence[ProtectedCube], figures: Sequence[Figures], proof: dict[str, Any], signing_key: Path, folder: Path
+    case: CaseInfo,
+    cubes: Sequence[ProtectedCube],
+    figures: Sequence[Figures],
+    proof: dict[str, Any],
+    signing_key: Path,
+    folder: Path,
 ) -> None:
     """Write every file of the bundle to the empty `folder`; the manifest, which names all others, last."""
     for name in ("tables", "figures", "plots"):
@@ -28,7 +33,7 @@ def build_bundle(
     for cube, each, (header, rows) in zip(cubes, figures, tables, strict=True):
         _write_table(case, cube, header, rows, folder / "tables")
         _write_figures(cube, each, header, rows, folder)
-    write_csv(*data_dictionary(cubes, figures), folder / "data-dictionary.csv")
+    plain.write_csv(plain.columns_of(*data_dictionary(cubes, figures)), folder / "data-dictionary.csv")
     (folder / "method.md").write_text(method_note(case, cubes, proof), encoding="utf-8")
     _json(proof, folder / "proof.json")
     _json({"tables": [_structure(cube) for cube in cubes]}, folder / "structure.json")
@@ -38,41 +43,63 @@ def build_bundle(
 
 
 def _write_table(case: CaseInfo, cube: ProtectedCube, header: Header, rows: list[Row], folder: Path) -> None:
-    write_csv(header, rows, folder / f"{cube.table}.csv")
-    write_parquet(header, rows, folder / f"{cube.table}.parquet")
-    write_xlsx(header, rows, [case.title, cube.title, *notes_of(cube, case.policy)], folder / f"{cube.table}.xlsx")
+    columns = plain.columns_of(header, rows)
+    plain.write_csv(columns, folder / f"{cube.table}.csv")
+    plain.write_parquet(columns, folder / f"{cube.table}.parquet")
+    notes = [case.title, cube.title, *notes_of(cube, case.policy)]
+    plain.write_xlsx(columns, notes, folder / f"{cube.table}.xlsx")
 
 
-def _write_figures(cube: ProtectedCube, figures: Figures, header: Header, rows: list[Row], folder: Path) -> None:
+def _write_figures(
+    cube: ProtectedCube, figures: Figures, header: Header, rows: list[Row], folder: Path
+) -> None:
     codes = 2 * len(cube.dimensions)
-    lines: list[Row] = [[*row[:codes], *more] for row, *more in zip(rows, *figures.columns.values(), strict=True)]
-    write_csv([*header[:codes], *figures.columns], lines, folder / "figures" / f"{cube.table}.csv")
-    data = figures.plot.data
-    write_csv(list(data), [list(row) for row in zip(*data.values(), strict=True)], folder / "plots" / f"{cube.table}.csv")
+    cells = plain.columns_of(header[:codes], [row[:codes] for row in rows])
+    plain.write_csv({**cells, **_listed(figures.columns)}, folder / "figures" / f"{cube.table}.csv")
+    plain.write_csv(_listed(figures.plot.data), folder / "plots" / f"{cube.table}.csv")
     (folder / "plots" / f"{cube.table}.svg").write_text(figures.plot.svg, encoding="utf-8")
+
+
+def _listed(columns: Columns) -> plain.Columns:
+    return {name: list(texts) for name, texts in columns.items()}
 
 
 def _structure(cube: ProtectedCube) -> dict[str, Any]:
     """What a verifier has to know of a table besides its numbers."""
     return {
-        "table": cube.table, "title": cube.title, "population": cube.population, "measures": list(cube.measures),
-        "additive": {name: list(flags) for name, flags in cube.additive.items()}, "at_least": [list(pair) for pair in cube.at_least],
+        "table": cube.table,
+        "title": cube.title,
+        "population": cube.population,
+        "measures": list(cube.measures),
+        "additive": {name: list(flags) for name, flags in cube.additive.items()},
+        "at_least": [list(pair) for pair in cube.at_least],
         "dimensions": [
-            {"name": each.name, "title": each.title, "codes": [code_of(code) for code in each.codes], "labels": list(each.labels),
-             "parents": list(each.parents)}
+            {
+                "name": each.name,
+                "title": each.title,
+                "codes": [code_of(code) for code in each.codes],
+                "labels": list(each.labels),
+                "parents": list(each.parents),
+            }
             for each in cube.dimensions
         ],
-    }  # fmt: skip
+    }
 
 
 def _seal(case: CaseInfo, signing_key: Path, folder: Path) -> None:
-    """Name every file with its hash, and sign that. No date and no run: the same tables give the same bytes."""
+    """Name every file with its hash, and sign that. No date and no run: the same tables give the same
+    bytes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
-        "case": case.case, "title": case.title, "holder": case.holder, "permit_sha256": case.permit_sha256, "valid_to": case.valid_to,
-        "policy": case.policy.model_dump(mode="json"), "software": {"name": "uttag", "version": metadata.version("uttag")},
+        "case": case.case,
+        "title": case.title,
+        "holder": case.holder,
+        "permit_sha256": case.permit_sha256,
+        "valid_to": case.valid_to,
+        "policy": case.policy.model_dump(mode="json"),
+        "software": {"name": "uttag", "version": metadata.version("uttag")},
         "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files},
-    }  # fmt: skip
+    }
     _json(manifest, folder / "manifest.json")
     signature = signing.sign(signing_key, (folder / "manifest.json").read_bytes())
     (folder / "manifest.sig").write_text(signature.hex() + "\n", encoding="ascii")

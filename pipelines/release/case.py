@@ -9,7 +9,8 @@ from pipelines.cubes.policy import Policy
 
 @dataclass(frozen=True)
 class CaseInfo:
-    """What the bundle says of its permit. `definition`: the cohort in lines of words; `permit_sha256`: of what its owners signed."""
+    """What the bundle says of its permit. `definition`: the cohort in lines of words; `permit_sha256`: of
+    what its owners signed."""
 
     case: str
     title: str

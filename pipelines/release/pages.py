@@ -1,4 +1,5 @@
-"""The pages of a release: one for each bundle, and the index of all that is finished. No script, font or picture from elsewhere."""
+"""The pages of a release: one for each bundle, and the index of all that is finished. No script, font or
+picture from elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +25,12 @@ Part = tuple[ProtectedCube, Figures, tuple[Header, list[Row]]]
 def _templates() -> jinja2.Environment:
     loader = jinja2.PackageLoader("pipelines.release", "templates")
     return jinja2.Environment(
-        loader=loader, autoescape=True, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=loader,
+        autoescape=True,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
 
 
@@ -36,7 +42,12 @@ def bundle_page(case: CaseInfo, parts: Sequence[Part], proof: dict[str, Any]) ->
 
 def method_note(case: CaseInfo, cubes: Sequence[ProtectedCube], proof: dict[str, Any]) -> str:
     """The method note, in Markdown."""
-    return _templates().overlay(autoescape=False).get_template("method.md").render(case=case, cubes=cubes, proof=proof)
+    return (
+        _templates()
+        .overlay(autoescape=False)
+        .get_template("method.md")
+        .render(case=case, cubes=cubes, proof=proof)
+    )
 
 
 def index_page(site: str, cases: Sequence[dict[str, Any]]) -> str:
@@ -50,36 +61,69 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
     filters = [
         {
             "title": each.title,
-            "values": [{"label": each.labels[place], "depth": max(0, each.depth(place) - 1)} for place in range(len(each))],
+            "values": [
+                {"label": each.labels[place], "depth": max(0, each.depth(place) - 1)}
+                for place in range(len(each))
+            ],
         }
         for each in cube.dimensions
     ]
     body = [
         {
-            "labels": row[1:width:2], "places": places, "hidden": row[-1] == "hidden", "numbers": row[width:-1],
+            "labels": row[1:width:2],
+            "places": places,
+            "hidden": row[-1] == "hidden",
+            "numbers": row[width:-1],
             "derived": [figures.columns[name][cell] for name in derived],
         }
         for cell, (row, places) in enumerate(zip(rows, cube.coordinates().tolist(), strict=True))
-    ]  # fmt: skip
+    ]
     return {
-        "name": cube.table, "title": cube.title, "filters": filters, "dimensions": [each.title for each in cube.dimensions],
-        "measures": [_title(name) for name in cube.measures], "derived": [_title(name) for name in derived],
-        "rows": body, "cells": cube.cells, "hidden": int(cube.hidden.sum()), "notes": [*notes_of(cube, case.policy), *figures.notes],
-        "svg": Markup(_inline(figures.plot.svg, cube.table)), "plot": figures.plot.title,
-    }  # fmt: skip
+        "name": cube.table,
+        "title": cube.title,
+        "filters": filters,
+        "dimensions": [each.title for each in cube.dimensions],
+        "measures": [_title(name) for name in cube.measures],
+        "derived": [_title(name) for name in derived],
+        "rows": body,
+        "cells": cube.cells,
+        "hidden": int(cube.hidden.sum()),
+        "notes": [*notes_of(cube, case.policy), *figures.notes],
+        "svg": Markup(_inline(figures.plot.svg, cube.table)),
+        "plot": figures.plot.title,
+    }
 
 
 def _title(name: str) -> str:
     words = {
-        "rate": "rate per 100,000 person-years", "rate_low": "lower limit", "rate_high": "upper limit",
-        "standardised_rate": "standardised rate", "standardised_low": "lower limit", "standardised_high": "upper limit",
-        "share_low": "lower limit", "share_high": "upper limit", "median_days": "median, days", "per_day": "each day",
-        "percent_of_at_risk": "% of those at risk", "limit_low_95": "95 % from", "limit_high_95": "to", "limit_low_998": "99.8 % from",
-        "limit_high_998": "to", "percent_low": "lower limit", "percent_high": "upper limit", "percent_of_from": "% of steps from the state",
-        "percent": "% of usable values", "sd": "standard deviation",
-        "smr": "standardised ratio", "smr_low": "lower limit", "smr_high": "upper limit", "rate_ratio_low": "lower limit",
-        "rate_ratio_high": "upper limit", "rate_difference_low": "lower limit", "rate_difference_high": "upper limit",
-    }  # fmt: skip
+        "rate": "rate per 100,000 person-years",
+        "rate_low": "lower limit",
+        "rate_high": "upper limit",
+        "standardised_rate": "standardised rate",
+        "standardised_low": "lower limit",
+        "standardised_high": "upper limit",
+        "share_low": "lower limit",
+        "share_high": "upper limit",
+        "median_days": "median, days",
+        "per_day": "each day",
+        "percent_of_at_risk": "% of those at risk",
+        "limit_low_95": "95 % from",
+        "limit_high_95": "to",
+        "limit_low_998": "99.8 % from",
+        "limit_high_998": "to",
+        "percent_low": "lower limit",
+        "percent_high": "upper limit",
+        "percent_of_from": "% of steps from the state",
+        "percent": "% of usable values",
+        "sd": "standard deviation",
+        "smr": "standardised ratio",
+        "smr_low": "lower limit",
+        "smr_high": "upper limit",
+        "rate_ratio_low": "lower limit",
+        "rate_ratio_high": "upper limit",
+        "rate_difference_low": "lower limit",
+        "rate_difference_high": "upper limit",
+    }
     return words.get(name, name.replace("_", " "))
 
 

@@ -1,4 +1,4 @@
-"""Putting a bundle where others see it: a folder for each version of a case, never changed once it is there."""
+"""Putting a bundle where others see it: a folder for each version of a case, never changed once there."""
 
 from __future__ import annotations
 
@@ -17,19 +17,27 @@ from pipelines.site.site import Site
 
 
 def publish(
-    release: Path, case: str, build: Callable[[Path], None], check: Callable[[Path], None], tells: Callable[[Path, Path], bool]
+    release: Path,
+    case: str,
+    build: Callable[[Path], None],
+    check: Callable[[Path], None],
+    tells: Callable[[Path, Path], bool],
 ) -> tuple[Path, bool]:
     """Build a bundle beside its place, check it, and give it the case's next number.
 
-    The latest version is left as it is where `build` makes the same bytes, and where the new bundle beside an earlier version `tells` of
-    few people: it is held. Returns the latest version's folder, `<release>/<case>/<number>`, and whether a newer one was held.
+    The latest version is left as it is where `build` makes the same bytes, and where the new bundle beside an
+    earlier version `tells` of few people: it is held. Returns the latest version's folder,
+    `<release>/<case>/<number>`, and whether a newer one was held.
     """
     home = release / case
     with _beside(home) as fresh:
         build(fresh)
         check(fresh)
         latest = latest_version(home)
-        if latest and (home / str(latest) / "manifest.json").read_bytes() == (fresh / "manifest.json").read_bytes():
+        if (
+            latest
+            and (home / str(latest) / "manifest.json").read_bytes() == (fresh / "manifest.json").read_bytes()
+        ):
             check(home / str(latest))
             return home / str(latest), False
         if any(tells(fresh, home / str(number)) for number in _versions(home)):
@@ -43,7 +51,10 @@ def publish(
 def write_index(release: Path, site: str) -> None:
     """The plain page of what is finished, from what the bundles themselves say."""
     _write_text(
-        index_page(site, [_case(home) for home in sorted(release.iterdir()) if home.is_dir() and latest_version(home)]),
+        index_page(
+            site,
+            [_case(home) for home in sorted(release.iterdir()) if home.is_dir() and latest_version(home)],
+        ),
         release / "index.html",
     )
 
@@ -53,12 +64,15 @@ def latest(site: Site, case: str) -> Path:
     home = site.release / case
     version = latest_version(home) if Path(case).name == case else 0
     if not version:
-        raise SettingsError(home, "nothing has been released under that name", "see release/index.html for what is finished")
+        raise SettingsError(
+            home, "nothing has been released under that name", "see release/index.html for what is finished"
+        )
     return home / str(version)
 
 
 def latest_version(home: Path) -> int:
-    """Number of the latest version of a case, 0 if there is none. A version counts from its rename on, whatever `latest` says."""
+    """Number of the latest version of a case, 0 if there is none. A version counts from its rename on,
+    whatever `latest` says."""
     return max(_versions(home), default=0)
 
 
@@ -69,7 +83,8 @@ def _versions(home: Path) -> list[int]:
 def _case(home: Path) -> dict[str, Any]:
     version = latest_version(home)
     folder = home / str(version)
-    manifest, structure = documents.read_json(folder / "manifest.json"), documents.read_json(folder / "structure.json")
+    manifest = documents.read_json(folder / "manifest.json")
+    structure = documents.read_json(folder / "structure.json")
     return {**manifest, "version": version, "folder": f"{home.name}/{version}", "tables": structure["tables"]}
 
 

@@ -25,7 +25,7 @@ from pipelines.release.case import CaseInfo
 from pipelines.release.publish import publish, write_index
 from pipelines.site import signing
 from pipelines.site.project import Project
-from pipelines.verifier.tables import Axis, Table
+from pipelines.verifier.tables import Axis, PublishedTable
 
 CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}
 
@@ -34,18 +34,29 @@ def release(project: Project) -> dict[str, Any]:
     """Verify, bundle, sign and publish the tables of a run. The receipt says where they lie."""
     permit = project.permit
     case = CaseInfo(
-        case=permit.permit, title=permit.title, holder=permit.holder, purpose=permit.purpose, valid_to=permit.valid_to.isoformat(),
-        policy=permit.policy, permit_sha256=hashlib.sha256(permit.payload).hexdigest(),
+        case=permit.permit,
+        title=permit.title,
+        holder=permit.holder,
+        purpose=permit.purpose,
+        valid_to=permit.valid_to.isoformat(),
+        policy=permit.policy,
+        permit_sha256=hashlib.sha256(permit.payload).hexdigest(),
         definition=project.definition.sentences(),
-    )  # fmt: skip
+    )
     site = project.site
-    return release_files(case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site)
+    return release_files(
+        case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site
+    )
 
 
-def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str) -> dict[str, Any]:
-    """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim holds.
+def release_files(
+    case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str
+) -> dict[str, Any]:
+    """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim
+    holds.
 
-    The receipt says `held` where the latest version stands, because this one beside an earlier one would tell of few people.
+    The receipt says `held` where the latest version stands, because this one beside an earlier one would tell
+    of few people.
     """
     cubes = read_protected(run / "protected", zone)
     certificate = sealed.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
@@ -62,10 +73,17 @@ def release_files(case: CaseInfo, run: Path, released: Path, signing_key: Path, 
     )
     write_index(released, site)
     manifest = file_digest(place / "manifest.json")
-    return {"bundle": place.relative_to(released).as_posix(), "version": int(place.name), "manifest": manifest, "held": held}
+    return {
+        "bundle": place.relative_to(released).as_posix(),
+        "version": int(place.name),
+        "manifest": manifest,
+        "held": held,
+    }
 
 
-def audit(raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Frame, policy: Policy) -> list[verifier.Claim]:
+def audit(
+    raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Frame, policy: Policy
+) -> list[verifier.Claim]:
     """What the verifier finds of the raw numbers, the pattern and the certificate."""
     same = [cube.table for cube in raw] == [cube.table for cube in cubes] and all(
         np.array_equal(np.where(cube.hidden, 0, true.measures[name]), cube.measures[name])
@@ -74,24 +92,36 @@ def audit(raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Fram
     )
     moves = tuple(array(certificate, name).astype(np.int64) for name in CERTIFICATE)
     tables = [_table(true, cube.hidden) for true, cube in zip(raw, cubes, strict=True)] if same else []
-    found = verifier.audit(tables, (moves[0], moves[1], moves[2], moves[3]), policy.minimum, policy.zeros == "open") if same else []
+    found = (
+        verifier.audit(
+            tables, (moves[0], moves[1], moves[2], moves[3]), policy.minimum, policy.zeros == "open"
+        )
+        if same
+        else []
+    )
     return [verifier.Claim("the protected tables are the counted ones, but for what is hidden", same), *found]
 
 
-def _table(cube: Cube, hidden: np.ndarray) -> Table:
+def _table(cube: Cube, hidden: np.ndarray) -> PublishedTable:
     axes = tuple(Axis(each.name, each.codes, each.parents) for each in cube.dimensions)
-    return Table(cube.table, cube.population, axes, cube.measures, hidden, cube.additive, cube.at_least)
+    return PublishedTable(
+        cube.table, cube.population, axes, cube.measures, hidden, cube.additive, cube.at_least
+    )
 
 
 def _tells_of_few(new: Path, old: Path, minimum: int) -> bool:
     try:
         return verifier.tells_of_few(new, old, minimum)
     except (OSError, ValueError, KeyError, IndexError, TypeError):
-        then = "restore it from a copy; without it a new version cannot be compared with it, and is not released"
+        then = (
+            "restore it from a copy; without it a new version cannot be compared with it, and is not released"
+        )
         raise VerificationError(old, "an earlier version cannot be read", then) from None
 
 
 def _require(claims: Sequence[verifier.Claim], where: str) -> None:
     for claim in claims:
         if not claim.holds:
-            raise VerificationError(where, f"this does not hold: {claim.text}", "nothing has been released; run the permit again")
+            raise VerificationError(
+                where, f"this does not hold: {claim.text}", "nothing has been released; run the permit again"
+            )

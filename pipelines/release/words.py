@@ -14,7 +14,8 @@ def notes_of(cube: ProtectedCube, policy: Policy) -> list[str]:
     """What each measure counts, and what the marks mean."""
     measures = [f"{name}: {cube.notes[name]}" for name in cube.measures if name in cube.notes]
     partial = [
-        f"{name} does not add up over {dimension.title.lower()}: whoever stands in several of its groups counts once in their total"
+        f"{name} does not add up over {dimension.title.lower()}: whoever stands in several of its groups "
+        "counts once in their total"
         for axis, dimension in enumerate(cube.dimensions)
         for name in cube.measures
         if not cube.additive[name][axis]
@@ -24,7 +25,10 @@ def notes_of(cube: ProtectedCube, policy: Policy) -> list[str]:
 
 def _marks(policy: Policy) -> str:
     zero = "0 means that there is nobody" if policy.zeros == "open" else "a cell of nobody is hidden, too"
-    few = f"fewer than {policy.minimum} people stand behind the cell, or it could be used to work out such a cell"
+    few = (
+        f"fewer than {policy.minimum} people stand behind the cell, or it could be used to work out such "
+        "a cell"
+    )
     return f'status "hidden": {few}; the two are marked alike on purpose; {zero}'
 
 
@@ -40,6 +44,7 @@ def data_dictionary(cubes: Sequence[ProtectedCube], figures: Sequence[Figures]) 
             rows.append([file, name, "integer", cube.notes.get(name, name)])
         rows.append([file, "status", "text", "shown, or hidden to protect people"])
         rows += [
-            [f"figures/{cube.table}", name, "text" if name == "why_empty" else "decimal", said] for name, said in each.meanings.items()
+            [f"figures/{cube.table}", name, "text" if name == "why_empty" else "decimal", said]
+            for name, said in each.meanings.items()
         ]
     return ["file", "column", "type", "meaning"], rows

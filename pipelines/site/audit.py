@@ -1,13 +1,12 @@
 """The audit log: who ran what on which inputs, each entry linked by hash to the one before it.
 
-Entries hold names of stages, hashes and counts alone. An entry that is edited, deleted or moved breaks every link behind it; a log that
-was cut short no longer reaches the head that was noted elsewhere (`head`).
+Entries hold names of stages, hashes and counts alone. An entry that is edited, deleted or moved breaks every
+link behind it; a log that was cut short no longer reaches the head that was noted elsewhere (`head`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any
 
 from pipelines.errors import VerificationError
 from pipelines.files import documents
+from pipelines.files.atomic import exclusive
 from pipelines.files.digests import digest
 from pipelines.site.site import Site
 
@@ -31,15 +31,16 @@ def log_file(site: Site) -> Path:
 
 def note(site: Site, action: str, **about: Any) -> None:
     """Add an entry. `about`: hashes, names of sources and permits, counts; never a row's value."""
-    path = log_file(site)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a+b") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
+    with exclusive(log_file(site)) as log:
         previous = _last_link(log)
         entry = {
-            "number": previous[0] + 1, "time": datetime.now(UTC).isoformat(timespec="seconds"), "who": getpass.getuser(),
-            "action": action, "about": about, "previous": previous[1],
-        }  # fmt: skip
+            "number": previous[0] + 1,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "who": getpass.getuser(),
+            "action": action,
+            "about": about,
+            "previous": previous[1],
+        }
         entry["link"] = _link(entry)
         log.write(documents.canonical_json(entry) + b"\n")
         log.flush()
@@ -47,7 +48,8 @@ def note(site: Site, action: str, **about: Any) -> None:
 
 
 def entries(site: Site, action: str) -> Iterator[dict[str, Any]]:
-    """The log's entries of one action, the oldest first. Raises `VerificationError` for a line that is no entry."""
+    """The log's entries of one action, the oldest first. Raises `VerificationError` for a line that is no
+    entry."""
     path = log_file(site)
     with contextlib.suppress(FileNotFoundError), path.open("rb") as log:
         for number, line in enumerate(log, 1):
@@ -56,17 +58,30 @@ def entries(site: Site, action: str) -> Iterator[dict[str, Any]]:
 
 
 def verify(site: Site, head: str | None = None) -> int:
-    """Entries in the log. Raises `VerificationError` where a link does not hold, or if `head` is not among them."""
+    """Entries in the log. Raises `VerificationError` where a link does not hold, or if `head` is not among
+    them."""
     path = log_file(site)
     number, link, links = 0, _FIRST, set()
     for line in path.read_bytes().splitlines() if path.exists() else []:
         entry = _parsed(path, line, number + 1)
-        if entry.get("number") != number + 1 or entry.get("previous") != link or entry.get("link") != _link(entry):
-            raise VerificationError(f"{path}:{number + 1}", "the entry does not follow from the one before it", "compare with a copy")
+        if (
+            entry.get("number") != number + 1
+            or entry.get("previous") != link
+            or entry.get("link") != _link(entry)
+        ):
+            raise VerificationError(
+                f"{path}:{number + 1}",
+                "the entry does not follow from the one before it",
+                "compare with a copy",
+            )
         number, link = number + 1, entry["link"]
         links.add(link)
     if head is not None and head not in links:
-        raise VerificationError(path, "does not reach the head that was noted", "it has been cut short or replaced; compare with a copy")
+        raise VerificationError(
+            path,
+            "does not reach the head that was noted",
+            "it has been cut short or replaced; compare with a copy",
+        )
     return number
 
 

@@ -23,7 +23,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A delivery that counts. `first`: when its content was first announced, which is the date of the delivery that it corrects, if any."""
+    """A delivery that counts. `first`: when its content was first announced, which is the date of the
+    delivery that it corrects, if any."""
 
     source: str
     delivery: str
@@ -41,7 +42,9 @@ def active(site: Site) -> list[Accepted]:
     Raises `DataError` where a receipt of intake does not read.
     """
     receipts = [
-        documents.read_json(path) for source in sorted(site.sources) for path in sorted((site.receipts / "intake" / source).glob("*.json"))
+        documents.read_json(path)
+        for source in sorted(site.sources)
+        for path in sorted((site.receipts / "intake" / source).glob("*.json"))
     ]
     accepted = {(each["source"], each["delivery"]): each for each in receipts if each["status"] == "accepted"}
     replaced = {(each["source"], each["replaces"]) for each in accepted.values() if each["replaces"]}
@@ -49,18 +52,29 @@ def active(site: Site) -> list[Accepted]:
     return sorted(standing, key=lambda each: (each.delivered, each.source, each.delivery))
 
 
-def _accepted(site: Site, receipt: dict[str, Any], accepted: dict[tuple[str, str], dict[str, Any]]) -> Accepted:
+def _accepted(
+    site: Site, receipt: dict[str, Any], accepted: dict[tuple[str, str], dict[str, Any]]
+) -> Accepted:
     first, seen = receipt, {receipt["delivery"]}
     while (first["source"], first["replaces"]) in accepted:
         first = accepted[first["source"], first["replaces"]]
         if first["delivery"] in seen:
-            raise DataError(_place(site, receipt), "its deliveries replace each other in a circle", "mend `replaces` in delivery.yaml")
+            raise DataError(
+                _place(site, receipt),
+                "its deliveries replace each other in a circle",
+                "mend `replaces` in delivery.yaml",
+            )
         seen.add(first["delivery"])
     return Accepted(
-        source=receipt["source"], delivery=receipt["delivery"], owner=receipt["owner"],
-        delivered=date.fromisoformat(receipt["delivered"]), first=date.fromisoformat(first["delivered"]),
-        no_reidentify=receipt["no_reidentify"], identities=_parts(receipt["identities"]), events=_parts(receipt["events"]),
-    )  # fmt: skip
+        source=receipt["source"],
+        delivery=receipt["delivery"],
+        owner=receipt["owner"],
+        delivered=date.fromisoformat(receipt["delivered"]),
+        first=date.fromisoformat(first["delivered"]),
+        no_reidentify=receipt["no_reidentify"],
+        identities=_parts(receipt["identities"]),
+        events=_parts(receipt["events"]),
+    )
 
 
 def _place(site: Site, receipt: dict[str, Any]) -> Path:

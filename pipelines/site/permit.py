@@ -15,7 +15,8 @@ from pipelines.files.digests import file_digest
 from pipelines.files.yaml import Strict, load_yaml
 from pipelines.site import signing
 from pipelines.site.site import Site
-from pipelines.study.table import NAME, Table, together
+from pipelines.study.side_by_side import together
+from pipelines.study.table import NAME, Table
 
 __all__ = ["Permit", "Table", "require", "sign", "signed_by"]
 
@@ -52,7 +53,8 @@ class Permit(Strict):
 
     @staticmethod
     def load(site: Site, name: str) -> Permit:
-        """The permit `permits/<name>.yaml` of a site."""
+        """The permit `permits/<name>.yaml` of a site. PermitError: it is not there. SettingsError: it does
+        not read, or names another permit."""
         path = site.root / "permits" / f"{name}.yaml"
         if not path.exists():
             raise PermitError(path, "is not there", "check the permit's name, or ask its holder for it")
@@ -63,10 +65,13 @@ class Permit(Strict):
 
     @cached_property
     def payload(self) -> bytes:
-        """What is signed: the bytes of the permit and of the cohort definition that it names."""
+        """What is signed: the bytes of the permit and of the cohort definition that it names. SettingsError:
+        the definition is not there."""
         definition = self.definition_path
         if not definition.exists():
-            raise SettingsError(self.file, f"the cohort definition {self.cohort} is not there", "put it beside the site")
+            raise SettingsError(
+                self.file, f"the cohort definition {self.cohort} is not there", "put it beside the site"
+            )
         parts = [file_digest(self.file), file_digest(definition)]
         return documents.canonical_json({"permit": self.permit, "sha256": parts})
 
@@ -80,26 +85,40 @@ class Permit(Strict):
 
 
 def sign(site: Site, permit: Permit, owner: str, private_key: Path) -> None:
-    """Add an owner's signature; one that is there already is replaced, unless the new one would not hold."""
+    """Add an owner's signature; one that is there already is replaced. PermitError: the key is not the
+    owner's, so that the signature would not hold."""
     signature = signing.sign(private_key, permit.payload)
-    if not signing.verify(signing.load_public(site.keys / "owners" / f"{owner}.pub"), permit.payload, signature):
-        raise PermitError(permit.file, f"the key is not the one that keys/owners/{owner}.pub names", "sign with the owner's own key")
+    if not signing.verify(
+        signing.load_public(site.keys / "owners" / f"{owner}.pub"), permit.payload, signature
+    ):
+        raise PermitError(
+            permit.file,
+            f"the key is not the one that keys/owners/{owner}.pub names",
+            "sign with the owner's own key",
+        )
     signatures = documents.read_object(permit.signatures_path) if permit.signatures_path.exists() else {}
     documents.write_json({**signatures, owner: signature.hex()}, permit.signatures_path)
 
 
 def require(site: Site, permit: Permit, owners: dict[str, str], today: date) -> None:
-    """Stop unless the permit is in force today and every owner of its sources has signed it. `owners`: owner of each source."""
+    """PermitError unless the permit is in force today and every owner of its sources has signed it. `owners`:
+    owner of each source."""
     if today < permit.valid_from:
         raise PermitError(permit.file, f"valid_from ({permit.valid_from}) lies ahead", "wait until then")
     if today > permit.valid_to:
-        raise PermitError(permit.file, f"valid_to ({permit.valid_to}) has passed", "ask the board for an extension")
+        raise PermitError(
+            permit.file, f"valid_to ({permit.valid_to}) has passed", "ask the board for an extension"
+        )
     for source in permit.sources:
         if source not in owners:
-            raise PermitError(permit.file, f"source {source} is not in the snapshot", "check its name, or refresh the site")
+            raise PermitError(
+                permit.file, f"source {source} is not in the snapshot", "check its name, or refresh the site"
+            )
         if not signed_by(site, permit, owners[source]):
             raise PermitError(
-                permit.file, f"{owners[source]}, who owns {source}, has not signed it as it stands", "have it signed: uttag sign --help"
+                permit.file,
+                f"{owners[source]}, who owns {source}, has not signed it as it stands",
+                "have it signed: uttag sign --help",
             )
 
 

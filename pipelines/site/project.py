@@ -1,4 +1,5 @@
-"""One run of one permit: the snapshot that it pins, and where what it makes lies. Sealed with the permit's own key."""
+"""One run of one permit: the snapshot that it pins, and where what it makes lies. Sealed with the permit's
+own key."""
 
 from __future__ import annotations
 
@@ -29,10 +30,16 @@ class Project:
 
     @staticmethod
     def open(site: Site, name: str, snapshot: str | None = None, today: date | None = None) -> Project:
-        """The permit of that name on a snapshot (the current one by default). Raises `PermitError` unless it is in force and signed."""
+        """The permit of that name on a snapshot (the current one by default). Raises `PermitError` unless it
+        is in force and signed."""
         asked = Permit.load(site, name)
         pinned = Snapshot.load(site, snapshot)
-        permit.require(site, asked, {source: each.owner for source, each in pinned.sources.items()}, today or date.today())
+        permit.require(
+            site,
+            asked,
+            {source: each.owner for source, each in pinned.sources.items()},
+            today or date.today(),
+        )
         return Project(site, asked, definition.load(asked.definition_path), pinned)
 
     @cached_property
@@ -50,7 +57,8 @@ class Project:
         return self.site.projects / self.permit.permit / "runs" / self.run
 
     def kept(self, stage: str, shard: Shard, *meaning: object) -> Path:
-        """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never computed twice."""
+        """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never
+        computed twice."""
         name = digest(stage, shard.hash, code_hash(), *meaning)
         return self.site.projects / self.permit.permit / stage / f"{name}.parquet"
 

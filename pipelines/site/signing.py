@@ -15,9 +15,11 @@ from pipelines.files.sealing import KEY_BYTES
 
 
 def create_signing_key(path: Path, seed: bytes | None = None) -> bytes:
-    """Write a private key (64 hex digits, mode 0600) and beside it its public part (`.pub`); one that is there is kept.
+    """Write a private key (64 hex digits, mode 0600) and beside it its public part (`.pub`); one that is
+    there is kept.
 
-    `seed`: 32 bytes, fixed for a made-up site whose signatures must come out the same. Returns the public key, 32 bytes.
+    `seed`: 32 bytes, fixed for a made-up site whose signatures must come out the same. Returns the public
+    key, 32 bytes.
     """
     sealing.create_key(path, seed)
     public = public_key(path)
@@ -31,7 +33,7 @@ def public_key(private_path: Path) -> bytes:
 
 
 def load_public(path: Path) -> bytes:
-    """A public key file: 64 hex digits."""
+    """A public key file: 64 hex digits. KeyFileError: it is not there, or holds something else."""
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except FileNotFoundError:
@@ -39,7 +41,9 @@ def load_public(path: Path) -> bytes:
     except (UnicodeDecodeError, ValueError):
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeyFileError(path, f"the public key is not {KEY_BYTES} bytes in hexadecimal", "ask its owner for it again")
+        raise KeyFileError(
+            path, f"the public key is not {KEY_BYTES} bytes in hexadecimal", "ask its owner for it again"
+        )
     return key
 
 
@@ -62,11 +66,17 @@ def _private(path: Path) -> Ed25519PrivateKey:
         mode = stat.S_IMODE(path.stat().st_mode)
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (FileNotFoundError, PermissionError):
-        raise KeyFileError(path, "the signing key is not there or cannot be read", "restore it from its keeper") from None
+        raise KeyFileError(
+            path, "the signing key is not there or cannot be read", "restore it from its keeper"
+        ) from None
     except (UnicodeDecodeError, ValueError):
-        raise KeyFileError(path, "the signing key is not in hexadecimal", "restore it from its keeper") from None
+        raise KeyFileError(
+            path, "the signing key is not in hexadecimal", "restore it from its keeper"
+        ) from None
     if mode & 0o077:
-        raise KeyFileError(path, "the signing key is open to others", "set its mode to 0600 and consider the key as seen")
+        raise KeyFileError(
+            path, "the signing key is open to others", "set its mode to 0600 and consider the key as seen"
+        )
     if len(key) != KEY_BYTES:
         raise KeyFileError(path, f"the signing key is not {KEY_BYTES} bytes", "restore it from its keeper")
     return Ed25519PrivateKey.from_private_bytes(key)

@@ -32,7 +32,8 @@ class Source(Strict):
 
 
 class Feasibility(Strict):
-    """How `uttag feasibility` answers. `minimum`: a permit's policy may ask for more; `questions_a_day`: for each requester."""
+    """How `uttag feasibility` answers. `minimum`: a permit's policy may ask for more; `questions_a_day`: for
+    each requester."""
 
     round_to: int = Field(10, ge=10, le=1000)
     minimum: int = Field(5, ge=3, le=500)
@@ -70,7 +71,7 @@ class Site(Strict):
         """Read the site in `root`."""
         return load_yaml(root / "site.yaml", Site, root=root.resolve())
 
-    # ---- zones ------------------------------------------------------------------------------------------------------------
+    # ---- zones ---------------------------------------------------------------------------------------------
 
     @cached_property
     def keys(self) -> Path:
@@ -106,12 +107,15 @@ class Site(Strict):
 
     def receipt(self, stage: str, delivery: Delivery | None = None) -> Path:
         """`receipts/linkage.json`, or `receipts/intake/<source>/<delivery>.json`."""
-        return self.receipts / (f"{stage}.json" if delivery is None else f"{stage}/{delivery.source}/{delivery.delivery}.json")
+        return self.receipts / (
+            f"{stage}.json" if delivery is None else f"{stage}/{delivery.source}/{delivery.delivery}.json"
+        )
 
-    # ---- deliveries -------------------------------------------------------------------------------------------------------
+    # ---- deliveries ----------------------------------------------------------------------------------------
 
     def deliveries(self) -> list[Delivery]:
-        """Every delivery that has arrived whole (its `delivery.yaml` is written last), by date, source and name."""
+        """Every delivery that has arrived whole (its `delivery.yaml` is written last), by date, source and
+        name."""
         return sorted(self._deliveries(), key=lambda each: (each.delivered, each.source, each.delivery))
 
     def _deliveries(self) -> Iterator[Delivery]:
@@ -119,21 +123,28 @@ class Site(Strict):
             for path in sorted((self.root / "deliveries" / source).glob("*/delivery.yaml")):
                 delivery = load_yaml(path, Delivery, root=path.parent)
                 if (delivery.source, delivery.delivery) != (source, path.parent.name):
-                    raise SettingsError(path, "names another source or delivery than its folder", "mend the file or move the folder")
+                    raise SettingsError(
+                        path,
+                        "names another source or delivery than its folder",
+                        "mend the file or move the folder",
+                    )
                 yield delivery
 
     def delivery(self, source: str, name: str) -> Delivery:
-        """The delivery of that name."""
+        """The delivery of that name. SettingsError: there is none."""
         for each in self.deliveries():
             if (each.source, each.delivery) == (source, name):
                 return each
-        raise SettingsError(self.root / "deliveries" / source / name, "is not there", "check source and delivery")
+        raise SettingsError(
+            self.root / "deliveries" / source / name, "is not there", "check source and delivery"
+        )
 
 
 ZONES = ("identity", "store")
 
 
 def create_keys(root: Path, keys: dict[str, bytes] | None = None) -> None:
-    """Make the key files of a new site; `keys` fixes them for a made-up site, whose bytes must come out the same every time."""
+    """Make the key files of a new site; `keys` fixes them for a made-up site, whose bytes must come out the
+    same every time."""
     for zone in ZONES:
         create_key(root / "keys" / f"{zone}.key", (keys or {}).get(zone))

@@ -1,4 +1,5 @@
-"""What the store has published: an immutable list of shards, named by its content, that a permit's run pins."""
+"""What the store has published: an immutable list of shards, named by its content, that a permit's run
+pins."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of the whole store. `id`: the hash of its content; `index`: of the person index that it was built with."""
+    """One state of the whole store. `id`: the hash of its content; `index`: of the person index that it was
+    built with."""
 
     id: str
     index: str
@@ -84,17 +86,23 @@ class Snapshot:
 
     @staticmethod
     def load(site: Site, id: str | None = None) -> Snapshot:
-        """The snapshot of that id, or the current one. Raises `DataError` if there is none, or if it is not what its name says."""
+        """The snapshot of that id, or the current one. Raises `DataError` if there is none, or if it is not
+        what its name says."""
         id = id or current(site)
         path = snapshot_file(site, id)
         content = documents.read_object(path)
         if content.pop("snapshot", None) != id or digest(content) != id:
-            raise DataError(path, "its content is not what its name says", "restore it, or run the store stage again")
+            raise DataError(
+                path, "its content is not what its name says", "restore it, or run the store stage again"
+            )
         zone = site.zone("store")
         return Snapshot(
             id=id,
             index=content["index"],
-            shards=tuple(Shard(each["hash"], each["rows"], shard_folder(site, each["hash"]), zone) for each in content["shards"]),
+            shards=tuple(
+                Shard(each["hash"], each["rows"], shard_folder(site, each["hash"]), zone)
+                for each in content["shards"]
+            ),
             sources={
                 name: Contribution(each["owner"], each["no_reidentify"], tuple(each["deliveries"]))
                 for name, each in sorted(content["sources"].items())
@@ -103,7 +111,8 @@ class Snapshot:
 
 
 def publish(site: Site, content: dict[str, Any]) -> str:
-    """Write the snapshot and make it the current one, each by one atomic rename. `content`: index, shards, sources. Returns its id."""
+    """Write the snapshot and make it the current one, each by one atomic rename. `content`: index, shards,
+    sources. Returns its id."""
     id = digest(content)
     documents.write_json({"snapshot": id, **content}, snapshot_file(site, id))
     if not current_file(site).exists() or current(site) != id:

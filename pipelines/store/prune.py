@@ -11,11 +11,14 @@ from pipelines.site.snapshot import Snapshot, current, index_folder, shard_folde
 
 
 def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:
-    """Remove all snapshots but the current one, those `pinned` by a permit and the last `keep` published; then what no snapshot uses.
+    """Remove all snapshots but the current one, those `pinned` by a permit and the last `keep` published;
+    then what no snapshot uses.
 
     Not to be called while another run reads or builds. Returns how many snapshots, shards and indexes went.
     """
-    files = sorted((site.store / "snapshots").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    files = sorted(
+        (site.store / "snapshots").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)
+    )
     last = files[len(files) - max(0, keep) :]
     kept = {current(site), *pinned, *(path.stem for path in last)}
     gone = [path for path in files if path.stem not in kept]
@@ -24,7 +27,9 @@ def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:
     standing = [Snapshot.load(site, path.stem) for path in files if snapshot_file(site, path.stem).exists()]
     return {
         "snapshots": len(gone),
-        "shards": _remove_all_but(shard_folder(site, "x").parent, {shard.hash for each in standing for shard in each.shards}),
+        "shards": _remove_all_but(
+            shard_folder(site, "x").parent, {shard.hash for each in standing for shard in each.shards}
+        ),
         "indexes": _remove_all_but(index_folder(site, "x").parent, {each.index for each in standing}),
     }
 

@@ -14,7 +14,15 @@ from kernels.spans import merge_spans
 from pipelines.files import documents, sealed
 from pipelines.files.digests import content_hash, digest
 from pipelines.files.frames import Category, Frame, array, concat, length, take
-from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, KIND, NO_CATEGORY, SHARD_EVENTS, SHARD_RESIDENCES, Schema
+from pipelines.files.schemas import (
+    DAY_OPEN,
+    DAY_UNKNOWN,
+    KIND,
+    NO_CATEGORY,
+    SHARD_EVENTS,
+    SHARD_RESIDENCES,
+    Schema,
+)
 from pipelines.files.sealing import Zone
 from pipelines.site.snapshot import RAW, SHARD_FILES
 from pipelines.store.slices import SLICE, compact
@@ -36,13 +44,16 @@ class Slice:
 
 def shard_hash(position: int, shards: int, persons_hash: str, slices: Sequence[Slice]) -> str:
     """Name of a shard: the hash of what it is made from, in whatever order the slices come."""
-    return digest("shard", FORMAT, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices}))
+    return digest(
+        "shard", FORMAT, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices})
+    )
 
 
 def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone) -> dict[str, Any]:
     """Build and write one shard; `shard.json`, written last, says that it is whole.
 
-    `persons`: columns of `schemas.PERSONS`, ascending. Returns {"rows": {file: rows}, "hashes": {file: hash}, "duplicates": rows}.
+    `persons`: columns of `schemas.PERSONS`, ascending. Returns {"rows": {file: rows}, "hashes": {file: hash},
+    "duplicates": rows}.
     """
     events = _placed(_read(slices, zone), array(persons, "person"))
     delivered = length(events)
@@ -84,13 +95,16 @@ def _sorted(events: Frame) -> Frame:
 
 
 def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
-    """All files of the shard. `facts`: residence, observation and opt-out; `events`: the rest; both sorted."""
+    """All files of the shard. `facts`: residence, observation and opt-out; `events`: the rest; both
+    sorted."""
     kind = array(facts, "kind")
     deaths = take(events, array(events, "kind") == KIND["death"])
     people: Frame = {
         **persons,
         "death_day": _earliest(deaths, length(persons)),
-        "opt_out_day": _earliest(take(facts, kind == KIND["opt_out"]), length(persons), unknown=DAY_UNKNOWN + 1),
+        "opt_out_day": _earliest(
+            take(facts, kind == KIND["opt_out"]), length(persons), unknown=DAY_UNKNOWN + 1
+        ),
     }
     return {
         "persons": people,
@@ -103,7 +117,8 @@ def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
 
 
 def _earliest(events: Frame, count: int, unknown: int = DAY_OPEN) -> np.ndarray:
-    """First day of each person's `events`, `DAY_UNKNOWN` for who has none. `unknown`: what an event without a day counts as."""
+    """First day of each person's `events`, `DAY_UNKNOWN` for who has none. `unknown`: what an event without a
+    day counts as."""
     day = np.full(count, DAY_OPEN, np.int32)
     start = array(events, "start")
     np.minimum.at(day, array(events, "person"), np.where(start == DAY_UNKNOWN, np.int32(unknown), start))
@@ -111,10 +126,13 @@ def _earliest(events: Frame, count: int, unknown: int = DAY_OPEN) -> np.ndarray:
 
 
 def _periods(people: Frame, observed: Frame, events: Frame) -> Frame:
-    """Observation periods: the union of residence and observation; for who has neither, from first to last event; none after death."""
+    """Observation periods: the union of residence and observation; for who has neither, from first to last
+    event; none after death."""
     person, start, end = _observed_spans(observed, array(people, "birth_day"))
     without = np.bincount(person, minlength=length(people)) == 0
-    person, start, end = (np.append(*pair) for pair in zip((person, start, end), _event_spans(events, without), strict=True))
+    person, start, end = (
+        np.append(*pair) for pair in zip((person, start, end), _event_spans(events, without), strict=True)
+    )
     death = array(people, "death_day")[person]
     end = np.where(death == DAY_UNKNOWN, end, np.minimum(end, death))
     rows = np.flatnonzero(start <= end)
@@ -124,7 +142,8 @@ def _periods(people: Frame, observed: Frame, events: Frame) -> Frame:
 
 
 def _observed_spans(observed: Frame, birth_day: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Spans as delivered; without a first day they begin at birth, without a last day they are open; dropped if birth is unknown too."""
+    """Spans as delivered; without a first day they begin at birth, without a last day they are open; dropped
+    if birth is unknown too."""
     person, start, end = (array(observed, name) for name in ("person", "start", "end"))
     start = np.where(start == DAY_UNKNOWN, birth_day[person], start)
     end = np.where(end == DAY_UNKNOWN, np.int32(DAY_OPEN), end)
@@ -147,15 +166,21 @@ def _residences(residences: Frame) -> Frame:
     """Where people lived: the residence's concept without its code system. Ascending by all columns."""
     labels = residences["concept"].labels  # type: ignore[union-attr]
     municipality = Category.of([label.rpartition("/")[2] for label in labels], array(residences, "concept"))
-    frame: Frame = {**{name: residences[name] for name in ("person", "start", "end")}, "municipality": municipality}
+    frame: Frame = {
+        **{name: residences[name] for name in ("person", "start", "end")},
+        "municipality": municipality,
+    }
     return take(frame, distinct_order([array(frame, name) for name in SHARD_RESIDENCES]))
 
 
 def postings(events: Frame) -> Frame:
-    """The events by (concept, person, start, row), those without a concept last. `events`: sorted as `SHARD_EVENTS` says."""
+    """The events by (concept, person, start, row), those without a concept last. `events`: sorted as
+    `SHARD_EVENTS` says."""
     concept = array(events, "concept")
     wide = np.uint16 if len(_labels(events)) < 2**16 - 1 else np.uint32
-    order = np.argsort(concept.astype(wide), kind="stable")  # -1 becomes the largest; a radix sort where 16 bits are enough
+    order = np.argsort(
+        concept.astype(wide), kind="stable"
+    )  # -1 becomes the largest; a radix sort where 16 bits are enough
     columns: Frame = {name: events[name][order] for name in SHARD_EVENTS if name != "concept"}
     return {"concept": concept[order], "row": order.astype(np.int32), **columns}
 
@@ -164,7 +189,10 @@ def codes(events: Frame) -> Frame:
     """The labels of the events' concepts, and how many events have each."""
     labels, concept = _labels(events), array(events, "concept")
     counts = np.bincount(concept[concept != NO_CATEGORY], minlength=len(labels))
-    return {"concept": Category(labels, np.arange(len(labels), dtype=np.int32)), "rows": counts.astype(np.int64)}
+    return {
+        "concept": Category(labels, np.arange(len(labels), dtype=np.int32)),
+        "rows": counts.astype(np.int64),
+    }
 
 
 def _labels(events: Frame) -> tuple[str, ...]:

@@ -19,15 +19,17 @@ from pipelines.site.deliveries import Accepted, Part, active
 from pipelines.site.site import Site
 from pipelines.site.snapshot import index_folder, publish, shard_folder
 from pipelines.store.shard import Slice, build_shard, shard_hash
-from pipelines.store.slices import Index, cut, folder, records_file
+from pipelines.store.slices import PersonIndex, cut, folder, records_file
 
 Progress = Callable[[str], None]
 
 
 def build(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str, Any]:
-    """Cut every accepted part by shard, build the shards that changed, publish the snapshot; the receipt, on every rank.
+    """Cut every accepted part by shard, build the shards that changed, publish the snapshot; the receipt, on
+    every rank.
 
-    Parts and shards go round the ranks; they meet in sealed slices under `store/exchange/`, so that a rank holds one part or one shard.
+    Parts and shards go round the ranks; they meet in sealed slices under `store/exchange/`, so that a rank
+    holds one part or one shard.
     """
     say = progress or (lambda _line: None)
     deliveries, index_hash = ranks.broadcast(_inputs(site) if ranks.rank == 0 else None)
@@ -49,7 +51,9 @@ def _inputs(site: Site) -> tuple[list[Accepted], str]:
 def _still_so(site: Site, deliveries: list[Accepted], index_hash: str) -> None:
     """A killed job's orphan may outlive it by minutes: it must not publish what has since been overtaken."""
     if _inputs(site) != (deliveries, index_hash):
-        raise DataError(site.receipts, "deliveries or index have changed since this build began", "run the refresh again")
+        raise DataError(
+            site.receipts, "deliveries or index have changed since this build began", "run the refresh again"
+        )
 
 
 def _everywhere(ranks: Ranks, mine: list[Any], total: int) -> list[Any]:
@@ -65,8 +69,10 @@ def _tell(say: Progress, ranks: Ranks, turn: int, total: int, what: str) -> None
         say(f"{now} of {total} {what}")
 
 
-def _cut_parts(site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str, Part]], say: Progress) -> list[dict[str, Any]]:
-    index = Index.read(site, index_hash)
+def _cut_parts(
+    site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str, Part]], say: Progress
+) -> list[dict[str, Any]]:
+    index = PersonIndex.read(site, index_hash)
     mine = []
     for turn, (_, part) in enumerate(parts[ranks.rank :: ranks.size]):
         mine.append(cut(site, part, index, site.shards))
@@ -75,7 +81,12 @@ def _cut_parts(site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str,
 
 
 def _build_shards(
-    site: Site, ranks: Ranks, index_hash: str, parts: list[tuple[str, Part]], cuts: list[dict[str, Any]], say: Progress
+    site: Site,
+    ranks: Ranks,
+    index_hash: str,
+    parts: list[tuple[str, Part]],
+    cuts: list[dict[str, Any]],
+    say: Progress,
 ) -> list[dict[str, Any]]:
     persons = sealed.read(index_folder(site, index_hash) / "persons.parquet", PERSONS, site.zone("store"))
     edges = [0, *np.searchsorted(array(persons, "person"), range_bounds(site.shards)), length(persons)]
@@ -91,14 +102,20 @@ def _build_shards(
         into = shard_folder(site, name)
         whole = into / "shard.json"
         reused = whole.exists()
-        description = documents.read_json(whole) if reused else build_shard(people, slices, into, site.zone("store"))
+        description = (
+            documents.read_json(whole) if reused else build_shard(people, slices, into, site.zone("store"))
+        )
         mine.append({"hash": name, "reused": reused, **description})
         _tell(say, ranks, turn, site.shards, "shards")
     return _everywhere(ranks, mine, site.shards)
 
 
 def _publish(
-    site: Site, index_hash: str, deliveries: list[Accepted], cuts: list[dict[str, Any]], shards: list[dict[str, Any]]
+    site: Site,
+    index_hash: str,
+    deliveries: list[Accepted],
+    cuts: list[dict[str, Any]],
+    shards: list[dict[str, Any]],
 ) -> dict[str, Any]:
     sources = {
         name: {

@@ -1,7 +1,9 @@
-"""Code systems: what a code must look like, what it lies under, and the labels that stand for it in every file.
+"""Code systems: what a code must look like, what it lies under, and the labels that stand for it in every
+file.
 
-A concept label is the system, a slash and the code in upper case without dots or blanks: "ICD-10-SE/E119". Codes are hierarchical by
-prefix, so that "ICD-10-SE/E11" covers it. ICD-10 in its Swedish and American forms and ICD-9-CM share one list of chapters.
+A concept label is the system, a slash and the code in upper case without dots or blanks: "ICD-10-SE/E119".
+Codes are hierarchical by prefix, so that "ICD-10-SE/E11" covers it. ICD-10 in its Swedish and American forms
+and ICD-9-CM share one list of chapters.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ _LISTS = Path(__file__).parent / "code_lists"
 
 @dataclass(frozen=True)
 class System:
-    """A code system. `pattern`: what a normalised code looks like in full. `levels`: lengths of prefix that are groups of their own."""
+    """A code system. `pattern`: what a normalised code looks like in full. `levels`: lengths of prefix that
+    are groups of their own."""
 
     name: str
     title: str
@@ -36,10 +39,19 @@ SYSTEMS = {
     system.name: system
     for system in (
         System("ICD-10-SE", "ICD-10, Swedish version", r"[A-Z]\d\d[0-9A-Z]{0,4}", (3, 4)),
-        System("ICD-10-CM", "ICD-10, American clinical modification", r"[A-Z]\d[0-9A-Z][0-9A-Z]{0,4}", (3, 4)),
-        System("ICD-9-CM", "ICD-9, American clinical modification", r"\d{3}\d{0,2}|V\d{2}\d{0,2}|E\d{3}\d?", (3,)),
+        System(
+            "ICD-10-CM", "ICD-10, American clinical modification", r"[A-Z]\d[0-9A-Z][0-9A-Z]{0,4}", (3, 4)
+        ),
+        System(
+            "ICD-9-CM", "ICD-9, American clinical modification", r"\d{3}\d{0,2}|V\d{2}\d{0,2}|E\d{3}\d?", (3,)
+        ),
         System("KVA", "Swedish classification of care measures", r"[A-Z]{2}\d{3}|[A-Z]{3}\d{2}", (1, 2, 3)),
-        System("ATC", "Anatomical Therapeutic Chemical classification", r"[A-Z](\d\d([A-Z]([A-Z](\d\d)?)?)?)?", (1, 3, 4, 5)),
+        System(
+            "ATC",
+            "Anatomical Therapeutic Chemical classification",
+            r"[A-Z](\d\d([A-Z]([A-Z](\d\d)?)?)?)?",
+            (1, 3, 4, 5),
+        ),
         System("LAB", "Laboratory analyses and measurements of this centre", r"[A-Z0-9]+"),
         System("SCB", "Swedish counties and municipalities", r"\d{2}|\d{4}", (2,)),
         System("VISIT", "Form of care", r"INPATIENT|OUTPATIENT|PRIMARY|EMERGENCY|UNKNOWN"),
@@ -87,12 +99,13 @@ def ancestors(concept: str) -> tuple[str, ...]:
     return tuple(f"{system}/{code[:size]}" for size in levels if size < len(code))
 
 
-# ---- chapters and blocks of ICD -------------------------------------------------------------------------------------------------
+# ---- chapters and blocks of ICD ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Range:
-    """A chapter or a block: its code, its first and last code of three characters, its title, and its chapter (itself for a chapter)."""
+    """A chapter or a block: its code, its first and last code of three characters, its title, and its chapter
+    (itself for a chapter)."""
 
     code: str
     first: str
@@ -114,12 +127,15 @@ def _ends(span: str) -> tuple[str, str]:
 @cache
 def icd_chapters() -> tuple[Range, ...]:
     """The twenty-two chapters of ICD-10, in order: the one list that all ICD codes share."""
-    return tuple(Range(row["chapter"], *_ends(row["icd10"]), row["title"], row["chapter"]) for row in _rows("chapters"))
+    return tuple(
+        Range(row["chapter"], *_ends(row["icd10"]), row["title"], row["chapter"]) for row in _rows("chapters")
+    )
 
 
 @cache
 def icd_blocks() -> tuple[Range, ...]:
-    """Blocks in order of chapter and code: those of ICD-10, then for each chapter the range of ICD-9-CM that falls under it."""
+    """Blocks in order of chapter and code: those of ICD-10, then for each chapter the range of ICD-9-CM that
+    falls under it."""
     found: list[Range] = []
     ten = [(*_ends(row["block"]), row) for row in _rows("icd10_blocks")]
     for chapter, row in zip(icd_chapters(), _rows("chapters"), strict=True):
@@ -128,16 +144,26 @@ def icd_blocks() -> tuple[Range, ...]:
                 code = first if first == last else block["block"]
                 found.append(Range(code, first, last, block["title"], chapter.code))
         if row["icd9cm"]:
-            found.append(Range(f"ICD-9-CM {row['icd9cm']}", *_ends(row["icd9cm"]), f"{row['title']} (ICD-9-CM)", chapter.code))
+            found.append(
+                Range(
+                    f"ICD-9-CM {row['icd9cm']}",
+                    *_ends(row["icd9cm"]),
+                    f"{row['title']} (ICD-9-CM)",
+                    chapter.code,
+                )
+            )
     return tuple(found)
 
 
 def _within(head: str, ranges: Iterable[Range]) -> Range | None:
-    return next((each for each in ranges if len(each.first) == len(head) and each.first <= head <= each.last), None)
+    return next(
+        (each for each in ranges if len(each.first) == len(head) and each.first <= head <= each.last), None
+    )
 
 
 def _category(system: str, code: str) -> str:
-    """The category of three characters (four for E in ICD-9-CM); a letter in third place, as in C7A, sorts after the digits."""
+    """The category of three characters (four for E in ICD-9-CM); a letter in third place, as in C7A, sorts
+    after the digits."""
     if system == "ICD-9-CM":
         return code[:4] if code[:1] == "E" else code[:3]
     head = f"{code[:2]}9" if code[2:3].isalpha() else code[:3]
@@ -151,7 +177,8 @@ def _blocks_of(ninth: bool) -> tuple[Range, ...]:
 
 @lru_cache(maxsize=1 << 17)
 def chapter_and_block(concept: str) -> tuple[str, str] | None:
-    """Codes of the chapter and block that an ICD concept lies in; None for one that is not ICD or lies in none.
+    """Codes of the chapter and block that an ICD concept lies in; None for one that is not ICD or lies in
+    none.
 
     A category that the American version has added between two blocks of the WHO's lies in the one before it.
     """
@@ -162,12 +189,15 @@ def chapter_and_block(concept: str) -> tuple[str, str] | None:
     if block := _within(head, _blocks_of(ninth)):
         return block.chapter, block.code
     chapter = None if ninth else _within(head, icd_chapters())
-    before = [each for each in _blocks_of(ninth) if chapter and each.chapter == chapter.code and each.first <= head]
+    before = [
+        each for each in _blocks_of(ninth) if chapter and each.chapter == chapter.code and each.first <= head
+    ]
     return (before[-1].chapter, before[-1].code) if before else None
 
 
 def classify(concepts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in `icd_chapters()` and `icd_blocks()` of each concept label, int32 (len(concepts),), −1 where it lies in none.
+    """Positions in `icd_chapters()` and `icd_blocks()` of each concept label, int32 (len(concepts),), −1
+    where it lies in none.
 
     Meant for the labels of a `Category`: classify the labels once and index the result with its rows.
     """
@@ -180,16 +210,16 @@ def classify(concepts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-# ---- places and laboratory ---------------------------------------------------------------------------------------------------
+# ---- places and laboratory ---------------------------------------------------------------------------------
 
 COUNTY = "01"
 
 
 @dataclass(frozen=True)
 class Municipality:
-    """A municipality by its SCB code. `population`: rough, as weights. `postcodes`: first and last three-digit prefix. `part`: of the
-    county, a grouping of ours for reading and no official one. `tile`: row and column in a map of equal squares, ours too: neighbours
-    stand near each other.
+    """A municipality by its SCB code. `population`: rough, as weights. `postcodes`: first and last
+    three-digit prefix. `part`: of the county, a grouping of ours for reading and no official one. `tile`: row
+    and column in a map of equal squares, ours too: neighbours stand near each other.
     """
 
     code: str
@@ -207,7 +237,16 @@ def municipalities() -> tuple[Municipality, ...]:
     for row in _rows("municipalities"):
         first, last = _ends(row["postcodes"])
         tile = (int(row["row"]), int(row["column"]))
-        found.append(Municipality(row["code"], row["name"], int(row["population"]), (int(first), int(last or first)), row["part"], tile))
+        found.append(
+            Municipality(
+                code=row["code"],
+                name=row["name"],
+                population=int(row["population"]),
+                postcodes=(int(first), int(last or first)),
+                part=row["part"],
+                tile=tile,
+            )
+        )
     return tuple(found)
 
 
@@ -232,19 +271,22 @@ class Analysis:
 def laboratory() -> dict[str, Analysis]:
     """Analyses by code."""
     return {
-        row["code"]: Analysis(row["code"], row["unit"], float(row["lowest"]), float(row["highest"]), row["title"])
+        row["code"]: Analysis(
+            row["code"], row["unit"], float(row["lowest"]), float(row["highest"]), row["title"]
+        )
         for row in _rows("laboratory")
     }
 
 
-# ---- one revision or the other ----------------------------------------------------------------------------------------------
+# ---- one revision or the other -----------------------------------------------------------------------------
 
 
 def icd_revision(code: str) -> int:
     """9 or 10 where the form of an American ICD code decides it, 0 where both have such a code.
 
-    Digits first are ICD-9-CM, and so are V01-V91 with at most five characters (ICD-10-CM writes seven after V). Between the letters E
-    only E8 with one or two digits behind it is shared; E9 with digits is ICD-9-CM, E with a letter inside or another length is ICD-10-CM.
+    Digits first are ICD-9-CM, and so are V01-V91 with at most five characters (ICD-10-CM writes seven after
+    V). Between the letters E only E8 with one or two digits behind it is shared; E9 with digits is ICD-9-CM,
+    E with a letter inside or another length is ICD-10-CM.
     """
     nine, ten = SYSTEMS["ICD-9-CM"].holds(code), SYSTEMS["ICD-10-CM"].holds(code)
     if code[:1] == "V":
@@ -254,20 +296,26 @@ def icd_revision(code: str) -> int:
     return 9 if nine else 10 if ten else 0
 
 
-# ---- standard populations ---------------------------------------------------------------------------------------------------------
+# ---- standard populations ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Standard:
-    """A standard population. `first_ages`: where each age group begins, ascending, the last one open; `weights`: people in each."""
+    """A standard population. `first_ages`: where each age group begins, ascending, the last one open;
+    `weights`: people in each."""
 
     title: str
     first_ages: tuple[int, ...]
     weights: tuple[int, ...]
 
     def between(self, low: int, high: int | None) -> int:
-        """People whose ages in years are at least `low` and less than `high`, both of them ends of groups; None for no end."""
-        return sum(weight for age, weight in zip(self.first_ages, self.weights, strict=True) if low <= age and (high is None or age < high))
+        """People whose ages in years are at least `low` and less than `high`, both of them ends of groups;
+        None for no end."""
+        return sum(
+            weight
+            for age, weight in zip(self.first_ages, self.weights, strict=True)
+            if low <= age and (high is None or age < high)
+        )
 
 
 _EUROPE = "European Standard Population (Eurostat, 2013 revision)"
@@ -279,9 +327,12 @@ _STANDARDS = {"esp2013": ("esp2013", "weight", _EUROPE)} | {
 
 @cache
 def standard(name: str) -> Standard:
-    """A standard population by name. esp2013: Eurostat, Revision of the European Standard Population, 2013 edition, 21 age groups.
-    sweden2000, 2005, 2010: Statistics Sweden, Population by age and sex, whole country, 31 December; 21 age groups, the last from 100.
+    """A standard population by name. esp2013: Eurostat, Revision of the European Standard Population, 2013
+    edition, 21 age groups. sweden2000, 2005, 2010: Statistics Sweden, Population by age and sex, whole
+    country, 31 December; 21 age groups, the last from 100.
     """
     listed, column, title = _STANDARDS[name]
     rows = _rows(listed)
-    return Standard(title, tuple(int(row["first_age"]) for row in rows), tuple(int(row[column]) for row in rows))
+    return Standard(
+        title, tuple(int(row["first_age"]) for row in rows), tuple(int(row[column]) for row in rows)
+    )

@@ -1,4 +1,5 @@
-"""Concept labels, "SYSTEM/CODE": because a category's labels ascend, a prefix of a code is a range of them."""
+"""Concept labels, "SYSTEM/CODE": because a category's labels ascend, a prefix of a code is a range of
+them."""
 
 from __future__ import annotations
 
@@ -21,4 +22,4 @@ def with_prefix(concepts: Category, prefixes: Iterable[str]) -> np.ndarray:
     for prefix in prefixes:
         begin, end = prefix_range(concepts.labels, prefix)
         wanted[begin:end] = True
-    return wanted[concepts.index]
+    return wanted[concepts.places]

@@ -2,87 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import re
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from pipelines.errors import SettingsError
 from pipelines.files.digests import digest
 from pipelines.files.schemas import KINDS, SETTINGS
 from pipelines.files.yaml import Strict, load_yaml
+from pipelines.study.code_list import CodeList, filled
+from pipelines.study.days import Study
 from pipelines.study.design import Controls, Stratum, distinct, words
 
-_PREFIX = re.compile(r"^[A-Za-z0-9-]+/[A-Z0-9]*$")
-_SPAN = re.compile(r"^([A-Za-z0-9-]+/)([A-Z]*)(\d+)-([A-Z]*)(\d+)$")
-_EPOCH = date(1970, 1, 1)
 _FARTHEST = 36_525
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - _EPOCH).days
-
-
-class Study(Strict):
-    """The days in which a person may enter and be followed, both in."""
-
-    first: date = Field(alias="from")
-    last: date = Field(alias="to")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Study:
-        if self.last < self.first:
-            raise ValueError("to lies before from")
-        return self
-
-
-class CodeList(Strict):
-    """Codes by prefix, SYSTEM/CODE, or by a span of categories, ICD-10-SE/E10-E14; less those excluded.
-
-    `concepts`: of an OMOP CDM, by id, with all that descend from them, in place of codes.
-    `file`: a CSV whose column `code` holds more of them, beside the definition; `sha256` of it, so that the list that was approved is the
-    one that is used; `version`: whose list it is and which.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    concepts: tuple[int, ...] = ()
-    file: str | None = None
-    sha256: str | None = None
-    version: str | None = None
-
-    @field_validator("include", "exclude")
-    @classmethod
-    def _written_right(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(prefix for code in codes for prefix in _prefixes(code))
-
-    @model_validator(mode="after")
-    def _says_something(self) -> CodeList:
-        if not self.include and not self.concepts and self.file is None:
-            raise ValueError("is empty: name a code, a prefix, a concept or a file")
-        if self.concepts and (self.include or self.file):
-            raise ValueError("mixes codes and concepts: make two lists")
-        if self.sha256 is not None and self.file is None:
-            raise ValueError("has a hash, but no file")
-        return self
-
-
-def _prefixes(code: str) -> list[str]:
-    """A prefix as it is; a span as the prefixes in it."""
-    if span := _SPAN.match(code):
-        system, letter, first, letters, last = span.groups()
-        if letters == letter and len(first) == len(last) and first <= last:
-            return [f"{system}{letter}{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
-        raise ValueError(f"{code} is no span of categories, as ICD-10-SE/E10-E14 is one")
-    if not _PREFIX.match(code):
-        raise ValueError(f"{code} is not SYSTEM/CODE in capitals without dots")
-    return [code]
 
 
 class Value(Strict):
@@ -108,7 +41,8 @@ class Value(Strict):
 
 
 class Events(Strict):
-    """Which events: those with a code of the list, of a kind, given in a setting, in a position, with a value."""
+    """Which events: those with a code of the list, of a kind, given in a setting, in a position, with a
+    value."""
 
     codes: str
     kind: str | None = None
@@ -137,8 +71,9 @@ Which = Literal["first", "last", "any", "all"]
 class Index(Events):
     """The event by which a person enters.
 
-    `first`, `last` or a number n: that matching event of the person's whole history, and no other. `any`: the earliest event that meets
-    every rule. `all`: each event that does, so that a person may enter several times.
+    `first`, `last` or a number n: that matching event of the person's whole history, and no other. `any`: the
+    earliest event that meets every rule. `all`: each event that does, so that a person may enter several
+    times.
     """
 
     which: Which | Annotated[int, Field(ge=1, le=1000)] = "first"
@@ -147,7 +82,8 @@ class Index(Events):
 class Rule(Events):
     """Matching events in a window of days, both ends in, from the start or the end of the index event.
 
-    `from`, `to`: null for as long as anything is known. One of `at_least`, `at_most` and `exactly`; at least one where none is said.
+    `from`, `to`: null for as long as anything is known. One of `at_least`, `at_most` and `exactly`; at least
+    one where none is said.
     """
 
     name: str | None = None
@@ -188,7 +124,12 @@ class Together(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> Together:
-        ways = [self.all is not None, self.any is not None, self.at_least is not None, self.at_most is not None]
+        ways = [
+            self.all is not None,
+            self.any is not None,
+            self.at_least is not None,
+            self.at_most is not None,
+        ]
         if sum(ways) != 1 or (self.of is not None) != (ways[2] or ways[3]):
             raise ValueError("says not one of: codes, all, any, at_least … of, at_most … of")
         return self
@@ -204,7 +145,9 @@ def _shape(condition: object) -> str:
     return "rule" if has_codes else "together"
 
 
-Condition = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Together, Tag("together")], Discriminator(_shape)]
+Condition = Annotated[
+    Annotated[Rule, Tag("rule")] | Annotated[Together, Tag("together")], Discriminator(_shape)
+]
 
 
 class Age(Strict):
@@ -215,7 +158,8 @@ class Age(Strict):
 
 
 class Era(Strict):
-    """Follow-up lasts while exposures to `codes` go on: with at most `gap` days between them, and `offset` days after the last."""
+    """Follow-up lasts while exposures to `codes` go on: with at most `gap` days between them, and `offset`
+    days after the last."""
 
     codes: str
     gap: int = Field(30, ge=0)
@@ -234,7 +178,9 @@ class Definition(Strict):
     sex: Literal["man", "woman"] | None = None
     prior_observation: int = Field(0, ge=0)
     washout: int | None = Field(None, ge=1, le=_FARTHEST)  # days before the index day without such an event
-    repeat: int | None = Field(None, ge=1, le=_FARTHEST)  # with `which: all`: days from one entry of a person to the next, at least
+    repeat: int | None = Field(
+        None, ge=1, le=_FARTHEST
+    )  # with `which: all`: days from one entry of a person to the next, at least
     require: tuple[Condition, ...] = ()
     exclude: tuple[Condition, ...] = ()
     follow_up: int | None = Field(None, ge=1)  # days; until the end of observation where absent
@@ -252,11 +198,17 @@ class Definition(Strict):
         """A list of codes is short for one that includes them."""
         if not isinstance(lists, dict):
             return lists
-        return {name: {"include": tuple(each)} if isinstance(each, list | tuple) else each for name, each in lists.items()}
+        return {
+            name: {"include": tuple(each)} if isinstance(each, list | tuple) else each
+            for name, each in lists.items()
+        }
 
     @model_validator(mode="after")
     def _holds_together(self) -> Definition:
-        for codes in (*(events.codes for events in self._events()), *([self.while_exposed.codes] if self.while_exposed else [])):
+        for codes in (
+            *(events.codes for events in self._events()),
+            *([self.while_exposed.codes] if self.while_exposed else []),
+        ):
             if codes not in self.codes:
                 raise ValueError(f"code list {codes} is not among codes")
         if self.repeat is not None and self.index.which != "all":
@@ -264,7 +216,10 @@ class Definition(Strict):
         if self.follow_up is not None and self.while_exposed is not None:
             raise ValueError("follow_up and while_exposed both say when follow-up ends: leave one out")
         if self.controls is not None and self.index.which == "all":
-            raise ValueError("controls are for persons who enter once: say which: first, last, any or a number, or leave controls out")
+            raise ValueError(
+                "controls are for persons who enter once: say which: first, last, any or a number, or leave "
+                "controls out"
+            )
         return self
 
     def _events(self) -> list[Events]:
@@ -287,7 +242,9 @@ class Definition(Strict):
         """The definition in plain words, one sentence for each step, in the order in which people leave."""
         said = ["People who have opted out are left out before anything else is looked at."]
         said.append(f"{self._entry()}, if that day lies in {self.study.first} to {self.study.last}.")
-        said.append(f"The person is observed on that day, and has been for at least {self.prior_observation} days.")
+        said.append(
+            f"The person is observed on that day, and has been for at least {self.prior_observation} days."
+        )
         if self.washout:
             said.append(f"There is no such event in the {self.washout} days before that day.")
         if self.age:
@@ -305,7 +262,11 @@ class Definition(Strict):
 
     def beside(self) -> tuple[str, ...]:
         """What is asked beside who is in, a sentence each."""
-        of_controls = self.controls.sentences(self.prior_observation, bool(self.age or self.sex)) if self.controls else ()
+        of_controls = (
+            self.controls.sentences(self.prior_observation, bool(self.age or self.sex))
+            if self.controls
+            else ()
+        )
         return (*of_controls, *((words(self.strata),) if self.strata else ()))
 
     def _entry(self) -> str:
@@ -323,25 +284,47 @@ class Definition(Strict):
             ends.append(f"at most {self.follow_up} days")
         if self.while_exposed:
             era = self.while_exposed
-            ends.append(f"the end of exposures to {era.codes} with at most {era.gap} days between and {era.offset} days after")
+            ends.append(
+                f"the end of exposures to {era.codes} with at most {era.gap} days between and {era.offset} "
+                "days after"
+            )
         return ends + [f"an event of {self._named(events)}" for events in self.censor]
 
     def _said(self, condition: Rule | Together) -> str:
         if isinstance(condition, Together):
-            how = {"all": "all of", "any": "any of"}.get(next((way for way in ("all", "any") if getattr(condition, way)), ""), "")
+            how = {"all": "all of", "any": "any of"}.get(
+                next((way for way in ("all", "any") if getattr(condition, way)), ""), ""
+            )
             if not how:
-                how = f"at least {condition.at_least} of" if condition.at_least is not None else f"at most {condition.at_most} of"
+                how = (
+                    f"at least {condition.at_least} of"
+                    if condition.at_least is not None
+                    else f"at most {condition.at_most} of"
+                )
             return f"{how} these hold: ({'; '.join(self._said(part) for part in condition.parts)})"
         kind, count = condition.count
-        return f"there are {kind.replace('_', ' ')} {count} of these {_when(condition)}: {self._named(condition)}"
+        return (
+            f"there are {kind.replace('_', ' ')} {count} of these {_when(condition)}: "
+            f"{self._named(condition)}"
+        )
 
     def _named(self, events: Events) -> str:
         """A code list by its name and prefixes, with what narrows it."""
         codes = self.codes[events.codes]
-        listed = ", ".join([*(f"{prefix}*" for prefix in codes.include), *(f"concept {each} and below" for each in codes.concepts)])
+        listed = ", ".join(
+            [
+                *(f"{prefix}*" for prefix in codes.include),
+                *(f"concept {each} and below" for each in codes.concepts),
+            ]
+        )
         if codes.exclude:
             listed += f", but not {', '.join(f'{prefix}*' for prefix in codes.exclude)}"
-        narrowed = [events.kind or "", ", ".join(events.setting), "in primary position" if events.primary else "", _worth(events.value)]
+        narrowed = [
+            events.kind or "",
+            ", ".join(events.setting),
+            "in primary position" if events.primary else "",
+            _worth(events.value),
+        ]
         return f"{events.codes} ({'; '.join([listed, *(each for each in narrowed if each)])})"
 
 
@@ -358,38 +341,17 @@ def _when(rule: Rule) -> str:
 def _worth(value: Value | None) -> str:
     if value is None:
         return ""
-    bounds = [f"{name.replace('_', ' ')} {bound}" for name, bound in value.model_dump(exclude={"unit"}).items() if bound is not None]
+    bounds = [
+        f"{name.replace('_', ' ')} {bound}"
+        for name, bound in value.model_dump(exclude={"unit"}).items()
+        if bound is not None
+    ]
     return f"value {' and '.join(bounds)} {value.unit}"
 
 
 def load(path: Path) -> Definition:
     """Read a definition file, and the code lists that it names."""
     read = load_yaml(path, Definition)
-    return read.model_copy(update={"codes": {name: _filled(each, name, path) for name, each in read.codes.items()}})
-
-
-def _filled(codes: CodeList, name: str, definition: Path) -> CodeList:
-    """The list with the codes of its file."""
-    if codes.file is None:
-        return codes
-    path = definition.parent / codes.file
-    try:
-        content = path.read_bytes()
-        rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
-    except FileNotFoundError:
-        raise SettingsError(
-            definition, f"code list {name}: its file {codes.file} is not there", "restore it beside the definition"
-        ) from None
-    except UnicodeDecodeError:
-        raise SettingsError(path, "is not UTF-8 text", "save it as UTF-8") from None
-    if codes.sha256 is not None and hashlib.sha256(content).hexdigest() != codes.sha256.lower():
-        raise SettingsError(
-            path, "is not the code list that the definition names: its hash differs", "restore it, or have the new one approved"
-        )
-    if not rows or "code" not in rows[0]:
-        raise SettingsError(path, "has no code", "give it a column `code` with a code on each line")
-    try:
-        listed = tuple(prefix for row in rows for prefix in _prefixes((row["code"] or "").strip()))
-    except ValueError as fault:
-        raise SettingsError(path, str(fault), "mend the line") from None
-    return codes.model_copy(update={"include": (*codes.include, *listed)})
+    return read.model_copy(
+        update={"codes": {name: filled(each, name, path) for name, each in read.codes.items()}}
+    )

@@ -55,9 +55,9 @@ class Nearest(Strict):
 class Controls(Strict):
     """Controls for each case, from those at risk on the case's index day.
 
-    `ratio`: at most so many for each case. `exact`: what a control has in common with its case on that day; what is unknown matches
-    nothing. `replace`: may one person be the control of several cases? `never_cases`: only who has no such event at any time; else also who
-    has one later.
+    `ratio`: at most so many for each case. `exact`: what a control has in common with its case on that day;
+    what is unknown matches nothing. `replace`: may one person be the control of several cases? `never_cases`:
+    only who has no such event at any time; else also who has one later.
     """
 
     ratio: int = Field(1, ge=1, le=100)
@@ -77,7 +77,10 @@ class Controls(Strict):
     def sentences(self, prior: int, narrowed: bool) -> list[str]:
         """In words. `prior`: days observed before; `narrowed`: has the definition an age or a sex?"""
         alike = [f"the same {name.replace('_', ' ')}" for name in self.exact]
-        who = f"Each gets at most {self.ratio} control{'s' if self.ratio > 1 else ''}{' of ' if alike else ''}{' and '.join(alike)}"
+        who = (
+            f"Each gets at most {self.ratio} "
+            f"control{'s' if self.ratio > 1 else ''}{' of ' if alike else ''}{' and '.join(alike)}"
+        )
         if self.nearest:
             who += f", born at most {self.nearest.birth_day} days apart, the nearest first"
         again = "may be the control of several" if self.replace else "is the control of one alone"
@@ -85,6 +88,12 @@ class Controls(Strict):
         of_age = ", is of the ages and sex asked for" if narrowed else ""
         said = [f"{who}; a person {again}."]
         like = "event like that by which people enter"
-        said.append(f"A control is observed on that day and for {prior} days before{of_age}, and has no {like} {when}.")
-        said.append(f"Controls are followed as members are, exposed or not, and to the day before an {like} of their own at the latest.")
+        said.append(
+            f"A control is observed on that day and for {prior} days before{of_age}, and has no {like} "
+            f"{when}."
+        )
+        said.append(
+            f"Controls are followed as members are, exposed or not, and to the day before an {like} of their "
+            "own at the latest."
+        )
         return said

@@ -5,79 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from itertools import combinations, pairwise
-from typing import Any, Final, Literal
+from itertools import pairwise
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipelines.cubes.cube import RATE_SCALE
 from pipelines.files.yaml import Strict
-from pipelines.study.codes import Standard, standard
+from pipelines.study.rates import Compare, Standardise
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _MOST_BANDS = 400
-
 Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions", "prevalence"]
-
 _OF_EVENTS: Final = ("persons", "events", "admissions", "bed_days", "person_days")
 MEASURES: Final[dict[str, tuple[str, ...]]] = {
-    "members": ("persons",), "survival": ("persons",), "prevalence": ("persons",),
-    "events": _OF_EVENTS, "weekly": _OF_EVENTS, "monthly": _OF_EVENTS,
-    "values": ("persons", "values", "sum", "squares"), "transitions": ("persons", "transitions"),
-}  # fmt: skip
-
-
-class Standardise(Strict):
-    """Rates as they would be if every population had the ages of a standard (direct), or events beside as many as reference rates would
-    give (indirect)."""
-
-    to: Literal["esp2013", "sweden2000", "sweden2005", "sweden2010", "own", "table"] = Field(
-        description="the European Standard Population of 2013; the population of Sweden at the end of a year; one of the permit's own, by "
-        "weights, or by rates for the indirect method; or table: indirectly, to the rates of all in the table"
-    )
-    over: Literal["age_group"] = Field("age_group", description="the dimension of ages")
-    ages_from: int = Field(0, ge=0, le=95, description="younger ages have no weight")
-    title: str | None = Field(None, description="own: what it is called, with its year and source")
-    weights: dict[int, int] = Field(default={}, description="own: people by the first age of each group, the last group open")
-    rates: dict[int, float] = Field(
-        default={}, description="own: events per 100,000 person-years by the first age of each group, the last group open"
-    )
-
-    @model_validator(mode="after")
-    def _own(self) -> Standardise:
-        if (self.to == "own") != (bool(self.weights) != bool(self.rates)) or (self.to == "own") != bool(self.title):
-            raise ValueError("needs title and either weights or rates for a standard of its own, and none of them for another")
-        if self.weights and (min(self.weights) != 0 or min(self.weights.values()) < 0 or sum(self.weights.values()) == 0):
-            raise ValueError("has weights that do not begin at age 0, are negative or are all 0")
-        if self.rates and (min(self.rates) < 0 or min(self.rates.values()) < 0 or max(self.rates.values()) == 0):
-            raise ValueError("has rates of an age below 0, negative rates, or rates that are all 0")
-        if any(not (round(rate, 4) == rate and rate * RATE_SCALE < 2**53) for rate in self.rates.values()):
-            raise ValueError("has rates of more than four decimals, or too large")
-        return self
-
-    @property
-    def indirect(self) -> bool:
-        """By the rates of a reference, not by the ages of a standard."""
-        return self.to == "table" or bool(self.rates)
-
-    @property
-    def standard(self) -> Standard:
-        """The population itself, of the direct method."""
-        if self.to != "own":
-            return standard(self.to)
-        ages = tuple(sorted(self.weights))
-        return Standard(self.title or "", ages, tuple(self.weights[age] for age in ages))
-
-    def rate(self, age: int) -> float:
-        """The permit's own rate at an age: that of the group it lies in."""
-        return self.rates[max(first for first in self.rates if first <= age)]
-
-
-class Compare(Strict):
-    """Rates beside that of one group: ratio and difference."""
-
-    over: str = Field(description="the dimension of the groups")
-    to: str = Field(description="the group that the others are compared with, by its label or its code")
+    "members": ("persons",),
+    "survival": ("persons",),
+    "prevalence": ("persons",),
+    "events": _OF_EVENTS,
+    "weekly": _OF_EVENTS,
+    "monthly": _OF_EVENTS,
+    "values": ("persons", "values", "sum", "squares"),
+    "transitions": ("persons", "transitions"),
+}
 
 
 class Table(Strict):
@@ -86,8 +35,10 @@ class Table(Strict):
     table: str = Field(description="its name: lower-case letters, digits and hyphens")
     title: str = Field(description="what it shows, for readers")
     count: Count = Field(
-        description="members, each once, at their index day; events of the follow-up; weekly or monthly: events by period; survival: "
-        "members by the time to their first event and what it was; values that were measured; transitions between states; prevalence: "
+        description="members, each once, at their index day; events of the follow-up; weekly or monthly: "
+        "events by period; survival: "
+        "members by the time to their first event and what it was; values that were measured; transitions "
+        "between states; prevalence: "
         "members followed on some days, and those of them who have had such an event"
     )
     dimensions: tuple[str, ...] = Field((), max_length=5, description="by what")
@@ -99,31 +50,52 @@ class Table(Strict):
         None,
         ge=1,
         le=36_600,
-        description="an event counts, and a day is at risk, only if the person had no such event in so many days before",
+        description="an event counts, and a day is at risk, only if the person had no such event in so many "
+        "days before",
     )
     follow_up: tuple[int, ...] = Field(
-        (), max_length=50, description="days since the index day on which a band begins, the first at day 0; with the dimension follow_up"
+        (),
+        max_length=50,
+        description="days since the index day on which a band begins, the first at day 0; with the "
+        "dimension follow_up",
     )
     step: int | None = Field(None, ge=1, le=3660, description="survival: days in a band")
-    until: int | None = Field(None, ge=1, le=36_600, description="survival: days that are looked at, a multiple of step")
+    until: int | None = Field(
+        None, ge=1, le=36_600, description="survival: days that are looked at, a multiple of step"
+    )
     or_death: bool = Field(False, description="survival: death is such an event, too")
-    competing: Literal["death"] | tuple[str, ...] | None = Field(None, description="survival: what ends the chance of such an event")
+    competing: Literal["death"] | tuple[str, ...] | None = Field(
+        None, description="survival: what ends the chance of such an event"
+    )
     states: Literal["care_level"] | dict[str, tuple[str, ...]] | None = Field(
-        None, description="transitions: between what; levels of care, or states by name, each with the prefixes of its events"
+        None,
+        description="transitions: between what; levels of care, or states by name, each with the prefixes "
+        "of its events",
     )
     days: tuple[date, ...] = Field((), max_length=60, description="prevalence: the days, ascending")
     lookback: int | None = Field(
         None,
         ge=1,
         le=36_600,
-        description="prevalence: such an event counts on its day and so many days less one after; for good where not said",
+        description="prevalence: such an event counts on its day and so many days less one after; for good "
+        "where not said",
     )
     unit: str | None = Field(None, description="values: the unit that they must have")
-    range: tuple[float, float] | None = Field(None, description="values: the lowest and the highest that is believed, not below 0")
-    classes: tuple[float, ...] = Field((), max_length=200, description="values: where a class of the histogram begins, within the range")
-    decimals: int = Field(1, ge=0, le=4, description="values: decimals that they are rounded to before they are added up")
-    care_units: dict[str, tuple[str, ...]] = Field(default={}, max_length=500, description="groups and the prefixes of their units")
-    standardise: Standardise | None = Field(None, description="rates as if every population had the ages of a standard")
+    range: tuple[float, float] | None = Field(
+        None, description="values: the lowest and the highest that is believed, not below 0"
+    )
+    classes: tuple[float, ...] = Field(
+        (), max_length=200, description="values: where a class of the histogram begins, within the range"
+    )
+    decimals: int = Field(
+        1, ge=0, le=4, description="values: decimals that they are rounded to before they are added up"
+    )
+    care_units: dict[str, tuple[str, ...]] = Field(
+        default={}, max_length=500, description="groups and the prefixes of their units"
+    )
+    standardise: Standardise | None = Field(
+        None, description="rates as if every population had the ages of a standard"
+    )
     compare: Compare | None = Field(None, description="rates beside that of one group: ratio and difference")
     age_width: int = Field(5, ge=1, le=100, description="years in an age group")
     age_top: int = Field(90, ge=1, le=120, description="age at which the last group begins")
@@ -137,7 +109,16 @@ class Table(Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Table:
-        for check in (_of_count, _of_survival, _of_standard, _of_comparison, _of_time, _of_transitions, _of_values, _of_prevalence):
+        for check in (
+            _of_count,
+            _of_survival,
+            _of_standard,
+            _of_comparison,
+            _of_time,
+            _of_transitions,
+            _of_values,
+            _of_prevalence,
+        ):
             for fault in check(self):
                 raise ValueError(fault)
         return self
@@ -150,15 +131,27 @@ class Table(Strict):
     @property
     def events(self) -> tuple[object, ...]:
         """Which events: two tables with the same count the same ones."""
-        return (self.codes, self.kind, *(("first",) if self.first else ()), *((f"washout {self.washout}",) if self.washout else ()))
+        return (
+            self.codes,
+            self.kind,
+            *(("first",) if self.first else ()),
+            *((f"washout {self.washout}",) if self.washout else ()),
+        )
 
     @property
     def counted(self) -> list[object]:
-        """What is counted, beside the cohort and its sources: cells of two tables with the same are the same where their places are."""
-        if self.count == "values" and not self.classes:  # with classes all such events are counted, usable or not
+        """What is counted, beside the cohort and its sources: cells of two tables with the same are the same
+        where their places are."""
+        if (
+            self.count == "values" and not self.classes
+        ):  # with classes all such events are counted, usable or not
             return ["values", list(self.events), *self.values]
         if self.count == "transitions":
-            states = self.states if not isinstance(self.states, dict) else [[name, list(codes)] for name, codes in self.states.items()]
+            states = (
+                self.states
+                if not isinstance(self.states, dict)
+                else [[name, list(codes)] for name, codes in self.states.items()]
+            )
             return ["transitions", list(self.events), states]
         if self.count == "prevalence":
             return ["prevalence", list(self.events), self.lookback, [day.isoformat() for day in self.days]]
@@ -183,12 +176,16 @@ class Table(Strict):
 
 
 def _of_count(table: Table) -> Iterable[str]:
-    if (table.count in ("members", "events") or (table.count == "values" and not table.classes)) and not table.dimensions:
+    if (
+        table.count in ("members", "events") or (table.count == "values" and not table.classes)
+    ) and not table.dimensions:
         yield "has no dimensions: name one"
     if table.first and table.count in ("members", "survival", "transitions", "prevalence"):
         yield "says first, but counts no events"
     if table.first and "person_days" in table.measures:
-        yield "asks for first events and for person_days, which go on after the first: leave out one of the two"
+        yield (
+            "asks for first events and for person_days, which go on after the first: leave out one of the two"
+        )
     if bool(table.care_units) != ("care_unit" in table.dimensions):
         yield "needs both care_units and the dimension care_unit, or neither"
     if len(set(table.dimensions)) != len(table.dimensions):
@@ -232,14 +229,19 @@ def _of_values(table: Table) -> Iterable[str]:
             yield "says unit, range or classes, but counts no values"
         return
     if table.unit is None or table.range is None:
-        yield "needs unit and range: values of another unit, or beyond what is believed, are not added to the others"
+        yield (
+            "needs unit and range: values of another unit, or beyond what is believed, are not added to "
+            "the others"
+        )
         return
     if table.range[0] < 0 or not _ascending((table.range[0], *table.classes, table.range[1])):
         yield "has a range below 0, or classes that do not ascend within it"
     if any(round(each, 4) != each for each in (*table.range, *table.classes)):
         yield "has a range or classes of more than four decimals"
     if table.classes and {"sum", "squares"} & set(table.measures):
-        yield "asks for sums and for classes, of which the sums would tell more than is shown: make the choice"
+        yield (
+            "asks for sums and for classes, of which the sums would tell more than is shown: make the choice"
+        )
     if "squares" in table.measures and "sum" not in table.measures:
         yield "asks for squares without the sum"
 
@@ -269,16 +271,25 @@ def _of_standard(table: Table) -> Iterable[str]:
     if asked.indirect:
         yield from _of_reference(table, asked, groups)
     elif not groups <= set(asked.standard.first_ages) or asked.ages_from not in groups:
-        yield "has age groups that are not unions of the standard's, or ages_from that begins none of them (see docs/aggregation.md)"
+        yield (
+            "has age groups that are not unions of the standard's, or ages_from that begins none of them "
+            "(see docs/aggregation.md)"
+        )
 
 
 def _of_reference(table: Table, asked: Standardise, groups: set[int]) -> Iterable[str]:
     if asked.to == "table" and len(table.dimensions) < 2:
-        yield f"compares each group with all of the table, but has no dimension beside {asked.over}: name one, or give rates of your own"
+        yield (
+            f"compares each group with all of the table, but has no dimension beside {asked.over}: name "
+            "one, or give rates of your own"
+        )
     if asked.ages_from not in groups:
         yield "has ages_from that begins none of its age groups"
     if asked.rates and not set(asked.rates) <= groups:
-        yield "has rates from an age on that begins none of its age groups: each group has to lie within one of the rates' groups"
+        yield (
+            "has rates from an age on that begins none of its age groups: each group has to lie within "
+            "one of the rates' groups"
+        )
     if asked.rates and min(asked.rates) > asked.ages_from:
         yield f"has no rate for ages below {min(asked.rates)}: say ages_from: {min(asked.rates)}, or give one"
 
@@ -293,60 +304,3 @@ def _of_comparison(table: Table) -> Iterable[str]:
         yield f"compares over {asked.over}, which is not among its dimensions"
     if table.standardise is not None and table.standardise.over == asked.over:
         yield f"is standardised over {asked.over} and compares over it: make the choice"
-
-
-def together(tables: Iterable[Table]) -> Iterable[str]:
-    """Why tables of one permit cannot stand together: ways to part the same people that do not nest, so that differences between two
-    tables, which disclosure control does not see, would tell of people that neither shows."""
-    tables = list(tables)
-    for table in tables:
-        if "sum" in table.measures:
-            yield f"table {table.table} asks for sums of values, which a permit cannot protect yet: ask for classes"
-    for one, other in combinations(tables, 2):
-        names = f"tables {one.table} and {other.table}"
-        if one.table == other.table:
-            yield f"two tables are called {one.table}"
-        if one.count == other.count == "survival" and one.outcome == other.outcome:
-            yield f"{names} count time to the same event: make them one"
-        if one.days and other.days and one.days != other.days:
-            yield f"{names} ask who is followed on different days: give them the same"
-        if one.days and other.days and (one.codes, one.kind) == (other.codes, other.kind) and one.lookback != other.lookback:
-            yield f"{names} count the same events with another lookback: give them the same"
-        if one.counts_events and other.counts_events and (one.codes, one.kind) == (other.codes, other.kind):
-            yield from _same_events(one, other, names)
-        if not _same_people(one, other):
-            continue
-        if one.counts_events and one.count != other.count and _parts(one) and _parts(other) and _parts(one) != _parts(other):
-            yield f"{names} part the same events by periods that do not nest: leave one out"
-        if _ages(one) and _ages(other) and _ages(one) != _ages(other):
-            yield f"{names} part the same people by different age groups: give them the same age_width and age_top"
-        if one.follow_up and other.follow_up and one.follow_up != other.follow_up:
-            yield f"{names} part the same people by different bands of follow_up: give them the same"
-        if one.care_units and other.care_units and one.care_units != other.care_units:
-            yield f"{names} part the same people by different care_units: give them the same"
-
-
-def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
-    """Why two tables cannot stand together whose events have the same codes and kind: persons with such an event and those with a first,
-    a new or a usable one are nearly the same."""
-    counts = {one.count, other.count}
-    if "transitions" not in counts and (one.washout != other.washout or one.first != other.first):
-        yield f"{names} count the same events with another washout, or once all and once the first: give them the same"
-    if counts == {"values"} and one.values != other.values:
-        yield f"{names} count the same values by other classes, range, unit or decimals: give them the same"
-    if counts == {"transitions"} and one.states != other.states:
-        yield f"{names} count transitions of the same events between other states: give them the same"
-
-
-def _same_people(one: Table, other: Table) -> bool:
-    followed = [bool(table.days) or "person_days" in table.measures for table in (one, other)]
-    return one.counted == other.counted or all(followed)
-
-
-def _ages(table: Table) -> Any:
-    return (table.age_width, table.age_top - table.age_top % table.age_width) if "age_group" in table.dimensions else None
-
-
-def _parts(table: Table) -> str | None:
-    """The kind of period that events are parted by."""
-    return {"weekly": "week", "monthly": "month"}.get(table.count, "year" if "year" in table.dimensions else None)

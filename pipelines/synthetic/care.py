@@ -1,4 +1,5 @@
-"""What care leaves behind at its contacts: diagnoses, measures, laboratory values, prescriptions, causes of death."""
+"""What care leaves behind at its contacts: diagnoses, measures, laboratory values, prescriptions, causes of
+death."""
 
 from __future__ import annotations
 
@@ -39,14 +40,15 @@ ANALYSES = tuple(sorted(VALUES))
 DRUGS = tuple(sorted({drug for each in conditions() for drug in each.drugs}))
 MEASURES = tuple(sorted({measure for each in conditions() for measure in each.measures}))
 CODES = tuple(sorted({code for each in conditions() for code in each.codes} | {"R999"}))
-LETHAL = ("I219", "C349", "C189", "C833", "I509", "G301", "F009", "J449", "I619", "I639", "N189", "C619", "C509", "I209", "F102", "I109")
+LETHAL = tuple("I219 C349 C189 C833 I509 G301 F009 J449 I619 I639 N189 C619 C509 I209 F102 I109".split())
 REFILL = 130  # days between dispensings
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of one kind, all (n,). `contact`: row of the contacts, −1 if none; `who`: row of the people; `day`: int32; `item`: position in
-    the list of its kind; `value`: int64, in units of the last decimal; `position`: int8, place of a diagnosis.
+class Entries:
+    """Rows of one kind, all (n,). `contact`: row of the contacts, −1 if none; `who`: row of the people;
+    `day`: int32; `item`: position in the list of its kind; `value`: int64, in units of the last decimal;
+    `position`: int8, place of a diagnosis.
     """
 
     contact: np.ndarray
@@ -59,33 +61,48 @@ class Rows:
     def __len__(self) -> int:
         return len(self.who)
 
-    def __getitem__(self, rows: np.ndarray) -> Rows:
-        return Rows(*(getattr(self, name)[rows] for name in Rows.__annotations__))
+    def __getitem__(self, rows: np.ndarray) -> Entries:
+        return Entries(*(getattr(self, name)[rows] for name in Entries.__annotations__))
 
 
 def _rows(
-    contacts: Contacts, contact: np.ndarray, item: np.ndarray, value: np.ndarray | None = None, position: np.ndarray | None = None
-) -> Rows:
+    contacts: Contacts,
+    contact: np.ndarray,
+    item: np.ndarray,
+    value: np.ndarray | None = None,
+    position: np.ndarray | None = None,
+) -> Entries:
     zeros = np.zeros(len(contact), np.int64)
     order = np.lexsort((zeros if position is None else position, item, contact))
     contact, item = contact[order], item[order]
-    return Rows(
-        contact, contacts.who[contact], contacts.day[contact], item,
-        (zeros if value is None else value)[order], (zeros if position is None else position)[order].astype(np.int8),
-    )  # fmt: skip
+    return Entries(
+        contact=contact,
+        who=contacts.who[contact],
+        day=contacts.day[contact],
+        item=item,
+        value=(zeros if value is None else value)[order],
+        position=(zeros if position is None else position)[order].astype(np.int8),
+    )
 
 
-def diagnoses(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Rows:
-    """The reason for each contact and, in hospital, what else the person lives with."""
+def diagnoses(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Entries:
+    """The reason for each contact and, in hospital, what else the person lives with. `onset`: int32 (n,
+    conditions), as `illness.onsets` gives it."""
     place = {code: position for position, code in enumerate(CODES)}
-    variants = np.array([[place[each.codes[min(k, len(each.codes) - 1)]] for k in range(3)] for each in conditions()])
+    variants = np.array(
+        [[place[each.codes[min(k, len(each.codes) - 1)]] for k in range(3)] for each in conditions()]
+    )
     which = np.searchsorted((0.6, 0.85, 1.01), rng.random(len(contacts)))
-    parts = [(np.arange(len(contacts)), variants[contacts.condition, which], np.ones(len(contacts), np.int64))]
+    parts = [
+        (np.arange(len(contacts)), variants[contacts.condition, which], np.ones(len(contacts), np.int64))
+    ]
     chronic = np.flatnonzero([each.chronic for each in conditions()])
     tries = np.where(contacts.setting == INPATIENT, 7, np.where(contacts.setting == OUTPATIENT, 2, 0))
     contact = np.repeat(np.arange(len(contacts)), tries)
     other = chronic[rng.integers(0, len(chronic), len(contact))]
-    has = (onset[contacts.who[contact], other] <= contacts.day[contact]) & (other != contacts.condition[contact])
+    has = (onset[contacts.who[contact], other] <= contacts.day[contact]) & (
+        other != contacts.condition[contact]
+    )
     contact, other = contact[has], other[has]
     _, first = np.unique(contact * 128 + other, return_index=True)
     contact, other = contact[first], other[first]
@@ -96,21 +113,25 @@ def diagnoses(people: People, onset: np.ndarray, contacts: Contacts, rng: np.ran
     return _rows(contacts, contact, item, position=position)
 
 
-def measures(contacts: Contacts, rng: np.random.Generator) -> Rows:
+def measures(contacts: Contacts, rng: np.random.Generator) -> Entries:
     """Operations and other measures (KVÅ)."""
     place = {code: position for position, code in enumerate(MEASURES)}
     count = np.array([len(each.measures) for each in conditions()])[contacts.condition]
     hospital = np.isin(contacts.setting, (INPATIENT, OUTPATIENT, EMERGENCY))
     contact = np.flatnonzero((count > 0) & (rng.random(len(contacts)) < np.where(hospital, 0.45, 0.05)))
     table = np.array(
-        [[place[each.measures[min(k, len(each.measures) - 1)]] if each.measures else 0 for k in range(3)] for each in conditions()]
+        [
+            [place[each.measures[min(k, len(each.measures) - 1)]] if each.measures else 0 for k in range(3)]
+            for each in conditions()
+        ]
     )
     which = np.minimum(rng.integers(0, 3, len(contact)), count[contact] - 1)
     return _rows(contacts, contact, table[contacts.condition[contact], which])
 
 
-def laboratory(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Rows:
-    """Values of the analyses that the reason for a contact calls for."""
+def laboratory(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Entries:
+    """Values of the analyses that the reason for a contact calls for. `onset`: int32 (n, conditions), as
+    `illness.onsets` gives it."""
     by_condition = np.argsort(contacts.condition, kind="stable")
     bounds = np.searchsorted(contacts.condition[by_condition], np.arange(len(conditions()) + 1))
     contact, item = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -121,10 +142,17 @@ def laboratory(people: People, onset: np.ndarray, contacts: Contacts, rng: np.ra
             contact.append(taken)
             item.append(np.full(len(taken), ANALYSES.index(analysis)))
     contacts_of, items = np.concatenate(contact), np.concatenate(item)
-    return _rows(contacts, contacts_of, items, value=_values(contacts.who[contacts_of], contacts.day[contacts_of], items, onset, rng))
+    return _rows(
+        contacts,
+        contacts_of,
+        items,
+        value=_values(contacts.who[contacts_of], contacts.day[contacts_of], items, onset, rng),
+    )
 
 
-def _values(who: np.ndarray, when: np.ndarray, item: np.ndarray, onset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _values(
+    who: np.ndarray, when: np.ndarray, item: np.ndarray, onset: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     place = {code: position for position, each in enumerate(conditions()) for code in each.codes}
     mean, spread, decimals = (np.array([VALUES[name][k] for name in ANALYSES])[item] for k in range(3))
     for position, name in enumerate(ANALYSES):
@@ -135,8 +163,9 @@ def _values(who: np.ndarray, when: np.ndarray, item: np.ndarray, onset: np.ndarr
     return np.maximum(1, np.rint(np.maximum(value, mean * 0.2) * 10.0**decimals)).astype(np.int64)
 
 
-def prescriptions(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Rows:
-    """Dispensed drugs: refills for as long as an illness lasts, one course for one that passes."""
+def prescriptions(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Entries:
+    """Dispensed drugs: refills for as long as an illness lasts, one course for one that passes. `onset`:
+    int32 (n, conditions), as `illness.onsets` gives it."""
     place = {code: position for position, code in enumerate(DRUGS)}
     who, when, item = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     by_condition = np.argsort(contacts.condition, kind="stable")
@@ -145,13 +174,19 @@ def prescriptions(people: People, onset: np.ndarray, contacts: Contacts, rng: np
         for k, drug in enumerate(condition.drugs):
             if condition.chronic:
                 begin = np.maximum(people.enters, onset[:, c].astype(np.int64))
-                rows = np.flatnonzero((begin < people.until) & (rng.random(len(people)) < (0.34 if k == 0 else 0.12)))
+                rows = np.flatnonzero(
+                    (begin < people.until) & (rng.random(len(people)) < (0.34 if k == 0 else 0.12))
+                )
                 count = rng.poisson(0.9 * (people.until[rows] - begin[rows]) / REFILL)
                 owner = np.repeat(rows, count)
                 first = np.repeat(np.cumsum(count) - count, count)
-                slot = (np.arange(len(owner)) - first + rng.random(len(owner))) / np.repeat(np.maximum(count, 1), count)
+                slot = (np.arange(len(owner)) - first + rng.random(len(owner))) / np.repeat(
+                    np.maximum(count, 1), count
+                )
                 who.append(owner)
-                when.append(begin[owner] + np.floor(slot * (people.until[owner] - begin[owner])).astype(np.int64))
+                when.append(
+                    begin[owner] + np.floor(slot * (people.until[owner] - begin[owner])).astype(np.int64)
+                )
             else:
                 taken = by_condition[bounds[c] : bounds[c + 1]]
                 taken = taken[rng.random(len(taken)) < (0.45 if k == 0 else 0.15)]
@@ -163,11 +198,19 @@ def prescriptions(people: People, onset: np.ndarray, contacts: Contacts, rng: np
     owners, days, items = owners[inside], days[inside], items[inside]
     order = np.lexsort((items, days, owners))
     amount = rng.choice(np.array([28, 56, 98, 100]), len(order))
-    return Rows(np.full(len(order), -1), owners[order], days[order].astype(np.int32), items[order], amount, np.zeros(len(order), np.int8))
+    return Entries(
+        contact=np.full(len(order), -1),
+        who=owners[order],
+        day=days[order].astype(np.int32),
+        item=items[order],
+        value=amount,
+        position=np.zeros(len(order), np.int8),
+    )
 
 
-def causes(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Rows:
-    """Underlying (position 1) and contributing (2) causes of the deaths."""
+def causes(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random.Generator) -> Entries:
+    """Underlying (position 1) and contributing (2) causes of the deaths. `onset`: int32 (n, conditions), as
+    `illness.onsets` gives it."""
     dead = np.flatnonzero(people.fate == DIED)
     place = {code: position for position, each in enumerate(conditions()) for code in each.codes}
     acute = np.full((len(people), len(conditions())), NEVER, np.int32)
@@ -185,20 +228,36 @@ def causes(people: People, onset: np.ndarray, contacts: Contacts, rng: np.random
     position = np.r_[np.ones(len(dead), np.int8), np.full(len(second), 2, np.int8)]
     order = np.lexsort((position, who))
     who = who[order]
-    return Rows(np.full(len(who), -1), who, people.leaves[who], item[order], np.zeros(len(who), np.int64), position[order])
+    return Entries(
+        contact=np.full(len(who), -1),
+        who=who,
+        day=people.leaves[who],
+        item=item[order],
+        value=np.zeros(len(who), np.int64),
+        position=position[order],
+    )
 
 
-def yearly_checks(people: People, onset: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the quality register of diabetes holds: row of the people, day, and values (n, 4) of HBA1C, LDL, SBT, BMI in last decimals."""
+def yearly_checks(
+    people: People, onset: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the quality register of diabetes holds: row of the people, int64 (m,), day, int32 (m,), and values
+    of HBA1C, LDL, SBT, BMI in last decimals, int64 (m, 4). `onset`: int32 (n, conditions), as
+    `illness.onsets` gives it."""
     place = {code: position for position, each in enumerate(conditions()) for code in each.codes}
     ill = np.minimum(onset[:, place["E119"]], onset[:, place["E109"]]).astype(np.int64)
     begin = np.maximum(people.enters, ill)
     rows = np.flatnonzero(begin < people.until)
-    count = np.floor((people.until[rows] - begin[rows]) / YEAR * 0.95 + rng.random(len(rows))).astype(np.int64)
+    count = np.floor((people.until[rows] - begin[rows]) / YEAR * 0.95 + rng.random(len(rows))).astype(
+        np.int64
+    )
     who = np.repeat(rows, count)
     slot = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
     when = begin[who] + np.floor((slot + 0.2 + 0.6 * rng.random(len(who))) * YEAR / 0.95).astype(np.int64)
     kept = when < people.until[who]
     who, when = who[kept], when[kept].astype(np.int32)
-    values = [_values(who, when, np.full(len(who), ANALYSES.index(name)), onset, rng) for name in ("HBA1C", "LDL", "SBT", "BMI")]
+    values = [
+        _values(who, when, np.full(len(who), ANALYSES.index(name)), onset, rng)
+        for name in ("HBA1C", "LDL", "SBT", "BMI")
+    ]
     return who, when, np.stack(values, 1)

@@ -1,4 +1,5 @@
-"""A made-up region of any size, chunk by chunk: every chunk has a seed of its own, so that it does not matter who makes it or when."""
+"""A made-up region of any size, chunk by chunk: every chunk has a seed of its own, so that it does not matter
+who makes it or when."""
 
 from __future__ import annotations
 
@@ -21,18 +22,31 @@ from pipelines.synthetic.region import Region, Truth, providers
 from pipelines.synthetic.settings import CORRECTED, DELIVERED, DELIVERED_SECOND, FIRST, SECOND
 from pipelines.synthetic.writing import Folder, dates
 
-SOURCES = ("folkbokforing", "journal_a", "journal_b", "primarvard", "lakemedel", "dodsorsak", "kvalitetsregister", "sparrlista")
+SOURCES = (
+    "folkbokforing",
+    "journal_a",
+    "journal_b",
+    "primarvard",
+    "lakemedel",
+    "dodsorsak",
+    "kvalitetsregister",
+    "sparrlista",
+)
 
 
 def generate(root: Path, people: int, seed: int, *, progress: Callable[[str], None] | None = None) -> None:
-    """Write the deliveries, the second night's deliveries and the truth of `people` made-up people into the site folder `root`."""
+    """Write the deliveries, the second night's deliveries and the truth of `people` made-up people into the
+    site folder `root`."""
     token_key = Site.load(root).zone("identity").derived("token")
     folders = _folders(root)
     whole = plan(people, seed)
     chunks = -(-people // settings.CHUNK)
     tell = progress or (lambda _line: None)
     task = _Task(whole, seed, token_key, folders)
-    with _Truth(root / "truth") as truth, ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), chunks)) as pool:
+    with (
+        _Truth(root / "truth") as truth,
+        ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), chunks)) as pool,
+    ):
         for done, part in enumerate(_in_order(pool, task.chunk, chunks), 1):
             truth.add(part)
             tell(f"{min(done * settings.CHUNK, people):,} of {people:,} people")
@@ -76,7 +90,9 @@ class _Task:
 
     def chunk(self, chunk: int) -> _Part:
         """Make and deliver one chunk of people."""
-        streams = [np.random.Generator(np.random.SFC64([self.seed, 2, chunk, k])) for k in range(2 + len(SOURCES))]
+        streams = [
+            np.random.Generator(np.random.SFC64([self.seed, 2, chunk, k])) for k in range(2 + len(SOURCES))
+        ]
         region = self._region(chunk, streams[0])
         f = self.folders
         truths = {
@@ -86,7 +102,9 @@ class _Task:
             "primarvard": journals.primarvard(region, f["primarvard"], streams[5]),
             "lakemedel": registers.lakemedel(region, f["lakemedel"], streams[6]),
             "dodsorsak": registers.dodsorsak(region, f["dodsorsak"], streams[7]),
-            "kvalitetsregister": registers.kvalitetsregister(region, f["kvalitetsregister"], f["correction"], streams[8]),
+            "kvalitetsregister": registers.kvalitetsregister(
+                region, f["kvalitetsregister"], f["correction"], streams[8]
+            ),
             "sparrlista": registers.sparrlista(region, f["sparrlista"], streams[9]),
         }
         return _truth_of(region, truths)
@@ -99,27 +117,53 @@ class _Task:
         home = rng.integers(0, 26, len(who))
         home[lived[0]] = lived[3]
         return Region(
-            who, onset, contacts, providers(who, contacts, rng), care.diagnoses(who, onset, contacts, rng),
-            care.measures(contacts, rng), care.laboratory(who, onset, contacts, rng), lived, home, records.postcodes(home, rng),
-            self.token_key,
-        )  # fmt: skip
+            people=who,
+            onset=onset,
+            contacts=contacts,
+            provider=providers(who, contacts, rng),
+            diagnoses=care.diagnoses(who, onset, contacts, rng),
+            measures=care.measures(contacts, rng),
+            laboratory=care.laboratory(who, onset, contacts, rng),
+            residences=lived,
+            home=home,
+            postcode=records.postcodes(home, rng),
+            token_key=self.token_key,
+        )
 
 
 def _truth_of(region: Region, truths: dict[str, Truth]) -> _Part:
     who = region.people
-    persons = pa.table({
-        "person": pa.array(who.person), "birth": dates(who.birth), "sex": pa.array(who.sex), "enters": dates(who.enters),
-        "leaves": dates(who.leaves), "fate": pa.array(who.fate), "standing": pa.array(who.standing),
-        "second_bearer": pa.array(who.second_bearer),
-    })  # fmt: skip
-    known = pa.concat_tables([
-        pa.table({
-            "source": pa.DictionaryArray.from_arrays(pa.array(np.full(len(reference), SOURCES.index(source), np.int8)), pa.array(SOURCES)),
-            "reference": reference, "person": pa.array(person),
-        }) for source, (reference, person) in truths.items()
-    ])  # fmt: skip
+    persons = pa.table(
+        {
+            "person": pa.array(who.person),
+            "birth": dates(who.birth),
+            "sex": pa.array(who.sex),
+            "enters": dates(who.enters),
+            "leaves": dates(who.leaves),
+            "fate": pa.array(who.fate),
+            "standing": pa.array(who.standing),
+            "second_bearer": pa.array(who.second_bearer),
+        }
+    )
+    known = pa.concat_tables(
+        [
+            pa.table(
+                {
+                    "source": pa.DictionaryArray.from_arrays(
+                        pa.array(np.full(len(reference), SOURCES.index(source), np.int8)), pa.array(SOURCES)
+                    ),
+                    "reference": reference,
+                    "person": pa.array(person),
+                }
+            )
+            for source, (reference, person) in truths.items()
+        ]
+    )
     rows = np.flatnonzero(who.person < settings.CANARIES)
-    canaries = [{"given": who.given[k].decode(), "surname": who.surname[k].decode(), "number": who.number[k].decode()} for k in rows]
+    canaries = [
+        {"given": who.given[k].decode(), "surname": who.surname[k].decode(), "number": who.number[k].decode()}
+        for k in rows
+    ]
     return _Part(persons, known, canaries)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-# Given names of women and men; surnames: stems of -sson, first and second halves of compound ones, others. Common ones first.
+# Given names of women and men; surnames: stems of -sson, first and second halves of compound ones, others.
+# Common ones first.
 _LINES = Path(__file__).with_name("names.txt").read_text(encoding="utf-8").splitlines()
 _LISTS = {title: names.split() for title, _, names in (line.partition(": ") for line in _LINES)}
 _SONS, _OTHER = _LISTS["sons"], _LISTS["other"]
@@ -39,7 +40,9 @@ def given(rng: np.random.Generator, sex: np.ndarray) -> np.ndarray:
     out = np.empty(len(sex), "S32")
     for which, names in GIVEN.items():
         rows = np.flatnonzero(sex == which)
-        first, second = (names[np.searchsorted(_GIVEN_SHARES[which], rng.random(len(rows)))] for _ in range(2))
+        first, second = (
+            names[np.searchsorted(_GIVEN_SHARES[which], rng.random(len(rows)))] for _ in range(2)
+        )
         both = rng.random(len(rows)) < 1 / 6
         out[rows] = np.where(both, np.strings.add(np.strings.add(first, b" "), second), first)
     return out

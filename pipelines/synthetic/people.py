@@ -19,10 +19,12 @@ CANARY_GIVEN = ("Tweetina", "Pipalotta", "Gulfjädra", "Trillander", "Kvitterulf
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to be settled for all people at once. All (n,): the serial in a number depends on who shares the birth day.
+    """What has to be settled for all people at once. All (n,): the serial in a number depends on who shares
+    the birth day.
 
-    `birth`, `enters`, `leaves` (`DAY_OPEN` if never), `changed` (the day from which the personnummer is in use): int32, days.
-    `sex`, `fate`, `standing`: int8. `serial`: int16, digits 9-11 of the number. `second_bearer`: bool, bears a number once another's.
+    `birth`, `enters`, `leaves` (`DAY_OPEN` if never), `changed` (the day from which the personnummer is in
+    use): int32, days. `sex`, `fate`, `standing`: int8. `serial`: int16, digits 9-11 of the number.
+    `second_bearer`: bool, bears a number once another's.
     """
 
     birth: np.ndarray
@@ -64,10 +66,22 @@ def plan(n: int, seed: int) -> Plan:
     enters[canaries], leaves[canaries], fate[canaries], standing[canaries] = START, DAY_OPEN, STAYED, PLAIN
     birth[canaries] = START - np.arange(30, 30 + 9 * settings.CANARIES, 9)[: min(settings.CANARIES, n)] * 365
     second[canaries] = False
-    return Plan(birth, sex, enters, leaves, fate, standing, changed, _serials(birth, sex, second), second)
+    return Plan(
+        birth=birth,
+        sex=sex,
+        enters=enters,
+        leaves=leaves,
+        fate=fate,
+        standing=standing,
+        changed=changed,
+        serial=_serials(birth, sex, second),
+        second_bearer=second,
+    )
 
 
-def _departures(rng: np.random.Generator, enters: np.ndarray, age: np.ndarray, sex: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _departures(
+    rng: np.random.Generator, enters: np.ndarray, age: np.ndarray, sex: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Day of death (Gompertz) or of leaving the country, whichever is first and within the period."""
     base, growth, women = settings.DEATHS
     hazard = base * np.where(sex == 2, women, 1.0)
@@ -98,7 +112,8 @@ def _reuse(rng: np.random.Generator, n: int, *of: np.ndarray) -> np.ndarray:
 
 
 def _serials(birth: np.ndarray, sex: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Birth numbers: even for women; first those of the series set aside for tests (980-999), then from 000 up; of the giver if reused."""
+    """Birth numbers: even for women; first those of the series set aside for tests (980-999), then from 000
+    up; of the giver if reused."""
     key = birth.astype(np.int64) * 2 + (sex == 1)
     own = np.flatnonzero(~second)
     order = own[np.argsort(key[own], kind="stable")]
@@ -112,15 +127,17 @@ def _serials(birth: np.ndarray, sex: np.ndarray, second: np.ndarray) -> np.ndarr
     return serial
 
 
-# ---- one chunk of people -----------------------------------------------------------------------------------------------------
+# ---- one chunk of people -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class People:
-    """One chunk, all (n,). `person`: int64, true person, the position among all. Numbers: S12, empty where there is none.
+    """One chunk, all (n,). `person`: int64, true person, the position among all. Numbers: S12, empty where
+    there is none.
 
-    `number`: the one in use at the end; `previous`: the one before `changed`; `reserve`: a Stockholm reserve number, should care issue one.
-    `maiden`: the surname before `renamed` (a day). The rest as in `Plan`; `until`: last day in the region within the period.
+    `number`: the one in use at the end; `previous`: the one before `changed`; `reserve`: a Stockholm reserve
+    number, should care issue one. `maiden`: the surname before `renamed` (a day). The rest as in `Plan`;
+    `until`: last day in the region within the period.
     """
 
     chunk: int
@@ -151,7 +168,9 @@ class People:
 def people(whole: Plan, chunk: int, rng: np.random.Generator) -> People:
     """The people of one chunk, with names and numbers."""
     rows = slice(chunk * settings.CHUNK, min((chunk + 1) * settings.CHUNK, len(whole.birth)))
-    birth, sex, enters, leaves, fate, standing, changed, serial, second = (getattr(whole, name)[rows] for name in Plan.__annotations__)
+    birth, sex, enters, leaves, fate, standing, changed, serial, second = (
+        getattr(whole, name)[rows] for name in Plan.__annotations__
+    )
     n = len(birth)
     given, surname, maiden = names.given(rng, sex), names.surnames(rng, n), names.surnames(rng, n)
     renames = rng.random(n) < settings.SURNAME_CHANGED
@@ -164,17 +183,38 @@ def people(whole: Plan, chunk: int, rng: np.random.Generator) -> People:
     personal, coordination = dated_numbers(birth, serial, 0), dated_numbers(birth, serial, 60)
     reserve = reserve_numbers(chunk, np.maximum(enters, START), sex)
     which = rng.random(n)
-    number = np.where(standing == UNREGISTERED, np.where(which < 0.4, coordination, np.where(which < 0.8, reserve, b"")), personal)
+    number = np.where(
+        standing == UNREGISTERED,
+        np.where(which < 0.4, coordination, np.where(which < 0.8, reserve, b"")),
+        personal,
+    )
     previous = np.where(standing == COORDINATED, coordination, b"")
     return People(
-        chunk, np.arange(rows.start, rows.start + n), birth, sex, enters, leaves, np.minimum(leaves, END).astype(np.int32), fate, standing,
-        changed, second, number, previous.astype("S12"), reserve, given, surname, maiden, renamed,
-        rng.gamma(2.0, 0.5, n), rng.random(n) < 0.4,
-    )  # fmt: skip
+        chunk=chunk,
+        person=np.arange(rows.start, rows.start + n),
+        birth=birth,
+        sex=sex,
+        enters=enters,
+        leaves=leaves,
+        until=np.minimum(leaves, END).astype(np.int32),
+        fate=fate,
+        standing=standing,
+        changed=changed,
+        second_bearer=second,
+        number=number,
+        previous=previous.astype("S12"),
+        reserve=reserve,
+        given=given,
+        surname=surname,
+        maiden=maiden,
+        renamed=renamed,
+        frailty=rng.gamma(2.0, 0.5, n),
+        southern=rng.random(n) < 0.4,
+    )
 
 
 def civil(days: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Year, month and day of month, int64 (n,), of days since 1970-01-01."""
+    """Year, month and day of month, int64 (n,), of `days`: integers (n,), days since 1970-01-01."""
     dates = days.astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
     number = months.astype(np.int64)
@@ -195,14 +235,16 @@ def _text(digits: np.ndarray) -> np.ndarray:
 
 
 def dated_numbers(birth: np.ndarray, serial: np.ndarray, shift: int) -> np.ndarray:
-    """Personnummer (`shift` 0) or samordningsnummer (60), S12 (n,)."""
+    """Personnummer (`shift` 0) or samordningsnummer (60), S12 (n,). `birth`: int32 (n,), days since
+    1970-01-01; `serial`: int16 (n,), digits 9-11."""
     year, month, day = civil(birth)
     digits = _digits(((year * 100 + month) * 100 + day + shift) * 1000 + serial, 11)
     return _text(np.c_[digits, _check_digit(digits[:, 2:])])
 
 
 def reserve_numbers(chunk: int, issued: np.ndarray, sex: np.ndarray) -> np.ndarray:
-    """Stockholm reserve numbers, S12 (n,), of distinct serials within a year and chunk (up to 1,250 of each sex and year)."""
+    """Stockholm reserve numbers, S12 (n,), of distinct serials within a year and chunk (up to 1,250 of each
+    sex and year). `issued`: int32 (n,), days since 1970-01-01; `sex`: int8 (n,), 1 for a man."""
     year = civil(issued)[0]
     key = year * 2 + (sex == 1)
     order = np.argsort(key, kind="stable")
@@ -215,8 +257,11 @@ def reserve_numbers(chunk: int, issued: np.ndarray, sex: np.ndarray) -> np.ndarr
     return _text(np.c_[digits, _check_digit(digits[:, 4:])])
 
 
-def residences(who: People, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Where registered people live: row of `who`, first day, last day (`DAY_OPEN` if current), position in `codes.municipalities()`."""
+def residences(
+    who: People, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where registered people live: row of `who`, int64 (m,), first day, int32 (m,), last day, int32 (m,)
+    (`DAY_OPEN` if current), position in `codes.municipalities()`, int64 (m,)."""
     weights = np.array([each.population for each in codes.municipalities()], float)
     shares = np.cumsum(weights) / weights.sum()
     rows = np.flatnonzero(who.standing != UNREGISTERED)
@@ -227,7 +272,9 @@ def residences(who: People, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     owner = np.repeat(rows, moves + 1)
     first = np.r_[True, owner[1:] != owner[:-1]]
     span = who.until[owner] - enters[owner]
-    start = enters[owner] + np.where(first, 0, 1 + np.floor(rng.random(len(owner)) * np.maximum(span - 1, 1))).astype(np.int64)
+    start = enters[owner] + np.where(
+        first, 0, 1 + np.floor(rng.random(len(owner)) * np.maximum(span - 1, 1))
+    ).astype(np.int64)
     order = np.lexsort((start, owner))
     owner, start = owner[order], start[order]
     last = np.r_[owner[1:] != owner[:-1], True]

@@ -1,4 +1,5 @@
-"""One chunk of the made-up region: its people with all that care holds on them, from which every source takes its part."""
+"""One chunk of the made-up region: its people with all that care holds on them, from which every source takes
+its part."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipelines.synthetic.care import Rows
+from pipelines.synthetic.care import Entries
 from pipelines.synthetic.illness import PRIMARY, Contacts
 from pipelines.synthetic.people import People
 from pipelines.synthetic.writing import chosen
@@ -17,15 +18,16 @@ Truth = tuple[pa.Array, np.ndarray]  # a source's own references as strings, and
 
 @dataclass(frozen=True)
 class Region:
-    """One chunk of people with all that care holds on them. `provider`: int8 by contact; `postcode`: S5 by person."""
+    """One chunk of people with all that care holds on them. `provider`: int8 by contact; `postcode`: S5 by
+    person."""
 
     people: People
     onset: np.ndarray
     contacts: Contacts
     provider: np.ndarray
-    diagnoses: Rows
-    measures: Rows
-    laboratory: Rows
+    diagnoses: Entries
+    measures: Entries
+    laboratory: Entries
     residences: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     home: np.ndarray
     postcode: np.ndarray
@@ -40,7 +42,8 @@ JOURNAL_A, JOURNAL_B, PRIMARY_CARE = 0, 1, 2
 
 
 def providers(people: People, contacts: Contacts, rng: np.random.Generator) -> np.ndarray:
-    """Who gave the care, int8 (n,): primary care mostly its own system, hospitals by where the person lives."""
+    """Who gave the care, int8 (n,): primary care mostly its own system, hospitals by where the person
+    lives."""
     crossed = people.southern[contacts.who] ^ (rng.random(len(contacts)) < 0.08)
     hospital = np.where(crossed, JOURNAL_B, JOURNAL_A)
     own = (contacts.setting == PRIMARY) & (rng.random(len(contacts)) < 0.9)
@@ -48,5 +51,5 @@ def providers(people: People, contacts: Contacts, rng: np.random.Generator) -> n
 
 
 def sexes(sex: np.ndarray, man: str, woman: str) -> pa.Array:
-    """The source's words for the sexes."""
+    """The source's words for the sexes. `sex`: int8 (n,), 1 for a man."""
     return chosen([man, woman], np.where(sex == 1, 0, 1))

@@ -1,4 +1,5 @@
-"""What the made-up region is like: its time, its troubles with identity, its dirt. Every rate stands here and nowhere else."""
+"""What the made-up region is like: its time, its troubles with identity, its dirt. Every rate stands here and
+nowhere else."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ YEAR: Final = 365.25
 # Who there is: shares of all people.
 PRESENT, BORN, ARRIVED = 0.76, 0.10, 0.14
 EMIGRATION, MOVES = 0.012, 0.085  # a year
-AGES: Final = (6.6, 6.3, 5.6, 5.2, 6.3, 8.0, 8.2, 7.6, 7.5, 7.2, 6.2, 5.6, 5.2, 4.8, 3.9, 2.6, 1.6, 1.0, 0.5, 0.1)  # % by five years of age
+AGES: Final = (  # % by five years of age
+    6.6, 6.3, 5.6, 5.2, 6.3, 8.0, 8.2, 7.6, 7.5, 7.2, 6.2, 5.6, 5.2, 4.8, 3.9, 2.6, 1.6, 1.0, 0.5, 0.1,
+)  # fmt: skip
 ARRIVAL_AGES: Final = (6, 5, 4, 6, 18, 22, 14, 8, 5, 4, 3, 2, 1, 1, 0.5, 0.3, 0.1, 0.1, 0, 0)
 DEATHS: Final = (1.9e-5, 0.0985, 0.72)  # hazard of men at birth a year, growth a year of age, women to men
 

@@ -1,8 +1,9 @@
-"""The verifier: what a stranger trusts. It shares no code with what it verifies, and can be read in one sitting.
+"""The verifier: what a stranger trusts. It shares no code with what it verifies, and can be read in one
+sitting.
 
-`verify_bundle` checks a published bundle with nothing but the bundle; `audit` checks, before anything is published, the certificates that
-the disclosure stage left in the project zone; `verify_protected` checks what `uttag protect` wrote; `tells_of_few` looks at two versions of
-one bundle.
+`verify_bundle` checks a published bundle with nothing but the bundle; `audit` checks, before anything is
+published, the certificates that the disclosure stage left in the project zone; `verify_protected` checks what
+`uttag protect` wrote; `tells_of_few` looks at two versions of one bundle.
 """
 
 from pipelines.verifier.audit import audit

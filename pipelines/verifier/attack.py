@@ -1,8 +1,9 @@
 """The attack: what can be worked out of published tables, by whoever has nothing else?
 
-A hidden cell is pinned if all solutions of the published relations agree in it. One linear programme finds a solution in the relative
-interior (Freund, Roundy and Todd, 1985); the inequalities that hold with equality there hold so everywhere, and with them the question is
-one of linear equations: a cell is free if some vector that all the equations send to zero is not zero there.
+A hidden cell is pinned if all solutions of the published relations agree in it. One linear programme finds a
+solution in the relative interior (Freund, Roundy and Todd, 1985); the inequalities that hold with equality
+there hold so everywhere, and with them the question is one of linear equations: a cell is free if some vector
+that all the equations send to zero is not zero there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.linalg import lsmr
 
-from pipelines.verifier.tables import PEOPLE, Table, number_cells
+from pipelines.verifier.solver import Solver
+from pipelines.verifier.tables import PEOPLE, PublishedTable, number_cells
 
 _ZERO = 1e-6
 _LARGE = 10_000  # unknowns
@@ -28,12 +30,13 @@ class Relations:
         self.parts: dict[bool, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {True: [], False: []}
 
     def add(self, equal: bool, unknowns: np.ndarray, signs: np.ndarray, known: np.ndarray) -> None:
-        """Relations of one form. `unknowns`: (relations, width), -1 where the cell is shown; `known`: (relations,), what the shown add."""
+        """Relations of one form. `unknowns`: int64 (relations, width), -1 where the cell is shown; `signs`:
+        int64 (width,), their coefficients; `known`: int64 (relations,), what the shown add."""
         some = (unknowns >= 0).any(axis=1)
         self.parts[equal].append((unknowns[some], np.broadcast_to(signs, unknowns.shape)[some], known[some]))
 
     def matrix(self, equal: bool) -> tuple[sparse.csr_matrix, np.ndarray]:
-        """All relations of one kind: a and b."""
+        """All relations of one kind: a, and b, float64 (relations,)."""
         rows, columns, values, known, first = [], [], [], [], 0
         for unknowns, signs, more in self.parts[equal]:
             line, place = np.nonzero(unknowns >= 0)
@@ -48,7 +51,7 @@ class Relations:
         return sparse.csr_matrix(entries, (first, self.size)), np.concatenate(known).astype(float)
 
 
-def pinned(tables: Sequence[Table], zeros_shown: bool) -> int:
+def pinned(tables: Sequence[PublishedTable], zeros_shown: bool) -> int:
     """How many hidden cells have a measure that can be worked out; -1 if the attack itself failed."""
     relations = _relations(tables, zeros_shown)
     if not relations.size:
@@ -61,8 +64,9 @@ def pinned(tables: Sequence[Table], zeros_shown: bool) -> int:
     return _settled(sparse.vstack([relations.matrix(True)[0], relations.matrix(False)[0][tight]]).tocsr())
 
 
-def fixed_by_sums(tables: Sequence[Table]) -> int:
-    """How many hidden cells the published sums settle, whatever the values may be; -1 if the attack itself failed."""
+def fixed_by_sums(tables: Sequence[PublishedTable]) -> int:
+    """How many hidden cells the published sums settle, whatever the values may be; -1 if the attack itself
+    failed."""
     return _settled(_relations(tables, False).matrix(True)[0])
 
 
@@ -71,7 +75,7 @@ def _settled(equations: sparse.csr_matrix) -> int:
     return -1 if free is None else int((~free).sum())
 
 
-def _relations(tables: Sequence[Table], zeros_shown: bool) -> Relations:
+def _relations(tables: Sequence[PublishedTable], zeros_shown: bool) -> Relations:
     """One unknown for each hidden cell and measure, and all that is known of them."""
     numbers, size = number_cells(tables)
     names = sorted({name for table in tables for name in table.measures})
@@ -96,7 +100,7 @@ def _relations(tables: Sequence[Table], zeros_shown: bool) -> Relations:
     return relations
 
 
-def _shown(table: Table, measure: str) -> np.ndarray:
+def _shown(table: PublishedTable, measure: str) -> np.ndarray:
     return np.where(table.hidden, 0, table.measures[measure])
 
 
@@ -105,19 +109,23 @@ def _relate(relations: Relations, places: np.ndarray, shown: np.ndarray, additiv
     relations.add(additive, places, signs, shown @ signs)
     if not additive:
         parent, room = np.broadcast_to(places[:, -1:], places[:, :-1].shape), shown[:, -1:] - shown[:, :-1]
-        relations.add(False, np.stack([parent.ravel(), places[:, :-1].ravel()], axis=1), np.array([1, -1]), room.ravel())
+        relations.add(
+            False, np.stack([parent.ravel(), places[:, :-1].ravel()], axis=1), np.array([1, -1]), room.ravel()
+        )
 
 
 def _always_tight(relations: Relations) -> np.ndarray | None:
     """Which inequalities hold with equality in every solution, bool; None if no solution was found.
 
-    Columns: the unknowns and the scale, all of them multiplied by the scale, then for each inequality how far it is from tight, at most 1.
-    Of large tables a point in the interior is sought first, which is much faster where there is one; whatever seems tight there, the
-    simplex method decides.
+    Columns: the unknowns and the scale, all of them multiplied by the scale, then for each inequality how far
+    it is from tight, at most 1. Of large tables a point in the interior is sought first, which is much faster
+    where there is one; whatever seems tight there, the simplex method decides.
     """
     (equations, fixed), (bounds, known) = relations.matrix(True), relations.matrix(False)
     count = bounds.shape[0]
-    above = sparse.hstack([equations, sparse.csr_matrix(fixed[:, None]), sparse.csr_matrix((len(fixed), count))])
+    above = sparse.hstack(
+        [equations, sparse.csr_matrix(fixed[:, None]), sparse.csr_matrix((len(fixed), count))]
+    )
     below = sparse.hstack([bounds, sparse.csr_matrix(known[:, None]), -sparse.identity(count)])
     whole = sparse.vstack([above, below]).tocsr()
     model = highspy.HighsLp()
@@ -125,9 +133,12 @@ def _always_tight(relations: Relations) -> np.ndarray | None:
     model.col_cost_ = np.r_[np.zeros(relations.size + 1), -np.ones(count)]
     model.col_lower_ = np.r_[np.full(relations.size, -highspy.kHighsInf), 1.0, np.zeros(count)]
     model.col_upper_ = np.r_[np.full(relations.size + 1, highspy.kHighsInf), np.ones(count)]
-    model.row_lower_, model.row_upper_ = np.zeros(whole.shape[0]), np.r_[np.zeros(len(fixed)), np.full(count, highspy.kHighsInf)]
+    model.row_lower_ = np.zeros(whole.shape[0])
+    model.row_upper_ = np.r_[np.zeros(len(fixed)), np.full(count, highspy.kHighsInf)]
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = whole.indptr, whole.indices, whole.data
+    model.a_matrix_.start_ = whole.indptr
+    model.a_matrix_.index_ = whole.indices
+    model.a_matrix_.value_ = whole.data
     for solver in ("ipm", "simplex") if relations.size > _LARGE else ("simplex",):
         tight = _solved(model, solver, count)
         if tight is not None and not tight.any():
@@ -136,9 +147,7 @@ def _always_tight(relations: Relations) -> np.ndarray | None:
 
 
 def _solved(model: highspy.HighsLp, solver: str, inequalities: int) -> np.ndarray | None:
-    highs = highspy._core._Highs()  # the public class prints a banner when it is made
-    for option, value in (("output_flag", False), ("threads", 1), ("solver", solver), ("run_crossover", "off")):
-        highs.setOptionValue(option, value)
+    highs = Solver(solver=solver, run_crossover="off")
     highs.passModel(model)
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -149,7 +158,8 @@ def _solved(model: highspy.HighsLp, solver: str, inequalities: int) -> np.ndarra
 def _free(equations: sparse.csr_matrix) -> np.ndarray | None:
     """Unknowns that the equations leave open, bool; None if the arithmetic did not settle.
 
-    Random vectors, each less its part in the row space; what is left is random among all that the equations send to zero.
+    Random vectors, each less its part in the row space; what is left is random among all that the equations
+    send to zero.
     """
     random, free = np.random.default_rng(1), np.zeros(equations.shape[1], bool)
     if not equations.shape[0]:
@@ -157,7 +167,9 @@ def _free(equations: sparse.csr_matrix) -> np.ndarray | None:
     for _ in range(4):
         vector = random.standard_normal(equations.shape[1])
         for _ in range(3):
-            part = lsmr(equations.T, vector, atol=1e-14, btol=1e-14, conlim=0, maxiter=20 * max(equations.shape))[0]
+            part = lsmr(
+                equations.T, vector, atol=1e-14, btol=1e-14, conlim=0, maxiter=20 * max(equations.shape)
+            )[0]
             vector = vector - equations.T @ part
         if np.abs(equations @ vector).max(initial=0.0) > _ZERO / 100:
             return None

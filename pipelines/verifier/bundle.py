@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,15 +20,17 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipelines.verifier.attack import pinned
-from pipelines.verifier.tables import PEOPLE, Axis, Claim, Table, by_number, number_cells
+from pipelines.verifier.tables import PEOPLE, Axis, Claim, PublishedTable, by_number, number_cells
 
 _SIGNING = ("manifest.json", "manifest.sig", "release.pub")
 _CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_ESCAPED = re.compile("_x([0-9A-F]{4})_")  # how XLSX writes what XML cannot hold
 Rows = list[list[str]]
 
 
 def verify_bundle(folder: Path, public_key: bytes | None = None) -> list[Claim]:
-    """Every claim of a bundle, and whether it holds. `public_key`: 32 bytes, as you got it by another way than with the bundle.
+    """Every claim of a bundle, and whether it holds. `public_key`: 32 bytes, as you got it by another way
+    than with the bundle.
 
     A case's folder stands for its latest version. Whatever cannot be read does not hold.
     """
@@ -44,10 +47,13 @@ def verify_bundle(folder: Path, public_key: bytes | None = None) -> list[Claim]:
     return [*claims, *_of_tables(folder)]
 
 
-def tables_of(folder: Path) -> list[Table]:
+def tables_of(folder: Path) -> list[PublishedTable]:
     """The tables of a bundle, as their CSV has them. Raises in one way or another where it is broken."""
     structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
-    return [_published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table for about in structure["tables"]]
+    return [
+        _published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table
+        for about in structure["tables"]
+    ]
 
 
 def _holds(check: Callable[[], bool]) -> bool:
@@ -57,14 +63,16 @@ def _holds(check: Callable[[], bool]) -> bool:
         return False
 
 
-# ---- files ------------------------------------------------------------------------------------------------------------------
+# ---- files -------------------------------------------------------------------------------------------------
 
 
 def _is_signed(folder: Path, public_key: bytes | None) -> bool:
     enclosed = bytes.fromhex((folder / "release.pub").read_text(encoding="ascii").strip())
     try:
         signature = bytes.fromhex((folder / "manifest.sig").read_text(encoding="ascii").strip())
-        Ed25519PublicKey.from_public_bytes(public_key or enclosed).verify(signature, (folder / "manifest.json").read_bytes())
+        Ed25519PublicKey.from_public_bytes(public_key or enclosed).verify(
+            signature, (folder / "manifest.json").read_bytes()
+        )
     except (InvalidSignature, ValueError):
         return False
     return public_key in (None, enclosed)
@@ -76,23 +84,29 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _is_whole(folder: Path) -> bool:
     files = _manifest(folder)["files"]
-    return bool(files) and all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256 for name, sha256 in files.items())
+    return bool(files) and all(
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256 for name, sha256 in files.items()
+    )
 
 
 def _strangers(folder: Path) -> list[str]:
     expected = {*_manifest(folder)["files"], *_SIGNING}
     found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
-    return [str(path) for path in found if path.is_symlink() or path.relative_to(folder).as_posix() not in expected]
+    return [
+        str(path)
+        for path in found
+        if path.is_symlink() or path.relative_to(folder).as_posix() not in expected
+    ]
 
 
-# ---- tables -----------------------------------------------------------------------------------------------------------------
+# ---- tables ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Published:
     """A table, and whether its hidden cells are blank."""
 
-    table: Table
+    table: PublishedTable
     blank: bool
 
 
@@ -129,8 +143,10 @@ def _of_tables(folder: Path) -> list[Claim]:
 
 
 def _published(about: dict[str, Any], rows: Rows) -> _Published:
-    """The table that `rows` hold; raises where they are not the cells that `about` announces, in its order."""
-    axes = tuple(Axis(each["name"], tuple(each["codes"]), tuple(each["parents"])) for each in about["dimensions"])
+    """The table that `rows` hold; raises where they are not the cells that `about` announces, in order."""
+    axes = tuple(
+        Axis(each["name"], tuple(each["codes"]), tuple(each["parents"])) for each in about["dimensions"]
+    )
     header, body = rows[0], rows[1:]
     codes = np.array([[row[header.index(axis.name)] for axis in axes] for row in body])
     grid = np.indices([len(axis.codes) for axis in axes]).reshape(len(axes), -1).T
@@ -140,17 +156,32 @@ def _published(about: dict[str, Any], rows: Rows) -> _Published:
         raise ValueError
     hidden = status == "hidden"
     texts = {name: [row[header.index(name)] for row in body] for name in about["measures"]}
-    blank = all(text == "" for column in texts.values() for text, gone in zip(column, hidden, strict=True) if gone)
+    blank = all(
+        text == "" for column in texts.values() for text, gone in zip(column, hidden, strict=True) if gone
+    )
     measures = {
-        name: np.array([0 if gone else int(text) for text, gone in zip(column, hidden, strict=True)], np.int64)
+        name: np.array(
+            [0 if gone else int(text) for text, gone in zip(column, hidden, strict=True)], np.int64
+        )
         for name, column in texts.items()
     }
     additive = {name: tuple(flags) for name, flags in about["additive"].items()}
     pairs = tuple((pair[0], pair[1]) for pair in about["at_least"])
-    return _Published(Table(about["table"], about["population"], axes, measures, hidden, additive, pairs), blank)
+    return _Published(
+        PublishedTable(
+            name=about["table"],
+            population=about["population"],
+            axes=axes,
+            measures=measures,
+            hidden=hidden,
+            additive=additive,
+            at_least=pairs,
+        ),
+        blank,
+    )
 
 
-def _adds_up(table: Table) -> bool:
+def _adds_up(table: PublishedTable) -> bool:
     shown = {name: np.where(table.hidden, 0, values) for name, values in table.measures.items()}
     if any((values < 0).any() for values in shown.values()):
         return False
@@ -170,25 +201,29 @@ def _adds_up(table: Table) -> bool:
     return True
 
 
-def _agree(tables: Sequence[Table]) -> bool:
+def _agree(tables: Sequence[PublishedTable]) -> bool:
     numbers, size = number_cells(tables)
     status = np.zeros(size, bool)
     for table, own in zip(tables, numbers, strict=True):
         status[own] |= table.hidden
     for name in sorted({name for table in tables for name in table.measures}):
         merged = by_number(tables, numbers, size, name)
-        if any((merged[own] != t.measures[name]).any() for t, own in zip(tables, numbers, strict=True) if name in t.measures):
+        if any(
+            (merged[own] != t.measures[name]).any()
+            for t, own in zip(tables, numbers, strict=True)
+            if name in t.measures
+        ):
             return False
     return all(np.array_equal(status[own], table.hidden) for table, own in zip(tables, numbers, strict=True))
 
 
-def _large_enough(table: Table, minimum: int, zeros_shown: bool) -> bool:
+def _large_enough(table: PublishedTable, minimum: int, zeros_shown: bool) -> bool:
     least = 1 if zeros_shown else 0
     counts = [values for name, values in table.measures.items() if name in PEOPLE]
     return not any((~table.hidden & (count >= least) & (count < minimum)).any() for count in counts)
 
 
-# ---- one table in three forms -----------------------------------------------------------------------------------------------
+# ---- one table in three forms ------------------------------------------------------------------------------
 
 
 def _same_in_all(folder: Path, name: str, rows: Rows) -> bool:
@@ -196,21 +231,29 @@ def _same_in_all(folder: Path, name: str, rows: Rows) -> bool:
 
 
 def _csv(path: Path) -> Rows:
-    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
 
 
 def _parquet(path: Path) -> Rows:
     table = pq.read_table(path)
-    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns]
+    columns = [
+        ["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns
+    ]
     return [table.column_names, *(list(row) for row in zip(*columns, strict=True))]
 
 
 def _xlsx(path: Path) -> Rows:
     """The cells of the first sheet, which has no gaps in its first column."""
     with zipfile.ZipFile(path) as archive:
-        shared = ["".join(part.itertext()) for part in ElementTree.fromstring(archive.read("xl/sharedStrings.xml"))]
+        shared = [
+            _ESCAPED.sub(lambda found: chr(int(found[1], 16)), "".join(part.itertext()))
+            for part in ElementTree.fromstring(archive.read("xl/sharedStrings.xml"))
+        ]
         sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
-    rows = [{_column(cell.get("r", "")): _value(cell, shared) for cell in row.iter(f"{_CELL}c")} for row in sheet.iter(f"{_CELL}row")]
+    rows = [
+        {_column(cell.get("r", "")): _value(cell, shared) for cell in row.iter(f"{_CELL}c")}
+        for row in sheet.iter(f"{_CELL}row")
+    ]
     return [[row.get(place, "") for place in range(len(rows[0]))] for row in rows]
 
 
@@ -232,6 +275,10 @@ def _is_plain(path: Path) -> bool:
     """No dictionaries, statistics or metadata: nothing that could hold a number that the table does not."""
     file = pq.ParquetFile(path)
     meta = file.metadata
-    chunks = [meta.row_group(group).column(column) for group in range(meta.num_row_groups) for column in range(meta.num_columns)]
+    chunks = [
+        meta.row_group(group).column(column)
+        for group in range(meta.num_row_groups)
+        for column in range(meta.num_columns)
+    ]
     plain = not any(chunk.has_dictionary_page or chunk.is_stats_set for chunk in chunks)
     return plain and not meta.metadata and not file.schema_arrow.metadata

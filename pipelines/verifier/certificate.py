@@ -1,6 +1,8 @@
-"""What the project keeps of a protection: true inner counts, and moves, which lead to other inner counts that agree with all that is shown.
+"""What the project keeps of a protection: true inner counts, and moves, which lead to other inner counts that
+agree with all that is shown.
 
-Moves are changes of inner counts, so whatever they make of a table adds up; that is all that is taken for granted. Whole numbers alone.
+Moves are changes of inner counts, so whatever they make of a table adds up; that is all that is taken for
+granted. Whole numbers alone.
 """
 
 from __future__ import annotations
@@ -17,16 +19,17 @@ import pyarrow.parquet as pq
 import scipy.sparse as sparse
 
 from pipelines.verifier.published import published
-from pipelines.verifier.tables import Axis, Table
+from pipelines.verifier.tables import Axis, PublishedTable
 
 CONTRIBUTORS = ("units", "owners")
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """`count`: int64 (inner,). `moves`: int64 (inner, moves). `above`: for each table which inner counts each cell adds up, int64 (cells,
-    inner); with it `true`, int64 (cells,), and `changes`, int64 (cells, moves). `behind`: for each of `CONTRIBUTORS` that the
-    policy asks for, and each table, bool (cells, contributors); `names` of these."""
+    """`count`: int64 (inner,). `moves`: int64 (inner, moves). `above`: for each table which inner counts each
+    cell adds up, int64 (cells, inner); with it `true`, int64 (cells,), and `changes`, int64 (cells, moves).
+    `behind`: for each of `CONTRIBUTORS` that the policy asks for, and each table, bool (cells, contributors);
+    `names` of these."""
 
     count: np.ndarray
     moves: sparse.csc_matrix
@@ -37,33 +40,50 @@ class Certificate:
     names: dict[str, list[str]]
 
 
-def read(folder: Path, tables: Sequence[Table], policy: dict[str, Any]) -> Certificate:
-    """Raises in one way or another where it is broken."""
+def read(folder: Path, tables: Sequence[PublishedTable], policy: dict[str, Any]) -> Certificate:
+    """The certificate of a release. Raises ValueError or another error where it is broken."""
     inner, moves = (pq.read_table(folder / f"{name}.parquet") for name in ("inner", "moves"))
     count = inner["count"].to_numpy().astype(np.int64)
     if (count < 0).any():
         raise ValueError("a count is negative")
     each_above = [
-        above(table, np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64))
+        above(
+            table,
+            np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(
+                np.int64
+            ),
+        )
         for table in tables
     ]
     move, row, change = (moves[name].to_numpy().astype(np.int64) for name in ("move", "inner", "change"))
-    changes = sparse.csc_matrix((change, (row, move)), (len(count), int(move.max(initial=-1)) + 1), dtype=np.int64)
+    changes = sparse.csc_matrix(
+        (change, (row, move)), (len(count), int(move.max(initial=-1)) + 1), dtype=np.int64
+    )
     behind, names = {}, {}
     for kind in CONTRIBUTORS:
         if policy.get(kind):
             read_pairs = pq.read_table(folder / f"{kind}.parquet")
             names[kind] = sorted(set(read_pairs["who"].to_pylist()))
             who = np.array([names[kind].index(each) for each in read_pairs["who"].to_pylist()], np.int64)
-            pairs = sparse.csr_matrix((np.ones(len(who), np.int64), (read_pairs["inner"].to_numpy(), who)), (len(count), len(names[kind])))
+            pairs = sparse.csr_matrix(
+                (np.ones(len(who), np.int64), (read_pairs["inner"].to_numpy(), who)),
+                (len(count), len(names[kind])),
+            )
             behind[kind] = [(each @ pairs) > 0 for each in each_above]
     return Certificate(
-        count, changes, each_above, [each @ count for each in each_above], [_no_zeros(each @ changes) for each in each_above], behind, names
+        count=count,
+        moves=changes,
+        above=each_above,
+        true=[each @ count for each in each_above],
+        changes=[_no_zeros(each @ changes) for each in each_above],
+        behind=behind,
+        names=names,
     )
 
 
-def earlier(folder: Path) -> list[Table]:
-    """Tables that were released before, as they were; none where nothing is remembered. Each counts other people than any other."""
+def earlier(folder: Path) -> list[PublishedTable]:
+    """Tables that were released before, as they were; none where nothing is remembered. Each counts other
+    people than any other."""
     if not (folder / "earlier").is_dir():
         return []
     tables = json.loads((folder / "earlier" / "tables.json").read_text(encoding="utf-8"))["tables"]
@@ -76,8 +96,12 @@ def _no_zeros(matrix: sparse.spmatrix) -> sparse.csr_matrix:
     return made
 
 
-def above(table: Table, places: np.ndarray) -> sparse.csr_matrix:
-    """Which inner counts each cell of a table adds up, int64 (cells, inner). `places`: int64 (inner, axes), -1 where a count is in none."""
+def above(table: PublishedTable, places: np.ndarray) -> sparse.csr_matrix:
+    """Which inner counts each cell of a table adds up, int64 (cells, inner).
+
+    `places`: int64 (inner, axes), -1 where a count is in none. Raises ValueError where a place is none of the
+    table.
+    """
     shape = [len(axis.codes) for axis in table.axes]
     if ((places < 0).any(axis=1) != (places == -1).all(axis=1)).any() or (places >= np.array(shape)).any():
         raise ValueError("a place is none of the table")
@@ -86,7 +110,9 @@ def above(table: Table, places: np.ndarray) -> sparse.csr_matrix:
     for number, axis in enumerate(table.axes):
         chains = [_chain(axis, place) for place in range(len(axis.codes))]
         lengths = np.array([len(chain) for chain in chains])[places[inner, number]]
-        ups = np.concatenate([np.empty(0, np.int64), *(chains[place] for place in places[inner, number].tolist())])
+        ups = np.concatenate(
+            [np.empty(0, np.int64), *(chains[place] for place in places[inner, number].tolist())]
+        )
         cells, inner = np.repeat(cells, lengths) * len(axis.codes) + ups, np.repeat(inner, lengths)
     return sparse.csr_matrix((np.ones(len(cells), np.int64), (cells, inner)), (prod(shape), len(places)))
 

@@ -1,6 +1,8 @@
-"""Two versions of one release, as whoever keeps both sees them: does what changed between them tell of few people?
+"""Two versions of one release, as whoever keeps both sees them: does what changed between them tell of few
+people?
 
-Nothing but what is published, or would be, is looked at, so that holding a version back tells no more than that.
+Nothing but what is published, or would be, is looked at, so that holding a version back tells no more than
+that.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.verifier.bundle import tables_of
-from pipelines.verifier.tables import PEOPLE, Axis, Table
+from pipelines.verifier.tables import PEOPLE, Axis, PublishedTable
 
 _COUNTED = (*PEOPLE, "events", "admissions")  # measures of which few more or less are few people
 
@@ -19,27 +21,44 @@ _COUNTED = (*PEOPLE, "events", "admissions")  # measures of which few more or le
 def tells_of_few(new: Path, old: Path, minimum: int) -> bool:
     """Of two bundles of one case. Raises in one way or another where a bundle cannot be read."""
     earlier = {table.name: table for table in tables_of(old)}
-    return any(differ_by_few(table, earlier[table.name], minimum) for table in tables_of(new) if table.name in earlier)
+    return any(
+        differ_by_few(table, earlier[table.name], minimum)
+        for table in tables_of(new)
+        if table.name in earlier
+    )
 
 
-def differ_by_few(new: Table, old: Table, minimum: int) -> bool:
-    """Does a count that both versions show differ by 1 to `minimum` - 1, or does one version give away what the other hides?
+def differ_by_few(new: PublishedTable, old: PublishedTable, minimum: int) -> bool:
+    """Does a count that both versions show differ by 1 to `minimum` - 1, or does one version give away what
+    the other hides?
 
-    One gives away what the other hides where nothing has changed along a sum: then the number that is shown once is still true.
+    One gives away what the other hides where nothing has changed along a sum: then the number that is shown
+    once is still true.
     """
     if [axis.name for axis in new.axes] != [axis.name for axis in old.axes]:
         return False
     where = _places(new.axes, old.axes)
     known, gone = where >= 0, np.where(where >= 0, old.hidden[where], True)
     both = known & ~new.hidden & ~gone
-    change = {name: new.measures[name] - old.measures[name][where] for name in new.measures if name in old.measures}
-    few = [(np.abs(change[name][both]) > 0) & (np.abs(change[name][both]) < minimum) for name in _COUNTED if name in change]
+    change = {
+        name: new.measures[name] - old.measures[name][where] for name in new.measures if name in old.measures
+    }
+    few = [
+        (np.abs(change[name][both]) > 0) & (np.abs(change[name][both]) < minimum)
+        for name in _COUNTED
+        if name in change
+    ]
     if any(each.any() for each in few):
         return True
     unchanged = known & ~(
-        both & np.logical_or.reduce([np.zeros(len(both), bool), *(change[name] != 0 for name in PEOPLE if name in change)])
+        both
+        & np.logical_or.reduce(
+            [np.zeros(len(both), bool), *(change[name] != 0 for name in PEOPLE if name in change)]
+        )
     )
-    someone = both & np.logical_or.reduce([np.zeros(len(both), bool), *(new.measures[name] > 0 for name in PEOPLE if name in change)])
+    someone = both & np.logical_or.reduce(
+        [np.zeros(len(both), bool), *(new.measures[name] > 0 for name in PEOPLE if name in change)]
+    )
     turned = known & (new.hidden != gone)
     for axis, family in new.families():
         if all(new.additive[name][axis] for name in PEOPLE if name in new.additive):

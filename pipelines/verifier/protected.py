@@ -1,4 +1,5 @@
-"""Checking a folder that `uttag protect` wrote: the published tables alone, and, where it lies beside them, the certificate."""
+"""Checking a folder that `uttag protect` wrote: the published tables alone, and, where it lies beside them,
+the certificate."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from pipelines.verifier.certificate import Certificate
 from pipelines.verifier.perturbed import checks_of_perturbed
 from pipelines.verifier.published import large_enough, minima, published, same, whole
 from pipelines.verifier.summed import checks_of_sums
-from pipelines.verifier.tables import Claim, Table, number_cells
+from pipelines.verifier.tables import Claim, PublishedTable, number_cells
 
 _ORDER = ("sums", "nonnegative", "rule", "marks")
 Check = tuple[str, Callable[[], bool]]
@@ -39,7 +40,10 @@ def verify_protected(folder: Path) -> list[Claim]:
     checks: list[Check] = [
         ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof["files"])),
         ("Parquet and CSV hold the same", lambda: all(same(folder, table) for table in tables)),
-        ("no small cell is shown", lambda: all(large_enough(*each, open_zeros) for each in zip(tables, least, strict=True))),
+        (
+            "no small cell is shown",
+            lambda: all(large_enough(*each, open_zeros) for each in zip(tables, least, strict=True)),
+        ),
         ("no hidden cell is settled by the sums that are shown", lambda: fixed_by_sums(tables) == 0),
     ]
     if knows >= _ORDER.index("nonnegative"):
@@ -49,7 +53,9 @@ def verify_protected(folder: Path) -> list[Claim]:
     if (folder / "certificate").is_dir():
         try:
             every = [*tables, *certificates.earlier(folder / "certificate")]
-            checks += _Audit(every, len(tables), policy, certificates.read(folder / "certificate", every, policy)).checks()
+            checks += _Audit(
+                every, len(tables), policy, certificates.read(folder / "certificate", every, policy)
+            ).checks()
         except Exception:  # noqa: BLE001 - what cannot be read does not hold
             checks.append(("the certificate can be read", lambda: False))
     return [Claim(text, _holds(check)) for text, check in checks]
@@ -63,11 +69,14 @@ def _holds(check: Callable[[], bool]) -> bool:
 
 
 class _Audit:
-    """The certificate against the tables, of which the first `new` are those in question, and the others were released before.
+    """The certificate against the tables, of which the first `new` are those in question, and the others were
+    released before.
 
     Cells that several tables share are one: `people`, `small`, `sensitive`: (cells of all,)."""
 
-    def __init__(self, tables: Sequence[Table], new: int, policy: dict[str, Any], held: Certificate) -> None:
+    def __init__(
+        self, tables: Sequence[PublishedTable], new: int, policy: dict[str, Any], held: Certificate
+    ) -> None:
         self.tables, self.new, self.policy, self.held = tables, new, policy, held
         self.someone = 1 if policy["zeros"] == "open" else 0
         self.least = [_strictest(table, policy, held, number) for number, table in enumerate(tables)]
@@ -100,27 +109,40 @@ class _Audit:
                 ("no difference of two releases that is few people has but one value", self._no_gap),
             ]
         if self.policy["singletons"]:
-            checks.append(("nobody who is alone in a cell can work out another sensitive cell", self._kept_out))
+            checks.append(
+                ("nobody who is alone in a cell can work out another sensitive cell", self._kept_out)
+            )
         if self.policy["interval"] == "whole":
-            checks.append(("of every small cell, each value below the minimum is possible", lambda: self._of_moves(self._reaches)))
+            checks.append(
+                (
+                    "of every small cell, each value below the minimum is possible",
+                    lambda: self._of_moves(self._reaches),
+                )
+            )
         return checks
 
-    def _of_moves(self, check: Callable[[int, Table, sparse.csr_matrix], bool]) -> bool:
-        return all(check(number, table, self.held.changes[number]) for number, table in enumerate(self.tables))
+    def _of_moves(self, check: Callable[[int, PublishedTable, sparse.csr_matrix], bool]) -> bool:
+        return all(
+            check(number, table, self.held.changes[number]) for number, table in enumerate(self.tables)
+        )
 
     def _agrees(self) -> bool:
         return all(
-            (true == table.measures["persons"])[~table.hidden].all() for table, true in zip(self.tables, self.held.true, strict=True)
+            (true == table.measures["persons"])[~table.hidden].all()
+            for table, true in zip(self.tables, self.held.true, strict=True)
         )
 
     def _hides(self) -> bool:
         return not any(
-            (self.sensitive[own] & ~table.hidden).any() for table, own in zip(self.tables[: self.new], self.numbers, strict=False)
+            (self.sensitive[own] & ~table.hidden).any()
+            for table, own in zip(self.tables[: self.new], self.numbers, strict=False)
         )
 
-    def _breaks_a_rule(self, number: int, table: Table) -> np.ndarray:
+    def _breaks_a_rule(self, number: int, table: PublishedTable) -> np.ndarray:
         """Cells that break a rule on what is around them or on who contributes, bool (cells,)."""
-        true, unsafe, outside = self.held.true[number], np.zeros(len(table.hidden), bool), self.policy.get("outside", 0)
+        true = self.held.true[number]
+        unsafe = np.zeros(len(table.hidden), bool)
+        outside = self.policy.get("outside", 0)
         for axis, family in table.families():
             children, parent = true[family[:, :-1]], true[family[:, -1:]]
             unsafe[family[:, :-1][(parent - children > 0) & (parent - children < outside)]] = True
@@ -131,10 +153,10 @@ class _Audit:
             unsafe |= (number_of < int(self.policy[kind]["minimum"])) & (true > 0)
         return unsafe
 
-    def _changes_hidden_alone(self, _number: int, table: Table, changes: sparse.csr_matrix) -> bool:
+    def _changes_hidden_alone(self, _number: int, table: PublishedTable, changes: sparse.csr_matrix) -> bool:
         return bool((np.diff(changes.indptr)[~table.hidden] == 0).all())
 
-    def _changes_each_hidden(self, number: int, table: Table, changes: sparse.csr_matrix) -> bool:
+    def _changes_each_hidden(self, number: int, table: PublishedTable, changes: sparse.csr_matrix) -> bool:
         """Of a table released before only what is sensitive in it has to stay uncertain."""
         needed = table.hidden if number < self.new else table.hidden & self.sensitive[self.numbers[number]]
         return bool((np.diff(changes.indptr)[needed] > 0).all())
@@ -148,17 +170,24 @@ class _Audit:
         minimum = int(self.policy["minimum"])
         for one in range(self.new):
             own = self.held.above[one]
-            weighted = sparse.csr_matrix((own.data * self.held.count[own.indices], own.indices, own.indptr), own.shape)
+            weighted = sparse.csr_matrix(
+                (own.data * self.held.count[own.indices], own.indices, own.indptr), own.shape
+            )
             for two in range(one + 1, len(self.tables)):
                 both = (weighted @ self.held.above[two].T).tocoo()
                 a, b = self.held.true[one][both.row], self.held.true[two][both.col]
-                nested = (both.data == np.minimum(a, b)) & (a != b) & (abs(a - b) < minimum) & (np.maximum(a, b) >= minimum)
+                nested = (
+                    (both.data == np.minimum(a, b))
+                    & (a != b)
+                    & (abs(a - b) < minimum)
+                    & (np.maximum(a, b) >= minimum)
+                )
                 apart = self.held.changes[one][both.row[nested]] - self.held.changes[two][both.col[nested]]
                 if not all((abs(apart).sum(axis=1) > 0).ravel().tolist()):
                     return False
         return True
 
-    def _possible(self, number: int, table: Table, changes: sparse.csr_matrix) -> bool:
+    def _possible(self, number: int, table: PublishedTable, changes: sparse.csr_matrix) -> bool:
         """Could the table be true as each move makes it? What a move leaves as it is needs no look."""
         entries, true, knows = changes.tocoo(), self.held.true[number], _ORDER.index(self.policy["attacker"])
         old, least = true[entries.row], self.least[number][entries.row]
@@ -171,14 +200,17 @@ class _Audit:
         return bool(knows < _ORDER.index("marks") or narrow.all())
 
     def _kept_out(self) -> bool:
-        """Whoever is alone in a cell knows it: for every other sensitive cell there is a move that leaves all of theirs as they are."""
+        """Whoever is alone in a cell knows it: for every other sensitive cell there is a move that leaves all
+        of theirs as they are."""
         moved = self._moved()
         person = alone(self.tables, self.numbers, [self.people])
         cells = np.flatnonzero(person >= 0)
         if not len(cells):
             return True
         _, of_person = np.unique(person[cells], return_inverse=True)
-        theirs = sparse.csr_matrix((np.ones(len(cells), np.int64), (of_person, cells)), (int(of_person.max()) + 1, self.size))
+        theirs = sparse.csr_matrix(
+            (np.ones(len(cells), np.int64), (of_person, cells)), (int(of_person.max()) + 1, self.size)
+        )
         disturbed = ((theirs @ moved) > 0).astype(np.int64)
         sought = np.flatnonzero(self.sensitive & (self.people > 0))
         together = (moved[sought] @ disturbed.T).tocoo()  # moves of a cell that disturb a person
@@ -191,13 +223,15 @@ class _Audit:
         """Which cells each move changes, 1 or nothing, int64 (cells of all, moves)."""
         moved = sparse.csr_matrix((self.size, self.held.changes[0].shape[1]), dtype=np.int64)
         for own, changes in zip(self.numbers, self.held.changes, strict=True):
-            lift = sparse.csr_matrix((np.ones(len(own), np.int64), (own, np.arange(len(own)))), (self.size, len(own)))
+            lift = sparse.csr_matrix(
+                (np.ones(len(own), np.int64), (own, np.arange(len(own)))), (self.size, len(own))
+            )
             moved = moved + lift @ abs(changes)
         moved = moved.tocsr()
         moved.data = np.minimum(moved.data, 1)
         return moved
 
-    def _reaches(self, number: int, table: Table, changes: sparse.csr_matrix) -> bool:
+    def _reaches(self, number: int, table: PublishedTable, changes: sparse.csr_matrix) -> bool:
         true, least = self.held.true[number], self.least[number]
         for cell in np.flatnonzero(table.hidden & (true > 0) & (true < least)):
             new = true[cell] + changes.data[changes.indptr[cell] : changes.indptr[cell + 1]]
@@ -206,7 +240,7 @@ class _Audit:
         return True
 
 
-def _strictest(table: Table, policy: dict[str, Any], held: Certificate, number: int) -> np.ndarray:
+def _strictest(table: PublishedTable, policy: dict[str, Any], held: Certificate, number: int) -> np.ndarray:
     """Fewest persons that each cell may show, what its owners ask for included: int64 (cells,)."""
     least = minima(table, policy)
     if "owners" in held.behind:

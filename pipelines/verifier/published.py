@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipelines.verifier.tables import Axis, Table
+from pipelines.verifier.tables import Axis, PublishedTable
 
 
-def published(folder: Path, about: dict[str, Any], decimals: int = 0, status: str = "shown") -> Table:
-    """A table as its CSV has it, in units of its last decimal; raises where its cells are not those announced, in their order."""
-    axes = tuple(Axis(each["name"], tuple(each["codes"]), tuple(each["parents"])) for each in about["dimensions"])
+def published(
+    folder: Path, about: dict[str, Any], decimals: int = 0, status: str = "shown"
+) -> PublishedTable:
+    """A table as its CSV has it, in units of its last decimal.
+
+    Raises ValueError where its cells are not those announced, in their order, or a status does not say
+    whether there is a value.
+    """
+    axes = tuple(
+        Axis(each["name"], tuple(each["codes"]), tuple(each["parents"])) for each in about["dimensions"]
+    )
     with (folder / f"{about['table']}.csv").open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
     grid = places(axes)
@@ -24,10 +32,21 @@ def published(folder: Path, about: dict[str, Any], decimals: int = 0, status: st
         if [row[axis.name] for row in rows] != [axis.codes[place] for place in grid[:, number]]:
             raise ValueError("the cells are not those announced")
     hidden = np.array([row["status"] == "hidden" for row in rows])
-    if any((row["value"] == "") != gone or row["status"] not in ("hidden", status) for row, gone in zip(rows, hidden, strict=True)):
+    if any(
+        (row["value"] == "") != gone or row["status"] not in ("hidden", status)
+        for row, gone in zip(rows, hidden, strict=True)
+    ):
         raise ValueError("a status does not say whether there is a value")
     values = np.array([_whole(row["value"] or "0", decimals) for row in rows], np.int64)
-    return Table(about["table"], "", axes, {"persons": values}, hidden, {"persons": (True,) * len(axes)}, ())
+    return PublishedTable(
+        name=about["table"],
+        population="",
+        axes=axes,
+        measures={"persons": values},
+        hidden=hidden,
+        additive={"persons": (True,) * len(axes)},
+        at_least=(),
+    )
 
 
 def _whole(text: str, decimals: int) -> int:
@@ -45,23 +64,24 @@ def whole(folder: Path, files: dict[str, str]) -> bool:
     )
 
 
-def same(folder: Path, table: Table, decimals: int = 0) -> bool:
+def same(folder: Path, table: PublishedTable, decimals: int = 0) -> bool:
     """Does the Parquet file hold what the CSV holds?"""
     stored, grid = pq.read_table(folder / f"{table.name}.parquet"), places(table.axes)
     values = [value / 10**decimals if decimals else value for value in table.measures["persons"].tolist()]
     shown = [None if gone else value for value, gone in zip(values, table.hidden.tolist(), strict=True)]
     return stored["value"].to_pylist() == shown and all(
-        stored[axis.name].to_pylist() == [axis.codes[place] for place in grid[:, number]] for number, axis in enumerate(table.axes)
+        stored[axis.name].to_pylist() == [axis.codes[place] for place in grid[:, number]]
+        for number, axis in enumerate(table.axes)
     )
 
 
-def large_enough(table: Table, minimum: np.ndarray, open_zeros: bool) -> bool:
-    """Is every value that is shown at least its minimum, or an open 0?"""
+def large_enough(table: PublishedTable, minimum: np.ndarray, open_zeros: bool) -> bool:
+    """Is every value that is shown at least its minimum, or an open 0? `minimum`: int64 (cells,)."""
     shown, least = table.measures["persons"][~table.hidden], minimum[~table.hidden]
     return not ((shown < least) & ((shown > 0) | (not open_zeros))).any()
 
 
-def minima(table: Table, policy: dict[str, Any]) -> np.ndarray:
+def minima(table: PublishedTable, policy: dict[str, Any]) -> np.ndarray:
     """Fewest persons that each cell may show by what anybody can read, int64 (cells,)."""
     least, grid = np.full(len(table.hidden), int(policy["minimum"]), np.int64), places(table.axes)
     for name, specials in policy.get("special", {}).items():
@@ -75,5 +95,5 @@ def minima(table: Table, policy: dict[str, Any]) -> np.ndarray:
 
 
 def places(axes: tuple[Axis, ...]) -> np.ndarray:
-    """Position of each cell on each axis, (cells, axes)."""
+    """Position of each cell on each axis, int64 (cells, axes)."""
     return np.indices([len(axis.codes) for axis in axes]).reshape(len(axes), -1).T

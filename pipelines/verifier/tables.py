@@ -22,7 +22,8 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension. `codes`: the first is the total. `parents`: position of each code's parent, -1 for the total."""
+    """One dimension. `codes`: the first is the total. `parents`: position of each code's parent, -1 for the
+    total."""
 
     name: str
     codes: tuple[str, ...]
@@ -30,8 +31,9 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Every cell of the product of `axes`, row by row. `measures`: int64 (cells,), 0 where `hidden` (bool (cells,)) and published."""
+class PublishedTable:
+    """Every cell of the product of `axes`, row by row. `measures`: int64 (cells,), 0 where `hidden` (bool
+    (cells,)) and published."""
 
     name: str
     population: str
@@ -42,8 +44,11 @@ class Table:
     at_least: tuple[tuple[str, str], ...]
 
     def families(self) -> Iterator[tuple[int, np.ndarray]]:
-        """For each axis and each parent on it: the cells of children and, last, of the parent, int64 (families, children + 1)."""
-        grid = np.arange(prod(len(axis.codes) for axis in self.axes)).reshape([len(axis.codes) for axis in self.axes])
+        """For each axis and each parent on it: the cells of children and, last, of the parent, int64
+        (families, children + 1)."""
+        grid = np.arange(prod(len(axis.codes) for axis in self.axes)).reshape(
+            [len(axis.codes) for axis in self.axes]
+        )
         for number, axis in enumerate(self.axes):
             for parent in sorted(set(axis.parents) - {-1}):
                 children = [place for place, above in enumerate(axis.parents) if above == parent]
@@ -51,22 +56,31 @@ class Table:
                 yield number, np.moveaxis(line, number, -1).reshape(-1, len(children) + 1)
 
 
-def number_cells(tables: Sequence[Table]) -> tuple[list[np.ndarray], int]:
-    """A number for each cell; two cells have the same if they count the same: one population, equal coordinates apart from totals."""
+def number_cells(tables: Sequence[PublishedTable]) -> tuple[list[np.ndarray], int]:
+    """A number for each cell, for each table int64 (cells,), and how many there are. Two cells have the same
+    number if they count the same: one population, equal coordinates apart from totals."""
     known: dict[tuple[str, frozenset[tuple[str, str]]], int] = {}
     numbers = []
     for table in tables:
-        coordinates = [[None if place == 0 else (axis.name, code) for place, code in enumerate(axis.codes)] for axis in table.axes]
+        coordinates = [
+            [None if place == 0 else (axis.name, code) for place, code in enumerate(axis.codes)]
+            for axis in table.axes
+        ]
         own = [
-            known.setdefault((table.population, frozenset(part for part in cell if part is not None)), len(known))
+            known.setdefault(
+                (table.population, frozenset(part for part in cell if part is not None)), len(known)
+            )
             for cell in product(*coordinates)
         ]
         numbers.append(np.array(own, np.int64))
     return numbers, len(known)
 
 
-def by_number(tables: Sequence[Table], numbers: Sequence[np.ndarray], size: int, measure: str) -> np.ndarray:
-    """A measure by cell number, int64 (size,), -1 where no table has it."""
+def by_number(
+    tables: Sequence[PublishedTable], numbers: Sequence[np.ndarray], size: int, measure: str
+) -> np.ndarray:
+    """A measure by cell number, int64 (size,), -1 where no table has it. `numbers`: for each table int64
+    (cells,)."""
     merged = np.full(size, -1, np.int64)
     for table, own in zip(tables, numbers, strict=True):
         if measure in table.measures:

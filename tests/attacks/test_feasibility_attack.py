@@ -1,8 +1,8 @@
 """Attacks on feasibility by a requester who knows everybody's records but one: is that person in the cohort?
 
-The attacker knows the method and its settings, not the site's key. Each question is a definition of the attacker's choice; two that differ
-by the one person at most are told apart by their answers. The same attacks run on counts that are only rounded and cut off, which shows
-that they are attacks.
+The attacker knows the method and its settings, not the site's key. Each question is a definition of the
+attacker's choice; two that differ by the one person at most are told apart by their answers. The same attacks
+run on counts that are only rounded and cut off, which shows that they are attacks.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def success(attack: Callable[[Callable[[int, str], int | None], bool], bool], an
 
 
 def by_boundary(ask: Callable[[int, str], int | None], member: bool) -> bool:
-    """Choose a group of 104 known persons, who with one more are rounded up; ask of group and person together."""
+    """Choose a group of 104 known persons, who with one more are rounded up; ask of group and person
+    together."""
     return (ask(104 + member, "group and person") or 0) > 105
 
 
@@ -56,7 +57,9 @@ def by_threshold(ask: Callable[[int, str], int | None], member: bool) -> bool:
 def by_averages(ask: Callable[[int, str], int | None], member: bool) -> bool:
     """A day's questions, half of them with the person and half without, each written in another way."""
     sizes = range(100, 100 + DAY // 2)
-    gains = [(ask(size + member, f"with {size}") or 0) - (ask(size, f"without {size}") or 0) for size in sizes]
+    gains = [
+        (ask(size + member, f"with {size}") or 0) - (ask(size, f"without {size}") or 0) for size in sizes
+    ]
     return float(np.mean(gains)) > 0.5
 
 
@@ -80,10 +83,13 @@ def test_a_question_asked_again_teaches_nothing() -> None:
 
 
 def test_no_answer_is_much_more_likely_with_the_person_than_without() -> None:
-    """The bound behind all attacks on one count: odds change by e^(1/5) at most, here up to what chance adds."""
+    """The bound behind all attacks on one count: odds change by e^(1/5) at most, but for chance here."""
     n = 20_000
     for persons in (0, 9, 14, 104):
-        one, other = (Counter(protected(size, str(number), key_of(size)) for number in range(n)) for size in (persons, persons + 1))
+        one, other = (
+            Counter(protected(size, str(number), key_of(size)) for number in range(n))
+            for size in (persons, persons + 1)
+        )
         for answer in {*one, *other}:
             if min(one[answer], other[answer]) > 500:
                 assert abs(math.log(one[answer] / other[answer])) < 1 / RULE.scale + 0.15

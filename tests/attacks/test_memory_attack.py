@@ -1,11 +1,10 @@
-"""Attacks on several releases over the same people: whoever holds all of them knows no more than the last one meant to tell."""
+"""Attacks on several releases over the same people: whoever holds all of them knows no more than the last one
+meant to tell."""
 
 from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import pytest
 import yaml
 from scipy.optimize import linprog
 
-UTTAG = Path(sys.executable).with_name("uttag")
+from tests import sites
+
 REGIONS = {"r1": "c1", "r2": "c1", "r3": "c2", "r4": "c2", "r5": "c3", "r6": "c3"}
 Person = tuple[str, str, str]  # name, region, diagnosis
 FINE = {"region": {"levels": ["county", "region"]}, "diag": {"levels": ["diag"]}}
@@ -26,19 +26,35 @@ def people(seed: int = 3) -> list[Person]:
     random = np.random.default_rng(seed)
     counts = random.integers(6, 40, (len(REGIONS), 4))
     counts[1, 2], counts[4, 0] = 2, 3
-    places = [(region, diag) for i, region in enumerate(REGIONS) for j, diag in enumerate("wxyz") for _ in range(counts[i, j])]
+    places = [
+        (region, diag)
+        for i, region in enumerate(REGIONS)
+        for j, diag in enumerate("wxyz")
+        for _ in range(counts[i, j])
+    ]
     return [(f"p{number}", *place) for number, place in enumerate(places)]
 
 
-def release(folder: Path, name: str, persons: Sequence[Person], dimensions: dict[str, Any] = FINE, code: int = 0, **more: Any) -> str:
+def release(
+    folder: Path,
+    name: str,
+    persons: Sequence[Person],
+    dimensions: dict[str, Any] = FINE,
+    code: int = 0,
+    **more: Any,
+) -> str:
     with (folder / f"{name}.csv").open("w", newline="") as out:
-        csv.writer(out).writerows([("id", "region", "county", "diag"), *((p, r, REGIONS[r], d) for p, r, d in persons)])
+        csv.writer(out).writerows(
+            [("id", "region", "county", "diag"), *((p, r, REGIONS[r], d) for p, r, d in persons)]
+        )
     content = {"table": f"{name}.csv", "person": "id", "memory": "memory", "dimensions": dimensions, **more}
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump({key: each for key, each in content.items() if each is not None}, sort_keys=False))
-    ran = subprocess.run([UTTAG, "protect", folder / f"{name}.yaml", "--out", folder / name], capture_output=True, text=True, check=False)
+    (folder / f"{name}.yaml").write_text(
+        yaml.safe_dump({key: each for key, each in content.items() if each is not None}, sort_keys=False)
+    )
+    ran = sites.called("protect", folder / f"{name}.yaml", "--out", folder / name, check=False)
     assert ran.returncode == code, ran.stdout + ran.stderr
     if not code:
-        checked = subprocess.run([UTTAG, "verify", folder / name], capture_output=True, text=True, check=False)
+        checked = sites.called("verify", folder / name, check=False)
         assert checked.returncode == 0, checked.stdout
     return ran.stdout + ran.stderr
 
@@ -50,19 +66,28 @@ def shown(folder: Path, name: str) -> list[tuple[Callable[[Person], bool], int]]
         for row in csv.DictReader(source):
             if row["value"]:
                 area, diag = row.get("region", row.get("county")), row["diag"]
-                found.append((
-                    lambda person, area=area, diag=diag: area in ("Total", person[1], REGIONS[person[1]]) and diag in ("Total", person[2]),
-                    int(row["value"]),
-                ))  # fmt: skip
+                found.append(
+                    (
+                        lambda person, area=area, diag=diag: (
+                            area in ("Total", person[1], REGIONS[person[1]]) and diag in ("Total", person[2])
+                        ),
+                        int(row["value"]),
+                    )
+                )
     return found
 
 
 def interval(
-    folder: Path, names: Sequence[str], nights: Sequence[Sequence[Person]], sought: Callable[[Person], bool], night: int
+    folder: Path,
+    names: Sequence[str],
+    nights: Sequence[Sequence[Person]],
+    sought: Callable[[Person], bool],
+    night: int,
 ) -> tuple[float, float]:
     """Between what an attacker who holds the releases finds the number of people sought.
 
-    He knows which groups of people exist, each of those who stand in the same places every night, though not how many are in it.
+    He knows which groups of people exist, each of those who stand in the same places every night, though not
+    how many are in it.
     """
     everybody = {person[0] for persons in nights for person in persons}
     standing = [{person[0]: person for person in persons} for persons in nights]
@@ -70,7 +95,9 @@ def interval(
     rows, values = [], []
     for number, name in enumerate(names):
         for inside, value in shown(folder, name):
-            rows.append([float(group[number] != ("", "") and inside(("", *group[number]))) for group in groups])
+            rows.append(
+                [float(group[number] != ("", "") and inside(("", *group[number]))) for group in groups]
+            )
             values.append(value)
     aim = np.array([float(group[night] != ("", "") and sought(("", *group[night]))) for group in groups])
     if night:  # those who are new
@@ -85,7 +112,9 @@ def test_two_tables_of_the_same_people_in_two_sessions_give_nothing_away(tmp_pat
     release(tmp_path, "fine", persons, {"region": {"levels": ["region"]}, "diag": {"levels": ["diag"]}})
     release(tmp_path, "coarse", persons, COUNTIES)
     for region, diag in (("r2", "y"), ("r5", "w")):
-        low, high = interval(tmp_path, ["fine", "coarse"], [persons, persons], lambda p, r=region, d=diag: p[1:] == (r, d), 0)
+        low, high = interval(
+            tmp_path, ["fine", "coarse"], [persons, persons], lambda p, r=region, d=diag: p[1:] == (r, d), 0
+        )
         assert high - low > 0.5
 
 
@@ -109,7 +138,10 @@ def test_a_part_of_the_people_that_leaves_out_few_does_not_tell_who_they_are(tmp
     release(tmp_path, "part", part)
     low, high = interval(tmp_path, ["all"], [everybody], lambda p: p[1:] == ("r1", "w"), 0)
     assert low == high  # shown
-    rows = {(row["region"], row["diag"]): row["value"] for row in csv.DictReader((tmp_path / "part" / "table.csv").open(newline=""))}
+    rows = {
+        (row["region"], row["diag"]): row["value"]
+        for row in csv.DictReader((tmp_path / "part" / "table.csv").open(newline=""))
+    }
     assert rows["r1", "w"] == ""
 
 
@@ -161,7 +193,9 @@ BREAKS: dict[str, Callable[[Path], object]] = {
     "cut persons": lambda folder: (folder / "0001" / "persons.parquet").write_bytes(b"PARE"),
     "no cells": lambda folder: (folder / "0001" / "cells.parquet").unlink(),
     "no JSON": lambda folder: (folder / "0001" / "about.json").write_text("{"),
-    "other JSON": lambda folder: (folder / "0001" / "about.json").write_text('{"format": 1, "tables": [{"table": "x"}], "seal": ""}'),
+    "other JSON": lambda folder: (folder / "0001" / "about.json").write_text(
+        '{"format": 1, "tables": [{"table": "x"}], "seal": ""}'
+    ),
     "other codes": lambda folder: (folder / "0001" / "about.json").write_text(
         (folder / "0001" / "about.json").read_text().replace('"r1"', '"r9"')
     ),
@@ -174,7 +208,11 @@ def test_what_a_broken_memory_held_is_not_forgotten_nothing_is_released(tmp_path
     release(tmp_path, "first", people())
     BREAKS[fault](tmp_path / "memory")
     said = release(tmp_path, "second", people()[:-20], code=14)
-    assert "restore it from a copy" in said and "remove" not in said and not (tmp_path / "second" / "table.csv").exists()
+    assert (
+        "restore it from a copy" in said
+        and "remove" not in said
+        and not (tmp_path / "second" / "table.csv").exists()
+    )
 
 
 def test_where_nothing_could_be_written_nothing_is_remembered(tmp_path: Path) -> None:

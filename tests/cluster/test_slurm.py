@@ -1,4 +1,4 @@
-"""The whole way on Slurm: real jobs, real ranks, real workers over TLS, and the same bytes as on one machine."""
+"""The whole way on Slurm: real jobs, ranks and workers over TLS, and the same bytes as on one machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def accounted() -> str:
 
 @pytest.fixture(scope="module")
 def on_slurm(region: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The region run on Slurm, its driver killed in the middle and the same command given again; and the jobs that this took."""
+    """The region run on Slurm, its driver killed in the middle and the same command given again; and the jobs
+    that this took."""
     root = sites.copy_of(region, tmp_path_factory.mktemp("slurm") / "site")
     before = accounted()
     sites.killed_in("linkage", root, "night", root, "--on", "slurm")
@@ -35,7 +36,9 @@ def on_slurm(region: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return root, accounted()[len(before) :]
 
 
-def test_the_bundle_is_the_same_bytes_as_on_one_machine(on_slurm: tuple[Path, str], first_night: Path) -> None:
+def test_the_bundle_is_the_same_bytes_as_on_one_machine(
+    on_slurm: tuple[Path, str], first_night: Path
+) -> None:
     root, _ = on_slurm
     assert current(Site.load(root)) == current(Site.load(first_night))
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
@@ -51,14 +54,21 @@ def test_linkage_ran_on_four_ranks_over_four_nodes(on_slurm: tuple[Path, str]) -
 def test_workers_were_slurm_jobs_of_their_own(on_slurm: tuple[Path, str]) -> None:
     root, jobs = on_slurm
     assert "-worker JobState=" in jobs
-    assert not (root / ".workers").exists() or not any((root / ".workers").iterdir()), "a certificate was left behind"
+    assert not (root / ".workers").exists() or not any((root / ".workers").iterdir()), (
+        "a certificate was left behind"
+    )
 
 
 def test_no_planted_person_is_in_a_job_name_a_log_or_a_release(on_slurm: tuple[Path, str]) -> None:
     root, jobs = on_slurm
     words = sites.canaries(root)
     assert not [word for word in words if word in jobs.encode()]
-    assert sites.files_holding(words, *(root / name for name in ("release", "runs", "receipts", "audit", ".snakemake"))) == []
+    assert (
+        sites.files_holding(
+            words, *(root / name for name in ("release", "runs", "receipts", "audit", ".snakemake"))
+        )
+        == []
+    )
 
 
 def test_a_night_with_nothing_new_submits_no_job(on_slurm: tuple[Path, str]) -> None:
@@ -97,5 +107,10 @@ def test_a_client_without_the_certificate_is_refused(tmp_path: Path, monkeypatch
         address = workers.address
         assert address.startswith("tls://")
         for way in (address, address.replace("tls://", "tcp://")):
-            asked = subprocess.run([sys.executable, "-c", _WITHOUT_A_CERTIFICATE, way], capture_output=True, timeout=60, check=False)
+            asked = subprocess.run(
+                [sys.executable, "-c", _WITHOUT_A_CERTIFICATE, way],
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
             assert asked.returncode == 7, asked.stderr[-500:]

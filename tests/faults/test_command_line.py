@@ -1,4 +1,5 @@
-"""What a person sees when something is wrong: one clear line, an exit code of its own, and nothing half-written."""
+"""What a person sees when something is wrong: one clear line, an exit code of its own, and nothing
+half-written."""
 
 from __future__ import annotations
 
@@ -9,14 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from pipelines.files.sealing import create_key
 from pipelines.site.site import Site
 from tests import sites
+from workflows import cli
 
 KEPT = ("folkbokforing", "journal_b", "dodsorsak", "kvalitetsregister")
 DELIVERY = "2025-09-01"
+COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -47,21 +51,34 @@ def test_broken_deliveries_are_stopped_and_the_night_goes_on(few: Path) -> None:
     parquet = next((few / "deliveries" / "journal_b" / DELIVERY).glob("diagnos-*.parquet"))
     parquet.write_bytes(parquet.read_bytes()[:-500])
     causes = next((few / "deliveries" / "dodsorsak" / DELIVERY).glob("*.csv"))
-    causes.write_bytes(b"\n".join(line.rpartition(b";" if b";" in line else b",")[0] for line in causes.read_bytes().splitlines()))
+    causes.write_bytes(
+        b"\n".join(
+            line.rpartition(b";" if b";" in line else b",")[0] for line in causes.read_bytes().splitlines()
+        )
+    )
     register = next((few / "deliveries" / "kvalitetsregister" / DELIVERY).glob("*.csv"))
     register.write_bytes(b"\xff\xfe" + register.read_bytes())
 
     ran = sites.uttag("refresh", few, check=False)
     assert ran.returncode == 11
     assert "and 2 more" in one_line(ran.stderr)
-    found = json.loads(sites.uttag("status", few, "--json").stdout)
+    found = json.loads(sites.called("status", few, "--json").stdout)
     states = {each["source"]: each["status"] for each in found["deliveries"]}
-    assert states == {"folkbokforing": "accepted", "journal_b": "stopped", "dodsorsak": "stopped", "kvalitetsregister": "stopped"}
+    assert states == {
+        "folkbokforing": "accepted",
+        "journal_b": "stopped",
+        "dodsorsak": "stopped",
+        "kvalitetsregister": "stopped",
+    }
     assert found["snapshot"]
     for name in ("journal_b", "dodsorsak", "kvalitetsregister"):
         reason = next(each["reason"] for each in found["deliveries"] if each["source"] == name)
         assert DELIVERY in reason or ".csv" in reason or ".parquet" in reason
-        assert not [path for zone in ("identity", "store") for path in (few / zone / "accepted" / name).rglob("*.parquet")]
+        assert not [
+            path
+            for zone in ("identity", "store")
+            for path in (few / zone / "accepted" / name).rglob("*.parquet")
+        ]
 
 
 def expired(site: Path) -> None:
@@ -103,7 +120,7 @@ def test_a_run_that_may_not_or_cannot_go_on_says_why(
         for path in sorted(kept.rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
     spoil(root)
-    ran = sites.uttag("run", root / "permits" / "diabetes.yaml", check=False)
+    ran = sites.called("run", root / "permits" / "diabetes.yaml", check=False)
     assert ran.returncode == code
     assert words in one_line(ran.stderr)
     assert not list((root / "release").rglob("*.csv"))
@@ -114,12 +131,21 @@ def test_a_full_disk_stops_the_run_and_leaves_no_half_file(few: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
-    ran = sites.uttag("stage", "intake", "--site", few, "--delivery", f"folkbokforing/{DELIVERY}", check=False, preexec_fn=small_disk)
+    ran = sites.uttag(
+        "stage",
+        "intake",
+        "--site",
+        few,
+        "--delivery",
+        f"folkbokforing/{DELIVERY}",
+        check=False,
+        preexec_fn=small_disk,
+    )
     assert ran.returncode == 18
     assert "no room" in one_line(ran.stderr)
     assert not Site.load(few).receipt("intake", Site.load(few).delivery("folkbokforing", DELIVERY)).exists()
     assert [path for zone in ("identity", "store") for path in (few / zone).rglob("*.part")] == []
-    sites.uttag("stage", "intake", "--site", few, "--delivery", f"folkbokforing/{DELIVERY}")
+    sites.called("stage", "intake", "--site", few, "--delivery", f"folkbokforing/{DELIVERY}")
 
 
 @pytest.mark.parametrize(
@@ -138,9 +164,22 @@ def test_a_wrong_command_is_told_so(arguments: tuple[str, ...], words: str) -> N
     assert words in one_line(ran.stderr)
 
 
-def test_a_fault_never_shows_the_value_that_it_met(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from workflows import cli
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_ends_with_the_code_of_its_mistake(name: str) -> None:
+    """As a script sees it, from outside: most tests call commands in their own process."""
+    ran = sites.uttag(name, "--no-such-option", check=False)
+    assert (ran.returncode, ran.stdout) == (10, "")
+    assert "--no-such-option" in one_line(ran.stderr)
 
+
+def test_what_a_command_makes_is_closed_whatever_the_users_umask_is(tmp_path: Path) -> None:
+    sites.uttag("init", tmp_path / "centre", umask=0)
+    assert [path for path in (tmp_path / "centre").rglob("*") if path.stat().st_mode & 0o077] == []
+
+
+def test_a_fault_never_shows_the_value_that_it_met(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fails(*_arguments: object, **_more: object) -> None:
         raise ValueError("Kanariefågelsson 198001019801")
 

@@ -33,7 +33,11 @@ def parquet(**columns: Any) -> bytes:
 
 
 PEOPLE_PARQUET = parquet(
-    id=pa.array([1, 2]), number=["196408233234", None], name=["Öberg", "Ek"], sex=["M", "F"], born=pa.array([-1957, 7305], pa.date32())
+    id=pa.array([1, 2]),
+    number=["196408233234", None],
+    name=["Öberg", "Ek"],
+    sex=["M", "F"],
+    born=pa.array([-1957, 7305], pa.date32()),
 )
 AS_PARQUET = {"format": "parquet"}
 
@@ -41,25 +45,94 @@ AS_PARQUET = {"format": "parquet"}
 @pytest.mark.parametrize(
     ("title", "files", "server", "said"),
     [
-        ("a truncated Parquet", {"patients.parquet": PEOPLE_PARQUET[:-60]}, AS_PARQUET, "truncated, damaged or of another format"),
-        ("a Parquet that is none", {"patients.parquet": b"hello"}, AS_PARQUET, "truncated, damaged or of another format"),
-        ("a wrong encoding in a value", {"patients.csv": PEOPLE.encode("latin-1")}, {}, "is not text in UTF-8"),
-        ("a wrong encoding in a header", {"patients.csv": "idé,x\n1,2\n".encode("latin-1")}, {}, "is not text in UTF-8"),
-        ("a missing column", {"patients.csv": "id,number,name,sex\n1,,Öberg,M\n"}, {}, "the column born is missing"),
-        ("a wrong encoding in a ragged row", {"patients.csv": PEOPLE.encode() + b"3,,\xc5sa,F,1990-01-01,\n"}, {}, "not text"),
-        ("a first line that does not read", {"patients.csv": "id\r,number,name,sex,born\n"}, {}, "its first line does not read"),
-        ("two columns of one name", {"patients.csv": "id,id,number,name,sex,born\n"}, {}, "two of its columns have the same name"),
-        ("text in a Parquet that is none", {"patients.parquet": parquet(
-            id=pa.array([1]), number=[""], name=pa.array([b"\xff\xfe"]).view(pa.string()), sex=[""], born=pa.array([None], pa.date32()),
-        )}, AS_PARQUET, "text that is not UTF-8"),
+        (
+            "a truncated Parquet",
+            {"patients.parquet": PEOPLE_PARQUET[:-60]},
+            AS_PARQUET,
+            "truncated, damaged or of another format",
+        ),
+        (
+            "a Parquet that is none",
+            {"patients.parquet": b"hello"},
+            AS_PARQUET,
+            "truncated, damaged or of another format",
+        ),
+        (
+            "a wrong encoding in a value",
+            {"patients.csv": PEOPLE.encode("latin-1")},
+            {},
+            "is not text in UTF-8",
+        ),
+        (
+            "a wrong encoding in a header",
+            {"patients.csv": "idé,x\n1,2\n".encode("latin-1")},
+            {},
+            "is not text in UTF-8",
+        ),
+        (
+            "a missing column",
+            {"patients.csv": "id,number,name,sex\n1,,Öberg,M\n"},
+            {},
+            "the column born is missing",
+        ),
+        (
+            "a wrong encoding in a ragged row",
+            {"patients.csv": PEOPLE.encode() + b"3,,\xc5sa,F,1990-01-01,\n"},
+            {},
+            "not text",
+        ),
+        (
+            "a first line that does not read",
+            {"patients.csv": "id\r,number,name,sex,born\n"},
+            {},
+            "its first line does not read",
+        ),
+        (
+            "two columns of one name",
+            {"patients.csv": "id,id,number,name,sex,born\n"},
+            {},
+            "two of its columns have the same name",
+        ),
+        (
+            "text in a Parquet that is none",
+            {
+                "patients.parquet": parquet(
+                    id=pa.array([1]),
+                    number=[""],
+                    name=pa.array([b"\xff\xfe"]).view(pa.string()),
+                    sex=[""],
+                    born=pa.array([None], pa.date32()),
+                )
+            },
+            AS_PARQUET,
+            "text that is not UTF-8",
+        ),
         ("an empty file", {"patients.csv": ""}, {}, "the column id is missing"),
-        ("another delimiter than agreed", {"patients.csv": PEOPLE.replace(",", ";")}, {}, "the column id is missing"),
-        ("a column of another type", {"patients.parquet": parquet(
-            id=pa.array([1]), number=[""], name=[""], sex=[""], born=pa.array([True]))}, AS_PARQUET, "is a column of bool"),
+        (
+            "another delimiter than agreed",
+            {"patients.csv": PEOPLE.replace(",", ";")},
+            {},
+            "the column id is missing",
+        ),
+        (
+            "a column of another type",
+            {
+                "patients.parquet": parquet(
+                    id=pa.array([1]), number=[""], name=[""], sex=[""], born=pa.array([True])
+                )
+            },
+            AS_PARQUET,
+            "is a column of bool",
+        ),
         ("a missing table", {"diagnoses.csv": GOOD}, {}, "the table patients is missing"),
-        ("a table that nobody agreed on", {"patients.csv": PEOPLE, "secrets.csv": "x\n1\n"}, {}, "table secrets is not in the contract"),
+        (
+            "a table that nobody agreed on",
+            {"patients.csv": PEOPLE, "secrets.csv": "x\n1\n"},
+            {},
+            "table secrets is not in the contract",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_breaks_its_contract_stops_the_delivery(
     tmp_path: Path, title: str, files: dict[str, bytes | str], server: dict[str, str], said: str
 ) -> None:
@@ -100,7 +173,11 @@ def test_a_file_that_is_named_twice_is_not_read_twice(tmp_path: Path) -> None:
 
 def test_a_whole_file_in_an_unknown_code_system_stops_the_delivery(tmp_path: Path) -> None:
     rows = "id,day,end,code\n" + "".join(f"1,2021-02-{day:02d},,38341003\n" for day in range(1, 20))
-    made = site(tmp_path, contract(PATIENTS, DIAGNOSES, quarantine_share=0.2), {"patients.csv": PEOPLE, "diagnoses.csv": rows})
+    made = site(
+        tmp_path,
+        contract(PATIENTS, DIAGNOSES, quarantine_share=0.2),
+        {"patients.csv": PEOPLE, "diagnoses.csv": rows},
+    )
     found = receipt(made)
     assert found["status"] == "stopped"
     assert "19 of 19 rows are faulty (unknown_code in code)" in found["reason"]
@@ -118,7 +195,10 @@ def test_a_delivery_that_stops_takes_what_it_had_left_before_with_it(tmp_path: P
 def test_one_stopped_delivery_does_not_stop_the_next(tmp_path: Path) -> None:
     site(tmp_path, contract(PATIENTS), {"patients.csv": "id\n1\n"}, "d1")
     made = site(tmp_path, contract(PATIENTS), {"patients.csv": PEOPLE}, "d2")
-    assert [intake(made, each, LocalWorkers(1))["status"] for each in made.deliveries()] == ["stopped", "accepted"]
+    assert [intake(made, each, LocalWorkers(1))["status"] for each in made.deliveries()] == [
+        "stopped",
+        "accepted",
+    ]
 
 
 def altered(path: tuple[str | int, ...], value: Any, *tables: dict[str, Any]) -> dict[str, Any]:
@@ -141,19 +221,41 @@ EVENT = ("schema", 1, "customProperties", 0, "value", "events", 0)
         ("an unknown code system", altered((*EVENT, "system"), "ICD-11"), "the code system is not known"),
         ("an unknown kind of event", altered((*EVENT, "kind"), "miracle"), "kind is one of"),
         ("a setting that nobody knows", altered((*EVENT, "code "), "x"), "uttag.events.0.code "),
-        ("a column that is not listed", altered((*OURS, "given"), "fornamn"), "uses the column fornamn, which it does not list"),
+        (
+            "a column that is not listed",
+            altered((*OURS, "given"), "fornamn"),
+            "uses the column fornamn, which it does not list",
+        ),
         ("a mapping that names nobody", altered(OURS, {"sex": None}), "a reference, a number or a token"),
-        ("a token beside a name", altered(OURS, {"token": "number", "surname": "name"}), "a token stands instead of"),
-        ("a format that intake does not read", altered(("servers", 0, "format"), "xml"), "no format csv, parquet or omop"),
-        ("a type that intake does not read", altered(("schema", 0, "properties", 0, "logicalType"), "array"), "logicalType"),
+        (
+            "a token beside a name",
+            altered(OURS, {"token": "number", "surname": "name"}),
+            "a token stands instead of",
+        ),
+        (
+            "a format that intake does not read",
+            altered(("servers", 0, "format"), "xml"),
+            "no format csv, parquet or omop",
+        ),
+        (
+            "a type that intake does not read",
+            altered(("schema", 0, "properties", 0, "logicalType"), "array"),
+            "logicalType",
+        ),
         ("nothing about the owner", altered(("customProperties",), []), "uttag is missing"),
-        ("an encoding that nobody knows", altered(("servers", 0, "encoding"), "utf-9"), "its encoding or delimiter is not one"),
+        (
+            "an encoding that nobody knows",
+            altered(("servers", 0, "encoding"), "utf-9"),
+            "its encoding or delimiter is not one",
+        ),
         ("an event about nobody", altered((*EVENT, "reference"), None), "events need a reference"),
         ("no table", altered(("schema",), []), "it names no table"),
         ("a standard that is not kept", altered(("schema", 0, "properties"), "none"), "schema.0.properties"),
     ],
 )
-def test_a_contract_that_contradicts_itself_does_not_read(tmp_path: Path, title: str, agreed: dict[str, Any], said: str) -> None:
+def test_a_contract_that_contradicts_itself_does_not_read(
+    tmp_path: Path, title: str, agreed: dict[str, Any], said: str
+) -> None:
     made = site(tmp_path, agreed, {"patients.csv": PEOPLE})
     with pytest.raises(SettingsError) as fault:
         receipt(made)
@@ -183,7 +285,9 @@ def test_a_missing_or_open_key_is_one_clear_line(tmp_path: Path) -> None:
     nothing_left(tmp_path)
 
 
-def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = site(tmp_path, contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": GOOD})
     count = {"synced": 0}
     sync = os.fsync
@@ -204,11 +308,20 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path, monkey
 
 
 def contents(made: Site) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for top in ("identity", "store", "receipts") for path in (made.root / top).rglob("*") if path.is_file()}
+    return {
+        path: path.read_bytes()
+        for top in ("identity", "store", "receipts")
+        for path in (made.root / top).rglob("*")
+        if path.is_file()
+    }
 
 
 def test_a_rerun_that_fails_leaves_what_was_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = site(tmp_path, contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": GOOD + "3,2021-02-28,,I10\n"})
+    made = site(
+        tmp_path,
+        contract(PATIENTS, DIAGNOSES),
+        {"patients.csv": PEOPLE, "diagnoses.csv": GOOD + "3,2021-02-28,,I10\n"},
+    )
     assert receipt(made)["status"] == "accepted"
     before = contents(made)
 
@@ -285,4 +398,9 @@ def test_what_a_killed_attempt_has_left_goes_when_the_next_publishes(tmp_path: P
     killed = Attempt.begin(made, made.deliveries()[0])
     (killed.__enter__().identity / "identities-0000.parquet").write_bytes(b"half")
     assert receipt(made)["status"] == "accepted"
-    assert not [path for zone in ("identity", "store") for path in (tmp_path / zone / "staging").rglob("*") if path.is_file()]
+    assert not [
+        path
+        for zone in ("identity", "store")
+        for path in (tmp_path / zone / "staging").rglob("*")
+        if path.is_file()
+    ]

@@ -1,4 +1,4 @@
-"""A bundle that is not what was released does not verify, and what does not verify is not released or kept."""
+"""A bundle that is not what was released does not verify; what does not verify is not released or kept."""
 
 from __future__ import annotations
 
@@ -46,13 +46,19 @@ class Place:
     def prepare(self, seed: int = 5, times: int = 1) -> Place:
         """`times`: everybody is counted so often, as if there were as many like them."""
         for cube in random_cubes(seed):
-            write_cube(replace(cube, measures={name: times * each for name, each in cube.measures.items()}), self.run / "raw", self.zone)
+            write_cube(
+                replace(cube, measures={name: times * each for name, each in cube.measures.items()}),
+                self.run / "raw",
+                self.zone,
+            )
         disclose_files(self.run / "raw", self.run, Policy(), self.zone)
         measure(self.run / "protected", self.run / "measures", self.zone)
         return self
 
     def release(self) -> Path:
-        return self.released / str(release_files(CASE, self.run, self.released, self.key, self.zone, "site")["bundle"])
+        return self.released / str(
+            release_files(CASE, self.run, self.released, self.key, self.zone, "site")["bundle"]
+        )
 
     def site(self) -> Site:
         return Site(root=self.root, site="site", sources={})
@@ -81,10 +87,24 @@ def test_an_untouched_bundle_verifies(place: Place) -> None:
     assert holds(place.released / "case")
 
 
-@pytest.mark.parametrize("name", [
-    "tables/a.csv", "tables/a.parquet", "tables/a.xlsx", "plots/a.svg", "plots/b.csv", "figures/a.csv", "index.html", "method.md",
-    "proof.json", "structure.json", "data-dictionary.csv", "manifest.json", "manifest.sig",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tables/a.csv",
+        "tables/a.parquet",
+        "tables/a.xlsx",
+        "plots/a.svg",
+        "plots/b.csv",
+        "figures/a.csv",
+        "index.html",
+        "method.md",
+        "proof.json",
+        "structure.json",
+        "data-dictionary.csv",
+        "manifest.json",
+        "manifest.sig",
+    ],
+)
 def test_one_changed_byte_anywhere_is_found(place: Place, name: str) -> None:
     path = place.released / "case" / "1" / name
     content = bytearray(path.read_bytes())
@@ -93,7 +113,9 @@ def test_one_changed_byte_anywhere_is_found(place: Place, name: str) -> None:
     assert not holds(path.parents[len(Path(name).parts) - 1], place.public)
 
 
-@pytest.mark.parametrize("name", ["tables/a.csv", "plots/b.svg", "manifest.json", "manifest.sig", "release.pub", "structure.json"])
+@pytest.mark.parametrize(
+    "name", ["tables/a.csv", "plots/b.svg", "manifest.json", "manifest.sig", "release.pub", "structure.json"]
+)
 def test_a_missing_file_is_found(place: Place, name: str) -> None:
     (place.released / "case" / "1" / name).unlink()
     assert not holds(place.released / "case" / "1", place.public)
@@ -115,7 +137,8 @@ def test_another_key_is_found(place: Place, tmp_path: Path) -> None:
 
 
 def test_one_who_signs_anew_must_have_the_key(place: Place, tmp_path: Path) -> None:
-    """A forger changes a table, its hash and the signature: it verifies with the enclosed key, never with the centre's."""
+    """A forger changes a table, its hash and the signature: it verifies with the enclosed key, never with the
+    centre's."""
     folder = place.released / "case" / "1"
     resign(place, folder, tmp_path, "method.md", lambda text: text + "More.\n")
     assert holds(folder)
@@ -132,7 +155,9 @@ def resign(place: Place, folder: Path, tmp_path: Path, name: str, change: Callab
     (folder / "manifest.sig").write_text(signing.sign(key, (folder / "manifest.json").read_bytes()).hex())
 
 
-def test_tables_in_another_order_or_with_another_number_are_found_whoever_signs(place: Place, tmp_path: Path) -> None:
+def test_tables_in_another_order_or_with_another_number_are_found_whoever_signs(
+    place: Place, tmp_path: Path
+) -> None:
     folder = place.released / "case" / "1"
 
     def swap(text: str) -> str:
@@ -144,11 +169,21 @@ def test_tables_in_another_order_or_with_another_number_are_found_whoever_signs(
 
 
 def test_a_pattern_with_too_little_hidden_fails_the_verifiers_own_attack(place: Place) -> None:
-    """Small cells alone are hidden: the verifier finds that they can be worked out, though all else is in order."""
+    """Small cells alone are hidden: the verifier finds that they can be worked out, though all else is in
+    order."""
     for cube in random_cubes(5):
         hidden = (cube.measures["persons"] > 0) & (cube.measures["persons"] < 5)
         shown = {name: np.where(hidden, 0, values) for name, values in cube.measures.items()}
-        weak = ProtectedCube(cube.table, cube.title, cube.population, cube.dimensions, shown, hidden, cube.additive, cube.at_least)
+        weak = ProtectedCube(
+            cube.table,
+            cube.title,
+            cube.population,
+            cube.dimensions,
+            shown,
+            hidden,
+            cube.additive,
+            cube.at_least,
+        )
         write_protected(weak, place.run / "protected", place.zone)
     before = sorted(place.released.rglob("*"))
     with pytest.raises(VerificationError):
@@ -167,7 +202,9 @@ def test_a_certificate_that_does_not_prove_it_stops_the_gate(place: Place, colum
         place.release()
 
 
-def test_a_failing_audit_stops_the_stage_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_audit_stops_the_stage_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = Place(tmp_path / "site")
     for cube in random_cubes(5):
         write_cube(cube, place.run / "raw", place.zone)
@@ -177,11 +214,13 @@ def test_a_failing_audit_stops_the_stage_and_leaves_nothing(tmp_path: Path, monk
     assert [path.name for path in place.run.iterdir()] == ["raw"]
 
 
-# ---- versions and pulling ---------------------------------------------------------------------------------------------------
+# ---- versions and pulling ----------------------------------------------------------------------------------
 
 
 def test_the_same_tables_are_the_same_bytes_and_no_new_version(place: Place, tmp_path: Path) -> None:
-    first = {path.name: path.read_bytes() for path in (place.released / "case" / "1").rglob("*") if path.is_file()}
+    first = {
+        path.name: path.read_bytes() for path in (place.released / "case" / "1").rglob("*") if path.is_file()
+    }
     assert place.release().name == "1"
     again = Place(tmp_path / "elsewhere").prepare().release()
     assert {path.name: path.read_bytes() for path in again.rglob("*") if path.is_file()} == first
@@ -204,7 +243,9 @@ def test_a_version_that_beside_an_earlier_one_would_tell_of_few_people_is_held(p
 
 @pytest.mark.parametrize("fault", ["gone", "cut", "of another kind"])
 def test_where_an_earlier_version_cannot_be_read_no_new_one_goes_out(place: Place, fault: str) -> None:
-    path = place.released / "case" / "1" / ("structure.json" if fault == "of another kind" else "tables/a.csv")
+    path = (
+        place.released / "case" / "1" / ("structure.json" if fault == "of another kind" else "tables/a.csv")
+    )
     if fault == "gone":
         path.unlink()
     elif fault == "cut":

@@ -26,8 +26,18 @@ def site(tmp_path: Path) -> Site:
     site = make_site(tmp_path, shards=2)
     for source, rows in region(2, 20).rows.items():
         rows[0]["surname"] = SECRET
-        happened = [{"ref": row["ref"], "kind": "diagnosis", "start": "2020-01-01", "concept": "X/1"} for row in rows]
-        deliver(site, source, "d1", "2025-01-01", identities(source, rows), events(source, happened), no_reidentify=source == "lakemedel")
+        happened = [
+            {"ref": row["ref"], "kind": "diagnosis", "start": "2020-01-01", "concept": "X/1"} for row in rows
+        ]
+        deliver(
+            site,
+            source,
+            "d1",
+            "2025-01-01",
+            identities(source, rows),
+            events(source, happened),
+            no_reidentify=source == "lakemedel",
+        )
     return site
 
 
@@ -114,7 +124,9 @@ def test_a_site_without_a_snapshot_says_so(site: Site) -> None:
         Snapshot.load(site)
 
 
-@pytest.mark.parametrize("text", ["blocking: [[shoe_size]]", "near: 2", "near: 0.95", "colour: blue", "blocking: []"])
+@pytest.mark.parametrize(
+    "text", ["blocking: [[shoe_size]]", "near: 2", "near: 0.95", "colour: blue", "blocking: []"]
+)
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"linkage\.yaml"):
         LinkageSettings.of(make_site(tmp_path, linkage=text))

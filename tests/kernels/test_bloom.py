@@ -37,9 +37,17 @@ def test_bits_of_filters(filters: list[set[int]]) -> None:
     assert bit_counts(packed(filters)).tolist() == [len(each) for each in filters]
 
 
-@given(st.lists(st.lists(st.integers(0, 4), max_size=4), min_size=1, max_size=4), st.lists(st.integers(-1, 3), max_size=6), st.data())
-def test_a_field_sets_the_bits_of_its_tokens(values: list[list[int]], chosen: list[int], data: st.DataObject) -> None:
-    positions = np.array(data.draw(st.lists(st.lists(PLACES, min_size=3, max_size=3), min_size=5, max_size=5)), np.int64)
+@given(
+    st.lists(st.lists(st.integers(0, 4), max_size=4), min_size=1, max_size=4),
+    st.lists(st.integers(-1, 3), max_size=6),
+    st.data(),
+)
+def test_a_field_sets_the_bits_of_its_tokens(
+    values: list[list[int]], chosen: list[int], data: st.DataObject
+) -> None:
+    positions = np.array(
+        data.draw(st.lists(st.lists(PLACES, min_size=3, max_size=3), min_size=5, max_size=5)), np.int64
+    )
     before = data.draw(st.lists(st.sets(PLACES), min_size=len(chosen), max_size=len(chosen)))
     words = packed(before) if chosen else np.zeros((0, BITS // 64), np.uint64)
     which = [min(each, len(values) - 1) for each in chosen]
@@ -54,8 +62,13 @@ def test_a_field_sets_the_bits_of_its_tokens(values: list[list[int]], chosen: li
 
 
 @given(FILTERS, st.lists(st.lists(PLACES, min_size=3, max_size=3), min_size=64, max_size=64))
-def test_each_diffused_bit_is_the_parity_of_its_picks(filters: list[set[int]], picks: list[list[int]]) -> None:
-    slow = [{j for j, places in enumerate(picks) if sum(place in each for place in places) % 2} for each in filters]
+def test_each_diffused_bit_is_the_parity_of_its_picks(
+    filters: list[set[int]], picks: list[list[int]]
+) -> None:
+    slow = [
+        {j for j, places in enumerate(picks) if sum(place in each for place in places) % 2}
+        for each in filters
+    ]
     assert unpacked(diffuse(packed(filters), np.array(picks, np.int64))) == slow
 
 
@@ -70,6 +83,14 @@ def test_dice_of_pairs(filters: list[set[int]]) -> None:
 
 
 @given(FILTERS, st.lists(st.lists(PLACES, min_size=62, max_size=62), min_size=1, max_size=3))
-def test_a_key_is_the_number_that_its_sampled_bits_write(filters: list[set[int]], samples: list[list[int]]) -> None:
-    slow = [[int("".join(str(int(place in each)) for place in places), 2) if each else NO_KEY for places in samples] for each in filters]
+def test_a_key_is_the_number_that_its_sampled_bits_write(
+    filters: list[set[int]], samples: list[list[int]]
+) -> None:
+    slow = [
+        [
+            int("".join(str(int(place in each)) for place in places), 2) if each else NO_KEY
+            for places in samples
+        ]
+        for each in filters
+    ]
     assert sample_keys(packed(filters), np.array(samples, np.int64)).tolist() == slow

@@ -1,4 +1,5 @@
-"""Boxes drawn around a cell: whatever comes out keeps every sum and every rule, and where there is one box alone it is found."""
+"""Boxes drawn around a cell: whatever comes out keeps every sum and every rule, and where there is one box
+alone it is found."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.boxes import Grid, Rules, find_box
+from tests.amount import share_of
 
 PARENTS = ((-1, 0, 1, 1, 0, 4, 4), (-1, 0, 0, 0), (-1, 0, 1, 1, 0, 4))
 SHAPE = tuple(map(len, PARENTS))
@@ -34,8 +36,13 @@ def adds_up(change: np.ndarray) -> bool:
     return True
 
 
-@settings(max_examples=60)
-@given(cell=st.integers(0, CELLS - 1), seed=st.integers(0, 10**6), closed=st.floats(0, 0.5), most=st.floats(0, 300))
+@settings(max_examples=share_of(60))
+@given(
+    cell=st.integers(0, CELLS - 1),
+    seed=st.integers(0, 10**6),
+    closed=st.floats(0, 0.5),
+    most=st.floats(0, 300),
+)
 def test_a_box_keeps_sums_bounds_and_price(cell: int, seed: int, closed: float, most: float) -> None:
     random = np.random.default_rng(seed)
     lower, upper = -random.integers(0, 2, CELLS), np.where(random.random(CELLS) < closed, 0, 5)
@@ -51,7 +58,9 @@ def test_a_box_keeps_sums_bounds_and_price(cell: int, seed: int, closed: float, 
 
 
 @pytest.mark.parametrize("cell", [0, 17, 45, CELLS - 1])
-def test_where_everything_may_change_there_is_a_box_around_every_cell_and_the_same_one_each_time(cell: int) -> None:
+def test_where_everything_may_change_there_is_a_box_around_every_cell_and_the_same_one_each_time(
+    cell: int,
+) -> None:
     free = Rules(np.full(CELLS, -1), np.full(CELLS, 1), np.ones(CELLS))
     first, again = (find_box(grid(), free, cell, 200, np.inf, 7) for _ in range(2))
     assert len(first[0]) and np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from kernels.cell_key import MODULUS, add_keys, look_up
 
-keyed = st.lists(st.tuples(st.integers(0, MODULUS - 1), st.lists(st.integers(0, 4), max_size=3, unique=True)), max_size=30)
+keyed = st.lists(
+    st.tuples(st.integers(0, MODULUS - 1), st.lists(st.integers(0, 4), max_size=3, unique=True)), max_size=30
+)
 
 
 @given(keyed)
@@ -18,12 +20,21 @@ def test_keys_add_up_on_a_circle(made: list[tuple[int, list[int]]]) -> None:
 
 
 @given(
-    st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(-3, 3)), min_size=1, max_size=5), min_size=1, max_size=4),
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 9), st.integers(-3, 3)), min_size=1, max_size=5),
+        min_size=1,
+        max_size=4,
+    ),
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, MODULUS - 1)), max_size=20),
 )
-def test_a_key_finds_the_first_entry_that_it_is_below(table: list[list[tuple[int, int]]], asked: list[tuple[int, int]]) -> None:
+def test_a_key_finds_the_first_entry_that_it_is_below(
+    table: list[list[tuple[int, int]]], asked: list[tuple[int, int]]
+) -> None:
     first = np.cumsum([0, *map(len, table)]).astype(np.int64)
-    bounds = [np.round(np.cumsum([w for w, _ in row]) / sum(w for w, _ in row) * MODULUS).astype(np.int64) for row in table]
+    bounds = [
+        np.round(np.cumsum([w for w, _ in row]) / sum(w for w, _ in row) * MODULUS).astype(np.int64)
+        for row in table
+    ]
     changes = np.array([change for row in table for _, change in row], np.int64)
     expected = []
     for count, key in asked:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.circuits import basis, show
+from kernels.basis import basis
+from kernels.circuits import show
 from kernels.differences import differences
+from tests.amount import share_of
 
 FLAT, DEEP, LINE = (-1, 0, 0, 0), (-1, 0, 0, 1, 1, 2), (-1, 0, 1)
 CUBES = [(FLAT, FLAT), (DEEP, FLAT), (DEEP, LINE, (-1, 0, 0)), ((-1, 0, 0), (-1, 0, 0), (-1, 0, 0))]
@@ -36,12 +38,16 @@ def rank(rows: np.ndarray) -> int:
 def left_open(changes: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """Cells that can change while the shown ones do not, bool (cells,)."""
     known = rank(changes[:, shown])
-    return np.array([rank(changes[:, [*np.flatnonzero(shown), cell]]) > known for cell in range(changes.shape[1])])
+    return np.array(
+        [rank(changes[:, [*np.flatnonzero(shown), cell]]) > known for cell in range(changes.shape[1])]
+    )
 
 
 def in_step(changes: np.ndarray, shown: np.ndarray, one: int, other: int) -> bool:
     """Does `one` stay as it is whenever `other` and the shown ones do?"""
-    return rank(changes[:, [*np.flatnonzero(shown), other]]) == rank(changes[:, [*np.flatnonzero(shown), other, one]])
+    return rank(changes[:, [*np.flatnonzero(shown), other]]) == rank(
+        changes[:, [*np.flatnonzero(shown), other, one]]
+    )
 
 
 @pytest.mark.parametrize("parents", CUBES)
@@ -53,7 +59,7 @@ def test_differences_are_a_basis(parents: tuple[tuple[int, ...], ...]) -> None:
     assert rank(columns) == len(columns) == len(changes) == rank(np.vstack([changes, columns]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.sampled_from(CUBES), st.integers(0, 10_000), st.booleans())
 def test_what_is_shown_tells_no_needed_cell_and_no_more_could_be_shown(
     parents: tuple[tuple[int, ...], ...], seed: int, alone: bool

@@ -24,9 +24,16 @@ def slow(block: np.ndarray) -> list[bool]:
         rows[done] = [value / rows[done][column] for value in rows[done]]
         for row in range(len(rows)):
             if row != done:
-                rows[row] = [value - rows[row][column] * lead for value, lead in zip(rows[row], rows[done], strict=True)]
+                rows[row] = [
+                    value - rows[row][column] * lead
+                    for value, lead in zip(rows[row], rows[done], strict=True)
+                ]
         done += 1
-    alone = [row.index(next(value for value in row if value)) for row in rows if sum(bool(value) for value in row) == 1]
+    alone = [
+        row.index(next(value for value in row if value))
+        for row in rows
+        if sum(bool(value) for value in row) == 1
+    ]
     return [column in alone for column in range(block.shape[1])]
 
 

@@ -25,7 +25,11 @@ def column(rows: list[str | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @given(st.dates())
 def test_days_are_those_of_the_calendar(day: date) -> None:
     assert day_number(day.year, day.month, day.day) == (day - date(1970, 1, 1)).days
-    following = date(day.year + (day.month == 12), day.month % 12 + 1, 1) if day.year < 9999 or day.month < 12 else None
+    following = (
+        date(day.year + (day.month == 12), day.month % 12 + 1, 1)
+        if day.year < 9999 or day.month < 12
+        else None
+    )
     if following:
         assert month_length(day.year, day.month) == (following - day.replace(day=1)).days
 
@@ -44,7 +48,9 @@ def slow_parts(year: int, month: int, day: int) -> int:
 @example(1950, 0, 0)
 @example(1950, 0, 31)
 def test_a_date_in_parts_is_the_middle_of_what_is_known_of_it(year: int, month: int, day: int) -> None:
-    assert days_of_parts(*(np.array([part]) for part in (year, month, day))).tolist() == [slow_parts(year, month, day)]
+    assert days_of_parts(*(np.array([part]) for part in (year, month, day))).tolist() == [
+        slow_parts(year, month, day)
+    ]
 
 
 def slow_day(row: str | None, layout: int) -> tuple[int, int]:
@@ -54,19 +60,27 @@ def slow_day(row: str | None, layout: int) -> tuple[int, int]:
     if layout == text.ISO and len(row) > 10 and row[10] not in " T":
         return UNKNOWN, text.BAD
     head = row[:10] if layout == text.ISO else row
-    good = len(head) == (10 if layout == text.ISO else 8) and head.isascii() and head.replace("-", "").isdigit()
+    good = (
+        len(head) == (10 if layout == text.ISO else 8) and head.isascii() and head.replace("-", "").isdigit()
+    )
     if layout == text.COMPACT:
         good = good and "-" not in head
     elif good:
         good = head[4] == head[7] == "-" and head.count("-") == 2
     try:
-        return ((date.fromisoformat(head) - date(1970, 1, 1)).days, text.GOOD) if good else (UNKNOWN, text.BAD)
+        return (
+            ((date.fromisoformat(head) - date(1970, 1, 1)).days, text.GOOD) if good else (UNKNOWN, text.BAD)
+        )
     except ValueError:
         return UNKNOWN, text.BAD
 
 
 written = st.one_of(
-    st.none(), st.dates().map(str), st.dates().map(lambda d: f" {d:%Y%m%d} "), st.datetimes().map(str), st.text("0123456789-T ", max_size=9)
+    st.none(),
+    st.dates().map(str),
+    st.dates().map(lambda d: f" {d:%Y%m%d} "),
+    st.datetimes().map(str),
+    st.text("0123456789-T ", max_size=9),
 )
 
 
@@ -74,13 +88,25 @@ written = st.one_of(
 @example(["2021-02-30", "2020-02-29", "20200229", "2020-2-29", ""], text.ISO)
 def test_dates_are_read_as_the_slow_twin_reads_them(rows: list[str | None], layout: int) -> None:
     days, state = text.read_days(*column(rows), layout)
-    assert [(int(a), int(b)) for a, b in zip(days, state, strict=True)] == [slow_day(row, layout) for row in rows]
+    assert [(int(a), int(b)) for a, b in zip(days, state, strict=True)] == [
+        slow_day(row, layout) for row in rows
+    ]
 
 
-decimals = st.decimals(-(10**9), 10**9, allow_nan=False, allow_infinity=False, places=6).map(lambda value: f"{value:f}")
+decimals = st.decimals(-(10**9), 10**9, allow_nan=False, allow_infinity=False, places=6).map(
+    lambda value: f"{value:f}"
+)
 
 
-@given(st.lists(st.one_of(st.none(), decimals, st.sampled_from(["", " 7,5 ", "x", "1,2,3", "-", "--1", ">90", "1e5", ",5", "5,"]))))
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            decimals,
+            st.sampled_from(["", " 7,5 ", "x", "1,2,3", "-", "--1", ">90", "1e5", ",5", "5,"]),
+        )
+    )
+)
 def test_decimal_numbers_are_fixed_point_with_halves_away_from_zero(rows: list[str | None]) -> None:
     rows = [row.replace(".", ",") if row else row for row in rows]
     values, state = text.read_fixed(*column(rows), ord(","))
@@ -88,8 +114,15 @@ def test_decimal_numbers_are_fixed_point_with_halves_away_from_zero(rows: list[s
         plain = (row or "").strip()
         if not plain:
             assert (value, how) == (MISSING, text.EMPTY)
-        elif plain.lstrip("-").replace(",", "", 1).isdigit() and plain.count("-") <= 1 and plain.count(",") <= 1:
-            assert (value, how) == (int((Decimal(plain.replace(",", ".")) * 10_000).to_integral_value(ROUND_HALF_UP)), text.GOOD)
+        elif (
+            plain.lstrip("-").replace(",", "", 1).isdigit()
+            and plain.count("-") <= 1
+            and plain.count(",") <= 1
+        ):
+            assert (value, how) == (
+                int((Decimal(plain.replace(",", ".")) * 10_000).to_integral_value(ROUND_HALF_UP)),
+                text.GOOD,
+            )
         else:
             assert (value, how) == (MISSING, text.BAD)
 
@@ -110,7 +143,9 @@ def test_what_is_no_token_is_bad() -> None:
     assert text.read_tokens(*column(rows))[1].tolist() == [text.BAD, text.BAD, text.BAD, text.BAD, text.GOOD]
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)), st.integers(1, 8))
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)), st.integers(1, 8)
+)
 def test_a_long_text_is_cut_between_characters(rows: list[str], width: int) -> None:
     found = text.fixed_width(*column(list(rows)), width).view(f"S{width}").reshape(-1)
     for row, got in zip(rows, found.tolist(), strict=True):

@@ -16,8 +16,18 @@ TOPS = st.sampled_from([0, 1, 2, 0x7FFF_FFFF, 0xFFFF_FFFF])
 KEYS = st.one_of(
     st.lists(st.integers(0, 2**64 - 1), max_size=40),
     st.lists(st.integers(0, 6), max_size=60),  # all of one top
-    st.lists(st.builds(lambda top, low: top << 32 | low, TOPS, st.sampled_from([0, 1, 2, 3, 2**31 - 1, 2**31, 2**32 - 1])), max_size=80),
-    st.lists(st.builds(lambda digit, place: digit << place, st.integers(0, 3), st.sampled_from([0, 20, 31, 42, 53])), max_size=60),
+    st.lists(
+        st.builds(
+            lambda top, low: top << 32 | low, TOPS, st.sampled_from([0, 1, 2, 3, 2**31 - 1, 2**31, 2**32 - 1])
+        ),
+        max_size=80,
+    ),
+    st.lists(
+        st.builds(
+            lambda digit, place: digit << place, st.integers(0, 3), st.sampled_from([0, 20, 31, 42, 53])
+        ),
+        max_size=60,
+    ),
 )
 MISSING = st.integers(-1, 5)
 
@@ -59,8 +69,12 @@ def test_blocks_are_those_of_a_dictionary(values: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(MISSING, MISSING, MISSING), min_size=1, max_size=40))
-def test_rows_share_a_combined_key_if_and_only_if_they_share_all_its_keys(rows: list[tuple[int, int, int]]) -> None:
-    derived = np.array([3, 7, 3, 2**62, -1, 0], np.int64)  # one value and another derive one key; one derives none
+def test_rows_share_a_combined_key_if_and_only_if_they_share_all_its_keys(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    derived = np.array(
+        [3, 7, 3, 2**62, -1, 0], np.int64
+    )  # one value and another derive one key; one derives none
     keys, again = np.ones(len(rows), np.uint64), np.ones(len(rows), np.uint64)
     for column in range(3):
         codes = np.array([row[column] for row in rows], np.int32)

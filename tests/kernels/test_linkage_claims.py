@@ -34,20 +34,36 @@ FIRST, LAST = st.integers(0, 9) | st.just(DAY_UNKNOWN), st.integers(0, 9) | st.j
 ROLES = st.sampled_from([ANCHOR, ANCHOR_BEFORE, OTHER, OTHER_BEFORE])
 ROWS = st.lists(
     st.builds(
-        Row, st.integers(0, 2), ROLES, st.integers(0, 5), FIRST, LAST, NAMES, NAMES, st.sampled_from(BIRTHS), st.integers(0, 2)
+        Row,
+        st.integers(0, 2),
+        ROLES,
+        st.integers(0, 5),
+        FIRST,
+        LAST,
+        NAMES,
+        NAMES,
+        st.sampled_from(BIRTHS),
+        st.integers(0, 2),
     ),
     max_size=12,
-).map(sorted)  # fmt: skip
+).map(sorted)
 
 
 def arrays(table: list[Row]) -> tuple[Claims, People]:
     claims = Claims(
-        *(np.array([row[k] for row in table], type_) for k, type_ in enumerate((np.int64, np.int8, np.int64, np.int32, np.int32)))
+        *(
+            np.array([row[k] for row in table], type_)
+            for k, type_ in enumerate((np.int64, np.int8, np.int64, np.int32, np.int32))
+        )
     )
-    names = np.stack([fold(rows(*(row[k] for row in table))) if table else np.zeros((0, 32), np.uint8) for k in (5, 6)], 1)
+    names = np.stack(
+        [fold(rows(*(row[k] for row in table))) if table else np.zeros((0, 32), np.uint8) for k in (5, 6)], 1
+    )
     facts = np.array([[row.birth, row.sex, -1, -1] for row in table], np.int32).reshape(len(table), 4)
     sizes = np.stack([lengths(np.ascontiguousarray(names[:, k])) for k in range(2)], 1)
-    return claims, People(np.zeros(len(table), np.int64), names, sizes, np.zeros((len(table), 2), np.int64), facts)
+    return claims, People(
+        np.zeros(len(table), np.int64), names, sizes, np.zeros((len(table), 2), np.int64), facts
+    )
 
 
 def slow_settle(table: list[Row]) -> list[int]:
@@ -56,7 +72,11 @@ def slow_settle(table: list[Row]) -> list[int]:
     for i, row in enumerate(table):
         group = [j for j, other in enumerate(table) if other.token == row.token]
         claims = [j for j in group if table[j].role in (ANCHOR, ANCHOR_BEFORE)]
-        rivals = [j for j in group if table[j].role == ANCHOR] if row.role == ANCHOR_BEFORE else claims or group[:1]
+        rivals = (
+            [j for j in group if table[j].role == ANCHOR]
+            if row.role == ANCHOR_BEFORE
+            else claims or group[:1]
+        )
         if row.role == ANCHOR or not rivals or (not claims and i == group[0]):
             target.append(i)
             continue
@@ -75,7 +95,9 @@ def slow_settle(table: list[Row]) -> list[int]:
 def slow_score(row: Row, other: Row, anchored: bool) -> tuple[bool, int, bool, int] | None:
     sides = ((row.given, other.given, other.surname), (row.surname, other.surname, other.given))
     known = [each for each in sides if each[0] and each[1]]
-    alike = [slow_jaro_winkler(a, b) >= 0.85 or (c != "" and slow_jaro_winkler(a, c) >= 0.85) for a, b, c in known]
+    alike = [
+        slow_jaro_winkler(a, b) >= 0.85 or (c != "" and slow_jaro_winkler(a, c) >= 0.85) for a, b, c in known
+    ]
     apart = len(alike) - sum(alike)
     births = [(each >> 9, each >> 5 & 15, each & 31) for each in (row.birth, other.birth)]
     contradicts = row.birth >= 0 <= other.birth and sum(a == b for a, b in zip(*births, strict=True)) < 2

@@ -30,7 +30,9 @@ def slow_join(exclusive: list[bool], edges: list[tuple[int, int]]) -> tuple[list
 
 
 @given(EDGES, st.lists(st.booleans(), min_size=10, max_size=10))
-def test_joining_is_the_slow_one_and_no_cluster_holds_two_anchors(edges: list[tuple[int, int]], anchors: list[bool]) -> None:
+def test_joining_is_the_slow_one_and_no_cluster_holds_two_anchors(
+    edges: list[tuple[int, int]], anchors: list[bool]
+) -> None:
     parent, exclusive = np.arange(10, dtype=np.int32), np.array(anchors)
     left, right = (np.array([edge[side] for edge in edges], np.int64) for side in (0, 1))
     together = join(parent, exclusive, left, right)
@@ -43,16 +45,25 @@ def test_joining_is_the_slow_one_and_no_cluster_holds_two_anchors(edges: list[tu
 
 
 @given(EDGES, st.lists(st.integers(0, 3), min_size=10, max_size=10))
-def test_the_representative_is_the_first_of_the_smallest_rank(edges: list[tuple[int, int]], rank: list[int]) -> None:
+def test_the_representative_is_the_first_of_the_smallest_rank(
+    edges: list[tuple[int, int]], rank: list[int]
+) -> None:
     cluster = np.arange(10, dtype=np.int32)
-    join(cluster, np.zeros(10, bool), *(np.array([edge[side] for edge in edges], np.int64) for side in (0, 1)))
+    join(
+        cluster, np.zeros(10, bool), *(np.array([edge[side] for edge in edges], np.int64) for side in (0, 1))
+    )
     flatten(cluster)
     chosen = representatives(cluster, np.array(rank, np.int64))[cluster]
     for node in range(10):
-        assert chosen[node] == min((each for each in range(10) if cluster[each] == cluster[node]), key=lambda each: (rank[each], each))
+        assert chosen[node] == min(
+            (each for each in range(10) if cluster[each] == cluster[node]),
+            key=lambda each: (rank[each], each),
+        )
 
 
-def simulated(random: np.random.Generator, matches: int, others: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray]]:
+def simulated(
+    random: np.random.Generator, matches: int, others: int
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """Levels and counts of simulated pairs, and the m and u that made them."""
     m, u = [], []
     for names in FIELDS.values():
@@ -63,7 +74,9 @@ def simulated(random: np.random.Generator, matches: int, others: int) -> tuple[n
         u[-1][1] = 0.9
     every = pattern_levels(np.arange(PATTERNS))
     chance = [np.prod([each[f][every[:, f]] for f in range(len(FIELDS))], axis=0) for each in (m, u)]
-    counts = random.multinomial(matches, chance[0] / chance[0].sum()) + random.multinomial(others, chance[1] / chance[1].sum())
+    counts = random.multinomial(matches, chance[0] / chance[0].sum()) + random.multinomial(
+        others, chance[1] / chance[1].sum()
+    )
     seen = np.flatnonzero(counts)
     return every[seen], counts[seen], m, u
 

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler, Levenshtein
 
-from kernels.distances import common_prefix, damerau_levenshtein, jaro_winkler, ones
+from kernels.distances import EditMemory, common_prefix, damerau_levenshtein, jaro_winkler, ones
+from tests.amount import share_of
 
 # Uninterpreted, numpy warns of the overflow that the sum of bits is made of.
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
@@ -16,7 +17,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
 NAMES = st.text("abcåäöé 😀", max_size=18)
 FEW_LETTERS = st.text("ab", max_size=9)
 LONG = st.builds(
-    lambda piece, times, end: (piece * times + end)[:200], st.text("abcdefåäö😀", min_size=1, max_size=70), st.integers(1, 80), NAMES
+    lambda piece, times, end: (piece * times + end)[:200],
+    st.text("abcdefåäö😀", min_size=1, max_size=70),
+    st.integers(1, 80),
+    NAMES,
 )
 WORDS = st.integers(0, 2**64 - 1)
 
@@ -41,7 +45,12 @@ def edited(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> tuple[str, str]:
 
 
 PAIRS = st.one_of(
-    st.tuples(FEW_LETTERS, FEW_LETTERS), st.tuples(NAMES, NAMES), edited(NAMES), st.tuples(LONG, NAMES), edited(LONG), st.tuples(LONG, LONG)
+    st.tuples(FEW_LETTERS, FEW_LETTERS),
+    st.tuples(NAMES, NAMES),
+    edited(NAMES),
+    st.tuples(LONG, NAMES),
+    edited(LONG),
+    st.tuples(LONG, LONG),
 )
 
 
@@ -61,12 +70,19 @@ class Pool:
         return found
 
     def edits(self, first: str, second: str, most: int, transpose: bool) -> int:
-        found = damerau_levenshtein(self.last, self.table, self.symbols, *self.places[first], *self.places[second], most, transpose)
+        found = damerau_levenshtein(
+            EditMemory(self.last, self.table),
+            self.symbols,
+            *self.places[first],
+            *self.places[second],
+            most,
+            transpose,
+        )
         assert not self.last.any()
         return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=share_of(150))
 @given(PAIRS)
 @example(("", ""))
 @example(("a" * 64, "a" * 65))
@@ -79,7 +95,7 @@ def test_jaro_winkler_is_that_of_rapidfuzz_in_either_order(pair: tuple[str, str]
     assert pool.similarity("b", "a") == pytest.approx(JaroWinkler.similarity(b, a), abs=1e-12)
 
 
-@settings(max_examples=150)
+@settings(max_examples=share_of(150))
 @given(PAIRS, st.integers(0, 6), st.booleans())
 @example(("ca", "abc"), 2, True)  # the restricted distance would say three
 @example(("a", "b"), 0, True)
@@ -96,19 +112,25 @@ def test_edits_are_those_of_rapidfuzz_and_one_more_than_asked_where_there_are_mo
     assert pool.edits("b", "a", most, transpose) == min(wanted, most + 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(st.one_of(st.tuples(FEW_LETTERS, FEW_LETTERS), edited(FEW_LETTERS)), st.booleans())
-def test_edits_of_short_texts_hold_for_every_bound_and_any_room(pair: tuple[str, str], transpose: bool) -> None:
+def test_edits_of_short_texts_hold_for_every_bound_and_any_room(
+    pair: tuple[str, str], transpose: bool
+) -> None:
     a, b = pair
     wanted = (DamerauLevenshtein if transpose else Levenshtein).distance(a, b)
     for room in (2, 66):
         pool = Pool(a, b, room)
-        assert [pool.edits("a", "b", most, transpose) for most in range(12)] == [min(wanted, most + 1) for most in range(12)]
+        assert [pool.edits("a", "b", most, transpose) for most in range(12)] == [
+            min(wanted, most + 1) for most in range(12)
+        ]
 
 
-@settings(max_examples=20)
+@settings(max_examples=share_of(20))
 @given(edited(LONG), st.booleans())
-def test_what_an_earlier_pair_left_in_the_table_changes_nothing(pair: tuple[str, str], transpose: bool) -> None:
+def test_what_an_earlier_pair_left_in_the_table_changes_nothing(
+    pair: tuple[str, str], transpose: bool
+) -> None:
     a, b = pair[0][:60], pair[1][:60]
     pool = Pool(a, b)
     first = [pool.edits("a", "b", most, transpose) for most in (1, 2, 4, 60, 4, 2, 1)]

@@ -21,14 +21,20 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyzåäöé0123456789😀' -"
 BREAKS = "' -😀"
 FOLDED = np.array(
     [
-        GAP if letter in " -" else ord(BASE.get(letter, letter)) - 96 if BASE.get(letter, letter) in ALPHABET[:26] else 0
+        GAP
+        if letter in " -"
+        else ord(BASE.get(letter, letter)) - 96
+        if BASE.get(letter, letter) in ALPHABET[:26]
+        else 0
         for letter in ALPHABET
     ],
     np.uint8,
 )
 BREAK = np.array([letter in BREAKS for letter in ALPHABET])
 TEXTS = st.lists(
-    st.one_of(st.text(ALPHABET, max_size=12), st.text("abå -1'", max_size=9), st.text("ab", max_size=3)), min_size=1, max_size=12
+    st.one_of(st.text(ALPHABET, max_size=12), st.text("abå -1'", max_size=9), st.text("ab", max_size=3)),
+    min_size=1,
+    max_size=12,
 )
 LONG = st.lists(st.text("aäbcs -", max_size=150), min_size=1, max_size=4)
 KEYS = st.integers(-1, 2**62)
@@ -58,13 +64,19 @@ def test_a_suffix_is_what_a_text_ends_with_or_all_of_it(texts: list[str], length
 
 @given(TEXTS, st.integers(0, 6))
 def test_without_its_last_symbols_a_short_text_has_no_key(texts: list[str], drop: int) -> None:
-    agree(run_keys(*pool(texts), 0, 1 << 30, drop).tolist(), [text[: max(len(text) - drop, 0)] or None for text in texts])
+    agree(
+        run_keys(*pool(texts), 0, 1 << 30, drop).tolist(),
+        [text[: max(len(text) - drop, 0)] or None for text in texts],
+    )
 
 
 @given(TEXTS, st.integers(-6, 6), st.integers(0, 6), st.integers(0, 4))
 def test_a_run_is_the_slice(texts: list[str], skip: int, length: int, drop: int) -> None:
     begins = [skip if skip >= 0 else max(len(text) + skip, 0) for text in texts]
-    runs = [text[: max(len(text) - drop, 0)][begin : begin + length] for text, begin in zip(texts, begins, strict=True)]
+    runs = [
+        text[: max(len(text) - drop, 0)][begin : begin + length]
+        for text, begin in zip(texts, begins, strict=True)
+    ]
     agree(run_keys(*pool(texts), skip, length, drop).tolist(), [run or None for run in runs])
 
 
@@ -80,7 +92,9 @@ def test_a_stem_is_the_first_word_or_the_first_half(texts: list[str]) -> None:
 
 
 def slow_folded(text: str) -> str:
-    plain = "".join(BASE.get(letter, letter) for letter in text.replace("-", " ") if FOLDED[ALPHABET.index(letter)])
+    plain = "".join(
+        BASE.get(letter, letter) for letter in text.replace("-", " ") if FOLDED[ALPHABET.index(letter)]
+    )
     return " ".join(plain.split())
 
 
@@ -114,15 +128,26 @@ def holds_the_smallest(row: Sequence[int], wanted: set[int], most: int) -> None:
 
 @given(st.one_of(TEXTS, LONG), st.integers(1, 3), st.integers(1, 5), st.integers(0, 4))
 @example(["a b c d e f", "b a", "a a a", "ab-abc 12 12a", ""], 1, 3, 0)
-def test_words_are_those_between_breaks_without_diacritics(texts: list[str], least: int, most: int, wanted: int) -> None:
+def test_words_are_those_between_breaks_without_diacritics(
+    texts: list[str], least: int, most: int, wanted: int
+) -> None:
     def parts(text: str) -> set[str]:
-        return {plain(word)[: wanted or None] for word in slow_words(text) if len(word) >= least and len(word) > wanted}
+        return {
+            plain(word)[: wanted or None]
+            for word in slow_words(text)
+            if len(word) >= least and len(word) > wanted
+        }
 
     every = sorted(set().union(*map(parts, texts)))
-    alone = [word_keys(*pool([word + "xxxx" if wanted else word]), FOLDED, BREAK, 1, False, 1, wanted)[0, 0] for word in every]
+    alone = [
+        word_keys(*pool([word + "xxxx" if wanted else word]), FOLDED, BREAK, 1, False, 1, wanted)[0, 0]
+        for word in every
+    ]
     code = {word: int(key) for word, key in zip(every, alone, strict=True)}
     assert len(set(code.values())) == len(every)
-    for text, row in zip(texts, word_keys(*pool(texts), FOLDED, BREAK, least, False, most, wanted), strict=True):
+    for text, row in zip(
+        texts, word_keys(*pool(texts), FOLDED, BREAK, least, False, most, wanted), strict=True
+    ):
         holds_the_smallest(row.tolist(), {code[part] for part in parts(text)}, most)
 
 
@@ -136,16 +161,29 @@ def test_sounds_of_words_are_those_of_each_word_alone(texts: list[str], least: i
         holds_the_smallest(row.tolist(), {int(code) for code in heard if code > 0}, most)
 
 
-@given(st.lists(st.tuples(st.sets(st.integers(1, 9), max_size=3), st.sets(st.integers(1, 9), max_size=4)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sets(st.integers(1, 9), max_size=3), st.sets(st.integers(1, 9), max_size=4)),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_the_keys_of_two_fields_together_are_their_union(pairs: list[tuple[set[int], set[int]]]) -> None:
     first, second = (
-        np.array([sorted(pair[side]) + [-1] * (width - len(pair[side])) for pair in pairs], np.int64) for side, width in ((0, 3), (1, 4))
+        np.array([sorted(pair[side]) + [-1] * (width - len(pair[side])) for pair in pairs], np.int64)
+        for side, width in ((0, 3), (1, 4))
     )
     for (a, b), row in zip(pairs, together(first, second), strict=True):
         holds_the_smallest(row.tolist(), a | b, 7)
 
 
-@given(st.lists(st.tuples(st.one_of(st.integers(-1, 3), KEYS), st.one_of(st.integers(-1, 3), KEYS)), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.integers(-1, 3), KEYS), st.one_of(st.integers(-1, 3), KEYS)),
+        min_size=1,
+        max_size=20,
+    )
+)
 def test_unordered_keys_are_those_of_the_two_in_either_order(pairs: list[tuple[int, int]]) -> None:
     first, second = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
     meanings = [tuple(sorted(pair)) if min(pair) >= 0 else None for pair in pairs]

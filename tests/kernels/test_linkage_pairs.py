@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.pairs import FIELDS, PATTERNS, Pairs, People, birth_level, number_level, pattern_levels, sample_patterns, stream
+from kernels.pairs import (
+    FIELDS,
+    PATTERNS,
+    Blocked,
+    Pairs,
+    People,
+    birth_level,
+    number_level,
+    pattern_levels,
+    sample_patterns,
+    stream,
+)
 from kernels.strings import lengths
+from tests.amount import share_of
 
 
 def people(random: np.random.Generator, n: int) -> People:
@@ -22,10 +34,30 @@ def people(random: np.random.Generator, n: int) -> People:
     which = random.integers(0, 5, (n, 2))
     names[:] = pool[which]
     facts = np.stack(
-        [random.choice([-1, 1950 << 9 | 3 << 5 | 4, 1950 << 9 | 4 << 5 | 3, 1950 << 9 | 3 << 5 | 9, 1961 << 9 | 1 << 5 | 1], n),
-         random.integers(0, 3, n), random.choice([-1, 11122, 11133, 22233], n), random.choice([-1, 1234, 1243, 1235, 9876], n)], 1,
-    ).astype(np.int32)  # fmt: skip
-    return People(random.integers(0, n, n), names, np.stack([lengths(names[:, 0]), lengths(names[:, 1])], 1), which.astype(np.int64), facts)
+        [
+            random.choice(
+                [
+                    -1,
+                    1950 << 9 | 3 << 5 | 4,
+                    1950 << 9 | 4 << 5 | 3,
+                    1950 << 9 | 3 << 5 | 9,
+                    1961 << 9 | 1 << 5 | 1,
+                ],
+                n,
+            ),
+            random.integers(0, 3, n),
+            random.choice([-1, 11122, 11133, 22233], n),
+            random.choice([-1, 1234, 1243, 1235, 9876], n),
+        ],
+        1,
+    ).astype(np.int32)
+    return People(
+        random.integers(0, n, n),
+        names,
+        np.stack([lengths(names[:, 0]), lengths(names[:, 1])], 1),
+        which.astype(np.int64),
+        facts,
+    )
 
 
 def take(rows: People, order: np.ndarray) -> People:
@@ -34,19 +66,30 @@ def take(rows: People, order: np.ndarray) -> People:
 
 def blocks(keys: np.ndarray, seeker: np.ndarray, rule: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Order of the rows with a key, where blocks begin in it, and the seekers of each."""
-    order = np.array(sorted(np.flatnonzero(keys[:, rule] >= 0), key=lambda i: (keys[i, rule], not seeker[i])), np.int64)
+    order = np.array(
+        sorted(np.flatnonzero(keys[:, rule] >= 0), key=lambda i: (keys[i, rule], not seeker[i])), np.int64
+    )
     values = sorted({int(key) for key in keys[order, rule]})
-    begins = np.array([*(np.flatnonzero(keys[order, rule] == value)[0] for value in values), len(order)], np.int64)
+    begins = np.array(
+        [*(np.flatnonzero(keys[order, rule] == value)[0] for value in values), len(order)], np.int64
+    )
     return order, begins, np.array([(seeker & (keys[:, rule] == value)).sum() for value in values], np.int64)
 
 
 def one_pattern(rows: People, i: int, j: int) -> int:
     histogram = np.zeros(PATTERNS, np.int64)
-    sample_patterns(rows._replace(cluster=np.arange(len(rows.cluster))), np.array([i]), np.array([j]), 0.8, 0.92, histogram)
+    sample_patterns(
+        rows._replace(cluster=np.arange(len(rows.cluster))),
+        np.array([i]),
+        np.array([j]),
+        0.8,
+        0.92,
+        histogram,
+    )
     return int(np.flatnonzero(histogram)[0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 24), st.integers(1, 3))
 def test_every_pair_with_a_seeker_is_made_once_by_its_first_rule(seed: int, n: int, rules: int) -> None:
     random = np.random.default_rng(seed)
@@ -55,8 +98,12 @@ def test_every_pair_with_a_seeker_is_made_once_by_its_first_rule(seed: int, n: i
     weights = np.arange(PATTERNS, dtype=np.int32)
     for rule in range(rules):
         order, begins, seekers = blocks(keys, seeker, rule)
-        nothing, room = (Pairs(np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int32)) for size in (0, n * n + 1))
-        arguments = (take(rows, order), np.ascontiguousarray(keys[order]), rule, begins, seekers, 0.8, 0.92)
+        nothing, room = (
+            Pairs(np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int32))
+            for size in (0, n * n + 1)
+        )
+        blocked = Blocked(np.ascontiguousarray(keys[order]), rule, begins, seekers)
+        arguments = (take(rows, order), blocked, 0.8, 0.92)
         stream(*arguments, histogram, weights, 0, nothing)
         found = stream(*arguments, np.zeros((0, PATTERNS), np.int64), weights, 0, room)
         made += [
@@ -66,7 +113,9 @@ def test_every_pair_with_a_seeker_is_made_once_by_its_first_rule(seed: int, n: i
     wanted = {
         (i, j, one_pattern(rows, i, j)): sum(1 << r for r in range(rules) if keys[i, r] == keys[j, r] >= 0)
         for i, j in combinations(range(n), 2)
-        if (seeker[i] or seeker[j]) and rows.cluster[i] != rows.cluster[j] and any(keys[i, r] == keys[j, r] >= 0 for r in range(rules))
+        if (seeker[i] or seeker[j])
+        and rows.cluster[i] != rows.cluster[j]
+        and any(keys[i, r] == keys[j, r] >= 0 for r in range(rules))
     }
     assert sorted(made) == sorted(wanted)
     expected = np.zeros_like(histogram)
@@ -78,12 +127,12 @@ def test_every_pair_with_a_seeker_is_made_once_by_its_first_rule(seed: int, n: i
 def test_pairs_beyond_the_room_are_counted_and_not_written() -> None:
     rows = people(np.random.default_rng(1), 12)._replace(cluster=np.arange(12))
     room = Pairs(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int32))
-    keys, begins, seekers = np.zeros((12, 1), np.int64), np.array([0, 12]), np.array([12])
+    blocked = Blocked(np.zeros((12, 1), np.int64), 0, np.array([0, 12]), np.array([12]))
     nowhere = np.zeros((0, PATTERNS), np.int64)
-    assert stream(rows, keys, 0, begins, seekers, 0.8, 0.92, nowhere, np.zeros(PATTERNS, np.int32), 0, room) == 66
+    assert stream(rows, blocked, 0.8, 0.92, nowhere, np.zeros(PATTERNS, np.int32), 0, room) == 66
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_pattern_does_not_depend_on_which_side_a_record_stands(seed: int) -> None:
     rows = people(np.random.default_rng(seed), 2)
@@ -111,10 +160,14 @@ def test_swapped_names_count_once() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "level"),
     [
-        ((1950, 3, 4), (1950, 3, 4), "equal"), ((1950, 3, 4), (1950, 4, 3), "day and month swapped"), ((1950, 3, 4), (1951, 3, 4), "near"),
-        ((1950, 3, 4), (1950, 9, 4), "near"), ((1950, 3, 4), (1951, 4, 3), "different"), ((1950, 3, 4), None, "unknown"),
+        ((1950, 3, 4), (1950, 3, 4), "equal"),
+        ((1950, 3, 4), (1950, 4, 3), "day and month swapped"),
+        ((1950, 3, 4), (1951, 3, 4), "near"),
+        ((1950, 3, 4), (1950, 9, 4), "near"),
+        ((1950, 3, 4), (1951, 4, 3), "different"),
+        ((1950, 3, 4), None, "unknown"),
     ],
-)  # fmt: skip
+)
 def test_birth_days(a: tuple[int, int, int], b: tuple[int, int, int] | None, level: str) -> None:
     packed = [-1 if each is None else each[0] << 9 | each[1] << 5 | each[2] for each in (a, b)]
     assert FIELDS["birth_day"][birth_level(*packed)] == level

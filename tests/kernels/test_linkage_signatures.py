@@ -11,14 +11,27 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler, Levenshtein
 
-from kernels.signatures import CLASSES, LONG, common_bound, least_common, length_of, prefix_bound, signatures, those_alike
+from kernels.signatures import (
+    CLASSES,
+    LONG,
+    common_bound,
+    least_common,
+    length_of,
+    prefix_bound,
+    signatures,
+    those_alike,
+)
+from tests.amount import share_of
 
 # Uninterpreted, numpy warns of the overflow that the sum of bits is made of.
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzåäöé 0123456789😀-"
 BASES = st.one_of(
-    st.text(ALPHABET, max_size=30), st.text("aab", max_size=70), st.text(ALPHABET, max_size=6), st.text("abåä", min_size=55, max_size=70)
+    st.text(ALPHABET, max_size=30),
+    st.text("aab", max_size=70),
+    st.text(ALPHABET, max_size=6),
+    st.text("abåä", min_size=55, max_size=70),
 )
 NEAR = (0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.95, 0.97, 0.99)
 
@@ -61,7 +74,9 @@ def least(near: float, edits: int, prefix: int) -> np.ndarray:
 
 def may_agree(a: np.uint64, b: np.uint64, table: np.ndarray) -> bool:
     room = np.empty(2, np.int32)
-    found = those_alike(np.array([a, b]), np.array([b, a]), table.ravel(), room, room.copy(), np.arange(2, dtype=np.int32))
+    found = those_alike(
+        np.array([a, b]), np.array([b, a]), table.ravel(), room, room.copy(), np.arange(2, dtype=np.int32)
+    )
     assert found in (0, 2)  # both ways alike
     return found == 2
 
@@ -70,7 +85,7 @@ def slow_prefix(a: str, b: str, most: int) -> int:
     return next((k for k in range(min(most, len(a), len(b))) if a[k] != b[k]), min(most, len(a), len(b)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(likely(), st.integers(0, 5))
 @example(("", ""), 0)
 @example(("", "a"), 0)
@@ -84,10 +99,12 @@ def test_two_texts_share_no_more_than_the_bounds(pair: tuple[str, str], seed: in
     assert length_of(first) == len(a)
 
 
-@settings(max_examples=300)
+@settings(max_examples=share_of(300))
 @given(likely(), st.integers(0, 5), st.sampled_from(NEAR))
 @example(("a" * 63, "a" * 63 + "b"), 0, 0.99)
-def test_two_texts_as_alike_as_asked_are_never_ruled_out(pair: tuple[str, str], seed: int, near: float) -> None:
+def test_two_texts_as_alike_as_asked_are_never_ruled_out(
+    pair: tuple[str, str], seed: int, near: float
+) -> None:
     a, b = pair
     first, second = marks(a, b, seed)
     if a != b and JaroWinkler.similarity(a, b) >= near:
@@ -97,7 +114,14 @@ def test_two_texts_as_alike_as_asked_are_never_ruled_out(pair: tuple[str, str], 
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [("anna", "anne"), ("åsa", "asa"), ("maria", "marian"), ("ab", "a"), ("kalle", "nalle"), ("a" * 63, "a" * 62)],
+    [
+        ("anna", "anne"),
+        ("åsa", "asa"),
+        ("maria", "marian"),
+        ("ab", "a"),
+        ("kalle", "nalle"),
+        ("a" * 63, "a" * 62),
+    ],
 )
 def test_two_texts_that_are_just_as_alike_as_asked_are_not_ruled_out(a: str, b: str) -> None:
     near = JaroWinkler.similarity(a, b)
@@ -108,7 +132,7 @@ def test_two_texts_that_are_just_as_alike_as_asked_are_not_ruled_out(a: str, b: 
     assert found[alike] == common < more[alike]
 
 
-@settings(max_examples=300)
+@settings(max_examples=share_of(300))
 @given(likely(), st.integers(0, 5), st.integers(0, 4))
 def test_two_texts_of_few_edits_are_never_ruled_out(pair: tuple[str, str], seed: int, edits: int) -> None:
     a, b = pair
@@ -119,17 +143,21 @@ def test_two_texts_of_few_edits_are_never_ruled_out(pair: tuple[str, str], seed:
             assert may_agree(second, first, least(2.0, edits, 0))
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(likely(), st.integers(0, 5), st.integers(1, 6))
-def test_two_texts_of_one_beginning_are_never_ruled_out(pair: tuple[str, str], seed: int, prefix: int) -> None:
+def test_two_texts_of_one_beginning_are_never_ruled_out(
+    pair: tuple[str, str], seed: int, prefix: int
+) -> None:
     a, b = pair
     if a != b and slow_prefix(a, b, prefix) == prefix:
         assert may_agree(*marks(a, b, seed), least(2.0, -1, prefix))
 
 
-@settings(max_examples=200)
+@settings(max_examples=share_of(200))
 @given(likely(), st.integers(0, 5), st.sampled_from(NEAR), st.integers(-1, 2), st.integers(0, 4))
-def test_one_test_of_several_is_enough(pair: tuple[str, str], seed: int, near: float, edits: int, prefix: int) -> None:
+def test_one_test_of_several_is_enough(
+    pair: tuple[str, str], seed: int, near: float, edits: int, prefix: int
+) -> None:
     a, b = pair
     reached = [
         JaroWinkler.similarity(a, b) >= near,
@@ -155,9 +183,18 @@ def test_long_texts_are_always_looked_at_and_have_their_length_up_to_a_bound() -
     assert [length_of(mark) for mark in marks("a" * 300, "b" * 254, 0)] == [LONG, 254]
 
 
-@settings(max_examples=30)
-@given(st.integers(1, 63), st.integers(1, 63), st.integers(0, 4), st.sampled_from(NEAR), st.integers(-1, 3), st.integers(0, 4))
-def test_the_fewest_common_symbols_are_the_slow_ones(a: int, b: int, alike: int, near: float, edits: int, prefix: int) -> None:
+@settings(max_examples=share_of(30))
+@given(
+    st.integers(1, 63),
+    st.integers(1, 63),
+    st.integers(0, 4),
+    st.sampled_from(NEAR),
+    st.integers(-1, 3),
+    st.integers(0, 4),
+)
+def test_the_fewest_common_symbols_are_the_slow_ones(
+    a: int, b: int, alike: int, near: float, edits: int, prefix: int
+) -> None:
     wanted = LONG
     for common in range(min(a, b), -1, -1):
         jaro = (common / a + common / b + 1) / 3 if common else 0.0

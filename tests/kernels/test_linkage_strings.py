@@ -44,7 +44,9 @@ def slow_jaro_winkler(a: str, b: str) -> float:
     common = sum(in_a)
     if not common:
         return 0.0
-    left, right = ([c for c, hit in zip(text, hits, strict=True) if hit] for text, hits in ((a, in_a), (b, in_b)))
+    left, right = (
+        [c for c, hit in zip(text, hits, strict=True) if hit] for text, hits in ((a, in_a), (b, in_b))
+    )
     swaps = sum(x != y for x, y in zip(left, right, strict=True)) // 2
     jaro = (common / len(a) + common / len(b) + (common - swaps) / common) / 3
     prefix = next((k for k in range(min(4, len(a), len(b))) if a[k] != b[k]), min(4, len(a), len(b)))
@@ -83,7 +85,10 @@ def test_jaro_winkler_is_the_slow_one(a: str, b: str) -> None:
     assert likeness(a, b) == pytest.approx(slow_jaro_winkler(slow_fold(a), slow_fold(b)), abs=1e-12)
 
 
-@pytest.mark.parametrize(("a", "b", "expected"), [("MARTHA", "MARHTA", 0.9611), ("DIXON", "DICKSONX", 0.8133), ("DWAYNE", "DUANE", 0.84)])
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [("MARTHA", "MARHTA", 0.9611), ("DIXON", "DICKSONX", 0.8133), ("DWAYNE", "DUANE", 0.84)],
+)
 def test_jaro_winkler_of_the_textbook(a: str, b: str, expected: float) -> None:
     assert likeness(a, b) == pytest.approx(expected, abs=1e-4)
 
@@ -91,10 +96,18 @@ def test_jaro_winkler_of_the_textbook(a: str, b: str, expected: float) -> None:
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        ("KARLSSON", "CARLSSON"), ("CHRISTER", "KRISTER"), ("ANDERSSON", "ANDERSON"), ("FILIP", "PHILIP"), ("HJALMARSSON", "JALMARSSON"),
-        ("VIKTOR", "WICTOR"), ("ALEXANDER", "ALEKSANDER"), ("CECILIA", "SESILIA"), ("AF GEIJERSTAM", "GEIJERSTAM"), ("ÅKESSON", "AKESON"),
+        ("KARLSSON", "CARLSSON"),
+        ("CHRISTER", "KRISTER"),
+        ("ANDERSSON", "ANDERSON"),
+        ("FILIP", "PHILIP"),
+        ("HJALMARSSON", "JALMARSSON"),
+        ("VIKTOR", "WICTOR"),
+        ("ALEXANDER", "ALEKSANDER"),
+        ("CECILIA", "SESILIA"),
+        ("AF GEIJERSTAM", "GEIJERSTAM"),
+        ("ÅKESSON", "AKESON"),
     ],
-)  # fmt: skip
+)
 def test_spellings_of_one_name_sound_alike(a: str, b: str) -> None:
     assert len(set(sounds(fold(rows(a, b)), 3).tolist())) == 1
 

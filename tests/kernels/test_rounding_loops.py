@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cells import spread
-from kernels.rounding import diffuse, of_sums, settle, total, walks
+from kernels.rounding import Within, diffuse, of_sums, settle, total, walks
 
 PARENTS = ([-1, 0, 0, 1, 1], [-1, 0, 0], [-1, 0, 1])
 BASE, SUMS = 5, 6
@@ -20,12 +20,16 @@ def rows(lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.array([each for one in lists for each in one], np.int64)
 
 
-def turned(lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    return rows([[part for part, own in enumerate(lists) if number in own] for number in range(SUMS)])
+def within(lists: list[list[int]]) -> Within:
+    turned = rows([[part for part, own in enumerate(lists) if number in own] for number in range(SUMS)])
+    return Within(*rows(lists), *turned)
 
 
 def moves(rest: list[int], up: np.ndarray, lists: list[list[int]]) -> list[int]:
-    return [sum(BASE - r if u else -r for r, u, own in zip(rest, up, lists, strict=True) if number in own) for number in range(SUMS)]
+    return [
+        sum(BASE - r if u else -r for r, u, own in zip(rest, up, lists, strict=True) if number in own)
+        for number in range(SUMS)
+    ]
 
 
 @given(st.lists(st.tuples(*(st.integers(0, len(each) - 1) for each in PARENTS)), min_size=1, max_size=6))
@@ -77,12 +81,13 @@ def test_what_is_tried_keeps_sums_and_cost_and_costs_no_more_than_is_allowed(
     def price() -> int:
         beyond = cost[-1] - cost[-2]
         return sum(
-            int(w) * int(cost[min(abs(m), size - 1)] + max(0, abs(m) - size + 1) * beyond) for w, m in zip(weight, moved, strict=True)
+            int(w) * int(cost[min(abs(m), size - 1)] + max(0, abs(m) - size + 1) * beyond)
+            for w, m in zip(weight, moved, strict=True)
         )
 
     for draw in np.random.default_rng(seed).random((40, 3)):
         earlier, kept = price(), up.copy()
-        grown = settle(up, moved, BASE, *rows(lists), *turned(lists), weight, cost, most, draw[None])
+        grown = settle(up, moved, BASE, within(lists), weight, cost, most, draw[None])
         assert moved.tolist() == moves(rest, up, lists)
         assert price() - earlier == grown <= most and (kept != up).sum() <= 2
 
@@ -95,7 +100,7 @@ def test_a_walk_leaves_every_sum_possible_and_changes_one_that_was_not_changed_b
     used = sorted({each for own in lists for each in own})
     below, above = np.array(room[:SUMS]), np.array(room[SUMS:])
     draws = np.random.default_rng(seed).random(97)
-    walk, count, way = walks(np.array(used), below, above, *rows(lists), *turned(lists), draws, 6, 3)
+    walk, count, way = walks(np.array(used), below, above, within(lists), draws, 6, 3)
     seen: set[int] = set()
     for number in range(int(walk.max(initial=-1)) + 1):
         change = np.zeros(SUMS, int)

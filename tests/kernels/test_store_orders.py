@@ -11,7 +11,9 @@ from kernels.spans import merge_spans
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, VALUE_MISSING
 
 CELLS = st.sampled_from([VALUE_MISSING, -(2**62), -1, 0, 1, 2, DAY_OPEN, 2**62, 2**63 - 1])
-TABLES = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=20))
+TABLES = st.integers(1, 4).flatmap(
+    lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=20)
+)
 
 
 @given(TABLES)
@@ -37,7 +39,9 @@ def test_spans_are_the_union_of_their_days(spans: list[tuple[int, int, int]]) ->
     rows = sorted((person, start, start + length) for person, start, length in spans)
     person, start, end = merge_spans(*(np.array([row[k] for row in rows], np.int32) for k in range(3)))
     days = {(who, day) for who, first, last in rows for day in range(first, last + 1)}
-    assert {(int(w), day) for w, a, b in zip(person, start, end, strict=True) for day in range(a, b + 1)} == days
+    assert {
+        (int(w), day) for w, a, b in zip(person, start, end, strict=True) for day in range(a, b + 1)
+    } == days
     assert all(
         w1 < w2 or (w1 == w2 and b1 + 1 < a2)
         for w1, b1, w2, a2 in zip(person[:-1], end[:-1].astype(int), person[1:], start[1:], strict=True)
@@ -45,7 +49,9 @@ def test_spans_are_the_union_of_their_days(spans: list[tuple[int, int, int]]) ->
 
 
 def test_an_open_span_swallows_what_follows() -> None:
-    person, start, end = merge_spans(np.array([0, 0], np.int32), np.array([5, 9], np.int32), np.array([DAY_OPEN, 12], np.int32))
+    person, start, end = merge_spans(
+        np.array([0, 0], np.int32), np.array([5, 9], np.int32), np.array([DAY_OPEN, 12], np.int32)
+    )
     assert (person.tolist(), start.tolist(), end.tolist()) == ([0], [5], [DAY_OPEN])
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.circuits import basis, shorten
+from kernels.basis import basis, shorten
 from kernels.differences import differences
 from kernels.exposure import exposed
 from kernels.worlds import lattice, walk, wish
+from tests.amount import share_of
 
 FLAT, DEEP = (-1, 0, 0, 0), (-1, 0, 0, 1, 1, 2, 2)
 
@@ -27,29 +28,45 @@ def dense(cells: int, begin: np.ndarray, cell: np.ndarray, value: np.ndarray) ->
     return matrix
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(st.integers(0, 10_000))
-def test_what_a_walk_finds_is_within_bounds_and_a_sum_of_columns_and_so_it_is_one_of_all_that_there_are(seed: int) -> None:
+def test_what_a_walk_finds_is_within_bounds_and_a_sum_of_columns_and_so_it_is_one_of_all_that_there_are(
+    seed: int,
+) -> None:
     random = np.random.default_rng(seed)
     cells, begin, cell, value = columns((FLAT, FLAT))
     matrix = dense(cells, begin, cell, value)
     inner = np.zeros(cells, bool)
     inner[[r * 4 + c for r in (1, 2, 3) for c in (1, 2, 3)]] = True
-    lower, upper = np.where(inner, -random.integers(0, 2, cells), 0), np.where(inner, random.integers(0, 2, cells), 0)
+    lower, upper = (
+        np.where(inner, -random.integers(0, 2, cells), 0),
+        np.where(inner, random.integers(0, 2, cells), 0),
+    )
     rectangles = np.flatnonzero(~matrix[~inner].any(axis=0))
     possible = np.zeros(cells, bool)
-    for times in itertools.product((-1, 0, 1), repeat=4):  # of neighbours: a basis of the changes of inner cells
-        change = sum((k * matrix[:, b] for k, b in zip(times, rectangles, strict=True)), np.zeros(cells, np.int64))
+    for times in itertools.product(
+        (-1, 0, 1), repeat=4
+    ):  # of neighbours: a basis of the changes of inner cells
+        change = sum(
+            (k * matrix[:, b] for k, b in zip(times, rectangles, strict=True)), np.zeros(cells, np.int64)
+        )
         if (change >= lower).all() and (change <= upper).all():
             possible |= change != 0
     kept = np.concatenate([np.arange(begin[b], begin[b + 1]) for b in rectangles])
     state = walk(np.zeros(cells, np.int64), lower, upper, seed)
-    done = wish(lattice(cells, np.arange(0, 4 * len(rectangles) + 1, 4), cell[kept], value[kept]), state, np.flatnonzero(inner), 50, 100)
+    done = wish(
+        lattice(cells, np.arange(0, 4 * len(rectangles) + 1, 4), cell[kept], value[kept]),
+        state,
+        np.flatnonzero(inner),
+        50,
+        100,
+    )
     assert (state.change >= lower).all() and (state.change <= upper).all()
     solution = np.linalg.lstsq(matrix.astype(float), state.change.astype(float), rcond=None)[0]
     assert np.allclose(matrix @ np.round(solution), state.change)
     assert (
-        np.array_equal(np.flatnonzero(inner)[done], np.flatnonzero(state.change)) or (state.change[np.flatnonzero(inner)[done]] != 0).all()
+        np.array_equal(np.flatnonzero(inner)[done], np.flatnonzero(state.change))
+        or (state.change[np.flatnonzero(inner)[done]] != 0).all()
     )
     assert not (state.change != 0)[~possible].any()
     assert done.any() == possible.any()
@@ -59,7 +76,9 @@ def test_what_a_walk_finds_is_within_bounds_and_a_sum_of_columns_and_so_it_is_on
 def test_shorter_columns_span_the_same_whole_changes(parents: tuple[tuple[int, ...], ...]) -> None:
     cells, begin, cell, value = columns(parents)
     random = np.random.default_rng(1)
-    mixed = np.triu(random.random((len(begin) - 1, len(begin) - 1)) < 0.1, 1) + np.eye(len(begin) - 1, dtype=np.int64)
+    mixed = np.triu(random.random((len(begin) - 1, len(begin) - 1)) < 0.1, 1) + np.eye(
+        len(begin) - 1, dtype=np.int64
+    )
     before = dense(cells, begin, cell, value) @ mixed
     column, cell = np.nonzero(before.T)
     begin = np.concatenate([[0], np.cumsum(np.bincount(column, minlength=before.shape[1]))])
@@ -76,16 +95,22 @@ def test_shorter_columns_span_the_same_whole_changes(parents: tuple[tuple[int, .
     assert np.array_equal(state.uses, (after != 0).sum(axis=1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share_of(60), deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 150))
 def test_exposed_pairs_are_those_that_sets_give(seed: int, changes: int) -> None:
     random = np.random.default_rng(seed)
-    moved, disturbed, own = random.random((changes, 7)) < 0.1, random.random((changes, 5)) < 0.6, random.integers(-1, 5, 7)
+    moved, disturbed, own = (
+        random.random((changes, 7)) < 0.1,
+        random.random((changes, 5)) < 0.6,
+        random.integers(-1, 5, 7),
+    )
     wanted = {
         (c, p)
         for c in range(7)
         for p in range(5)
-        if moved[:, c].any() and p != own[c] and set(np.flatnonzero(moved[:, c])) <= set(np.flatnonzero(disturbed[:, p]))
+        if moved[:, c].any()
+        and p != own[c]
+        and set(np.flatnonzero(moved[:, c])) <= set(np.flatnonzero(disturbed[:, p]))
     }
     words = -(-changes // 64)
 

@@ -1,4 +1,5 @@
-"""One thread, several, Dask's workers, one shard or several: the same cubes, byte for byte, of every kind of table."""
+"""One thread, several, Dask's workers, one shard or several: the same cubes, byte for byte, of every kind of
+table."""
 
 from __future__ import annotations
 
@@ -36,15 +37,20 @@ sources: [folkbokforing, journal_a, journal_b]
 cohort: definitions/anyone.yaml
 tables:
   - {table: members, title: t, count: members, dimensions: [sex, age_group, municipality], age_width: 20}
-  - {table: care, title: t, count: events, kind: diagnosis, dimensions: [sex, diagnosis], measures: [persons, events, admissions]}
-  - {table: time, title: t, count: events, kind: diagnosis, dimensions: [age_group, year, follow_up], measures: [events, person_days],
-     age_width: 20, follow_up: [30, 400]}
-  - {table: new, title: t, count: events, codes: [ICD-10-SE/E], washout: 300, dimensions: [sex], measures: [events, person_days]}
+  - {table: care, title: t, count: events, kind: diagnosis, dimensions: [sex, diagnosis],
+     measures: [persons, events, admissions]}
+  - {table: time, title: t, count: events, kind: diagnosis, dimensions: [age_group, year, follow_up],
+     measures: [events, person_days], age_width: 20, follow_up: [30, 400]}
+  - {table: new, title: t, count: events, codes: [ICD-10-SE/E], washout: 300, dimensions: [sex],
+     measures: [events, person_days]}
   - {table: weeks, title: t, count: weekly, codes: [ICD-10-SE/C], measures: [events]}
   - {table: months, title: t, count: monthly, kind: visit, measures: [events]}
-  - {table: until, title: t, count: survival, codes: [ICD-10-SE/E], or_death: true, step: 30, until: 900, dimensions: [sex]}
-  - {table: steps, title: t, count: transitions, states: {E: [ICD-10-SE/E], I: [ICD-10-SE/I]}, measures: [transitions]}
-  - {table: then, title: t, count: prevalence, codes: [ICD-10-SE/E], days: [2018-06-30, 2020-02-29], lookback: 900, dimensions: [sex]}
+  - {table: until, title: t, count: survival, codes: [ICD-10-SE/E], or_death: true, step: 30, until: 900,
+     dimensions: [sex]}
+  - {table: steps, title: t, count: transitions, states: {E: [ICD-10-SE/E], I: [ICD-10-SE/I]},
+     measures: [transitions]}
+  - {table: then, title: t, count: prevalence, codes: [ICD-10-SE/E], days: [2018-06-30, 2020-02-29],
+     lookback: 900, dimensions: [sex]}
   - {table: classes, title: t, count: values, unit: kg, range: [0, 200], classes: [60, 80], dimensions: [sex]}
 """
 _DEFINITION = """
@@ -58,15 +64,31 @@ index: {codes: any, which: first}
 
 def care(source: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Diagnoses, often several on a day, leap days among them, and weights, some of another unit."""
-    random, days = np.random.default_rng([*source.encode()]), ("2016-02-29", "2017-01-01", "2019-12-31", "2020-02-29", "2024-12-31")
+    random, days = (
+        np.random.default_rng([*source.encode()]),
+        ("2016-02-29", "2017-01-01", "2019-12-31", "2020-02-29", "2024-12-31"),
+    )
     made = []
     for row in rows:
         for _ in range(int(random.integers(1, 6))):
-            day = days[random.integers(5)] if random.random() < 0.4 else f"20{random.integers(15, 25)}-0{random.integers(1, 9)}-11"
-            made.append({"ref": row["ref"], "kind": "diagnosis", "start": day, "concept": f"ICD-10-SE/{'CEI'[random.integers(3)]}10"})
+            day = (
+                days[random.integers(5)]
+                if random.random() < 0.4
+                else f"20{random.integers(15, 25)}-0{random.integers(1, 9)}-11"
+            )
+            made.append(
+                {
+                    "ref": row["ref"],
+                    "kind": "diagnosis",
+                    "start": day,
+                    "concept": f"ICD-10-SE/{'CEI'[random.integers(3)]}10",
+                }
+            )
             if random.random() < 0.5:
                 value, unit = int(random.integers(40, 120)) * 10_000, ("kg", "lb")[int(random.random() < 0.2)]
-                made.append({"ref": row["ref"], "kind": "measurement", "start": day, "value": value, "unit": unit})
+                made.append(
+                    {"ref": row["ref"], "kind": "measurement", "start": day, "value": value, "unit": unit}
+                )
     return made
 
 
@@ -74,7 +96,9 @@ def care(source: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     site, made = make_site(tmp_path_factory.mktemp("workers") / "site", shards=request.param), region(5, 150)
     for source, rows in made.rows.items():
-        deliver(site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(source, rows)))
+        deliver(
+            site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(source, rows))
+        )
     linked_and_stored(site, "all", _PERMIT, _DEFINITION)
     return site.root
 
@@ -95,10 +119,20 @@ _FOUND: dict[str, str] = {}
 def test_the_same_cubes_however_they_are_counted(way: str, sharded: Path, tmp_path: Path) -> None:
     place = Path(shutil.copytree(sharded, tmp_path / "site"))
     if way == "Dask's workers":
-        with Client(security=True, processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+        with Client(
+            security=True, processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as client:
             found = cubes(place, SlurmWorkers(lambda: client))
     else:
         found = cubes(place, LocalWorkers(1 if way == "one thread" else 3))
-    assert {cube.table for cube in found} >= {"members", "care", "time", "time-time", "new-time", "steps", "classes"}
+    assert {cube.table for cube in found} >= {
+        "members",
+        "care",
+        "time",
+        "time-time",
+        "new-time",
+        "steps",
+        "classes",
+    }
     assert all(cube.measures["persons"][0] > 0 for cube in found if cube.table != "months")
     assert cubes_hash(found) == _FOUND.setdefault("first", cubes_hash(found))

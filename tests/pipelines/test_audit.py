@@ -40,7 +40,9 @@ CHANGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_log_that_was_changed_does_not_verify(site: Site, change: Callable[[list[bytes]], list[bytes]]) -> None:
+def test_a_log_that_was_changed_does_not_verify(
+    site: Site, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
     path = audit.log_file(site)
     path.write_bytes(b"\n".join(change(path.read_bytes().splitlines())) + b"\n")
     with pytest.raises(VerificationError):

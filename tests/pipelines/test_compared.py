@@ -1,4 +1,5 @@
-"""Rates beside that of a named group: right by hand, the same as in R, and empty with a reason where a side is hidden or has nothing."""
+"""Rates beside that of a named group: right by hand, the same as in R, and empty with a reason where a side
+is hidden or has nothing."""
 
 from __future__ import annotations
 
@@ -25,11 +26,23 @@ REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "epidemiology"
 Cell = tuple[int, int]
 EVENTS = {(1, 1): 12, (1, 2): 30, (2, 1): 6, (2, 2): 20}  # by sex (men, women) and age (0-49, 50+)
 DAYS = {(1, 1): 100_000, (1, 2): 150_000, (2, 1): 120_000, (2, 2): 80_000}
-NAMES = ("rate_ratio", "rate_ratio_low", "rate_ratio_high", "rate_difference", "rate_difference_low", "rate_difference_high")
+NAMES = (
+    "rate_ratio",
+    "rate_ratio_low",
+    "rate_ratio_high",
+    "rate_difference",
+    "rate_difference_low",
+    "rate_difference_high",
+)
 
 
 def asked(**more: Any) -> Table:
-    ages: dict[str, Any] = {"dimensions": ["sex", "age_group"], "age_width": 50, "age_top": 50, "compare": {"over": "sex", "to": "Women"}}
+    ages: dict[str, Any] = {
+        "dimensions": ["sex", "age_group"],
+        "age_width": 50,
+        "age_top": 50,
+        "compare": {"over": "sex", "to": "Women"},
+    }
     return table(count="events", measures=["events", "person_days"], **{**ages, **more})
 
 
@@ -38,7 +51,9 @@ def cubes(
 ) -> tuple[ProtectedCube, ProtectedCube]:
     of = of or asked()
     time = cube_of(of, {cell: {"persons": 99, "person_days": n} for cell, n in days.items()})
-    return cube_of(of, {cell: {"persons": n, "events": n} for cell, n in events.items()}, *hide), dataclasses.replace(time, table="t-time")
+    return cube_of(
+        of, {cell: {"persons": n, "events": n} for cell, n in events.items()}, *hide
+    ), dataclasses.replace(time, table="t-time")
 
 
 def row(figures: Figures, cube: ProtectedCube, *place: int) -> dict[str, str]:
@@ -78,17 +93,27 @@ def test_without_an_event_or_a_day_beside_it_there_is_no_ratio() -> None:
     figures = derive(*(pair := cubes(events={**EVENTS, (2, 1): 0}, days={**DAYS, (2, 2): 0})))
     young, old = row(figures, pair[0], 1, 1), row(figures, pair[0], 1, 2)
     assert young["why_empty"] == "no rate ratio: no event in what it would be compared with"
-    assert young["rate_ratio"] == young["rate_ratio_low"] == "" and young["rate_difference"] == f"{12 / 100_000 * 36_525_000:.2f}"
-    assert (old["rate_difference"], old["why_empty"]) == ("", "no rate ratio: nobody is at risk on one of the sides")
+    assert (
+        young["rate_ratio"] == young["rate_ratio_low"] == ""
+        and young["rate_difference"] == f"{12 / 100_000 * 36_525_000:.2f}"
+    )
+    assert (old["rate_difference"], old["why_empty"]) == (
+        "",
+        "no rate ratio: nobody is at risk on one of the sides",
+    )
 
 
 def test_a_place_is_not_compared_with_what_it_lies_in_or_holds() -> None:
-    of = asked(dimensions=["municipality"], age_width=5, age_top=90, compare={"over": "municipality", "to": "Solna"})
+    of = asked(
+        dimensions=["municipality"], age_width=5, age_top=90, compare={"over": "municipality", "to": "Solna"}
+    )
     places: Dimension = cube_of(of, {(1,): {"persons": 1, "events": 1}}).dimensions[0]
     solna = places.labels.index("Solna")
     leaves = {(place,): 5 + place for place in places.leaves if place != places.labels.index("Unknown")}
     cube = cube_of(of, {place: {"persons": n, "events": n} for place, n in leaves.items()})
-    time = dataclasses.replace(cube_of(of, {place: {"persons": 9, "person_days": 1000} for place in leaves}), table="t-time")
+    time = dataclasses.replace(
+        cube_of(of, {place: {"persons": 9, "person_days": 1000} for place in leaves}), table="t-time"
+    )
     tried = compare(cube, time, 0).tried
     part = places.parents[solna]
     assert not tried[[0, part, solna]].any()
@@ -97,12 +122,17 @@ def test_a_place_is_not_compared_with_what_it_lies_in_or_holds() -> None:
 
 def test_ratios_stand_beside_standardised_figures_whose_picture_stays() -> None:
     both = {"standardise": {"to": "table"}}
-    figures, alone = derive(*(pair := cubes(of=asked(**both)))), derive(*cubes(of=asked(**both, compare=None)))
+    figures, alone = (
+        derive(*(pair := cubes(of=asked(**both)))),
+        derive(*cubes(of=asked(**both, compare=None))),
+    )
     assert row(figures, pair[0], 1, 0) == row(derive(*cubes()), pair[0], 1, 0)
     assert figures.plot == alone.plot
-    assert {name: texts for name, texts in figures.columns.items() if name in alone.columns and name != "why_empty"} == {
-        name: texts for name, texts in alone.columns.items() if name != "why_empty"
-    }
+    assert {
+        name: texts
+        for name, texts in figures.columns.items()
+        if name in alone.columns and name != "why_empty"
+    } == {name: texts for name, texts in alone.columns.items() if name != "why_empty"}
     assert set(figures.shown) <= set(figures.columns) == set(figures.meanings) and len(figures.notes) == 3
 
 
@@ -117,20 +147,34 @@ def test_the_picture_has_a_row_for_each_group_in_each_place_and_is_the_same_each
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference cases are not here")
 def test_ratios_and_differences_of_a_cube_are_those_of_r() -> None:
-    """All cases of the reference at 95 %, whose person-time is as many days here: ratios know no unit, differences are told by the day."""
+    """All cases of the reference at 95 %, whose person-time is as many days here: ratios know no unit,
+    differences are told by the day."""
     with (REFERENCE / "rate_compare.expected.csv").open(encoding="utf-8", newline="") as source:
-        cases = [each for each in csv.DictReader(source) if float(each["conf_level"]) == 0.95 and int(each["b"]) > 0]
+        cases = [
+            each
+            for each in csv.DictReader(source)
+            if float(each["conf_level"]) == 0.95 and int(each["b"]) > 0
+        ]
     cases = [each for each in cases if float(each["t1"]).is_integer() and float(each["t0"]).is_integer()]
     assert cases
     for case in cases:
         of = asked(dimensions=["sex"])
-        cube = cube_of(of, {(1,): {"persons": 9, "events": int(case["a"])}, (2,): {"persons": 9, "events": int(case["b"])}})
+        cube = cube_of(
+            of,
+            {(1,): {"persons": 9, "events": int(case["a"])}, (2,): {"persons": 9, "events": int(case["b"])}},
+        )
         time = cube_of(
-            of, {(1,): {"persons": 9, "person_days": int(float(case["t1"]))}, (2,): {"persons": 9, "person_days": int(float(case["t0"]))}}
+            of,
+            {
+                (1,): {"persons": 9, "person_days": int(float(case["t1"]))},
+                (2,): {"persons": 9, "person_days": int(float(case["t0"]))},
+            },
         )
         found = compare(cube, dataclasses.replace(time, table="t-time"), 0)
         mine = [found.ratio[1], found.low[1], found.high[1]]
-        np.testing.assert_allclose(mine, [float(case[name]) for name in ("rr", "rr_exact_lower", "rr_exact_upper")], rtol=1e-9)
+        np.testing.assert_allclose(
+            mine, [float(case[name]) for name in ("rr", "rr_exact_lower", "rr_exact_upper")], rtol=1e-9
+        )
         by_day = [each[1] / (DAYS_PER_YEAR * 100_000) for each in (found.difference, found.less, found.more)]
         wanted = [float(case[name]) for name in ("rd", "rd_score_lower", "rd_score_upper")]
         np.testing.assert_allclose(by_day, wanted, rtol=1e-9, atol=1e-15)

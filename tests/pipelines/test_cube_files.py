@@ -20,10 +20,17 @@ def test_the_largest_contributions_are_kept_with_raw_cubes_alone(tmp_path: Path)
     for name, top in (("sums", largest), ("counts", None)):
         parts = (name, "Weights", "p", (sex,), measures, dict.fromkeys(measures, (True,)))
         write_cube(Cube(*parts, largest=top), tmp_path / "raw", zone)
-        write_protected(ProtectedCube(*parts[:5], hidden=np.zeros(3, bool), additive=parts[5]), tmp_path / "protected", zone)
+        write_protected(
+            ProtectedCube(*parts[:5], hidden=np.zeros(3, bool), additive=parts[5]),
+            tmp_path / "protected",
+            zone,
+        )
     counts, sums = read_cubes(tmp_path / "raw", zone)
     assert counts.largest is None
     np.testing.assert_array_equal(sums.largest, largest)
     assert list(sums.measures) == ["persons", "values", "sum"]
-    assert all(list(cube.measures) == ["persons", "values", "sum"] for cube in read_protected(tmp_path / "protected", zone))
+    assert all(
+        list(cube.measures) == ["persons", "values", "sum"]
+        for cube in read_protected(tmp_path / "protected", zone)
+    )
     assert all("largest" not in path.read_text() for path in (tmp_path / "protected").glob("*.json"))

@@ -1,4 +1,5 @@
-"""Survival, standardised rates, series and funnels of protected cubes: right where all is shown, cut or empty where something is hidden."""
+"""Survival, standardised rates, series and funnels of protected cubes: right where all is shown, cut or empty
+where something is hidden."""
 
 from __future__ import annotations
 
@@ -20,20 +21,26 @@ from pipelines.measures.stage import derive
 from pipelines.measures.standard import direct, fay_feuer
 from pipelines.measures.survival import LifeTable, kaplan_meier
 from pipelines.site.permit import Table
-from pipelines.study.definition import Study
+from pipelines.study.days import Study
 
 STUDY = Study(**{"from": date(2018, 1, 1), "to": date(2023, 12, 31)})
 
 
-def cube_of(asked: Table, leaves: dict[tuple[int, ...], dict[str, int]], *hide: tuple[int, ...]) -> ProtectedCube:
+def cube_of(
+    asked: Table, leaves: dict[tuple[int, ...], dict[str, int]], *hide: tuple[int, ...]
+) -> ProtectedCube:
     """A protected cube of a table: `leaves` are counts by position, margins their sums; `hide`: cells."""
     dimensions = Layout.of(asked, STUDY).dimensions
     shape = tuple(len(each) for each in dimensions)
     names = next(iter(leaves.values()))
     grids = {name: np.zeros(shape, np.int64) for name in names}
     for places, counts in leaves.items():
-        for cell in np.ndindex(*[len(_chain(each, place)) for each, place in zip(dimensions, places, strict=True)]):
-            at = tuple(_chain(each, place)[k] for each, place, k in zip(dimensions, places, cell, strict=True))
+        for cell in np.ndindex(
+            *[len(_chain(each, place)) for each, place in zip(dimensions, places, strict=True)]
+        ):
+            at = tuple(
+                _chain(each, place)[k] for each, place, k in zip(dimensions, places, cell, strict=True)
+            )
             for name, count in counts.items():
                 grids[name][at] += count
     hidden = np.zeros(shape, bool)
@@ -59,7 +66,7 @@ def column(figures: Figures, cube: ProtectedCube, name: str) -> np.ndarray:
     return np.array(figures.columns[name], object).reshape(cube.shape)
 
 
-# ---- survival ---------------------------------------------------------------------------------------------------------------
+# ---- survival ----------------------------------------------------------------------------------------------
 
 DAILY = table(count="survival", codes=["A"], competing="death", step=1, until=40, dimensions=["sex"])
 
@@ -73,7 +80,9 @@ def persons(seed: int, n: int = 300) -> tuple[np.ndarray, np.ndarray]:
 
 def grid(day: np.ndarray, how: np.ndarray, *hide: tuple[int, ...], asked: Table = DAILY) -> ProtectedCube:
     leaves: dict[tuple[int, ...], dict[str, int]] = {}
-    for place, outcome in zip(np.minimum(day // asked.step + 1, asked.until // asked.step + 1), how, strict=True):
+    for place, outcome in zip(
+        np.minimum(day // asked.step + 1, asked.until // asked.step + 1), how, strict=True
+    ):
         cell = (int(place), int(outcome) + 1, 1)
         leaves[cell] = {"persons": leaves.get(cell, {"persons": 0})["persons"] + 1}
     return cube_of(asked, leaves, *hide)
@@ -84,9 +93,16 @@ def test_a_curve_by_days_is_that_of_the_persons(seed: int) -> None:
     day, how = persons(seed)
     cube = grid(day, how)
     found = follow(cube, Axes.of(cube))[0, 0, 0]
-    expected = kaplan_meier(LifeTable.of(day[day < 40] + 1, how[day < 40] < 2))  # those after the end are at risk throughout
+    expected = kaplan_meier(
+        LifeTable.of(day[day < 40] + 1, how[day < 40] < 2)
+    )  # those after the end are at risk throughout
     time, here = expected.table.time, np.searchsorted(found.curve.table.time, expected.table.time)
-    known = LifeTable(time, np.array([(day + 1 >= each).sum() for each in time]), expected.table.events, expected.table.censored)
+    known = LifeTable(
+        time,
+        np.array([(day + 1 >= each).sum() for each in time]),
+        expected.table.events,
+        expected.table.censored,
+    )
     np.testing.assert_allclose(found.curve.surv[here], kaplan_meier(known).surv, rtol=1e-12)
     np.testing.assert_array_equal(found.at_risk, [(day >= each).sum() for each in range(len(found))])
     causes = np.array([[((day + 1 == each) & (how == cause)).sum() for each in time] for cause in (0, 1)])
@@ -119,17 +135,24 @@ def test_a_hidden_number_at_risk_leaves_nothing_of_what_needs_it() -> None:
     assert "hidden" in column(figures, cube, "why_empty")[0, 0, 0]
 
 
-# ---- standardised rates -----------------------------------------------------------------------------------------------------
+# ---- standardised rates ------------------------------------------------------------------------------------
 
 RATE = table(
-    count="events", measures=["events", "person_days"], dimensions=["sex", "age_group"], age_width=40, age_top=80,
+    count="events",
+    measures=["events", "person_days"],
+    dimensions=["sex", "age_group"],
+    age_width=40,
+    age_top=80,
     standardise={"to": "esp2013"},
-)  # fmt: skip
+)
 
 
 def rate_cubes(*hide: tuple[int, ...], empty: bool = False) -> tuple[ProtectedCube, ProtectedCube]:
     events = {(sex, age): {"persons": 9, "events": 10 * sex + age} for sex in (1, 2) for age in (1, 2, 3)}
-    days = {cell: {"persons": 90, "person_days": 0 if empty and cell == (2, 3) else 40_000 + 1000 * cell[1]} for cell in events}
+    days = {
+        cell: {"persons": 90, "person_days": 0 if empty and cell == (2, 3) else 40_000 + 1000 * cell[1]}
+        for cell in events
+    }
     cube = cube_of(RATE, events, *hide)
     return cube, dataclasses.replace(cube_of(RATE, days), table="t-time")
 
@@ -161,7 +184,7 @@ def test_a_standardised_rate_needs_somebody_at_risk_in_every_stratum() -> None:
     assert "nobody is at risk" in column(derive(cube, time), cube, "why_empty")[2, 0]
 
 
-# ---- series -----------------------------------------------------------------------------------------------------------------
+# ---- series ------------------------------------------------------------------------------------------------
 
 
 def weekly(*hide: int, count: str = "weekly") -> ProtectedCube:
@@ -170,7 +193,9 @@ def weekly(*hide: int, count: str = "weekly") -> ProtectedCube:
     periods = np.flatnonzero(dimension.values)
     random, season = np.random.default_rng(3), {"weekly": 52, "monthly": 12}[count]
     counts = random.poisson(60 + 20 * np.sin(2 * np.pi * np.arange(len(periods)) / season))
-    leaves = {(int(place),): {"persons": int(n), "events": int(n)} for place, n in zip(periods, counts, strict=True)}
+    leaves = {
+        (int(place),): {"persons": int(n), "events": int(n)} for place, n in zip(periods, counts, strict=True)
+    }
     return cube_of(asked, leaves, *[(int(periods[k]),) for k in hide])
 
 
@@ -179,9 +204,16 @@ def test_a_forecast_stands_beside_the_series_with_its_method_and_its_error(count
     figures = derive(cube := weekly(0, 5, count=count))
     data = figures.plot.data
     assert [text != "" for text in data["forecast"]].count(True) == ahead
-    assert all(float(low) <= float(mean) <= float(high) for low, mean, high in zip(
-        data["low"][-ahead:], data["forecast"][-ahead:], data["high"][-ahead:], strict=True))  # fmt: skip
-    assert any(note.startswith("backtest of") for note in figures.notes) and "mean absolute error" in figures.plot.alt
+    assert all(
+        float(low) <= float(mean) <= float(high)
+        for low, mean, high in zip(
+            data["low"][-ahead:], data["forecast"][-ahead:], data["high"][-ahead:], strict=True
+        )
+    )
+    assert (
+        any(note.startswith("backtest of") for note in figures.notes)
+        and "mean absolute error" in figures.plot.alt
+    )
     assert data["observed"][0] == data["observed"][5] == ""
     assert figures.columns["why_empty"].count("hidden") == 2
     codes = data[cube.dimensions[0].role]
@@ -195,27 +227,36 @@ def test_a_forecast_does_not_reach_over_a_hidden_period() -> None:
     assert derive(weekly(100)).notes[0].startswith("forecast of 26 weeks")
 
 
-# ---- care units -------------------------------------------------------------------------------------------------------------
+# ---- care units --------------------------------------------------------------------------------------------
 
 
 def test_a_unit_beyond_the_limits_is_named_and_a_hidden_one_is_not_there() -> None:
     groups = {name: (name,) for name in ("A", "B", "C")}
-    asked = table(count="events", measures=["events", "person_days"], dimensions=["care_unit"], care_units=groups)
+    asked = table(
+        count="events", measures=["events", "person_days"], dimensions=["care_unit"], care_units=groups
+    )
     having = {1: 100, 2: 55, 3: 45}
     cube = cube_of(asked, {(unit,): {"persons": n, "events": n} for unit, n in having.items()}, (3,))
     time = cube_of(asked, {(unit,): {"persons": 150, "person_days": 9000} for unit in having})
     figures = derive(cube, dataclasses.replace(time, table="t-time"))
     assert figures.columns["outside"] == ("", "99.8 %", "", "", "")
-    assert figures.columns["limit_low_95"][1] != "" and figures.columns["limit_low_95"][3] == figures.columns["limit_low_95"][0] == ""
+    assert (
+        figures.columns["limit_low_95"][1] != ""
+        and figures.columns["limit_low_95"][3] == figures.columns["limit_low_95"][0] == ""
+    )
     assert figures.columns["why_empty"][3] == "hidden"
     assert figures.plot.data["care unit"] == ("A", "B")
 
 
-# ---- all of them ------------------------------------------------------------------------------------------------------------
+# ---- all of them -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pair", [(grid(*persons(4)), None), rate_cubes(), (weekly(1), None)], ids=["survival", "rates", "weeks"])
-def test_pictures_are_described_and_the_same_each_time(pair: tuple[ProtectedCube, ProtectedCube | None]) -> None:
+@pytest.mark.parametrize(
+    "pair", [(grid(*persons(4)), None), rate_cubes(), (weekly(1), None)], ids=["survival", "rates", "weeks"]
+)
+def test_pictures_are_described_and_the_same_each_time(
+    pair: tuple[ProtectedCube, ProtectedCube | None],
+) -> None:
     figures = derive(*pair)
     assert figures == derive(*pair)
     picture = ET.fromstring(figures.plot.svg)

@@ -1,5 +1,5 @@
-"""Indirectly standardised ratios of protected cubes: right by hand and by R, there where events of an age are hidden but their sum is not,
-and empty with a reason where something is needed that nobody may see."""
+"""Indirectly standardised ratios of protected cubes: right by hand and by R, there where events of an age are
+hidden but their sum is not, and empty with a reason where something is needed that nobody may see."""
 
 from __future__ import annotations
 
@@ -26,33 +26,68 @@ REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "epidemiology"
 UNITS: dict[str, tuple[str, ...]] = {"North": ("N",), "South": ("S",), "East": ("E",)}
 Cell = tuple[int, int]
 
-# by unit and age (0-39, 40-79, 80+): events and person-days; of all 20, 60 and 100 events in 400,000, 300,000 and 100,000 days
-EVENTS = {(1, 1): 4, (1, 2): 30, (1, 3): 60, (2, 1): 6, (2, 2): 20, (2, 3): 30, (3, 1): 10, (3, 2): 10, (3, 3): 10}
+# by unit and age (0-39, 40-79, 80+): events and person-days; of all 20, 60 and 100 events in 400,000, 300,000
+# and 100,000 days
+EVENTS = {
+    (1, 1): 4,
+    (1, 2): 30,
+    (1, 3): 60,
+    (2, 1): 6,
+    (2, 2): 20,
+    (2, 3): 30,
+    (3, 1): 10,
+    (3, 2): 10,
+    (3, 3): 10,
+}
 DAYS = {
-    (1, 1): 100_000, (1, 2): 150_000, (1, 3): 50_000, (2, 1): 100_000, (2, 2): 100_000, (2, 3): 40_000,
-    (3, 1): 200_000, (3, 2): 50_000, (3, 3): 10_000,
-}  # fmt: skip
+    (1, 1): 100_000,
+    (1, 2): 150_000,
+    (1, 3): 50_000,
+    (2, 1): 100_000,
+    (2, 2): 100_000,
+    (2, 3): 40_000,
+    (3, 1): 200_000,
+    (3, 2): 50_000,
+    (3, 3): 10_000,
+}
 
 
 def asked(**standardise: Any) -> Table:
     return table(
-        count="events", measures=["events", "person_days"], dimensions=["care_unit", "age_group"], care_units=UNITS, age_width=40,
-        age_top=80, standardise={"to": "table", **standardise},
-    )  # fmt: skip
+        count="events",
+        measures=["events", "person_days"],
+        dimensions=["care_unit", "age_group"],
+        care_units=UNITS,
+        age_width=40,
+        age_top=80,
+        standardise={"to": "table", **standardise},
+    )
 
 
 def cubes(
-    *hide: Cell, without: Cell | None = None, unknown: int = 0, days: dict[Cell, int] = DAYS, of: Table | None = None
+    *hide: Cell,
+    without: Cell | None = None,
+    unknown: int = 0,
+    days: dict[Cell, int] = DAYS,
+    of: Table | None = None,
 ) -> tuple[ProtectedCube, ProtectedCube]:
-    """The two cubes; `hide`: cells of events, `without`: one of time. `unknown`: events at an unknown age in the first unit."""
+    """The two cubes; `hide`: cells of events, `without`: one of time. `unknown`: events at an unknown age in
+    the first unit."""
     of = of or asked()
     events = {cell: {"persons": n, "events": n} for cell, n in {**EVENTS, (1, 4): unknown}.items()}
-    time = cube_of(of, {cell: {"persons": 99, "person_days": n} for cell, n in days.items()}, *([without] if without else []))
+    time = cube_of(
+        of,
+        {cell: {"persons": 99, "person_days": n} for cell, n in days.items()},
+        *([without] if without else []),
+    )
     return cube_of(of, events, *hide), dataclasses.replace(time, table="t-time")
 
 
 def row(figures: Figures, cube: ProtectedCube, *place: int) -> dict[str, str]:
-    return {name: str(column(figures, cube, name)[place]) for name in ("observed", "expected", "smr", "smr_low", "smr_high", "why_empty")}
+    return {
+        name: str(column(figures, cube, name)[place])
+        for name in ("observed", "expected", "smr", "smr_low", "smr_high", "why_empty")
+    }
 
 
 def test_expected_events_are_the_person_time_of_each_age_at_the_rate_of_all() -> None:
@@ -91,7 +126,7 @@ def test_events_of_a_hidden_age_are_not_needed_where_their_sum_is_shown() -> Non
         assert row(whole, pair[0], unit, 0) == row(part, pair[0], unit, 0)
 
 
-def test_events_at_an_unknown_age_are_not_compared_and_hide_the_ratio_only_where_nothing_tells_them_apart() -> None:
+def test_events_at_an_unknown_age_are_not_compared_and_hide_the_ratio_where_nothing_parts_them() -> None:
     figures = derive(*(pair := cubes(unknown=7)))
     assert row(figures, pair[0], 1, 0)["observed"] == "94"
     figures = derive(*(pair := cubes((1, 1), unknown=7)))
@@ -107,7 +142,10 @@ def test_hidden_time_at_risk_hides_the_ratio_of_its_row_and_says_so() -> None:
     figures = derive(*(pair := cubes(without=(2, 3))))
     south = row(figures, pair[0], 2, 0)
     assert (south["expected"], south["smr"]) == ("", "")
-    assert south["why_empty"] == "no standardised ratio: time at risk, or a reference rate, of an age group that it needs is hidden"
+    assert (
+        south["why_empty"]
+        == "no standardised ratio: time at risk, or a reference rate, of an age group that it needs is hidden"
+    )
     assert row(figures, pair[0], 1, 0)["smr"] != ""
     assert "1 of them without a ratio" in figures.plot.alt and figures.plot.data["smr"][1] == ""
 
@@ -115,7 +153,9 @@ def test_hidden_time_at_risk_hides_the_ratio_of_its_row_and_says_so() -> None:
 def test_a_hidden_rate_of_all_hides_every_ratio_that_needs_it_and_no_other() -> None:
     figures = derive(*(pair := cubes((0, 3), days={**DAYS, (3, 3): 0})))
     assert "is hidden" in row(figures, pair[0], 1, 0)["why_empty"]
-    assert row(figures, pair[0], 3, 0)["expected"] == "20.00"  # nobody of that age is at risk there: no rate is needed
+    assert (
+        row(figures, pair[0], 3, 0)["expected"] == "20.00"
+    )  # nobody of that age is at risk there: no rate is needed
 
 
 def test_parts_that_do_not_add_up_are_not_taken_from_their_sum() -> None:
@@ -126,15 +166,22 @@ def test_parts_that_do_not_add_up_are_not_taken_from_their_sum() -> None:
 
 def test_nobody_at_risk_expects_nothing() -> None:
     figures = derive(*(pair := cubes()))
-    assert row(figures, pair[0], 4, 0)["why_empty"].endswith("no standardised ratio: no event is expected")  # of other units
+    assert row(figures, pair[0], 4, 0)["why_empty"].endswith(
+        "no standardised ratio: no event is expected"
+    )  # of other units
 
 
 def test_younger_ages_are_neither_seen_nor_expected() -> None:
     of = asked(ages_from=40)
     figures = derive(*(pair := cubes(of=of)))
     assert row(figures, pair[0], 1, 0) | {"smr": ""} == {
-        "observed": "90", "expected": "80.00", "smr": "", "smr_low": "0.905", "smr_high": "1.383", "why_empty": "",
-    }  # fmt: skip
+        "observed": "90",
+        "expected": "80.00",
+        "smr": "",
+        "smr_low": "0.905",
+        "smr_high": "1.383",
+        "why_empty": "",
+    }
     hidden = derive(*cubes((1, 2), of=of))  # 94 of all ages, less 4
     assert row(hidden, pair[0], 1, 0) == row(figures, pair[0], 1, 0)
     assert "ages 40 and over" in figures.meanings["expected"] and "0-39" not in figures.meanings["expected"]
@@ -143,10 +190,16 @@ def test_younger_ages_are_neither_seen_nor_expected() -> None:
 def test_rates_of_the_permits_own_expect_the_same_wherever_the_table_comes_from() -> None:
     own = {"to": "own", "title": "Region X, 2019", "rates": {0: 0, 40: 3652.5, 80: 36525}}
     figures = derive(*(pair := cubes(of=asked(**own))))
-    expected = Fraction(150_000, 10_000) + Fraction(50_000, 1_000)  # 0.1 and 1 a year per 365.25 and 36.525 days
+    expected = Fraction(150_000, 10_000) + Fraction(
+        50_000, 1_000
+    )  # 0.1 and 1 a year per 365.25 and 36.525 days
     assert row(figures, pair[0], 1, 0)["expected"] == f"{float(expected):.2f}" == "65.00"
     everyone = row(figures, pair[0], 0, 0)
-    assert everyone["expected"] == "130.00" and everyone["smr_low"] != "" and figures.plot.data["group"][0] == "All"
+    assert (
+        everyone["expected"] == "130.00"
+        and everyone["smr_low"] != ""
+        and figures.plot.data["group"][0] == "All"
+    )
     assert "rates of Region X, 2019 by age (0-39, 40-79, 80+)" in figures.meanings["expected"]
 
 
@@ -177,20 +230,31 @@ def test_a_group_beyond_chance_is_marked_in_the_table_and_named_in_the_picture()
 def test_a_ratio_is_there_where_all_it_needs_is_shown_and_is_that_of_the_counts(
     counts: list[tuple[int, int]], without_events: set[int], without_time: set[int]
 ) -> None:
-    """An obvious version in fractions, each cell of events or of time hidden or not; no event without time."""
+    """An obvious version in fractions, each cell of events or time hidden or not; no event without time."""
     places = [(1 + k // 3, 1 + k % 3) for k in range(9)]
     events = {place: n if days else 0 for place, (n, days) in zip(places, counts, strict=True)}
     days = {place: each for place, (_, each) in zip(places, counts, strict=True)}
     of = asked()
-    cube = cube_of(of, {place: {"persons": n, "events": n} for place, n in events.items()}, *[places[k] for k in without_events])
+    cube = cube_of(
+        of,
+        {place: {"persons": n, "events": n} for place, n in events.items()},
+        *[places[k] for k in without_events],
+    )
     hidden = [places[k] for k in without_time]
-    time = dataclasses.replace(cube_of(of, {p: {"persons": 9, "person_days": n} for p, n in days.items()}, *hidden), table="t-time")
+    time = dataclasses.replace(
+        cube_of(of, {p: {"persons": 9, "person_days": n} for p, n in days.items()}, *hidden), table="t-time"
+    )
     found = ratios(cube, time, 1)
     rows, smr = np.arange(cube.cells).reshape(cube.shape)[:, 0], found.smr
     for unit in (1, 2, 3):
-        rate = {age: Fraction(sum(events[u, age] for u in (1, 2, 3)), sum(days[u, age] for u in (1, 2, 3)) or 1) for age in (1, 2, 3)}
+        rate = {
+            age: Fraction(sum(events[u, age] for u in (1, 2, 3)), sum(days[u, age] for u in (1, 2, 3)) or 1)
+            for age in (1, 2, 3)
+        }
         expected = sum((days[unit, age] * rate[age] for age in (1, 2, 3)), Fraction(0))
-        seen = sum(events[unit, age] for age in (1, 2, 3))  # all less those of no known age: events of an age are not needed
+        seen = sum(
+            events[unit, age] for age in (1, 2, 3)
+        )  # all less those of no known age: events of an age are not needed
         if expected and not any((unit, age) in hidden for age in (1, 2, 3)):
             assert smr[rows[unit]] == pytest.approx(float(seen / expected), rel=1e-12)
             assert found.low[rows[unit]] <= smr[rows[unit]] <= found.high[rows[unit]]
@@ -206,17 +270,29 @@ def _rows(name: str) -> list[dict[str, str]]:
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference cases are not here")
 @pytest.mark.parametrize("unit", ["U1", "U2", "U3", "U4", "U5"])
 def test_ratios_of_a_cube_are_those_of_r(unit: str) -> None:
-    """A synthetic unit of the reference. Its person-years are 400 times as many here, so that they are whole days."""
+    """A synthetic unit of the reference. Its person-years are 400 times as many here, so that they are whole
+    days."""
     given = [each for each in _rows("smr_synthetic.input") if each["unit"] == unit]
     wanted = next(each for each in _rows("smr_synthetic.expected") if each["unit"] == unit)
-    rates = {10 * (int(each["stratum"]) - 1): round(float(each["reference_rate"]) * 100_000, 4) for each in given}
+    rates = {
+        10 * (int(each["stratum"]) - 1): round(float(each["reference_rate"]) * 100_000, 4) for each in given
+    }
     of = table(
-        count="events", measures=["events", "person_days"], dimensions=["age_group"], age_width=10, age_top=max(rates),
+        count="events",
+        measures=["events", "person_days"],
+        dimensions=["age_group"],
+        age_width=10,
+        age_top=max(rates),
         standardise={"to": "own", "title": "the reference", "rates": rates},
-    )  # fmt: skip
+    )
     events = {(int(each["stratum"]),): {"persons": 9, "events": int(each["events"])} for each in given}
-    days = {(int(each["stratum"]),): {"persons": 9, "person_days": round(float(each["person_years"]) * 146_100)} for each in given}
+    days = {
+        (int(each["stratum"]),): {"persons": 9, "person_days": round(float(each["person_years"]) * 146_100)}
+        for each in given
+    }
     found = ratios(cube_of(of, events), dataclasses.replace(cube_of(of, days), table="t-time"), 0)
     assert found.observed[0] == int(wanted["observed"])
     mine = [found.expected[0] / 400, 400 * found.smr[0], 400 * found.low[0], 400 * found.high[0]]
-    np.testing.assert_allclose(mine, [float(wanted[each]) for each in ("expected", "smr", "exact_lower", "exact_upper")], rtol=1e-9)
+    np.testing.assert_allclose(
+        mine, [float(wanted[each]) for each in ("expected", "smr", "exact_lower", "exact_upper")], rtol=1e-9
+    )

@@ -24,7 +24,18 @@ from pipelines.intake import adapters, intake
 from pipelines.site.site import Site, create_keys
 from pipelines.study import codes
 from pipelines.synthetic.generate import SOURCES, generate
-from tests.intake_site import DIAGNOSES, KEYS, PATIENTS, PEOPLE, contract, events, identities, quarantine, receipt, site
+from tests.intake_site import (
+    DIAGNOSES,
+    KEYS,
+    PATIENTS,
+    PEOPLE,
+    contract,
+    events,
+    identities,
+    quarantine,
+    receipt,
+    site,
+)
 
 DEMO = Path("workflows/demo/site")
 MIMIC = Path("../shared/reference/mimic_iv_demo_omop")
@@ -56,13 +67,21 @@ def test_every_source_of_the_demo_is_accepted(region: Site, receipts: dict[str, 
     assert sum(each["rows"] for found in receipts.values() for each in found["events"]) > 50 * PEOPLE_COUNT
 
 
-def test_each_record_key_stands_once_and_is_one_that_the_truth_knows(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
+def test_each_record_key_stands_once_and_is_one_that_the_truth_knows(
+    region: Site, receipts: dict[str, dict[str, Any]]
+) -> None:
     truth = pq.read_table(region.root / "truth" / "records.parquet").to_pylist()
     key = region.zone("identity").derived("record")
-    known = set(hash_rows(np.array([f"{row['source']}\x1f{row['reference']}".encode() for row in truth]), key).tolist())
+    known = set(
+        hash_rows(
+            np.array([f"{row['source']}\x1f{row['reference']}".encode() for row in truth]), key
+        ).tolist()
+    )
     for found in receipts.values():
         for each in found["identities"]:
-            record = sealed.read(region.root / each["file"], IDENTITIES, region.zone("identity"), ["record"])["record"]
+            record = sealed.read(region.root / each["file"], IDENTITIES, region.zone("identity"), ["record"])[
+                "record"
+            ]
             assert (np.diff(record) > 0).all()
         records = identities(region, found)["record"].tolist()
         assert len(set(records)) == len(records)
@@ -70,7 +89,9 @@ def test_each_record_key_stands_once_and_is_one_that_the_truth_knows(region: Sit
         assert set(events(region, found)["record"].tolist()) <= set(records)
 
 
-def test_the_tokens_of_the_sender_are_those_of_the_register(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
+def test_the_tokens_of_the_sender_are_those_of_the_register(
+    region: Site, receipts: dict[str, dict[str, Any]]
+) -> None:
     register = identities(region, receipts["folkbokforing"])
     current, previous = set(register["token"].tolist()), set(register["previous_token"].tolist())
     dispensed = identities(region, receipts["lakemedel"])
@@ -80,13 +101,20 @@ def test_the_tokens_of_the_sender_are_those_of_the_register(region: Site, receip
     assert (previous - {0}) & set(dispensed["token"].tolist())
 
 
-def test_the_events_are_of_the_kinds_and_places_that_the_contracts_say(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
+def test_the_events_are_of_the_kinds_and_places_that_the_contracts_say(
+    region: Site, receipts: dict[str, dict[str, Any]]
+) -> None:
     kinds = {source: set(events(region, found)["kind"].tolist()) for source, found in receipts.items()}
     expected = {
-        "folkbokforing": {"residence", "death"}, "journal_a": {"visit", "diagnosis", "procedure", "measurement"},
-        "journal_b": {"visit", "diagnosis", "procedure", "measurement"}, "lakemedel": {"drug"}, "dodsorsak": {"death"},
-        "primarvard": {"visit", "diagnosis", "measurement", "observation"}, "kvalitetsregister": {"measurement"}, "sparrlista": {"opt_out"},
-    }  # fmt: skip
+        "folkbokforing": {"residence", "death"},
+        "journal_a": {"visit", "diagnosis", "procedure", "measurement"},
+        "journal_b": {"visit", "diagnosis", "procedure", "measurement"},
+        "lakemedel": {"drug"},
+        "dodsorsak": {"death"},
+        "primarvard": {"visit", "diagnosis", "measurement", "observation"},
+        "kvalitetsregister": {"measurement"},
+        "sparrlista": {"opt_out"},
+    }
     assert kinds == {source: {KIND[kind] for kind in names} for source, names in expected.items()}
     homes = events(region, receipts["folkbokforing"])
     assert (homes["end"] == DAY_OPEN).any()
@@ -104,7 +132,9 @@ def contents(made: Site) -> dict[str, str]:
     found = {}
     for path in sorted(made.identity.rglob("*.parquet")):
         schema = QUARANTINE if "quarantine" in path.parts else IDENTITIES
-        found[str(path.relative_to(made.root))] = content_hash(sealed.read(path, schema, made.zone("identity")), schema)
+        found[str(path.relative_to(made.root))] = content_hash(
+            sealed.read(path, schema, made.zone("identity")), schema
+        )
     for path in sorted(made.store.rglob("*.parquet")):
         frame = sealed.read(path, ACCEPTED_EVENTS, made.zone("store"))
         found[str(path.relative_to(made.root))] = content_hash(frame, ACCEPTED_EVENTS)
@@ -130,7 +160,9 @@ def test_tasks_are_small_and_go_to_another_machine(region: Site, receipts: dict[
     assert intake(region, delivery, Weighing()) == receipts["journal_a"]
 
 
-def test_a_second_run_with_other_workers_leaves_the_same(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
+def test_a_second_run_with_other_workers_leaves_the_same(
+    region: Site, receipts: dict[str, dict[str, Any]]
+) -> None:
     before = contents(region)
     for each in region.deliveries():
         assert intake(region, each, LocalWorkers(1)) == receipts[each.source]
@@ -143,27 +175,45 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     files = {f"diagnoses-{k}.csv": "id,day,end,code\n" + "".join(rows[k::3]) for k in range(3)}
     left = []
     for turn in (1, -1):
-        made = site(tmp_path / str(turn), contract(PATIENTS, DIAGNOSES), dict([("patients.csv", PEOPLE), *files.items()][::turn]))
+        made = site(
+            tmp_path / str(turn),
+            contract(PATIENTS, DIAGNOSES),
+            dict([("patients.csv", PEOPLE), *files.items()][::turn]),
+        )
         receipt(made)
         left.append(contents(made))
     assert left[0] == left[1]
 
 
-def test_rows_are_the_same_however_few_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [f"1,2021-02-{day:02d},,{'99X' if day % 5 == 0 else 'I10'}{',' * (day % 7 == 0)}\n" for day in range(1, 29)]
+def test_rows_are_the_same_however_few_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        f"1,2021-02-{day:02d},,{'99X' if day % 5 == 0 else 'I10'}{',' * (day % 7 == 0)}\n"
+        for day in range(1, 29)
+    ]
     rows = "id,day,end,code\n" + "".join(lines)
     left = []
     for size in (2_000_000, 3):
         monkeypatch.setattr(adapters, "BLOCK", size)
-        made = site(tmp_path / str(size), contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": rows})
+        made = site(
+            tmp_path / str(size),
+            contract(PATIENTS, DIAGNOSES),
+            {"patients.csv": PEOPLE, "diagnoses.csv": rows},
+        )
         found = receipt(made)
-        left.append((events(made, found)["start"].tolist(), quarantine(made), found["rows_read"], found["quality"]))
+        left.append(
+            (events(made, found)["start"].tolist(), quarantine(made), found["rows_read"], found["quality"])
+        )
     assert left[0] == left[1]
     assert [row for row, reason, _ in left[0][1] if reason == "ragged_row"] == [13, 20, 27, 6]
 
 
 def test_a_person_in_two_files_stands_once(tmp_path: Path) -> None:
-    files = {"patients-1.csv": PEOPLE, "patients-2.csv": "id,number,name,sex,born\n2,,Annan,M,1950-01-01\n3,,Tre,M,1951-01-01\n"}
+    files = {
+        "patients-1.csv": PEOPLE,
+        "patients-2.csv": "id,number,name,sex,born\n2,,Annan,M,1950-01-01\n3,,Tre,M,1951-01-01\n",
+    }
     made = site(tmp_path, contract(PATIENTS), files)
     found = receipt(made)
     assert sorted(identities(made, found)["surname"].tolist()) == [b"EK", b"TRE", "ÖBERG".encode()]
@@ -173,13 +223,22 @@ def test_a_person_in_two_files_stands_once(tmp_path: Path) -> None:
         assert (each["rows"], each["hash"]) == (length(frame), content_hash(frame, IDENTITIES))
 
 
-def test_the_second_night_has_a_late_delivery_and_a_correction(region: Site, receipts: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+def test_the_second_night_has_a_late_delivery_and_a_correction(
+    region: Site, receipts: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
     root = tmp_path / "site"
     shutil.copytree(region.root, root, ignore=shutil.ignore_patterns("identity", "store", "receipts"))
     shutil.copytree(root / "later", root / "deliveries", dirs_exist_ok=True)
     made = Site.load(root)
-    new = [each for each in made.deliveries() if each.delivery not in {first.delivery for first in region.deliveries()}]
-    assert [(each.source, each.replaces) for each in new] == [("journal_b", None), ("kvalitetsregister", "2025-09-01")]
+    new = [
+        each
+        for each in made.deliveries()
+        if each.delivery not in {first.delivery for first in region.deliveries()}
+    ]
+    assert [(each.source, each.replaces) for each in new] == [
+        ("journal_b", None),
+        ("kvalitetsregister", "2025-09-01"),
+    ]
     late, corrected = (intake(made, each, LocalWorkers(1)) for each in new)
     assert {late["status"], corrected["status"]} == {"accepted"}
     before, after = identities(made, receipts["journal_b"] | {"identities": []}), identities(made, late)
@@ -190,10 +249,16 @@ def test_the_second_night_has_a_late_delivery_and_a_correction(region: Site, rec
     assert content_hash(events(made, corrected), ACCEPTED_EVENTS) != content_hash(first, ACCEPTED_EVENTS)
 
 
-def test_no_receipt_report_or_name_of_a_file_tells_who_someone_is(region: Site, receipts: dict[str, dict[str, Any]]) -> None:
+def test_no_receipt_report_or_name_of_a_file_tells_who_someone_is(
+    region: Site, receipts: dict[str, dict[str, Any]]
+) -> None:
     canaries = json.loads((region.root / "truth" / "canaries.json").read_text())
-    texts = [path.read_text() for path in region.receipts.rglob("*.*")] + [str(path) for path in region.root.rglob("*")]
-    stored = b"".join(path.read_bytes() for zone in (region.identity, region.store) for path in zone.rglob("*.parquet"))
+    texts = [path.read_text() for path in region.receipts.rglob("*.*")] + [
+        str(path) for path in region.root.rglob("*")
+    ]
+    stored = b"".join(
+        path.read_bytes() for zone in (region.identity, region.store) for path in zone.rglob("*.parquet")
+    )
     for canary in canaries:
         for secret in (canary["surname"], canary["surname"].upper(), canary["number"], canary["number"][2:]):
             assert not any(secret in text for text in texts)
@@ -201,9 +266,17 @@ def test_no_receipt_report_or_name_of_a_file_tells_who_someone_is(region: Site, 
     assert not re.search(r"\b(19|20)\d{10}\b", " ".join(texts))
 
 
-# ---- MIMIC ------------------------------------------------------------------------------------------------------------------
+# ---- MIMIC -------------------------------------------------------------------------------------------------
 
-TABLES = ("person", "observation_period", "visit_occurrence", "condition_occurrence", "procedure_occurrence", "drug_exposure", "death")
+TABLES = (
+    "person",
+    "observation_period",
+    "visit_occurrence",
+    "condition_occurrence",
+    "procedure_occurrence",
+    "drug_exposure",
+    "death",
+)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +286,9 @@ def mimic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, Any
         pytest.skip("the MIMIC-IV demo is not beside the project")
     root = tmp_path_factory.mktemp("mimic")
     agreed = Path("workflows/mimic/contracts/mimic_omop.yaml")
-    made = site(root, contract(PATIENTS), {f"{table}.csv": (MIMIC / f"{table}.csv").read_bytes() for table in TABLES})
+    made = site(
+        root, contract(PATIENTS), {f"{table}.csv": (MIMIC / f"{table}.csv").read_bytes() for table in TABLES}
+    )
     shutil.copy(agreed, root / "contracts" / "clinic.yaml")
     return made, receipt(made, 2)
 
@@ -221,26 +296,35 @@ def mimic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, Any
 def test_real_data_come_through_whole(mimic: tuple[Site, dict[str, Any]]) -> None:
     made, found = mimic
     assert found["status"] == "accepted"
-    assert [(each["reason"], each["column"]) for each in found["quarantined"]] == [("unknown_code", "drug_source_value")]
+    assert [(each["reason"], each["column"]) for each in found["quarantined"]] == [
+        ("unknown_code", "drug_source_value")
+    ]
     frame = identities(made, found)
     assert (length(frame), np.bincount(frame["sex"]).tolist()) == (100, [0, 57, 43])
     assert {int(each.astype("datetime64[D]").astype(str)[5:7]) for each in frame["birth_day"]} == {7}
     counts = np.bincount(events(made, found)["kind"], minlength=len(KIND))
     assert {name: int(counts[KIND[name]]) for name in ("diagnosis", "visit", "death", "observation")} == {
-        "diagnosis": 3833, "visit": 852, "death": 15, "observation": 100,
-    }  # fmt: skip
+        "diagnosis": 3833,
+        "visit": 852,
+        "death": 15,
+        "observation": 100,
+    }
     visits = events(made, found)
     assert int((visits["setting"] == SETTING["inpatient"]).sum()) == 233
 
 
-def test_the_two_revisions_of_icd_are_told_apart_as_the_senders_concept_ids_do(mimic: tuple[Site, dict[str, Any]]) -> None:
-    """ICD-9-CM has the standard concept ids 44,000,000 to 44,999,999, ICD-10-CM none of them; intake does not look at them."""
+def test_the_two_revisions_of_icd_are_told_apart_as_the_senders_concept_ids_do(
+    mimic: tuple[Site, dict[str, Any]],
+) -> None:
+    """ICD-9-CM has the standard concept ids 44,000,000 to 44,999,999, ICD-10-CM none of them; intake does not
+    look at them."""
     made, found = mimic
     rows = [line.split(",") for line in (MIMIC / "condition_occurrence.csv").read_text().splitlines()[1:]]
     billed = [row for row in rows if row[7] == "32821"]
     expected = sorted(
-        f"{'ICD-9-CM' if 44_000_000 <= int(row[13]) < 45_000_000 else 'ICD-10-CM'}/{row[12].strip()}" for row in billed
-    )  # fmt: skip
+        f"{'ICD-9-CM' if 44_000_000 <= int(row[13]) < 45_000_000 else 'ICD-10-CM'}/{row[12].strip()}"
+        for row in billed
+    )
     frame = events(made, found)
     diagnoses = take(frame, frame["kind"] == KIND["diagnosis"])["concept"]
     assert isinstance(diagnoses, Category)
@@ -250,7 +334,7 @@ def test_the_two_revisions_of_icd_are_told_apart_as_the_senders_concept_ids_do(m
     assert (block >= 0).all()
 
 
-# ---- OMOP tables that need no mapping --------------------------------------------------------------------------------------
+# ---- OMOP tables that need no mapping ----------------------------------------------------------------------
 
 
 def _cdm(*columns: str, dates: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -260,20 +344,43 @@ def _cdm(*columns: str, dates: tuple[str, ...] = ()) -> list[dict[str, Any]]:
 def test_omop_tables_map_themselves_by_way_of_the_concept_table(tmp_path: Path) -> None:
     number = {"logicalType": "integer"}
     tables = [
-        {"name": "person", "properties": [*_cdm("person_id", "gender_concept_id"), *(
-            {"name": f"{part}_of_birth", **number} for part in ("year", "month", "day"))]},
-        {"name": "concept", "properties": [{"name": "concept_id", **number}, *_cdm("vocabulary_id", "concept_code")]},
-        {"name": "drug_exposure", "properties": [*_cdm(
-            "person_id", "drug_exposure_start_date", "visit_occurrence_id", dates=("drug_exposure_start_date",)),
-            {"name": "drug_source_concept_id", **number}]},
-        {"name": "procedure_occurrence", "properties": [*_cdm(
-            "person_id", "procedure_date", "visit_occurrence_id", dates=("procedure_date",)),
-            {"name": "procedure_source_concept_id", **number}]},
+        {
+            "name": "person",
+            "properties": [
+                *_cdm("person_id", "gender_concept_id"),
+                *({"name": f"{part}_of_birth", **number} for part in ("year", "month", "day")),
+            ],
+        },
+        {
+            "name": "concept",
+            "properties": [{"name": "concept_id", **number}, *_cdm("vocabulary_id", "concept_code")],
+        },
+        {
+            "name": "drug_exposure",
+            "properties": [
+                *_cdm(
+                    "person_id",
+                    "drug_exposure_start_date",
+                    "visit_occurrence_id",
+                    dates=("drug_exposure_start_date",),
+                ),
+                {"name": "drug_source_concept_id", **number},
+            ],
+        },
+        {
+            "name": "procedure_occurrence",
+            "properties": [
+                *_cdm("person_id", "procedure_date", "visit_occurrence_id", dates=("procedure_date",)),
+                {"name": "procedure_source_concept_id", **number},
+            ],
+        },
         {"name": "death", "properties": _cdm("person_id", "death_date", dates=("death_date",))},
-    ]  # fmt: skip
+    ]
     files = {
-        "person.csv": "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth\n-77,8532,1950,,\n88,8507,1960,5,4\n",
-        "concept.csv": "concept_id,vocabulary_id,concept_code\n2000000002,KVA,AF 022\n2000000001,ATC,a10ba02\n2000000003,made_up,X\n",
+        "person.csv": "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth\n"
+        "-77,8532,1950,,\n88,8507,1960,5,4\n",
+        "concept.csv": "concept_id,vocabulary_id,concept_code\n2000000002,KVA,AF "
+        "022\n2000000001,ATC,a10ba02\n2000000003,made_up,X\n",
         "drug_exposure.csv": (
             "person_id,drug_exposure_start_date,visit_occurrence_id,drug_source_concept_id\n"
             "-77,2001-01-01 10:00:00,5,2000000001\n88,2001-01-02,,2000000003\n88,2001-01-02,,7\n"
@@ -288,6 +395,9 @@ def test_omop_tables_map_themselves_by_way_of_the_concept_table(tmp_path: Path) 
     frame = events(made, found)
     assert frame["concept"].decoded() == ["VITAL/DEATH", "ATC/A10BA02", "KVA/AF022"]  # type: ignore[union-attr]
     assert frame["encounter"][1] == frame["encounter"][2] != 0 == frame["encounter"][0]
-    assert quarantine(made) == [(1, "unknown_code", "drug_source_concept_id"), (2, "unknown_code", "drug_source_concept_id")]
+    assert quarantine(made) == [
+        (1, "unknown_code", "drug_source_concept_id"),
+        (2, "unknown_code", "drug_source_concept_id"),
+    ]
     births = identities(made, found)["birth_day"].astype("datetime64[D]").astype(str).tolist()
     assert sorted(births) == ["1950-07-01", "1960-05-04"]

@@ -1,4 +1,4 @@
-"""Dask workers as Slurm jobs, as far as no Slurm is needed: what their jobs are told, and who could read it."""
+"""Dask workers as Slurm jobs, as far as no Slurm is needed: what jobs are told, and who could read it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,18 @@ def test_a_job_inside_a_job_forgets_the_outer_one(monkeypatch: pytest.MonkeyPatc
     for name in ("SLURM_JOB_ID", "SLURM_MEM_PER_CPU", "SBATCH_EXPORT", "SRUN_DEBUG", "PMI_RANK"):
         monkeypatch.setenv(name, "1")
     slurm._forget_surrounding_job()
-    assert [name for name in os.environ if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "PMI_"))] == ["SLURM_CONF"]
+    assert [name for name in os.environ if name.startswith(("SLURM_", "SBATCH_", "SRUN_", "PMI_"))] == [
+        "SLURM_CONF"
+    ]
 
 
 def numba_cache(scratch: Path) -> Path:
     """Where a worker's job would keep its compiled loops."""
     script = "\n".join([*slurm._numba_cache(), "env"])
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(scratch)}
-    said = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True
+    ).stdout
     found = dict(line.partition("=")[::2] for line in said.splitlines())
     assert found["NUMBA_NUM_THREADS"] == "1"
     return Path(found["NUMBA_CACHE_DIR"])

@@ -1,4 +1,5 @@
-"""The journal of a run: many processes share it, nothing of a row gets into it, and without one a stage runs all the same."""
+"""The journal of a run: many processes share it, nothing of a row gets into it, and without one a stage runs
+all the same."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_lines_of_many_processes_stay_whole(tmp_path: Path) -> None:
     found = entries(path)
     assert len(found) == 800
     for rank in range(4):  # and each process's own are in their order
-        assert [int(str(each["text"]).split()[0]) for each in found if each["rank"] == rank] == list(range(200))
+        assert [int(str(each["text"]).split()[0]) for each in found if each["rank"] == rank] == list(
+            range(200)
+        )
 
 
 def test_it_is_closed_to_others(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Figures and plots of values, transitions and places: right where all is shown, left out where something is hidden."""
+"""Figures and plots of values, transitions and places: right where all is shown, left out where something is
+hidden."""
 
 from __future__ import annotations
 
@@ -19,9 +20,18 @@ from pipelines.study import codes
 from tests.pipelines.test_derived import cube_of
 
 CLASSES = Table(
-    table="t", title="t", count="values", unit="mmol/mol", range=(20, 100), classes=(40, 50, 60), dimensions=("sex",), measures=("values",)
+    table="t",
+    title="t",
+    count="values",
+    unit="mmol/mol",
+    range=(20, 100),
+    classes=(40, 50, 60),
+    dimensions=("sex",),
+    measures=("values",),
 )
-LEVELS = Table(table="t", title="t", count="transitions", states={"A": ("A",), "B": ("B",)}, measures=("transitions",))
+LEVELS = Table(
+    table="t", title="t", count="transitions", states={"A": ("A",), "B": ("B",)}, measures=("transitions",)
+)
 PLACES = Table(table="t", title="t", count="members", dimensions=("municipality",))
 MEN = {(1, 1): 10, (2, 1): 20, (3, 1): 30, (4, 1): 20, (5, 1): 7}
 
@@ -35,9 +45,22 @@ def at(figures: Figures, cube: ProtectedCube, name: str, *cell: int) -> str:
 
 
 def sums(values: list[float], decimals: int, *hide: tuple[int, ...]) -> ProtectedCube:
-    asked = Table(table="t", title="t", count="values", unit="kg", range=(0, 200), measures=("sum", "squares"), dimensions=("sex",))
+    asked = Table(
+        table="t",
+        title="t",
+        count="values",
+        unit="kg",
+        range=(0, 200),
+        measures=("sum", "squares"),
+        dimensions=("sex",),
+    )
     whole = [round(each * 10**decimals) for each in values]
-    counts: dict[str, Any] = {"persons": len(whole), "values": len(whole), "sum": sum(whole), "squares": sum(each**2 for each in whole)}
+    counts: dict[str, Any] = {
+        "persons": len(whole),
+        "values": len(whole),
+        "sum": sum(whole),
+        "squares": sum(each**2 for each in whole),
+    }
     return dataclasses.replace(cube_of(asked, {(1,): counts}, *hide), notes={"decimals": str(decimals)})
 
 
@@ -49,7 +72,9 @@ def test_a_whole_histogram_tells_mean_deviation_and_quartiles_of_what_is_usable(
     assert at(found, cube, "percent", 5, 1) == ""
     assert float(at(found, cube, "mean", 0, 1)) == pytest.approx(statistics.mean(spread), abs=0.0051)
     assert float(at(found, cube, "sd", 0, 1)) == pytest.approx(statistics.stdev(spread), abs=0.0051)
-    assert at(found, cube, "quartile_low", 0, 1) == "45.00"  # 10 lie below 40, and 10 of 20 below the middle of the next class
+    assert (
+        at(found, cube, "quartile_low", 0, 1) == "45.00"
+    )  # 10 lie below 40, and 10 of 20 below the middle of the next class
     assert at(found, cube, "median", 0, 1) == "53.33"
     assert at(found, cube, "quartile_high", 0, 1) == "60.00"
     assert at(found, cube, "why_empty", 0, 2) == "no usable values"
@@ -59,7 +84,10 @@ def test_a_whole_histogram_tells_mean_deviation_and_quartiles_of_what_is_usable(
 def test_a_hidden_class_hides_what_needs_the_whole_histogram() -> None:
     cube = cube_of(CLASSES, counted(MEN, "values"), (2, 1), (3, 1))
     found = derive(cube)
-    assert all(at(found, cube, name, 0, 1) == "" for name in ("mean", "sd", "median", "quartile_low", "quartile_high"))
+    assert all(
+        at(found, cube, name, 0, 1) == ""
+        for name in ("mean", "sd", "median", "quartile_low", "quartile_high")
+    )
     assert at(found, cube, "why_empty", 0, 1) == "a class is hidden"
     assert at(found, cube, "percent", 1, 1) == ""
     assert at(found, cube, "percent", 1, 0) == "12.50"
@@ -79,16 +107,24 @@ def test_a_sum_and_its_squares_tell_mean_and_deviation() -> None:
 def test_steps_are_shares_of_those_that_leave_a_state() -> None:
     steps = {(1, 1): 60, (1, 2): 20, (2, 1): 5, (2, 2): 15}
     found = derive(cube := cube_of(LEVELS, counted(steps, "transitions")))
-    assert [at(found, cube, "percent_of_from", *cell) for cell in ((1, 1), (1, 2), (2, 1), (2, 2), (1, 0))] == [
-        "75.00", "25.00", "25.00", "75.00", "100.00",
-    ]  # fmt: skip
+    assert [
+        at(found, cube, "percent_of_from", *cell) for cell in ((1, 1), (1, 2), (2, 1), (2, 2), (1, 0))
+    ] == [
+        "75.00",
+        "25.00",
+        "25.00",
+        "75.00",
+        "100.00",
+    ]
     assert found.plot.data["per cent"] == ("75.00", "25.00", "25.00", "75.00")
     gone = derive(cube := cube_of(LEVELS, counted(steps, "transitions"), (2, 1), (2, 0)))
     assert [at(gone, cube, "percent_of_from", 2, to) for to in (0, 1, 2)] == ["", "", ""]
 
 
 def test_the_prevalence_of_a_day_is_a_share_of_those_followed_then() -> None:
-    asked = Table(table="t", title="t", count="prevalence", codes=("A",), days=(date(2020, 6, 30), date(2020, 12, 31)))
+    asked = Table(
+        table="t", title="t", count="prevalence", codes=("A",), days=(date(2020, 6, 30), date(2020, 12, 31))
+    )
     cube = cube_of(asked, {(1,): {"persons": 15}, (2,): {"persons": 30}})
     followed = cube_of(asked, {(1,): {"persons": 50}, (2,): {"persons": 60}}, (2,))
     found = derive(cube, followed)
@@ -111,11 +147,14 @@ def test_a_map_has_a_square_for_each_municipality_and_none_lie_on_each_other() -
 @pytest.mark.parametrize(
     "cube",
     [
-        cube_of(CLASSES, counted(MEN, "values"), (1, 0)), cube_of(LEVELS, counted({(1, 1): 9}, "transitions")),
-        cube_of(PLACES, {(2,): {"persons": 40}}, (2,)), sums([1.0, 2.0], 0), cube_of(PLACES, {(2,): {"persons": 0}}),
+        cube_of(CLASSES, counted(MEN, "values"), (1, 0)),
+        cube_of(LEVELS, counted({(1, 1): 9}, "transitions")),
+        cube_of(PLACES, {(2,): {"persons": 40}}, (2,)),
+        sums([1.0, 2.0], 0),
+        cube_of(PLACES, {(2,): {"persons": 0}}),
     ],
     ids=["classes", "states", "places", "sums", "nobody"],
-)  # fmt: skip
+)
 def test_a_plot_is_svg_with_words_and_the_same_each_time(cube: ProtectedCube) -> None:
     one, two = derive(cube).plot, derive(cube).plot
     root = ET.fromstring(one.svg)

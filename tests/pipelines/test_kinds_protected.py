@@ -13,11 +13,13 @@ from pipelines.disclosure.suppression.protect import protect
 from pipelines.files.digests import digest
 from pipelines.release.stage import audit
 from pipelines.site.permit import Table
-from pipelines.study.table import together
-from tests.properties.test_time_twin import SOURCES, STUDY, TABLES, edges
+from pipelines.study.side_by_side import together
+from tests.time_tables import SOURCES, STUDY, TABLES, edges
 
 KINDS = {table.table: table for table in TABLES}
-EVENTS = Table(table="events", title="t", count="events", kind="drug", dimensions=("sex", "year"), measures=("events",))
+EVENTS = Table(
+    table="events", title="t", count="events", kind="drug", dimensions=("sex", "year"), measures=("events",)
+)
 
 
 def cubes(table: Table, seed: int) -> list[Cube]:
@@ -31,17 +33,33 @@ def cubes(table: Table, seed: int) -> list[Cube]:
         parts.append((time_table(table.table), table.time, measures))
     return [
         Cube(
-            name, "t", digest(*what), layout.dimensions, measures, {each: additive(layout, each) for each in measures},
-            tuple((each, "persons") for each in ("events", "person_days", "transitions", "values") if each in measures),
+            name,
+            "t",
+            digest(*what),
+            layout.dimensions,
+            measures,
+            {each: additive(layout, each) for each in measures},
+            tuple(
+                (each, "persons")
+                for each in ("events", "person_days", "transitions", "values")
+                if each in measures
+            ),
             notes(layout, measures),
         )
         for name, what, measures in parts
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
     "tables",
-    [[KINDS["levels"]], [KINDS["paths"]], [KINDS["first-classes"]], [KINDS["classes"], EVENTS], [KINDS["on"]], [KINDS["new-weeks"]]],
+    [
+        [KINDS["levels"]],
+        [KINDS["paths"]],
+        [KINDS["first-classes"]],
+        [KINDS["classes"], EVENTS],
+        [KINDS["on"]],
+        [KINDS["new-weeks"]],
+    ],
     ids=lambda tables: " and ".join(table.table for table in tables),
 )
 def test_what_is_hidden_of_every_kind_of_table_stays_so(tables: list[Table]) -> None:

@@ -1,4 +1,4 @@
-"""Blocking rules at work: who meets whom, what it will cost, and what becomes of a block that is too large."""
+"""Blocking rules at work: who meets whom, what it will cost, and what becomes of too large a block."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pipelines.linkage.fields import Field
 from pipelines.linkage.keys import fixed_fields, parse_rule
 from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.rules import Blocked, Candidates, block, chunks
+from tests.amount import share_of
 
 # Uninterpreted, numpy warns of the overflow that mixing is made of.
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
@@ -26,9 +27,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
 Record = Mapping[str, str]
 
 FIELDS = {
-    "given": Field(column="x"), "surname": Field(column="x"), "birth": Field(column="x", kind="date"),
-    "tags": Field(column="x", kind="set"), "size": Field(column="x", kind="number"),
-}  # fmt: skip
+    "given": Field(column="x"),
+    "surname": Field(column="x"),
+    "birth": Field(column="x", kind="date"),
+    "tags": Field(column="x", kind="set"),
+    "size": Field(column="x", kind="number"),
+}
 POOLS = {
     "given": ["anna", "anna lisa", "lisa anna", "erik", "åke-erik", None],
     "surname": ["ek", "ekman", "eklund", "holm", "holmer", "erik", "anna", None],
@@ -51,7 +55,9 @@ HOW: dict[str, Callable[[Record], Hashable | Iterable[Hashable]]] = {
     "initial(given)": lambda each: each["given"][0],
     "without_last(surname)": lambda each: each["surname"][:-1],
     "without_last(surname, 2)": lambda each: each["surname"][:-2] or None,
-    "stem(given)": lambda each: words(each["given"])[0] if len(words(each["given"])) > 1 else each["given"][: len(each["given"]) // 2],
+    "stem(given)": lambda each: (
+        words(each["given"])[0] if len(words(each["given"])) > 1 else each["given"][: len(each["given"]) // 2]
+    ),
     "unordered(given, surname)": lambda each: tuple(sorted((each["given"], each["surname"]))),
     "words(given)": lambda each: words(each["given"]),
     "words(given, surname)": lambda each: words(each["given"]) + words(each["surname"]),
@@ -62,7 +68,7 @@ HOW: dict[str, Callable[[Record], Hashable | Iterable[Hashable]]] = {
     "month_day(birth)": lambda each: each["birth"][5:],
     "year_month(birth)": lambda each: each["birth"][:7],
     "year_day(birth)": lambda each: each["birth"][:4] + each["birth"][8:],
-}  # fmt: skip
+}
 SEVERAL = {"words(given)", "words(given, surname)", "members(tags)"}
 SINGLE = sorted(set(HOW) - SEVERAL)
 RULES = st.builds(
@@ -80,7 +86,10 @@ def records(seed: int, n: int) -> list[dict[str, str | None]]:
 
 
 def encoded(rows: Sequence[Mapping[str, str | None]]) -> Encoded:
-    columns = {name: people.code([pa.chunked_array([pa.array([row[name] for row in rows], pa.string())])]) for name in FIELDS}
+    columns = {
+        name: people.code([pa.chunked_array([pa.array([row[name] for row in rows], pa.string())])])
+        for name in FIELDS
+    }
     return encode_columns(FIELDS, columns, np.array([0, len(rows)], np.int64))
 
 
@@ -99,7 +108,12 @@ class Slow:
     """The blocks of a rule in a dictionary, and the heavy ones divided."""
 
     def __init__(
-        self, rows: Sequence[Record], rule: Sequence[str], seekers: np.ndarray | None, largest: int, divisors: Sequence[str]
+        self,
+        rows: Sequence[Record],
+        rule: Sequence[str],
+        seekers: np.ndarray | None,
+        largest: int,
+        divisors: Sequence[str],
     ) -> None:
         self._seekers = seekers
         blocks: dict[Hashable, list[int]] = defaultdict(list)
@@ -111,7 +125,11 @@ class Slow:
                 blocks[each].append(place)
         self.divided = self.left_out = 0
         for divisor in divisors:
-            heavy = [key for key, members in blocks.items() if len(members) > 1 and self.pairs_of(members) > largest]
+            heavy = [
+                key
+                for key, members in blocks.items()
+                if len(members) > 1 and self.pairs_of(members) > largest
+            ]
             self.divided += len(heavy)
             for key in heavy:
                 members = blocks.pop(key)
@@ -129,7 +147,7 @@ class Slow:
     def pairs(self) -> Counter[tuple[int, int]]:
         return Counter(
             (i, j) for members in self.blocks for i, j in combinations(members, 2) if self.pairs_of((i, j))
-        )  # fmt: skip
+        )
 
 
 def made(blocked: Blocked) -> Counter[tuple[int, int]]:
@@ -141,12 +159,20 @@ def made(blocked: Blocked) -> Counter[tuple[int, int]]:
 
 
 def blocked_by(
-    rows: Encoded, rule: Sequence[str], seekers: np.ndarray | None = None, largest: int = 1 << 40, divisors: Sequence[str] = ()
+    rows: Encoded,
+    rule: Sequence[str],
+    seekers: np.ndarray | None = None,
+    largest: int = 1 << 40,
+    divisors: Sequence[str] = (),
 ) -> Blocked:
     candidates = Candidates(rows.matrix(), np.full(len(rows), -1, np.int32), seekers)
-    return block(rows.deriver, [parse_rule(rule, FIELDS)], candidates, largest, [parse_rule((key,), FIELDS)[0] for key in divisors]).rules[
-        0
-    ]
+    return block(
+        rows.deriver,
+        [parse_rule(rule, FIELDS)],
+        candidates,
+        largest,
+        [parse_rule((key,), FIELDS)[0] for key in divisors],
+    ).rules[0]
 
 
 @pytest.mark.parametrize("key", sorted(HOW))
@@ -175,8 +201,15 @@ def test_names_of_one_sound_meet_in_either_order() -> None:
     assert set(made(blocked_by(rows, ["sound(given)"]))) == {(0, 2)}
 
 
-@settings(max_examples=150)
-@given(SEEDS, st.integers(0, 40), RULES, st.booleans(), st.integers(0, 40), st.lists(st.sampled_from(SINGLE), max_size=2))
+@settings(max_examples=share_of(150))
+@given(
+    SEEDS,
+    st.integers(0, 40),
+    RULES,
+    st.booleans(),
+    st.integers(0, 40),
+    st.lists(st.sampled_from(SINGLE), max_size=2),
+)
 @example(0, 40, ("month(birth)",), False, 3, ["surname", "initial(given)"])
 @example(5, 40, ("members(tags)",), True, 10, ["year(birth)", "surname"])
 def test_the_analysis_counts_what_the_rule_makes(
@@ -186,7 +219,12 @@ def test_the_analysis_counts_what_the_rule_makes(
     seekers = np.random.default_rng(seed).random(n) < 0.4 if with_seekers else None
     candidates = Candidates(np.zeros((n, 1), np.int32), np.full(n, -1, np.int32), seekers)
     slow, deriver = Slow(rows, rule, seekers, largest, divisors), encoded(rows).deriver
-    given = ([parse_rule(rule, FIELDS)], candidates, largest, [parse_rule((key,), FIELDS)[0] for key in divisors])
+    given = (
+        [parse_rule(rule, FIELDS)],
+        candidates,
+        largest,
+        [parse_rule((key,), FIELDS)[0] for key in divisors],
+    )
     if slow.heavy:
         with pytest.raises(SettingsError, match="largest_block"):
             block(deriver, *given)
@@ -197,11 +235,18 @@ def test_the_analysis_counts_what_the_rule_makes(
     sizes = sorted(map(len, slow.blocks), reverse=True)
     assert blocking.analysis() == [
         {
-            "keys": ", ".join(map(str, given[0][0])), "pairs_at_most": sum(slow.pairs().values()), "blocks": len(sizes),
-            "largest_blocks": sizes[:5], "blocks_divided": slow.divided, "rows_left_out": slow.left_out, "seconds_a_core": 0.0,
+            "keys": ", ".join(map(str, given[0][0])),
+            "pairs_at_most": sum(slow.pairs().values()),
+            "blocks": len(sizes),
+            "largest_blocks": sizes[:5],
+            "blocks_divided": slow.divided,
+            "rows_left_out": slow.left_out,
+            "seconds_a_core": 0.0,
         }
-    ]  # fmt: skip
-    together = [(i, j) for i, j in combinations(range(n), 2) if set(blocking.keys[i]) & set(blocking.keys[j]) - {-1}]
+    ]
+    together = [
+        (i, j) for i, j in combinations(range(n), 2) if set(blocking.keys[i]) & set(blocking.keys[j]) - {-1}
+    ]
     assert together == sorted({pair for members in slow.blocks for pair in combinations(members, 2)})
 
 
@@ -211,7 +256,9 @@ def test_a_block_that_is_too_large_is_refused_with_what_to_do() -> None:
     with pytest.raises(SettingsError) as caught:
         blocked_by(rows, ["given", "initial(given)"], largest=4949)
     said = str(caught.value)
-    assert said.startswith("blocking: given, initial(given): a block makes 4,950 pairs, more than largest_block (4,949); ")
+    assert said.startswith(
+        "blocking: given, initial(given): a block makes 4,950 pairs, more than largest_block (4,949); "
+    )
     assert "divide_by" in said
     assert "secret" not in said
 
@@ -224,7 +271,12 @@ def test_a_large_block_is_divided_key_after_key_and_others_are_not() -> None:
         + [("a", None, None)]
         + [("b", None, None), ("b", "x", None)]
     )
-    rows = encoded([{"given": given, "surname": surname, "birth": birth, "tags": None, "size": None} for given, surname, birth in named])
+    rows = encoded(
+        [
+            {"given": given, "surname": surname, "birth": birth, "tags": None, "size": None}
+            for given, surname, birth in named
+        ]
+    )
     once = blocked_by(rows, ["given"], largest=10, divisors=["surname"])
     assert (once.divided, once.left_out, once.largest) == (1, 1, (5, 3, 2))
     twice = blocked_by(rows, ["given"], largest=3, divisors=["surname", "year(birth)"])
@@ -235,9 +287,11 @@ def test_a_large_block_is_divided_key_after_key_and_others_are_not() -> None:
     assert (unneeded.divided, unneeded.left_out, unneeded.largest) == (0, 0, (9, 2))
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(SEEDS, st.integers(0, 40), RULES, st.booleans(), st.integers(1, 30), st.integers(1, 12))
-def test_pieces_of_work_cover_every_row_once(seed: int, n: int, rule: tuple[str, ...], with_seekers: bool, pairs: int, rows: int) -> None:
+def test_pieces_of_work_cover_every_row_once(
+    seed: int, n: int, rule: tuple[str, ...], with_seekers: bool, pairs: int, rows: int
+) -> None:
     seekers = np.random.default_rng(seed).random(n) < 0.4 if with_seekers else None
     blocked = blocked_by(encoded(records(seed, n)), rule, seekers)
     pieces = list(chunks(blocked, pairs, rows))
@@ -274,7 +328,9 @@ def test_a_rule_that_does_not_fit_says_why(rule: tuple[str, ...], fault: str) ->
 
 def test_a_block_is_divided_by_keys_of_which_a_record_has_one() -> None:
     given = {"data": [{"source": "a", "file": "a.csv"}], "fields": FIELDS, "blocking": [["surname"]]}
-    assert [str(key) for key in LinkSettings(**given, divide_by=["unordered(given, surname)"]).divisors] == ["unordered(given, surname)"]
+    assert [str(key) for key in LinkSettings(**given, divide_by=["unordered(given, surname)"]).divisors] == [
+        "unordered(given, surname)"
+    ]
     with pytest.raises(ValueError, match="divide_by: a key of which a record has but one"):
         LinkSettings(**given, divide_by=["words(given)"])
 
@@ -283,7 +339,9 @@ def test_a_rule_holds_fixed_the_fields_of_its_keys() -> None:
     assert fixed_fields(parse_rule(("prefix( surname ,3 )", "year(birth)"), FIELDS)) == {"surname", "birth"}
     assert fixed_fields(parse_rule(("unordered(given, surname)",), FIELDS)) == {"given", "surname"}
     assert fixed_fields(parse_rule(("words(given, surname)", "size"), FIELDS)) == {"given", "surname", "size"}
-    assert [str(key) for key in parse_rule(("prefix( surname ,3 )", "words(given,surname)", "size"), FIELDS)] == [
+    assert [
+        str(key) for key in parse_rule(("prefix( surname ,3 )", "words(given,surname)", "size"), FIELDS)
+    ] == [
         "prefix(surname, 3)",
         "words(given, surname)",
         "size",

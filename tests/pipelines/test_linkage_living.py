@@ -1,4 +1,5 @@
-"""A living index: an update leads to what a full run with the same model leads to, ids stay, and a killed update leaves what was."""
+"""A living index: an update leads to what a full run with the same model leads to, ids stay, and a killed
+update leaves what was."""
 
 from __future__ import annotations
 
@@ -6,141 +7,98 @@ import json
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.compute.ranks import Ranks
 from pipelines.errors import DataError, SettingsError
 from pipelines.linkage import living_state
-from pipelines.linkage.engine import MARGIN, Clock, Linked, link_tables
-from pipelines.linkage.link_settings import LinkSettings
 from pipelines.linkage.living import Change, check, export, model_in, save, update
 from pipelines.linkage.outcome import Outcome
-
-FIELDS = ("given", "surname", "birth", "town", "height", "marks")
-GIVEN = ("anna", "anne", "hanna", "per", "pär", "peter", "liv", "maria")
-SURNAMES = ("berg", "bergh", "ek", "lind", "lindh", "af ek", "ström")
-BIRTHS = ("1970-01-02", "1970-02-01", "1981-11-30", "1981-11-03", "1992-06-07")
-RULES = (
-    ("surname", "year(birth)"), ("sounds(given, surname)",), ("words(surname, given)", "town"), ("prefix(given, 2)",), ("members(marks)",),
-)  # fmt: skip
-NEW = ("özgür", "ørn", "straße", "zoë")  # names with letters that the first tables lack
-Row = tuple[str | None, ...]
-
-
-class Tables(NamedTuple):
-    """What two sources hold: {record id: row} each."""
-
-    a: dict[str, Row]
-    b: dict[str, Row]
-
-
-def configured(folder: Path, **more: Any) -> LinkSettings:
-    data = [{"source": name, "file": str(folder / f"{name}.parquet"), "id": "id"} for name in ("a", "b")]
-    data[1] |= more.pop("b", {})
-    fields = {
-        "given": {"column": "given", "kind": "name", "swapped_with": "surname"},
-        "surname": {"column": "surname", "kind": "name", "levels": ["equal", "sound", "jaro_winkler 0.8"]},
-        "birth": {"column": "birth", "kind": "date"}, "town": {"column": "town", "kind": "code"},
-        "height": {"column": "height", "kind": "number"}, "marks": {"column": "marks", "kind": "set", "separator": ";"},
-    }  # fmt: skip
-    more.setdefault("blocking", RULES if not more.get("combine") else [])
-    return LinkSettings.model_validate({"data": data, "fields": fields, "sample": 1000, **more})
-
-
-def write(rows: dict[str, Row], path: Path) -> Path:
-    columns = {"id": list(rows), **{name: [row[place] for row in rows.values()] for place, name in enumerate(FIELDS)}}
-    pq.write_table(pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}), path)
-    return path
-
-
-def full(held: Tables, folder: Path, given: Any = None, **more: Any) -> tuple[LinkSettings, Linked]:
-    folder.mkdir(exist_ok=True)
-    chosen = configured(folder, **more)
-    paths = [write(held.a, folder / "a.parquet"), write(held.b, folder / "b.parquet")]
-    linked = link_tables(chosen, paths, Ranks(), Clock(), lambda _: None, given)
-    assert linked is not None
-    return chosen, linked
-
-
-def started(held: Tables, folder: Path, again: bool = True, **more: Any) -> Path:
-    chosen, linked = full(held, folder, **more)
-    out = folder / "out"
-    save(linked, chosen, out)
-    if again:  # so that pairs are kept by the last model, too
-        chosen, linked = full(held, folder, model_in(out)[1], **more)
-        saved = save(linked, chosen, out)
-        assert (saved["passed_over"], saved["links_whole_from_bits"]) == (0, chosen.threshold - MARGIN / 2)
-    Outcome(chosen, linked).write(out)
-    return out
-
-
-def partition(out: Path) -> set[frozenset[tuple[str, str]]]:
-    clusters = pq.read_table(out / "clusters.parquet").to_pylist()
-    found: dict[int, set[tuple[str, str]]] = {}
-    for row in clusters:
-        found.setdefault(row["cluster_id"], set()).add((row["source"], row["record_id"]))
-    return {frozenset(members) for members in found.values()}
-
-
-def links(out: Path) -> set[tuple[Any, ...]]:
-    found = set()
-    for row in pq.read_table(out / "links.parquet").to_pylist():
-        ends = sorted([(row["left_source"], row["left_id"]), (row["right_source"], row["right_id"])])
-        found.add((*ends, row["weight"], row["same_cluster"]))
-    return found
-
-
-def changed(held: Tables, folder: Path, more: dict[tuple[str, str], Row | None]) -> tuple[Tables, list[Change]]:
-    """The tables after changes, and the changes as files. `more`: None withdraws."""
-    folder.mkdir(exist_ok=True)
-    after = Tables(dict(held.a), dict(held.b))
-    changes = []
-    for source in ("a", "b"):
-        rows = getattr(after, source)
-        added = {record: row for (where, record), row in more.items() if where == source and row is not None}
-        rows.update(added)
-        for where, record in more:
-            if where == source and more[where, record] is None:
-                rows.pop(record, None)
-        if added:
-            changes.append(Change(write(added, folder / f"add-{source}.parquet"), source))
-    dropped = [key for key, row in more.items() if row is None]
-    if dropped:
-        pq.write_table(pa.table({"source": [key[0] for key in dropped], "record_id": [key[1] for key in dropped]}), folder / "drop.parquet")
-        changes.append(Change(folder / "drop.parquet"))
-    return after, changes
-
+from tests.amount import share_of
+from tests.living_index import (
+    BIRTHS,
+    GIVEN,
+    NEW,
+    SURNAMES,
+    Row,
+    Tables,
+    brought,
+    changed,
+    configured,
+    full,
+    history,
+    links,
+    partition,
+    people,
+    persons,
+    started,
+    write,
+)
 
 rows = st.tuples(
     *(
         st.sampled_from((*values, None))
-        for values in (GIVEN, SURNAMES, BIRTHS, ("0180", "berg"), ("170", "171", "181.5"), ("x", "x;y", "y;z"))
+        for values in (
+            GIVEN,
+            SURNAMES,
+            BIRTHS,
+            ("0180", "berg"),
+            ("170", "171", "181.5"),
+            ("x", "x;y", "y;z"),
+        )
     )
 )
 new_rows = st.tuples(
-    *(st.sampled_from(values) for values in ((*GIVEN, *NEW), (*SURNAMES, *NEW), (*BIRTHS, "2001-05-05"), ("0180", "9999"), ("170", "165"))),
+    *(
+        st.sampled_from(values)
+        for values in (
+            (*GIVEN, *NEW),
+            (*SURNAMES, *NEW),
+            (*BIRTHS, "2001-05-05"),
+            ("0180", "9999"),
+            ("170", "165"),
+        )
+    ),
     st.sampled_from(("x", "y;x", "q;x", "y;z")),
 )
 ids = st.integers(0, 40).map(str)
-deltas = st.dictionaries(st.tuples(st.sampled_from("ab"), ids), st.one_of(st.none(), rows, new_rows), max_size=12)
-held = st.builds(Tables, st.dictionaries(ids, rows, min_size=3, max_size=25), st.dictionaries(ids, rows, min_size=1, max_size=15))
+deltas = st.dictionaries(
+    st.tuples(st.sampled_from("ab"), ids), st.one_of(st.none(), rows, new_rows), max_size=12
+)
+held = st.builds(
+    Tables,
+    st.dictionaries(ids, rows, min_size=3, max_size=25),
+    st.dictionaries(ids, rows, min_size=1, max_size=15),
+)
 VARIANTS: tuple[dict[str, Any], ...] = (
-    {"threshold": -6.0}, {"threshold": 2.0, "b": {"duplicate_free": True}}, {"threshold": -4.0, "link": "between"},
-    {"threshold": -3.0, "conflicts": ["town"]}, {"threshold": -5.0, "largest_block": 40, "divide_by": ["town", "given"], "rounds": 0},
-)  # fmt: skip
+    {"threshold": -6.0},
+    {"threshold": 2.0, "b": {"duplicate_free": True}},
+    {"threshold": -4.0, "link": "between"},
+    {"threshold": -3.0, "conflicts": ["town"]},
+    {"threshold": -5.0, "largest_block": 40, "divide_by": ["town", "given"], "rounds": 0},
+)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(held, st.lists(deltas, min_size=1, max_size=3), st.sampled_from(VARIANTS), st.booleans(), st.randoms(use_true_random=False))
+@settings(max_examples=share_of(60), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(
+    held,
+    st.lists(deltas, min_size=1, max_size=3),
+    st.sampled_from(VARIANTS),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
 def test_an_update_leads_to_what_a_full_run_leads_to(
-    tmp_path_factory: pytest.TempPathFactory, before: Tables, several: list[Any], variant: dict[str, Any], again: bool, random: Any
+    tmp_path_factory: pytest.TempPathFactory,
+    before: Tables,
+    several: list[Any],
+    variant: dict[str, Any],
+    again: bool,
+    random: Any,
 ) -> None:
     folder = tmp_path_factory.mktemp("living")
     try:
@@ -154,7 +112,10 @@ def test_an_update_leads_to_what_a_full_run_leads_to(
         receipt = update(out, changes, lambda _: None, "2025-01-31")
         assert receipt["version"] == turn + 2
         assert receipt["records"] == len(now.a) + len(now.b)
-        if receipt["may_differ"]["blocks_now_too_large"] or receipt["may_differ"]["divided_blocks_perhaps_small_now"]:
+        if (
+            receipt["may_differ"]["blocks_now_too_large"]
+            or receipt["may_differ"]["divided_blocks_perhaps_small_now"]
+        ):
             return
     shuffled = Tables(*(dict(random.sample(list(each.items()), len(each))) for each in now))
     if not shuffled.a or not shuffled.b:
@@ -165,52 +126,34 @@ def test_an_update_leads_to_what_a_full_run_leads_to(
     whole_from = receipt["may_differ"]["links_below_bits"]
     if not receipt["may_differ"]["pairs_passed_over"]:
         assert partition(out) == partition(folder / "again")
-        assert {link for link in links(out) if link[2] >= whole_from} == {link for link in links(folder / "again") if link[2] >= whole_from}
+        assert {link for link in links(out) if link[2] >= whole_from} == {
+            link for link in links(folder / "again") if link[2] >= whole_from
+        }
     check(out)
-
-
-# ---- persons through time -----------------------------------------------------------------------------------------------------
-
-
-def people(count: int) -> dict[str, Row]:
-    random = np.random.default_rng(5)
-    found: dict[str, Row] = {}
-    for number in range(count):
-        pick = [str(random.choice(list(each))) for each in (GIVEN, SURNAMES)]
-        birth = f"{random.integers(1930, 2010)}-{random.integers(1, 13):02}-{random.integers(1, 29):02}"
-        found[f"p{number:04}"] = (pick[0], pick[1], birth, f"{random.integers(100, 999)}", f"{random.integers(150, 199)}", f"m{number}")
-    return found
 
 
 @pytest.fixture
 def before() -> Tables:
     """200 people, half of them in both sources."""
     held = people(200)
-    return Tables(dict(list(held.items())), {f"q{record[1:]}": row for record, row in list(held.items())[::2]})
-
-
-def persons(out: Path) -> dict[tuple[str, str], int]:
-    return {(row["source"], row["record_id"]): row["cluster_id"] for row in pq.read_table(out / "clusters.parquet").to_pylist()}
-
-
-def history(out: Path) -> list[dict[str, Any]]:
-    return pq.read_table(out / "history.parquet").to_pylist()
-
-
-def brought(out: Path, held: Tables, folder: Path, more: dict[tuple[str, str], Row | None]) -> tuple[Tables, dict[str, Any]]:
-    after, changes = changed(held, folder, more)
-    return after, update(out, changes, lambda _: None, "2025-02-28")
+    return Tables(
+        dict(list(held.items())), {f"q{record[1:]}": row for record, row in list(held.items())[::2]}
+    )
 
 
 def test_ids_stay_and_merges_and_splits_are_listed(tmp_path: Path, before: Tables) -> None:
     out = started(before, tmp_path / "base", threshold=0.0, interactions=False)
     at_first = persons(out)
-    assert at_first["a", "p0000"] == at_first["b", "q0000"] and at_first["a", "p0001"] != at_first["a", "p0003"]
+    assert (
+        at_first["a", "p0000"] == at_first["b", "q0000"] and at_first["a", "p0001"] != at_first["a", "p0003"]
+    )
     assert history(out) == []
 
     # a new record of somebody who is known, and of somebody who is not
     stranger = ("zoë", "özgür", "1999-09-09", "77", "160", "new")
-    now, receipt = brought(out, before, tmp_path / "1", {("b", "q9001"): before.a["p0001"], ("b", "q9002"): stranger})
+    now, receipt = brought(
+        out, before, tmp_path / "1", {("b", "q9001"): before.a["p0001"], ("b", "q9002"): stranger}
+    )
     then = persons(out)
     assert then["b", "q9001"] == at_first["a", "p0001"] and then["b", "q9002"] == max(at_first.values()) + 1
     assert {record: then[record] for record in at_first} == at_first
@@ -218,18 +161,28 @@ def test_ids_stay_and_merges_and_splits_are_listed(tmp_path: Path, before: Table
 
     # a record is corrected so that it is somebody else's: what it had made one comes apart
     now, receipt = brought(out, now, tmp_path / "2", {("b", "q0000"): stranger})
-    assert persons(out)["b", "q0000"] == then["b", "q9002"] and persons(out)["a", "p0000"] == at_first["a", "p0000"]
+    assert (
+        persons(out)["b", "q0000"] == then["b", "q9002"]
+        and persons(out)["a", "p0000"] == at_first["a", "p0000"]
+    )
     row = history(out)[-1]
     assert (row["version"], row["kind"], row["before"], row["after"], row["records"]) == (
-        3, "moved", at_first["a", "p0000"], then["b", "q9002"], 1,
-    )  # fmt: skip
+        3,
+        "moved",
+        at_first["a", "p0000"],
+        then["b", "q9002"],
+        1,
+    )
     assert row["bits"] > 0 and str(row["date"]) == "2025-02-28"
 
-    # a bridge makes two one, and its withdrawal makes them two again; the older keeps the id, the younger gets a new one
+    # a bridge makes two one, and its withdrawal makes them two again; the older keeps the id, the younger
+    # gets a new one
     now, receipt = brought(out, now, tmp_path / "3", {("a", record): None for record in ("p0000",)})
     assert receipt["events"]["gone"] == 1 and history(out)[-1]["after"] is None
     now, _ = brought(out, now, tmp_path / "4", {("a", "p0001"): now.a["p0003"]})
-    assert [(row["kind"], row["before"]) for row in history(out) if row["version"] == 5] == [("moved", at_first["a", "p0001"])]
+    assert [(row["kind"], row["before"]) for row in history(out) if row["version"] == 5] == [
+        ("moved", at_first["a", "p0001"])
+    ]
     assert persons(out)["b", "q9001"] == at_first["a", "p0001"]
 
 
@@ -240,19 +193,29 @@ def test_a_corrected_record_splits_what_it_had_merged(tmp_path: Path, before: Ta
     out = started(held, tmp_path / "base", threshold=0.0, interactions=False)
     whole = persons(out)
     assert whole["a", "left"] == whole["a", "bridge"] == whole["b", "right"]
-    now, receipt = brought(out, held, tmp_path / "1", {("a", "bridge"): ("per", "ek", "1950-01-01", "3", "151", "z")})
+    now, receipt = brought(
+        out, held, tmp_path / "1", {("a", "bridge"): ("per", "ek", "1950-01-01", "3", "151", "z")}
+    )
     apart = persons(out)
     assert len({apart["a", "left"], apart["a", "bridge"], apart["b", "right"]}) == 3
-    assert receipt["events"]["split"] == 2 and receipt["corrected"] == 1 and apart["a", "left"] == whole["a", "left"]
+    assert (
+        receipt["events"]["split"] == 2
+        and receipt["corrected"] == 1
+        and apart["a", "left"] == whole["a", "left"]
+    )
     split = next(row for row in history(out) if row["after"] == apart["b", "right"])
-    assert (split["kind"], split["before"], split["records"]) == ("split", whole["a", "left"], 1) and split["bits"] > 0
+    assert (split["kind"], split["before"], split["records"]) == ("split", whole["a", "left"], 1) and split[
+        "bits"
+    ] > 0
     _, receipt = brought(out, now, tmp_path / "2", {("a", "bridge"): bridge})
     assert receipt["events"]["merge"] == 2 and persons(out) == whole and history(out)[-1]["bits"] > 0
 
 
 def test_many_small_updates_are_one_large(tmp_path: Path, before: Tables) -> None:
     one, many = started(before, tmp_path / "one"), started(before, tmp_path / "many")
-    more: dict[tuple[str, str], Row | None] = {("b", f"n{number}"): row for number, row in enumerate(list(before.a.values())[:30])}
+    more: dict[tuple[str, str], Row | None] = {
+        ("b", f"n{number}"): row for number, row in enumerate(list(before.a.values())[:30])
+    }
     brought(one, before, tmp_path / "all", more)
     for number, (record, row) in enumerate(more.items()):
         brought(many, before, tmp_path / f"part{number}", {record: row})
@@ -262,16 +225,22 @@ def test_many_small_updates_are_one_large(tmp_path: Path, before: Tables) -> Non
     assert len(runs) < 6
 
 
-# ---- what goes wrong ----------------------------------------------------------------------------------------------------------
+# ---- what goes wrong ---------------------------------------------------------------------------------------
 
 
 def tree(folder: Path) -> Iterable[Path]:
     return sorted(folder.rglob("*"))
 
 
-def test_a_killed_update_leaves_what_was(tmp_path: Path, before: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_update_leaves_what_was(
+    tmp_path: Path, before: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, undisturbed = started(before, tmp_path / "base"), started(before, tmp_path / "other")
-    more: dict[tuple[str, str], Row | None] = {("b", "q9"): before.a["p0001"], ("a", "p0002"): None, ("a", "p0005"): before.a["p0007"]}
+    more: dict[tuple[str, str], Row | None] = {
+        ("b", "q9"): before.a["p0001"],
+        ("a", "p0002"): None,
+        ("a", "p0005"): before.a["p0007"],
+    }
     _, changes = changed(before, tmp_path / "1", more)
     was = persons(out)
     for name in ("append", "add", "replace", "commit"):
@@ -288,7 +257,9 @@ def test_a_killed_update_leaves_what_was(tmp_path: Path, before: Tables, monkeyp
         check(out)
         export(out)
         assert persons(out) == was
-    assert update(out, changes, lambda _: None, "2025-01-31") == update(undisturbed, changes, lambda _: None, "2025-01-31")
+    assert update(out, changes, lambda _: None, "2025-01-31") == update(
+        undisturbed, changes, lambda _: None, "2025-01-31"
+    )
     assert persons(out) == persons(undisturbed) and history(out) == history(undisturbed)
 
 
@@ -302,7 +273,9 @@ def test_only_the_owner_reads_an_index(tmp_path: Path, before: Tables) -> None:
 def test_equal_rows_change_nothing(tmp_path: Path, before: Tables) -> None:
     out = started(before, tmp_path / "base")
     was = persons(out)
-    _, receipt = brought(out, before, tmp_path / "1", {("a", "p0001"): before.a["p0001"], ("b", "none"): None})
+    _, receipt = brought(
+        out, before, tmp_path / "1", {("a", "p0001"): before.a["p0001"], ("b", "none"): None}
+    )
     assert (receipt["unchanged"], receipt["not_there"], receipt["records_resolved"]) == (1, 1, 0)
     assert persons(out) == was and sum(receipt["events"].values()) == 0
 
@@ -313,7 +286,9 @@ def test_what_does_not_fit_is_told(tmp_path: Path, before: Tables) -> None:
     out = started(before, tmp_path / "base")
     added = write({"p0001": before.a["p0002"]}, tmp_path / "added.parquet")
 
-    def fails(error: type[Exception], match: str, changes: list[Change], date: str = "2025-01-31", **more: Any) -> None:
+    def fails(
+        error: type[Exception], match: str, changes: list[Change], date: str = "2025-01-31", **more: Any
+    ) -> None:
         with pytest.raises(error, match=match) as told:
             update(out, changes, lambda _: None, date, **more)
         said = str(told.value).replace(str(tmp_path), "")  # whose name holds numbers of its own
@@ -321,13 +296,24 @@ def test_what_does_not_fit_is_told(tmp_path: Path, before: Tables) -> None:
 
     fails(SettingsError, "a source that the index does not know", [Change(added, "c")])
     fails(SettingsError, "is no day", [], "yesterday")
-    fails(SettingsError, "was made with other settings", [], settings=configured(tmp_path / "base", threshold=9.0))
+    fails(
+        SettingsError,
+        "was made with other settings",
+        [],
+        settings=configured(tmp_path / "base", threshold=9.0),
+    )
     fails(DataError, "another of the tables names too", [Change(added, "a"), Change(added, "a")])
     pq.write_table(pa.table({"id": ["p1"], "given": ["anna"]}), tmp_path / "narrow.parquet")
     fails(DataError, "has no column surname", [Change(tmp_path / "narrow.parquet", "a")])
     fails(DataError, "has no column source", [Change(added)])
-    for row, match in ((("c", "p1"), "a source that the index does not know"), (("a", None), "without a record_id")):
-        pq.write_table(pa.table({"source": [row[0]], "record_id": pa.array([row[1]], pa.string())}), tmp_path / "drop.parquet")
+    for row, match in (
+        (("c", "p1"), "a source that the index does not know"),
+        (("a", None), "without a record_id"),
+    ):
+        pq.write_table(
+            pa.table({"source": [row[0]], "record_id": pa.array([row[1]], pa.string())}),
+            tmp_path / "drop.parquet",
+        )
         fails(DataError, match, [Change(tmp_path / "drop.parquet")])
     path = out / "index" / "index.json"
     path.write_text(path.read_text().replace('"unused":', '"unused" :'))

@@ -39,7 +39,9 @@ with ranks() as each:
 def night(root: Path) -> Site:
     site = make_site(root, shards=3)
     for source, rows in region(3, 150).rows.items():
-        happened = [{"ref": row["ref"], "kind": "visit", "start": "2020-01-01", "concept": "VISIT/X"} for row in rows]
+        happened = [
+            {"ref": row["ref"], "kind": "visit", "start": "2020-01-01", "concept": "VISIT/X"} for row in rows
+        ]
         deliver(
             site,
             source,
@@ -64,8 +66,26 @@ def test_mpi_ranks_give_the_bytes_of_one_process(tmp_path: Path, size: int) -> N
     one, many = night(tmp_path / "one"), night(tmp_path / "many")
     link(one, Ranks())
     build(one, Ranks())
-    command = [MPIEXEC, "-launcher", "fork", "-n", str(size), sys.executable, "-c", DRIVER, many.root, str(size)]
-    done = subprocess.run(command, env={**os.environ, "NUMBA_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False)
+    command = [
+        MPIEXEC,
+        "-launcher",
+        "fork",
+        "-n",
+        str(size),
+        sys.executable,
+        "-c",
+        DRIVER,
+        many.root,
+        str(size),
+    ]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert outcome(many) == outcome(one)
 
@@ -76,7 +96,14 @@ def test_a_fault_on_one_rank_ends_all_with_its_exit_code(tmp_path: Path) -> None
     damaged = sorted((site.identity / "accepted" / "journal_a").rglob("*.parquet"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-40])
     command = [MPIEXEC, "-launcher", "fork", "-n", "2", sys.executable, "-c", DRIVER, site.root, "2"]
-    done = subprocess.run(command, env={**os.environ, "NUMBA_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 14, done.stderr
     assert "Traceback" not in done.stderr
     assert not site.receipt("linkage").exists()

@@ -1,4 +1,5 @@
-"""Clerical review: the sample, the way to people and back, and that the estimates are right as often as they say."""
+"""Clerical review: the sample, the way to people and back, and that the estimates are right as often as they
+say."""
 
 from __future__ import annotations
 
@@ -16,17 +17,15 @@ from pipelines.errors import DataError, SettingsError
 from pipelines.linkage.review import (
     Decision,
     Record,
-    Sample,
     Shown,
-    Strata,
     Word,
     decided_links,
-    estimate,
     key_path,
     read_decisions,
-    sample_for_review,
     write_review,
 )
+from pipelines.linkage.review_estimate import estimate
+from pipelines.linkage.review_sample import Sample, Strata, sample_for_review
 
 THRESHOLD = 3.0
 
@@ -40,7 +39,14 @@ def population(n: int, random: np.random.Generator) -> np.ndarray:
 def decided(sample: Sample, truth: np.ndarray) -> list[Decision]:
     """A reviewer who is always right."""
     return [
-        Decision(number, Record("a", str(place)), Record("b", str(place)), bits, stratum, "match" if truth[place] else "no")
+        Decision(
+            number,
+            Record("a", str(place)),
+            Record("b", str(place)),
+            bits,
+            stratum,
+            "match" if truth[place] else "no",
+        )
         for number, (place, bits, stratum) in enumerate(
             zip(sample.positions.tolist(), sample.bits.tolist(), sample.strata.tolist(), strict=True), 1
         )
@@ -55,11 +61,15 @@ def true_values(weights: np.ndarray, truth: np.ndarray, threshold: float) -> dic
     return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / (precision + recall)}
 
 
-# ---- the sample -------------------------------------------------------------------------------------------------------------
+# ---- the sample --------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.floats(-40, 60), max_size=300), st.floats(-5, 20), st.integers(40, 120), st.integers(0, 2**63))
-def test_a_sample_has_the_asked_size_and_reaches_every_stratum(values: list[float], threshold: float, size: int, seed: int) -> None:
+@given(
+    st.lists(st.floats(-40, 60), max_size=300), st.floats(-5, 20), st.integers(40, 120), st.integers(0, 2**63)
+)
+def test_a_sample_has_the_asked_size_and_reaches_every_stratum(
+    values: list[float], threshold: float, size: int, seed: int
+) -> None:
     weights = np.array(values, float)
     sample = sample_for_review(weights, threshold, size, seed)
     assert len(sample) == min(size, len(weights)) == len(np.unique(sample.positions))
@@ -76,14 +86,19 @@ def test_a_sample_has_the_asked_size_and_reaches_every_stratum(values: list[floa
 
 def test_the_same_pairs_give_the_same_sample_and_a_seed_another() -> None:
     weights = population(5_000, np.random.default_rng(1))
-    first, again, other = (sample_for_review(weights, THRESHOLD, 200, seed).positions.tolist() for seed in (0, 0, 1))
+    first, again, other = (
+        sample_for_review(weights, THRESHOLD, 200, seed).positions.tolist() for seed in (0, 0, 1)
+    )
     assert first == again
     assert first != other
 
 
 def test_each_pair_of_a_stratum_has_the_same_chance() -> None:
     weights = np.linspace(THRESHOLD, THRESHOLD + 0.99, 20)
-    drawn = np.bincount(np.concatenate([sample_for_review(weights, THRESHOLD, 5, seed).positions for seed in range(4_000)]), minlength=20)
+    drawn = np.bincount(
+        np.concatenate([sample_for_review(weights, THRESHOLD, 5, seed).positions for seed in range(4_000)]),
+        minlength=20,
+    )
     assert abs(drawn - 1_000).max() < 5 * np.sqrt(4_000 * 0.25 * 0.75)
 
 
@@ -105,14 +120,17 @@ def test_weights_are_finite(bad: float) -> None:
         sample_for_review(np.array([1.0, bad]), THRESHOLD, 10)
 
 
-# ---- out and back -----------------------------------------------------------------------------------------------------------
+# ---- out and back ------------------------------------------------------------------------------------------
 
 VALUES = {"surname": ("Öberg", "Oberg"), "given, name": ('An"na', None), "note": ("=1+1\nnext", "-5")}
 
 
 def exported(folder: Path) -> tuple[Path, Sample]:
     sample = sample_for_review(population(2_000, np.random.default_rng(4)), THRESHOLD, 60)
-    pairs = [Shown(Record("a", f"={place}"), Record("b;c", f"00{place}"), VALUES) for place in sample.positions.tolist()]
+    pairs = [
+        Shown(Record("a", f"={place}"), Record("b;c", f"00{place}"), VALUES)
+        for place in sample.positions.tolist()
+    ]
     write_review(folder / "review.csv", sample, pairs)
     return folder / "review.csv", sample
 
@@ -131,11 +149,36 @@ def test_people_see_both_records_side_by_side(tmp_path: Path) -> None:
     path, sample = exported(tmp_path)
     header, first, *rest = table(path)
     assert header == [
-        "pair", "left_source", "left_id", "right_source", "right_id", "surname, left", "surname, right", "given, name, left",
-        "given, name, right", "note, left", "note, right", "weight", "stratum", "decision", "review",
-    ]  # fmt: skip
+        "pair",
+        "left_source",
+        "left_id",
+        "right_source",
+        "right_id",
+        "surname, left",
+        "surname, right",
+        "given, name, left",
+        "given, name, right",
+        "note, left",
+        "note, right",
+        "weight",
+        "stratum",
+        "decision",
+        "review",
+    ]
     place = int(sample.positions[0])
-    assert first[:11] == ["1", "a", f"'={place}", "b;c", f"00{place}", "Öberg", "Oberg", 'An"na', "", "'=1+1 next", "'-5"]
+    assert first[:11] == [
+        "1",
+        "a",
+        f"'={place}",
+        "b;c",
+        f"00{place}",
+        "Öberg",
+        "Oberg",
+        'An"na',
+        "",
+        "'=1+1 next",
+        "-5",
+    ]
     assert first[11:14] == [f"{sample.bits[0]:.3f}", sample.of.name(int(sample.strata[0])), ""]
     assert len(rest) == 59
     assert sorted(each.name for each in tmp_path.iterdir()) == ["review.csv", "review.json"]
@@ -143,7 +186,9 @@ def test_people_see_both_records_side_by_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "cp1252"), ("\t", "utf-8-sig")])
-def test_decisions_come_back_whatever_a_spreadsheet_did_to_the_rest(delimiter: str, encoding: str, tmp_path: Path) -> None:
+def test_decisions_come_back_whatever_a_spreadsheet_did_to_the_rest(
+    delimiter: str, encoding: str, tmp_path: Path
+) -> None:
     path, sample = exported(tmp_path)
     header, *rows = table(path)
     for row, word in zip(rows, itertools.cycle(["match", " NO ", "Unsure", ""]), strict=False):
@@ -152,7 +197,9 @@ def test_decisions_come_back_whatever_a_spreadsheet_did_to_the_rest(delimiter: s
     decisions, strata = read_decisions(path)
     assert strata == sample.of
     assert [each.decision for each in decisions[:5]] == ["match", "no", "unsure", "", "match"]
-    assert [each.left for each in decisions] == [Record("a", f"={place}") for place in sample.positions.tolist()]
+    assert [each.left for each in decisions] == [
+        Record("a", f"={place}") for place in sample.positions.tolist()
+    ]
     assert [each.bits for each in decisions] == sample.bits.tolist()
     assert [each.stratum for each in decisions] == sample.strata.tolist()
 
@@ -202,14 +249,16 @@ def test_as_many_pairs_are_shown_as_were_sampled(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- estimates --------------------------------------------------------------------------------------------------------------
+# ---- estimates ---------------------------------------------------------------------------------------------
 
 
 def test_when_all_is_decided_the_estimate_is_the_truth() -> None:
     random = np.random.default_rng(5)
     weights = population(600, random)
     truth = random.random(600) < 1 / (1 + np.exp2(-weights))
-    found = estimate(decided(sample_for_review(weights, THRESHOLD, 600), truth), Strata.of(weights, THRESHOLD))
+    found = estimate(
+        decided(sample_for_review(weights, THRESHOLD, 600), truth), Strata.of(weights, THRESHOLD)
+    )
     for name, value in true_values(weights, truth, THRESHOLD).items():
         assert found[name] == pytest.approx((value, value, value))
     for each in found["curve"]:
@@ -235,8 +284,8 @@ def test_the_estimate_by_a_loop_over_pairs() -> None:
 
 @pytest.mark.parametrize(("shift", "size"), [(0.0, 80), (0.0, 300), (4.0, 150), (-4.0, 150)])
 def test_the_intervals_hold_the_truth_as_often_as_they_say(shift: float, size: int) -> None:
-    """The model is right about the weights, or wrong by four bits either way; the intervals may not rely on it. The mean of the
-    estimated matches, Horvitz and Thompson's, is the truth."""
+    """The model is right about the weights, or wrong by four bits either way; the intervals may not rely on
+    it. The mean of the estimated matches, Horvitz and Thompson's, is the truth."""
     random = np.random.default_rng(7)
     weights = population(20_000, random)
     truth = random.random(20_000) < 1 / (1 + np.exp2(-weights + shift))
@@ -273,7 +322,16 @@ STRATA = Strata(THRESHOLD, (THRESHOLD,), (100, 50))
 
 
 def test_unsure_and_undecided_pairs_are_left_out_and_counted() -> None:
-    decisions = [one(0, "no"), one(0, "no"), one(1, "match"), one(1, "match"), one(1, "match"), one(1, "no"), one(1, "unsure"), one(1, "")]
+    decisions = [
+        one(0, "no"),
+        one(0, "no"),
+        one(1, "match"),
+        one(1, "match"),
+        one(1, "match"),
+        one(1, "no"),
+        one(1, "unsure"),
+        one(1, ""),
+    ]
     found = estimate(decisions, STRATA)
     assert found["precision"][0] == 0.75
     assert found["recall"] == (1.0, found["recall"][1], 1.0)
@@ -285,7 +343,11 @@ def test_unsure_and_undecided_pairs_are_left_out_and_counted() -> None:
 
 def test_a_better_threshold_is_suggested() -> None:
     strata = Strata(THRESHOLD, (1.0, THRESHOLD, 7.0), (500, 100, 100, 300))
-    decisions = [one(stratum, word) for stratum, word in enumerate(["no", "match", "match", "match"]) for _ in range(30)]
+    decisions = [
+        one(stratum, word)
+        for stratum, word in enumerate(["no", "match", "match", "match"])
+        for _ in range(30)
+    ]
     found = estimate(decisions, strata)
     assert found["suggested"] == 1.0
     assert found["recall"][0] == 0.8
@@ -301,10 +363,17 @@ def test_what_cannot_be_estimated_is_said() -> None:
     none = estimate([one(0, "no"), one(1, "no")], STRATA)
     assert (none["precision"][0], none["recall"]) == (0.0, None)
     nothing = estimate([], Strata(THRESHOLD, (THRESHOLD,), (0, 0)))
-    assert (nothing["precision"], nothing["recall"], nothing["f1"], nothing["suggested"]) == (None, None, None, None)
+    assert (nothing["precision"], nothing["recall"], nothing["f1"], nothing["suggested"]) == (
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_decisions_bind_the_next_run() -> None:
-    links = decided_links([one(0, "match", 1), one(0, "no", 2), one(0, "unsure", 3), one(0, "", 4), one(1, "match", 5)])
+    links = decided_links(
+        [one(0, "match", 1), one(0, "no", 2), one(0, "unsure", 3), one(0, "", 4), one(1, "match", 5)]
+    )
     assert links.must == ((Record("a", "1"), Record("b", "1")), (Record("a", "5"), Record("b", "5")))
     assert links.cannot == ((Record("a", "2"), Record("b", "2")),)

@@ -1,4 +1,5 @@
-"""What EM makes of pairs whose persons are known: households, people who moved, tidy records, and none at all."""
+"""What EM makes of pairs whose persons are known: households, people who moved, tidy records, and none at
+all."""
 
 from __future__ import annotations
 
@@ -21,9 +22,16 @@ from pipelines.linkage.training import SCALE, Model, by_em
 from workflows import link
 
 FIELDS = {
-    name: Field(column=name, kind="name", levels=("equal", "jaro_winkler 0.9")) for name in ("given", "surname", "birth", "street", "code")
+    name: Field(column=name, kind="name", levels=("equal", "jaro_winkler 0.9"))
+    for name in ("given", "surname", "birth", "street", "code")
 }
-CHANCE = {"given": (0.009, 0.001), "surname": (0.012, 0.003), "birth": (0.012, 3e-5), "street": (0.006, 8e-5), "code": (0.001, 1.3e-4)}
+CHANCE = {
+    "given": (0.009, 0.001),
+    "surname": (0.012, 0.003),
+    "birth": (0.012, 3e-5),
+    "street": (0.006, 8e-5),
+    "code": (0.001, 1.3e-4),
+}
 SHARED = np.array([0.0, 0.02, 0.10, 0.88])
 LEVELS = np.array(list(itertools.product((1, 2, 3), repeat=len(FIELDS))))
 PATTERNS = (LEVELS << (BITS * np.arange(len(FIELDS)))).sum(1)
@@ -43,8 +51,11 @@ def _of(counts: np.ndarray, which: np.ndarray) -> Patterns:
     return Patterns.merged([(PATTERNS[which & (counts > 0)], counts[which & (counts > 0)].astype(np.int64))])
 
 
-def _trained(records: float, households: float, moved: float, copies: float = 0.36) -> tuple[Model, np.ndarray, np.ndarray]:
-    """The model, matches and others of each pattern, of a table with so many pairs of one person for each record."""
+def _trained(
+    records: float, households: float, moved: float, copies: float = 0.36
+) -> tuple[Model, np.ndarray, np.ndarray]:
+    """The model, matches and others of each pattern, of a table with so many pairs of one person for each
+    record."""
     total, found = records**2 / 2, copies * records
     match = _pairs((1 - moved) * found, " ".join(FIELDS)) + _pairs(moved * found, "given surname birth")
     other = _pairs(households * records, "surname street code") + _pairs(total, "")
@@ -52,22 +63,33 @@ def _trained(records: float, households: float, moved: float, copies: float = 0.
     made = (equal.sum(1) >= 2) & (both > 0)
     random = np.random.default_rng(1)
     at_random = random.multinomial(1 << 18, np.where(made, 0, both) / both[~made].sum())
-    alike = [random.multinomial(1 << 16, np.where(column, both, 0) / both[column].sum()) for column in equal.T]
+    alike = [
+        random.multinomial(1 << 16, np.where(column, both, 0) / both[column].sum()) for column in equal.T
+    ]
     by_rule = [_of(both, equal[:, a] & equal[:, b]) for a, b in itertools.combinations(range(len(FIELDS)), 2)]
     every = np.ones(len(LEVELS), bool)
     evidence = Evidence(
-        _of(at_random, every), _of(both, made), by_rule, total, [float(both[column].sum()) for column in equal.T],
+        _of(at_random, every),
+        _of(both, made),
+        by_rule,
+        total,
+        [float(both[column].sum()) for column in equal.T],
         [_of(each, every) for each in alike],
-    )  # fmt: skip
-    model = by_em(FIELDS, [parse_rule(rule, FIELDS) for rule in RULES], evidence, {}, int(records), 20.0, True)
+    )
+    model = by_em(
+        FIELDS, [parse_rule(rule, FIELDS) for rule in RULES], evidence, {}, int(records), 20.0, True
+    )
     return model, match * made, other * made
 
 
 @pytest.mark.parametrize("records", [1e4, 1e6, 1e8])
 @pytest.mark.parametrize("households", [0.0, 0.3, 1.3])
 @pytest.mark.parametrize("moved", [0.0, 0.1, 0.2])
-def test_persons_are_found_and_precision_is_as_expected(records: float, households: float, moved: float) -> None:
-    """Households may be a third or three times as many as matches, and chance may make few pairs of one street or far more than they."""
+def test_persons_are_found_and_precision_is_as_expected(
+    records: float, households: float, moved: float
+) -> None:
+    """Households may be a third or three times as many as matches, and chance may make few pairs of one
+    street or far more than they."""
     model, match, other = _trained(records, households, moved)
     weight = model.of_patterns(PATTERNS) / SCALE
     linked = weight > 0
@@ -100,23 +122,29 @@ def test_tidy_records_that_all_share_the_one_blocking_key_find_their_matches(tmp
     born = (np.datetime64("1940-01-01") + random.integers(0, 25_000, 200)).astype(str)
     letters = "bdfghjklmnprstvx"
     columns = {
-        "id": [f"r{row}" for row in range(300)], "given": ["abcdefghijklmnopqrst"[given[who]] * 4 for who in person],
-        "surname": [f"{letters[surname[who] % 16] * 3}{letters[surname[who] // 16] * 3}" for who in person], "birth": born[person],
+        "id": [f"r{row}" for row in range(300)],
+        "given": ["abcdefghijklmnopqrst"[given[who]] * 4 for who in person],
+        "surname": [f"{letters[surname[who] % 16] * 3}{letters[surname[who] // 16] * 3}" for who in person],
+        "birth": born[person],
         "country": ["SE"] * 300,
-    }  # fmt: skip
+    }
     pq.write_table(pa.table(columns), tmp_path / "people.parquet")
     names = {"levels": ["equal", "jaro_winkler 0.92"], "kind": "name"}
     fields = {
-        "given": {"column": "given", **names}, "surname": {"column": "surname", **names},
+        "given": {"column": "given", **names},
+        "surname": {"column": "surname", **names},
         "birth": {"column": "birth", "kind": "date", "levels": ["equal", "year"]},
         "country": {"column": "country", "kind": "text", "levels": ["equal"]},
-    }  # fmt: skip
+    }
     data = [{"source": "people", "file": "people.parquet", "id": "id"}]
     settings = {"data": data, "fields": fields, "blocking": [["country"]], "rounds": 0}
     (tmp_path / "link.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     link.run(tmp_path / "link.yaml", tmp_path, lambda _line: None)
     links = pq.read_table(tmp_path / "links.parquet")
-    found = {(int(a[1:]), int(b[1:])) for a, b in zip(links["left_id"].to_pylist(), links["right_id"].to_pylist(), strict=True)}
+    found = {
+        (int(a[1:]), int(b[1:]))
+        for a, b in zip(links["left_id"].to_pylist(), links["right_id"].to_pylist(), strict=True)
+    }
     true = {(int(person[row]), row) for row in range(200, 300)}
     assert true <= {(min(pair), max(pair)) for pair in found}
     assert len(found) < 1.15 * len(true)  # some strangers share both names and the year
@@ -126,7 +154,9 @@ def test_pairs_of_one_value_are_counted_as_one_would_by_hand() -> None:
     random = np.random.default_rng(2)
     for groups in (np.full(40, -1), random.integers(-1, 3, 40)):
         codes = random.integers(-1, 6, (40, 3)).astype(np.int32)
-        pairs = [(i, j) for i, j in itertools.combinations(range(40), 2) if groups[i] < 0 or groups[i] != groups[j]]
+        pairs = [
+            (i, j) for i, j in itertools.combinations(range(40), 2) if groups[i] < 0 or groups[i] != groups[j]
+        ]
         by_hand = [sum(codes[i, f] == codes[j, f] >= 0 for i, j in pairs) for f in range(3)]
         assert equal_pairs(codes, groups.astype(np.int32)) == by_hand
 

@@ -1,4 +1,5 @@
-"""Draws of the linkage, and what they do to a cube: counted again from the changed persons alone, the same as from everybody."""
+"""Draws of the linkage, and what they do to a cube: counted again from the changed persons alone, the same as
+from everybody."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, index_folder
 from pipelines.store import build
 from pipelines.study import definition
+from tests.amount import share_of
 from tests.made_region import Region, region
 from tests.nights import deliver, events, identities, linked_and_stored, make_site, record
 from workflows.linkage_draws import differences, drawn, interval, linkage_error
@@ -42,7 +44,8 @@ sources: [folkbokforing, journal_a, journal_b, lakemedel]
 cohort: definitions/anyone.yaml
 tables:
   - {table: people, title: t, count: members, dimensions: [sex, age_group], age_width: 20}
-  - {table: care, title: t, count: events, kind: diagnosis, dimensions: [sex, chapter], measures: [persons, events]}
+  - {table: care, title: t, count: events, kind: diagnosis, dimensions: [sex, chapter],
+     measures: [persons, events]}
   - {table: time, title: t, count: events, dimensions: [sex, year], measures: [persons, events, person_days]}
 """
 _DEFINITION = """
@@ -57,10 +60,15 @@ index: {codes: any, which: first}
 def care(made: Region, source: str) -> list[dict[str, Any]]:
     random = np.random.default_rng([*source.encode()])
     return [
-        {"ref": row["ref"], "kind": "diagnosis", "start": f"20{random.integers(10, 25)}-03-0{random.integers(1, 9)}",
-         "concept": f"ICD-10-SE/{'CEIJ'[random.integers(4)]}{random.integers(10, 50)}"}
-        for row in made.rows[source] for _ in range(int(random.integers(1, 4)))
-    ]  # fmt: skip
+        {
+            "ref": row["ref"],
+            "kind": "diagnosis",
+            "start": f"20{random.integers(10, 25)}-03-0{random.integers(1, 9)}",
+            "concept": f"ICD-10-SE/{'CEIJ'[random.integers(4)]}{random.integers(10, 50)}",
+        }
+        for row in made.rows[source]
+        for _ in range(int(random.integers(1, 4)))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +89,14 @@ def project(made: Region, tmp_path_factory: pytest.TempPathFactory) -> Project:
     for source, rows in made.rows.items():
         closed = source == "lakemedel"
         deliver(
-            site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(made, source)), parts=2, no_reidentify=closed
+            site,
+            source,
+            "d1",
+            "2025-01-01",
+            identities(source, rows),
+            events(source, care(made, source)),
+            parts=2,
+            no_reidentify=closed,
         )
     linked_and_stored(site, "sums", _PERMIT, _DEFINITION)
     return counted(site)
@@ -102,7 +117,7 @@ def uncertain(project: Project) -> dict[str, Frame]:
     return {name: sealed.read(folder / f"{name}.parquet", schema, zone) for name, schema in files.items()}
 
 
-# ---- ties and draws ---------------------------------------------------------------------------------------------------------
+# ---- ties and draws ----------------------------------------------------------------------------------------
 
 
 def test_every_record_that_a_weight_joined_hangs_by_one_tie_on_a_unit_of_its_person(project: Project) -> None:
@@ -123,7 +138,7 @@ def test_every_record_that_a_weight_joined_hangs_by_one_tie_on_a_unit_of_its_per
     assert len({unit for unit, *_, is_made in rows if not is_made}) > 10
 
 
-@settings(max_examples=60)
+@settings(max_examples=share_of(60))
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(-7000, 60_000)), min_size=1, max_size=12),
     st.lists(st.floats(0, 1, exclude_max=True), min_size=6, max_size=6),
@@ -131,7 +146,10 @@ def test_every_record_that_a_weight_joined_hangs_by_one_tie_on_a_unit_of_its_per
 def test_a_unit_is_one_persons_or_nobodys_by_the_odds(pairs: list[tuple[int, int]], lot: list[float]) -> None:
     pairs = sorted(pairs, key=lambda pair: pair[0])
     units = np.unique([unit for unit, _ in pairs])
-    ties = {"unit": np.array([unit for unit, _ in pairs]), "weight": np.array([weight for _, weight in pairs], np.int32)}
+    ties = {
+        "unit": np.array([unit for unit, _ in pairs]),
+        "weight": np.array([weight for _, weight in pairs], np.int32),
+    }
     found = choices(ties, units, np.array(lot[: len(units)]))
     for unit, chance, choice in zip(units.tolist(), lot, found.tolist(), strict=False):
         rows = [row for row, pair in enumerate(pairs) if pair[0] == unit]
@@ -154,17 +172,23 @@ def test_a_draw_is_the_same_every_time_and_no_two_draws_are_alike(project: Proje
     files = uncertain(project)
 
     def persons(draw: int, key: bytes = KEY) -> list[int]:
-        return drawn_index(*(files[name] for name in ("index", "persons", "units", "ties")), draw, key)[0]["person"].tolist()
+        return drawn_index(*(files[name] for name in ("index", "persons", "units", "ties")), draw, key)[0][
+            "person"
+        ].tolist()
 
     assert persons(0) == persons(0)
     assert len({tuple(persons(draw)) for draw in range(8)}) == 8
     assert persons(0) != persons(0, bytes(16))
 
 
-def test_in_every_draw_people_of_the_register_stay_apart_and_records_of_one_number_together(project: Project, made: Region) -> None:
+def test_in_every_draw_people_of_the_register_stay_apart_and_records_of_one_number_together(
+    project: Project, made: Region
+) -> None:
     files = uncertain(project)
     index = files["index"]
-    anchors = np.searchsorted(index["record"], [record("folkbokforing", row["ref"]) for row in made.rows["folkbokforing"]])
+    anchors = np.searchsorted(
+        index["record"], [record("folkbokforing", row["ref"]) for row in made.rows["folkbokforing"]]
+    )
     place = np.searchsorted(index["record"], files["units"]["record"])
     for draw in range(20):
         new, persons = drawn_index(index, files["persons"], files["units"], files["ties"], draw, KEY)
@@ -178,7 +202,7 @@ def test_in_every_draw_people_of_the_register_stay_apart_and_records_of_one_numb
         assert new["person"][certain].tolist() == index["person"][certain].tolist()
 
 
-# ---- through to a cube ------------------------------------------------------------------------------------------------------
+# ---- through to a cube -------------------------------------------------------------------------------------
 
 
 def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(project: Project) -> None:
@@ -189,7 +213,9 @@ def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(
     key = site.zone("store").derived("draws of the linkage")
     changed = 0
     for draw, difference in enumerate(differences(project, linkage, others)):
-        index, persons = drawn_index(*(files[name] for name in ("index", "persons", "units", "ties")), draw, key)
+        index, persons = drawn_index(
+            *(files[name] for name in ("index", "persons", "units", "ties")), draw, key
+        )
         folder = index_folder(site, f"draw-{draw}")
         sealed.write(index, folder / "index.parquet", PERSON_INDEX, site.zone("store"))
         sealed.write(persons, folder / "persons.parquet", PERSONS, site.zone("store"))
@@ -206,7 +232,9 @@ def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(
     assert changed > 20
 
 
-def test_an_interval_is_rounded_outward_holds_the_count_and_most_draws_and_is_never_negative(project: Project) -> None:
+def test_an_interval_is_rounded_outward_holds_the_count_and_most_draws_and_is_never_negative(
+    project: Project,
+) -> None:
     spreads = linkage_error(project, draws=40)
     cubes = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
     assert sorted(spreads) == sorted(cubes) == ["care", "people", "time", "time-time"]
@@ -219,11 +247,16 @@ def test_an_interval_is_rounded_outward_holds_the_count_and_most_draws_and_is_ne
     assert spreads["people"]["persons"].sd[0] > 0
 
 
-@settings(max_examples=50)
+@settings(max_examples=share_of(50))
 @given(
-    st.lists(st.integers(0, 60), min_size=1, max_size=30), st.integers(0, 60), st.sampled_from([3, 5, 10]), st.sampled_from([0.5, 0.9, 1])
+    st.lists(st.integers(0, 60), min_size=1, max_size=30),
+    st.integers(0, 60),
+    st.sampled_from([3, 5, 10]),
+    st.sampled_from([0.5, 0.9, 1]),
 )
-def test_the_interval_leaves_out_no_more_draws_than_it_says(values: list[int], count: int, base: int, share: float) -> None:
+def test_the_interval_leaves_out_no_more_draws_than_it_says(
+    values: list[int], count: int, base: int, share: float
+) -> None:
     low, high = interval(np.array([count]), np.array(values)[:, None], base, share)
     inside = [low[0] <= value <= high[0] for value in values]
     assert np.mean(inside) >= share - 1e-9
@@ -251,25 +284,35 @@ def test_if_the_odds_are_right_the_interval_holds_what_is_true(project: Project)
     assert rounded / off < 0.8
 
 
-def test_against_the_truth_more_cells_hold_than_by_rounding_but_not_all(project: Project, made: Region) -> None:
-    """Half of a journal here is so spoilt that no blocking rule makes its pairs, and of those the draws know nothing."""
+def test_against_the_truth_more_cells_hold_than_by_rounding_but_not_all(
+    project: Project, made: Region
+) -> None:
+    """Half of a journal here is so spoilt that no blocking rule makes its pairs, and of those the draws know
+    nothing."""
     files, spreads = uncertain(project), linkage_error(project, draws=100)
     cubes = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
     known = {record(*each): person for each, person in made.truth.items()}
-    found, true = files["index"]["person"], np.array([known[each] for each in files["index"]["record"].tolist()])
+    found, true = (
+        files["index"]["person"],
+        np.array([known[each] for each in files["index"]["record"].tolist()]),
+    )
     facts = {person: place for place, person in enumerate(files["persons"]["person"].tolist())}
     register = [record("folkbokforing", row["ref"]) for row in made.rows["folkbokforing"]]
     named = found[np.searchsorted(files["index"]["record"], register)]  # ascending by true person
     places = np.array([facts[person] for person in named.tolist()])
     truth = {**take(files["persons"], places), "person": np.arange(len(named))}
-    [difference] = differences(project, (files["index"], files["persons"]), [({**files["index"], "person": true}, truth)])
+    [difference] = differences(
+        project, (files["index"], files["persons"]), [({**files["index"], "person": true}, truth)]
+    )
     off, held, rounded = 0, 0, 0
     for (table, name), values in difference.items():
         count, each = cubes[table].measures[name], spreads[table][name]
         which = values != 0
         off += int(which.sum())
         held += int(((each.low <= count + values) & (count + values <= each.high))[which].sum())
-        rounded += int(((count // 5 * 5 <= count + values) & (count + values <= -(-count // 5) * 5))[which].sum())
+        rounded += int(
+            ((count // 5 * 5 <= count + values) & (count + values <= -(-count // 5) * 5))[which].sum()
+        )
     assert off > 100
     assert 2 * rounded < held < off
 
@@ -285,7 +328,9 @@ def test_where_nothing_is_doubtful_an_interval_is_the_count_rounded(tmp_path: Pa
     site = make_site(tmp_path, shards=1)
     sure = region(2, 40, trouble=0.0)
     for source, rows in sure.rows.items():
-        deliver(site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(sure, source)))
+        deliver(
+            site, source, "d1", "2025-01-01", identities(source, rows), events(source, care(sure, source))
+        )
     linked_and_stored(site, "sums", _PERMIT, _DEFINITION)
     each = linkage_error(counted(site), draws=3)["people"]["persons"]
     assert not each.sd.any()

@@ -16,7 +16,10 @@ from pipelines.measures.stage import derive
 from tests.made_cubes import flat, random_cubes
 
 
-@pytest.mark.parametrize(("events", "low", "high"), [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904), (100, 81.364, 121.6274)])
+@pytest.mark.parametrize(
+    ("events", "low", "high"),
+    [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (10, 4.7954, 18.3904), (100, 81.364, 121.6274)],
+)
 def test_exact_limits_of_a_poisson_count(events: int, low: float, high: float) -> None:
     """Garwood (1936), as in every table of exact limits."""
     found = garwood(np.array([events]))
@@ -39,7 +42,9 @@ def at_risk(cube: ProtectedCube) -> ProtectedCube:
     """Time at risk of the same cells; the last cell is hidden."""
     hidden = np.arange(cube.cells) == cube.cells - 1
     measures = {"persons": np.where(hidden, 0, 50), "person_days": np.where(hidden, 0, 10_000)}
-    return dataclasses.replace(cube, table=f"{cube.table}-time", measures=measures, hidden=hidden, at_least=())
+    return dataclasses.replace(
+        cube, table=f"{cube.table}-time", measures=measures, hidden=hidden, at_least=()
+    )
 
 
 def test_a_figure_that_touches_a_hidden_cell_is_hidden_and_says_so() -> None:
@@ -49,15 +54,23 @@ def test_a_figure_that_touches_a_hidden_cell_is_hidden_and_says_so() -> None:
         gone = cube.hidden | time.hidden
         for name, texts in columns.items():
             touched = [text for text, hidden in zip(texts, gone, strict=True) if hidden]
-            assert set(touched) <= ({"hidden"} if name == "why_empty" else ({""} if name != "percent_of_total" else set(touched)))
-        assert all(text == "" for text, hidden in zip(columns["percent_of_total"], cube.hidden, strict=True) if hidden)
+            assert set(touched) <= (
+                {"hidden"} if name == "why_empty" else ({""} if name != "percent_of_total" else set(touched))
+            )
+        assert all(
+            text == ""
+            for text, hidden in zip(columns["percent_of_total"], cube.hidden, strict=True)
+            if hidden
+        )
         assert gone.any() and any(columns["rate"])
 
 
 def test_hidden_numbers_change_no_figure_and_no_plot() -> None:
     """Whatever stood in the hidden cells, the figures are the same: they are functions of what is shown."""
     one = published()[0]
-    assert derive(one) == derive(dataclasses.replace(one, measures={name: values.copy() for name, values in one.measures.items()}))
+    assert derive(one) == derive(
+        dataclasses.replace(one, measures={name: values.copy() for name, values in one.measures.items()})
+    )
     with pytest.raises(Exception, match="still holds a value"):
         dataclasses.replace(one, measures={name: values + 1 for name, values in one.measures.items()})
 
@@ -73,7 +86,15 @@ def test_each_plot_is_a_described_picture_with_its_numbers_and_no_date(names: tu
     dimensions = tuple(flat(name, *(f"{name} {place}" for place in range(3))) for name in names)
     cells = 4 ** len(names)
     hidden = np.arange(cells) == 1
-    cube = ProtectedCube("t", "A <title>", "p", dimensions, {"persons": np.where(hidden, 0, 10)}, hidden, {"persons": (True,) * len(names)})
+    cube = ProtectedCube(
+        "t",
+        "A <title>",
+        "p",
+        dimensions,
+        {"persons": np.where(hidden, 0, 10)},
+        hidden,
+        {"persons": (True,) * len(names)},
+    )
     plot = derive(cube).plot
     picture = ET.fromstring(plot.svg)
     assert picture.get("role") == "img"
@@ -95,5 +116,9 @@ def test_persons_with_an_event_are_a_share_of_those_at_risk_with_wilsons_limits(
     additive, hidden = dict.fromkeys((*measures, *of), (True,)), np.zeros(3, bool)
     cube, time = (ProtectedCube("t", "t", "p", (sex,), each, hidden, additive) for each in (measures, of))
     columns = derive(cube, time).columns
-    assert [columns[name][1] for name in ("percent_of_at_risk", "percent_low", "percent_high")] == ["30.00", "19.10", "43.75"]
+    assert [columns[name][1] for name in ("percent_of_at_risk", "percent_low", "percent_high")] == [
+        "30.00",
+        "19.10",
+        "43.75",
+    ]
     assert columns["percent_low"][2] == columns["percent_high"][2] == ""

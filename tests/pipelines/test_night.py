@@ -1,4 +1,5 @@
-"""The line that cron is given: it runs the night from cron's bare environment, once at a time, and is its own site's."""
+"""The line that cron is given: it runs the night from cron's bare environment, once at a time, and is its own
+site's."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ OTHERS = "MAILTO=someone\n5 4 * * * /usr/bin/true # a line of another program\n"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny site with two sources and no standing permit, in a folder whose name is hard on a shell and on cron."""
+    """A tiny site with two sources and no standing permit, in a folder whose name is hard on a shell and on
+    cron."""
     from workflows.demo.run import make_site
 
     root = tmp_path_factory.mktemp("night") / "50% of o'Region"
@@ -38,18 +40,32 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def as_cron_would(line: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """The command of a crontab's line, as cron runs it: up to the first bare percent sign, in a shell that knows next to nothing."""
+    """The command of a crontab's line, as cron runs it: up to the first bare percent sign, in a shell that
+    knows next to nothing."""
     command = re.split(r"(?<!\\)%", line.split(maxsplit=5)[5])[0].replace(r"\%", "%")
     bare = {"HOME": str(home), "LOGNAME": "someone", "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
-    return subprocess.run(["/bin/sh", "-c", command], cwd=home, env=bare, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=home,
+        env=bare,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
 
 
-@pytest.mark.skipif(shutil.which("flock", path="/usr/bin:/bin") is None, reason="flock (util-linux) is not on cron's path")
-def test_the_line_runs_the_night_from_crons_bare_environment_and_leaves_a_log(small: Path, tmp_path: Path) -> None:
+def test_the_line_runs_the_night_from_crons_bare_environment_and_leaves_a_log(
+    small: Path, tmp_path: Path
+) -> None:
     line = sites.uttag("schedule", small, "--at", "02:30").stdout.rstrip("\n")
     assert line.startswith("30 2 * * * ")
     ran = as_cron_would(line, tmp_path)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")  # what cron would mail to somebody: nothing
+    assert (ran.returncode, ran.stdout, ran.stderr) == (
+        0,
+        "",
+        "",
+    )  # what cron would mail to somebody: nothing
     (log,) = (small / "runs" / "nights").iterdir()
     assert re.fullmatch(r"\d{4}-\d{2}-\d{2}\.log", log.name)
     assert log.stat().st_mode & 0o077 == 0
@@ -57,7 +73,6 @@ def test_the_line_runs_the_night_from_crons_bare_environment_and_leaves_a_log(sm
     assert (small / "store" / "current.json").exists()
 
 
-@pytest.mark.skipif(shutil.which("flock", path="/usr/bin:/bin") is None, reason="flock (util-linux) is not on cron's path")
 def test_a_second_night_while_the_first_holds_the_lock_does_nothing(small: Path, tmp_path: Path) -> None:
     root = sites.copy_of(small, tmp_path / "site")
     shutil.rmtree(root / "runs", ignore_errors=True)
@@ -66,18 +81,23 @@ def test_a_second_night_while_the_first_holds_the_lock_does_nothing(small: Path,
     with (root / "runs" / "night.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ran = as_cron_would(line, tmp_path)
-    assert ran.returncode == 1
+    assert ran.returncode == 17
     assert sites.stages_begun(root, "refresh") == []
     assert not (root / "runs" / "refresh.log").exists()
-    assert [log.read_bytes() for log in (root / "runs" / "nights").iterdir()] in ([], [b""])
+    (log,) = (root / "runs" / "nights").iterdir()
+    assert "a night of this site is under way" in log.read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def crontab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for this user's crontab, which no test may touch: a program of that name that keeps what it is given in a file."""
+    """A stand-in for this user's crontab, which no test may touch: a program of that name that keeps what it
+    is given in a file."""
     kept, program = tmp_path / "crontab.txt", tmp_path / "bin" / "crontab"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nif [ "$1" = -l ]; then cat "{kept}" 2>/dev/null; else cat > "{kept}"; fi\n', encoding="utf-8")
+    program.write_text(
+        f'#!/bin/sh\nif [ "$1" = -l ]; then cat "{kept}" 2>/dev/null; else cat > "{kept}"; fi\n',
+        encoding="utf-8",
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     return kept
@@ -92,19 +112,24 @@ def empty_site(root: Path) -> Path:
 def test_install_replaces_the_sites_own_line_and_keeps_the_others(crontab: Path, tmp_path: Path) -> None:
     crontab.write_text(OTHERS, encoding="utf-8")
     site = empty_site(tmp_path / "one" / "region")
-    sites.uttag("schedule", site, "--at", "02:30", "--install")
-    later = sites.uttag("schedule", site, "--at", "4:05", "--install").stdout
+    sites.called("schedule", site, "--at", "02:30", "--install")
+    later = sites.called("schedule", site, "--at", "4:05", "--install").stdout
     assert later.startswith("5 4 * * * ")
     assert crontab.read_text(encoding="utf-8") == OTHERS + later
 
 
-def test_a_site_whose_folder_has_the_same_name_elsewhere_keeps_its_line(crontab: Path, tmp_path: Path) -> None:
-    lines = [sites.uttag("schedule", empty_site(tmp_path / place / "region"), "--install").stdout for place in ("one", "two")]
+def test_a_site_whose_folder_has_the_same_name_elsewhere_keeps_its_line(
+    crontab: Path, tmp_path: Path
+) -> None:
+    lines = [
+        sites.called("schedule", empty_site(tmp_path / place / "region"), "--install").stdout
+        for place in ("one", "two")
+    ]
     assert crontab.read_text(encoding="utf-8") == "".join(lines)
 
 
 def test_without_install_no_crontab_is_touched(crontab: Path, tmp_path: Path) -> None:
-    sites.uttag("schedule", empty_site(tmp_path / "region"))
+    sites.called("schedule", empty_site(tmp_path / "region"))
     assert not crontab.exists()
 
 
@@ -115,7 +140,9 @@ def test_a_crontab_that_takes_no_line_is_told(tmp_path: Path, crontab: Path) -> 
     assert "did not take the line" in ran.stderr
 
 
-@pytest.mark.parametrize("at", ["24:00", "2:5", "12:60", "noon", "02:30 ", "02:30\n", "1:30\n* * * * * rm", ""])
+@pytest.mark.parametrize(
+    "at", ["24:00", "2:5", "12:60", "noon", "02:30 ", "02:30\n", "1:30\n* * * * * rm", ""]
+)
 def test_what_is_no_time_of_day_is_refused(at: str, tmp_path: Path) -> None:
     site = Site.load(empty_site(tmp_path / "region"))
     with pytest.raises(SettingsError, match="is not a time of day"):
@@ -123,7 +150,7 @@ def test_what_is_no_time_of_day_is_refused(at: str, tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_none_is_refused(tmp_path: Path) -> None:
-    ran = sites.uttag("schedule", empty_site(tmp_path / "region"), "--on", "mars", check=False)
+    ran = sites.called("schedule", empty_site(tmp_path / "region"), "--on", "mars", check=False)
     assert ran.returncode == 10
     assert "neither local nor slurm" in ran.stderr
 

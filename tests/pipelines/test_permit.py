@@ -24,7 +24,9 @@ def site(tmp_path: Path) -> Site:
     shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
     signing.create_signing_key(tmp_path / "keys" / "owners" / "hospital.ed25519")
     made = Site.load(tmp_path)
-    permits.sign(made, Permit.load(made, "admissions"), "hospital", tmp_path / "keys" / "owners" / "hospital.ed25519")
+    permits.sign(
+        made, Permit.load(made, "admissions"), "hospital", tmp_path / "keys" / "owners" / "hospital.ed25519"
+    )
     return made
 
 
@@ -65,7 +67,9 @@ def test_every_owner_must_sign_and_with_a_key_of_their_own(site: Site) -> None:
     with pytest.raises(PermitError, match="region, who owns mimic, has not signed"):
         require(site, owners={"mimic": "region"})
     with pytest.raises(PermitError, match="not the one"):
-        permits.sign(site, Permit.load(site, "admissions"), "region", site.keys / "owners" / "hospital.ed25519")
+        permits.sign(
+            site, Permit.load(site, "admissions"), "region", site.keys / "owners" / "hospital.ed25519"
+        )
 
 
 @pytest.mark.parametrize("text", ['{"hospital": 3}', '{"hospital": "zz"}', '{"hospital": ["00"]}', "{}"])
@@ -90,7 +94,9 @@ def test_a_source_that_is_not_there_is_named(site: Site) -> None:
         ("valid_to: 2099-12-31", "valid_to: some day", "valid_to"),
     ],
 )
-def test_a_setting_that_does_not_hold_is_named_without_its_value(site: Site, old: str, new: str, place: str) -> None:
+def test_a_setting_that_does_not_hold_is_named_without_its_value(
+    site: Site, old: str, new: str, place: str
+) -> None:
     change(site.root / "permits" / "admissions.yaml", old, new)
     with pytest.raises(SettingsError, match=place) as error:
         Permit.load(site, "admissions")

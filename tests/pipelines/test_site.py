@@ -1,4 +1,5 @@
-"""A site's settings and its deliveries: read strictly, found only when they are whole, named without their values."""
+"""A site's settings and its deliveries: read strictly, found only when they are whole, named without their
+values."""
 
 from __future__ import annotations
 
@@ -23,13 +24,25 @@ def arrive(root: Path, source: str, name: str, day: str, said_source: str | None
     folder = root / "deliveries" / source / name
     folder.mkdir(parents=True)
     said = {"source": said_source or source, "delivery": name, "delivered": day, "tables": "{t: [t.csv]}"}
-    (folder / "delivery.yaml").write_text("".join(f"{key}: {value}\n" for key, value in said.items()), encoding="utf-8")
+    (folder / "delivery.yaml").write_text(
+        "".join(f"{key}: {value}\n" for key, value in said.items()), encoding="utf-8"
+    )
 
 
 def test_deliveries_are_in_order_of_day_source_and_name_whatever_came_first(root: Path) -> None:
-    for source, name, day in (("b", "x", "2025-01-01"), ("a", "z", "2025-02-01"), ("a", "y", "2025-01-01"), ("a", "x", "2025-01-01")):
+    for source, name, day in (
+        ("b", "x", "2025-01-01"),
+        ("a", "z", "2025-02-01"),
+        ("a", "y", "2025-01-01"),
+        ("a", "x", "2025-01-01"),
+    ):
         arrive(root, source, name, day)
-    assert [(each.source, each.delivery) for each in Site.load(root).deliveries()] == [("a", "x"), ("a", "y"), ("b", "x"), ("a", "z")]
+    assert [(each.source, each.delivery) for each in Site.load(root).deliveries()] == [
+        ("a", "x"),
+        ("a", "y"),
+        ("b", "x"),
+        ("a", "z"),
+    ]
 
 
 def test_a_delivery_whose_last_file_has_not_come_is_not_there(root: Path) -> None:

@@ -22,9 +22,12 @@ def site(tmp_path: Path) -> Site:
 
 def test_an_empty_site_has_a_status(site: Site) -> None:
     assert report(site) == {
-        "site": "somewhere", "deliveries": [], "snapshot": None, "released": [],
+        "site": "somewhere",
+        "deliveries": [],
+        "snapshot": None,
+        "released": [],
         "runs": {name: {"done": [], "failed": []} for name in ("refresh", "release")},
-    }  # fmt: skip
+    }
     assert "snapshot none yet" in told(report(site))
 
 
@@ -36,7 +39,9 @@ def test_stages_that_ended_and_failed_are_told_apart(site: Site) -> None:
         raise DataError("a file", "is not whole", "build it again")
     found = report(site)["runs"]["release"]
     assert [each["stage"] for each in found["done"]] == ["cohort"]
-    assert found["failed"] == [{"stage": "aggregation", "what": "case", "text": "a file: is not whole; build it again"}]
+    assert found["failed"] == [
+        {"stage": "aggregation", "what": "case", "text": "a file: is not whole; build it again"}
+    ]
     assert "aggregation case FAILED: a file: is not whole" in told(report(site))
 
 
@@ -48,7 +53,9 @@ def test_a_run_that_was_killed_while_it_wrote_its_journal_still_has_a_status(sit
     assert [event["event"] for event in last_events(site, "refresh")] == ["begin", "end"]
 
 
-def test_progress_is_plain_lines_and_keeps_the_first_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_plain_lines_and_keeps_the_first_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "refresh.journal"
     with Progress(path) as progress:
         progress.follow()  # nothing is there yet

@@ -55,7 +55,11 @@ def test_what_is_written_comes_back(tmp_path: Path, zone: Zone, rows: int) -> No
 
 
 def test_nothing_can_be_read_in_a_sealed_file(tmp_path: Path, zone: Zone) -> None:
-    secret: Frame = {**frame(), "name": np.array([b"KANARIE"] * 5, "S8"), "code": Category.constant("KANARIE", 5)}
+    secret: Frame = {
+        **frame(),
+        "name": np.array([b"KANARIE"] * 5, "S8"),
+        "code": Category.constant("KANARIE", 5),
+    }
     sealed.write(secret, tmp_path / "f.parquet", SCHEMA, zone)
     content = (tmp_path / "f.parquet").read_bytes()
     assert b"KANARIE" not in content
@@ -81,7 +85,9 @@ def test_another_zones_key_opens_nothing(tmp_path: Path, zone: Zone) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-def test_a_truncated_file_is_named_and_nothing_of_it_is_used(tmp_path: Path, zone: Zone, share: float) -> None:
+def test_a_truncated_file_is_named_and_nothing_of_it_is_used(
+    tmp_path: Path, zone: Zone, share: float
+) -> None:
     sealed.write(frame(1000), tmp_path / "f", SCHEMA, zone)
     content = (tmp_path / "f").read_bytes()
     (tmp_path / "f").write_bytes(content[: int(len(content) * share)])
@@ -115,7 +121,8 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("[]", "names and values"), ("3", "names and values"), ("{}", "says no snapshot"), ("{", "is not JSON")]
+    ("text", "words"),
+    [("[]", "names and values"), ("3", "names and values"), ("{}", "says no snapshot"), ("{", "is not JSON")],
 )
 def test_a_json_file_of_another_shape_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "f.json").write_text(text)
@@ -133,7 +140,10 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 def test_categories_join_as_their_texts_do(parts: list[list[str | None]]) -> None:
     labels = ["c", "a", "b"]
     columns = [
-        Category.of(labels, np.array([NO_CATEGORY if each is None else labels.index(each) for each in part], np.int32)) for part in parts
+        Category.of(
+            labels, np.array([NO_CATEGORY if each is None else labels.index(each) for each in part], np.int32)
+        )
+        for part in parts
     ]
     joined = concat([{"code": column} for column in columns], {"code": "category"})["code"]
     assert isinstance(joined, Category)

@@ -44,18 +44,41 @@ def care(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     """A few diagnoses for each record."""
     random = np.random.default_rng(seed)
     return [
-        {"ref": row["ref"], "kind": "diagnosis", "start": f"20{random.integers(10, 25)}-03-0{random.integers(1, 9)}",
-         "concept": f"ICD-10-SE/I{random.integers(10, 99)}", "care_unit": "K1", "encounter": int(random.integers(1, 99))}
-        for row in rows for _ in range(3)
-    ]  # fmt: skip
+        {
+            "ref": row["ref"],
+            "kind": "diagnosis",
+            "start": f"20{random.integers(10, 25)}-03-0{random.integers(1, 9)}",
+            "concept": f"ICD-10-SE/I{random.integers(10, 99)}",
+            "care_unit": "K1",
+            "encounter": int(random.integers(1, 99)),
+        }
+        for row in rows
+        for _ in range(3)
+    ]
 
 
 def bring(
-    site: Site, made: Region, source: str, delivery: str, delivered: str, seed: int = 1, only: slice = slice(None), **more: Any
+    site: Site,
+    made: Region,
+    source: str,
+    delivery: str,
+    delivered: str,
+    seed: int = 1,
+    only: slice = slice(None),
+    **more: Any,
 ) -> None:
     rows = made.rows[source]
     happened = events(source, care(rows, 1)[only])
-    deliver(site, source, delivery, delivered, identities(source, rows), happened, parts=2, no_reidentify=source == "lakemedel")
+    deliver(
+        site,
+        source,
+        delivery,
+        delivered,
+        identities(source, rows),
+        happened,
+        parts=2,
+        no_reidentify=source == "lakemedel",
+    )
 
 
 def first_night(site: Site, made: Region) -> None:
@@ -69,9 +92,15 @@ def late_delivery_and_correction(site: Site, made: Region) -> None:
     happened = care(corrected, 1)
     happened[4] = {**happened[4], "concept": "ICD-10-SE/J10"}
     deliver(
-        site, "journal_a", "d1-corrected", "2025-02-01", identities("journal_a", corrected), events("journal_a", happened),
-        parts=2, replaces="d1",
-    )  # fmt: skip
+        site,
+        "journal_a",
+        "d1-corrected",
+        "2025-02-01",
+        identities("journal_a", corrected),
+        events("journal_a", happened),
+        parts=2,
+        replaces="d1",
+    )
 
 
 def refresh(site: Site) -> dict[str, Any]:
@@ -89,7 +118,9 @@ def nights(tmp_path: Path, made: Region) -> Iterator[tuple[Site, dict[str, Any],
     yield site, first, refresh(site)
 
 
-def test_two_nights_give_the_snapshot_of_one(nights: tuple[Site, dict, dict], tmp_path: Path, made: Region) -> None:
+def test_two_nights_give_the_snapshot_of_one(
+    nights: tuple[Site, dict, dict], tmp_path: Path, made: Region
+) -> None:
     site, first, second = nights
     fresh = make_site(tmp_path / "fresh", SHARDS)
     first_night(fresh, made)
@@ -108,10 +139,14 @@ def descriptions(site: Site) -> list[Any]:
 def test_the_second_night_redoes_only_what_changed(nights: tuple[Site, dict, dict]) -> None:
     site, first, second = nights
     assert first["shards"] == {"built": SHARDS, "reused": 0}
-    before, after = ({shard.hash for shard in Snapshot.load(site, each["snapshot"]).shards} for each in (first, second))
+    before, after = (
+        {shard.hash for shard in Snapshot.load(site, each["snapshot"]).shards} for each in (first, second)
+    )
     assert second["shards"] == {"built": len(after - before), "reused": len(after & before)}
     assert 0 < second["shards"]["built"] < SHARDS
-    assert second["parts"]["reused"] >= 5, "of the register, the pharmacy and the half of the correction that is as before"
+    assert second["parts"]["reused"] >= 5, (
+        "of the register, the pharmacy and the half of the correction that is as before"
+    )
     assert 0 < second["parts"]["built"] <= 3
 
 
@@ -128,11 +163,17 @@ def test_an_unchanged_part_is_not_read_again(nights: tuple[Site, dict, dict]) ->
     assert build(site, Ranks())["snapshot"] == second["snapshot"]
 
 
-def test_another_format_of_slices_or_shards_is_made_anew(nights: tuple[Site, dict, dict], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_format_of_slices_or_shards_is_made_anew(
+    nights: tuple[Site, dict, dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
     site, _, second = nights
     monkeypatch.setattr(slices, "FORMAT", slices.FORMAT + 1)
     third = build(site, Ranks())
-    assert (third["parts"]["reused"], third["shards"]["built"], third["snapshot"]) == (0, 0, second["snapshot"])
+    assert (third["parts"]["reused"], third["shards"]["built"], third["snapshot"]) == (
+        0,
+        0,
+        second["snapshot"],
+    )
     monkeypatch.setattr(shard, "FORMAT", shard.FORMAT + 1)
     fourth = build(site, Ranks())
     assert (fourth["parts"]["built"], fourth["shards"]["reused"]) == (0, 0)
@@ -164,7 +205,9 @@ def test_an_old_snapshot_still_reads(nights: tuple[Site, dict, dict]) -> None:
     assert (old.id, new.id) == (first["snapshot"], second["snapshot"])
     assert ("journal_a", "d1") in old.deliveries
     assert ("journal_a", "d1-corrected") in new.deliveries
-    assert sum(len(shard.read("events", ["start"])["start"]) for shard in old.shards) == first["rows"]["events"]
+    assert (
+        sum(len(shard.read("events", ["start"])["start"]) for shard in old.shards) == first["rows"]["events"]
+    )
 
 
 def test_pruning_keeps_the_current_and_the_pinned(nights: tuple[Site, dict, dict]) -> None:

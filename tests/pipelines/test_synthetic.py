@@ -1,4 +1,4 @@
-"""The made-up region: the same for one seed however it is made, shaped as it says, and troubled as it says."""
+"""The made-up region: the same for one seed however it is made, shaped and troubled as it says."""
 
 from __future__ import annotations
 
@@ -25,11 +25,18 @@ def make(root: Path, count: int, seed: int) -> dict[str, bytes]:
     shutil.copytree("workflows/demo/site", root)
     create_keys(root, KEYS)
     generate.generate(root, count, seed)
-    files = [path for top in ("deliveries", "later", "truth") for path in (root / top).rglob("*.*") if path.is_file()]
+    files = [
+        path
+        for top in ("deliveries", "later", "truth")
+        for path in (root / top).rglob("*.*")
+        if path.is_file()
+    ]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
-def test_one_seed_makes_the_same_bytes_on_one_thread_and_on_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_seed_makes_the_same_bytes_on_one_thread_and_on_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(settings, "CHUNK", 300)
     many = make(tmp_path / "many", 1_000, 5)
     monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0})
@@ -70,7 +77,9 @@ def test_numbers_are_well_formed_and_say_who_is_meant(chunk: People) -> None:
     assert (found.kind[registered] == identity.PERSONNUMMER).all()
     assert (found.birth_day[registered] == chunk.birth[registered]).all()
     assert (found.sex[registered] == chunk.sex[registered]).all()
-    before = identity.normalise(chunk.previous[chunk.standing == COORDINATED], today[chunk.standing == COORDINATED])
+    before = identity.normalise(
+        chunk.previous[chunk.standing == COORDINATED], today[chunk.standing == COORDINATED]
+    )
     assert (before.kind == identity.SAMORDNINGSNUMMER).all()
     reserve = identity.normalise(chunk.reserve, today)
     assert (reserve.kind == identity.RESERVE_STOCKHOLM).all()
@@ -124,7 +133,9 @@ def test_contacts_lie_within_the_time_in_the_region_and_the_pandemic_in_its_year
     assert len(days) > 1_000
     assert (days >= settings.day(2020, 1, 1)).all()
     assert (days < settings.day(2022, 12, 31)).all()
-    assert set(np.unique(contacts.setting)) == {SETTING[name] for name in ("inpatient", "outpatient", "primary", "emergency")}
+    assert set(np.unique(contacts.setting)) == {
+        SETTING[name] for name in ("inpatient", "outpatient", "primary", "emergency")
+    }
     laboratory = care.laboratory(chunk, onset, contacts, rng)
     for place, name in enumerate(care.ANALYSES):
         bounds, decimals = codes.laboratory()[name], care.VALUES[name][2]
@@ -154,13 +165,23 @@ def test_the_truth_knows_every_reference_that_is_delivered(tmp_path: Path) -> No
     root = tmp_path / "site"
     make(root, 1_500, 4)
     truth = pq.read_table(root / "truth" / "records.parquet")
-    assert len(set(zip(truth["source"].to_pylist(), truth["reference"].to_pylist(), strict=True))) == len(truth)
+    assert len(set(zip(truth["source"].to_pylist(), truth["reference"].to_pylist(), strict=True))) == len(
+        truth
+    )
     references = (
-        ("lakemedel", "uttag", "persontoken"), ("journal_b", "patient", "patientnyckel"), ("primarvard", "person", "person_id"),
-    )  # fmt: skip
+        ("lakemedel", "uttag", "persontoken"),
+        ("journal_b", "patient", "patientnyckel"),
+        ("primarvard", "person", "person_id"),
+    )
     for source, table, column in references:
-        known = set(truth.filter(pa.compute.equal(truth["source"].cast(pa.string()), source))["reference"].to_pylist())
-        delivered = {str(each) for path in root.glob(f"*/{source}/*/{table}-*") for each in pq.read_table(path)[column].to_pylist()}
+        known = set(
+            truth.filter(pa.compute.equal(truth["source"].cast(pa.string()), source))["reference"].to_pylist()
+        )
+        delivered = {
+            str(each)
+            for path in root.glob(f"*/{source}/*/{table}-*")
+            for each in pq.read_table(path)[column].to_pylist()
+        }
         assert delivered == known
 
 
@@ -170,5 +191,7 @@ def test_journal_b_and_intake_agree_on_the_year_in_which_a_plus_begins() -> None
     numbers = np.array(["".join(map(str, body)) + str(identity.luhn(body, 2, 11)) for body in bodies], "S12")
     for delivered in (settings.DELIVERED, settings.DELIVERED_SECOND):
         day = np.datetime64(delivered).astype(np.int32)
-        found = identity.normalise(np.array(journals.short_form(numbers).to_pylist(), "S11"), np.full(len(numbers), day))
+        found = identity.normalise(
+            np.array(journals.short_form(numbers).to_pylist(), "S11"), np.full(len(numbers), day)
+        )
         assert (found.number == numbers).all()

@@ -1,4 +1,5 @@
-"""People's own tables: whatever CSV or Parquet holds comes in as text and codes, and a fault is one clear line without a value."""
+"""People's own tables: whatever CSV or Parquet holds comes in as text and codes, and a fault is one clear
+line without a value."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from pipelines.errors import DataError
 from pipelines.files import people
 
-TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=("Cs",)), max_size=6)), max_size=12)
+TEXTS = st.lists(
+    st.one_of(st.none(), st.text(st.characters(exclude_categories=("Cs",)), max_size=6)), max_size=12
+)
 
 
 def csv(folder: Path, text: str | bytes, name: str = "people.csv") -> Path:
@@ -68,7 +71,10 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_it(tmp_path: Path
 
 
 def test_a_table_of_column_names_alone_has_no_rows(tmp_path: Path) -> None:
-    for path in (csv(tmp_path, "id,name\n"), parquet(tmp_path, {"id": pa.array([], pa.int64()), "name": pa.array([], pa.string())})):
+    for path in (
+        csv(tmp_path, "id,name\n"),
+        parquet(tmp_path, {"id": pa.array([], pa.int64()), "name": pa.array([], pa.string())}),
+    ):
         assert people.columns(path) == ["id", "name"]
         assert people.length(path) == 0
         assert read(path, "name") == []
@@ -98,8 +104,10 @@ def test_a_table_of_column_names_alone_has_no_rows(tmp_path: Path) -> None:
         (pa.array([None, None]), [None, None]),
         (pa.array([None, None], pa.string()), [None, None]),
     ],
-)  # fmt: skip
-def test_any_column_of_parquet_comes_in_as_text(tmp_path: Path, column: pa.Array, expected: list[str | None]) -> None:
+)
+def test_any_column_of_parquet_comes_in_as_text(
+    tmp_path: Path, column: pa.Array, expected: list[str | None]
+) -> None:
     path = parquet(tmp_path, {"id": list(range(len(column))), "x": column})
     assert people.length(path) == len(column)
     assert read(path, "x") == expected
@@ -113,9 +121,13 @@ def test_a_column_of_several_row_groups_is_one(tmp_path: Path) -> None:
 
 
 @given(st.lists(TEXTS, max_size=3), st.booleans())
-def test_columns_of_several_files_share_their_codes(columns: list[list[str | None]], dictionary: bool) -> None:
+def test_columns_of_several_files_share_their_codes(
+    columns: list[list[str | None]], dictionary: bool
+) -> None:
     arrays = [pa.array(column, pa.string()) for column in columns]
-    coded = people.code([pa.chunked_array([each.dictionary_encode() if dictionary else each]) for each in arrays])
+    coded = people.code(
+        [pa.chunked_array([each.dictionary_encode() if dictionary else each]) for each in arrays]
+    )
     texts = [*coded.texts(), None]
     assert [texts[code] for code in coded.codes] == [text for column in columns for text in column]
     assert len(set(coded.texts())) == len(coded.texts())
@@ -123,15 +135,22 @@ def test_columns_of_several_files_share_their_codes(columns: list[list[str | Non
 
 @given(st.lists(TEXTS, max_size=3))
 def test_what_normalising_makes_alike_gets_one_code(columns: list[list[str | None]]) -> None:
-    coded = people.code([pa.chunked_array([pa.array(column, pa.string())]) for column in columns], people.tidy)
-    alone = people.tidy(pa.array([text for column in columns for text in column], pa.large_string())).to_pylist()
+    coded = people.code(
+        [pa.chunked_array([pa.array(column, pa.string())]) for column in columns], people.tidy
+    )
+    alone = people.tidy(
+        pa.array([text for column in columns for text in column], pa.large_string())
+    ).to_pylist()
     texts = [*coded.texts(), None]
     assert [texts[code] for code in coded.codes] == alone
     assert len(set(coded.texts())) == len(coded.texts())
 
 
 def slow_tidy(text: str) -> str | None:
-    return " ".join("".join(each if each.isalnum() or each == "@" else " " for each in text.lower()).split()) or None
+    return (
+        " ".join("".join(each if each.isalnum() or each == "@" else " " for each in text.lower()).split())
+        or None
+    )
 
 
 @given(st.lists(st.text("aBÅé1²@ \t\n-'.,_😀", max_size=9)))
@@ -181,11 +200,23 @@ def test_what_is_written_is_plain_parquet_or_not_there(tmp_path: Path) -> None:
 
 def test_names_of_records_are_those_of_the_column_or_the_row_number(tmp_path: Path) -> None:
     first, second = csv(tmp_path, "id,x\nb,1\na,2\n"), parquet(tmp_path, {"number": [7, 8]})
-    assert people.identifiers([(first, "id"), (second, None), (second, "number")]).to_pylist() == ["b", "a", "1", "2", "7", "8"]
+    assert people.identifiers([(first, "id"), (second, None), (second, "number")]).to_pylist() == [
+        "b",
+        "a",
+        "1",
+        "2",
+        "7",
+        "8",
+    ]
 
 
 @pytest.mark.parametrize(
-    "column", [pa.array([7, 8, 9]).dictionary_encode(), pa.array(["7", "8", "9"], pa.large_string()), pa.array([7.0, 8.0, 9.0])]
+    "column",
+    [
+        pa.array([7, 8, 9]).dictionary_encode(),
+        pa.array(["7", "8", "9"], pa.large_string()),
+        pa.array([7.0, 8.0, 9.0]),
+    ],
 )
 def test_names_of_records_may_be_of_any_kind(tmp_path: Path, column: pa.Array) -> None:
     path = parquet(tmp_path, {"id": column})
@@ -249,7 +280,11 @@ def test_a_file_that_does_not_read_is_one_clear_error(tmp_path: Path, name: str)
 def test_a_parquet_file_cut_short_or_altered_is_one_clear_error(tmp_path: Path) -> None:
     path = parquet(tmp_path, {"name": [f"SECRET{k}" for k in range(1000)]})
     whole = path.read_bytes()
-    for broken in (whole[:-20], whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :], whole[:-8] + b"\xff\xff\xff\x7fPAR1"):
+    for broken in (
+        whole[:-20],
+        whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :],
+        whole[:-8] + b"\xff\xff\xff\x7fPAR1",
+    ):
         path.write_bytes(broken)
         with pytest.raises(DataError, match="does not read as Parquet") as caught:
             people.read_text(path, ["name"])
@@ -269,11 +304,15 @@ def test_a_folder_and_a_file_that_is_not_there_are_said_to_be_so(tmp_path: Path,
 @pytest.mark.parametrize(
     "column",
     [
-        pa.array([{"a": "SECRET"}]), pa.array([[{"a": "SECRET"}]]), pa.array([b"\xff\xfeSECRET"]), pa.array([[("SECRET", 1)]],
-        pa.map_(pa.string(), pa.int64())),
+        pa.array([{"a": "SECRET"}]),
+        pa.array([[{"a": "SECRET"}]]),
+        pa.array([b"\xff\xfeSECRET"]),
+        pa.array([[("SECRET", 1)]], pa.map_(pa.string(), pa.int64())),
     ],
-)  # fmt: skip
-def test_a_column_that_is_no_text_and_cannot_be_made_one_is_one_clear_error(tmp_path: Path, column: pa.Array) -> None:
+)
+def test_a_column_that_is_no_text_and_cannot_be_made_one_is_one_clear_error(
+    tmp_path: Path, column: pa.Array
+) -> None:
     path = parquet(tmp_path, {"x": column})
     with pytest.raises(DataError, match="x holds neither texts nor numbers") as caught:
         people.read_text(path, ["x"])
@@ -288,7 +327,12 @@ def test_a_dictionary_may_hold_null_among_its_values() -> None:
 
 def test_two_columns_of_one_name_are_one_clear_error(tmp_path: Path) -> None:
     other = tmp_path / "people.parquet"
-    pq.write_table(pa.Table.from_arrays([pa.array(["1"]), pa.array(["a"]), pa.array(["SECRET"])], ["id", "name", "name"]), other)
+    pq.write_table(
+        pa.Table.from_arrays(
+            [pa.array(["1"]), pa.array(["a"]), pa.array(["SECRET"])], ["id", "name", "name"]
+        ),
+        other,
+    )
     for path in (csv(tmp_path, "id,name,name\n1,a,SECRET\n"), other):
         assert read(path, "id") == ["1"]
         with pytest.raises(DataError, match="has several columns name") as caught:

@@ -16,7 +16,8 @@ from pipelines.cohort.stage import select
 from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import DAY_UNKNOWN, SETTING
 from pipelines.site.permit import Table
-from pipelines.study.definition import Definition, Study
+from pipelines.study.days import Study
+from pipelines.study.definition import Definition
 from tests.people import MadeShard, make_shard
 
 STUDY = Study(**{"from": date(2018, 1, 1), "to": date(2021, 12, 31)})
@@ -24,7 +25,9 @@ SOURCES = ("a", "b")
 
 
 def members_of(shard: MadeShard) -> Frame:
-    definition = Definition(cohort="c", title="c", study=STUDY, codes={"all": ("T/",)}, index={"codes": "all", "which": "any"})
+    definition = Definition(
+        cohort="c", title="c", study=STUDY, codes={"all": ("T/",)}, index={"codes": "all", "which": "any"}
+    )
     return select(shard, SOURCES, definition).members
 
 
@@ -46,9 +49,12 @@ class Twin:
         self.persons, self.homes = shard.frames["persons"], shard.frames["residences"]
 
     def place(self, name: str, person: int, day: int) -> str:
-        return {"sex": self.sex, "age_group": self.age, "municipality": self.home, "year": lambda _, d: str(day_of(d).year)}[name](
-            person, day
-        )
+        return {
+            "sex": self.sex,
+            "age_group": self.age,
+            "municipality": self.home,
+            "year": lambda _, d: str(day_of(d).year),
+        }[name](person, day)
 
     def sex(self, person: int, day: int) -> str:
         return {0: "Unknown", 1: "Men", 2: "Women"}[int(self.persons["sex"][person])]
@@ -68,14 +74,16 @@ class Twin:
         assert isinstance(place, Category)
         for row in np.flatnonzero(np.asarray(self.homes["person"]) == person):
             if self.homes["start"][row] <= day <= self.homes["end"][row]:
-                return names[place.labels[place.index[row]]]
+                return names[place.labels[place.places[row]]]
         return "Unknown"
 
 
 def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict[str, np.ndarray]:
     twin = Twin(shard, table)
     dimensions = [each.dimension for each in layout.classifications]
-    found: dict[str, dict[tuple[int, ...], set[object]]] = {name: defaultdict(set) for name in (*layout.measures, *layout.time_measures)}
+    found: dict[str, dict[tuple[int, ...], set[object]]] = {
+        name: defaultdict(set) for name in (*layout.measures, *layout.time_measures)
+    }
 
     def note(measure: str, person: int, day: int, what: object) -> None:
         chains = []
@@ -90,11 +98,18 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
 
     events = shard.frames["events"]
     allowed = np.isin(source_names(shard), SOURCES)
-    inpatient = set(np.asarray(events["encounter"])[allowed & (np.asarray(events["setting"]) == SETTING["inpatient"])].tolist()) - {0}
+    inpatient = set(
+        np.asarray(events["encounter"])[
+            allowed & (np.asarray(events["setting"]) == SETTING["inpatient"])
+        ].tolist()
+    ) - {0}
     ids = np.asarray(shard.frames["persons"]["person"]).tolist()
     source = events["source"]
     assert isinstance(source, Category)
-    for who, start, end in zip(*(np.asarray(members[name]).tolist() for name in ("person", "start", "end")), strict=True):
+    for who, start, last in zip(
+        *(np.asarray(members[name]).tolist() for name in ("person", "start", "end")), strict=True
+    ):
+        end = last + 1
         person = ids.index(who)
         if table.count == "members":
             note("persons", person, start, person)
@@ -102,7 +117,7 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
         stays: dict[int, int] = {}
         for row in np.flatnonzero(np.asarray(events["person"]) == person):
             day = int(events["start"][row])
-            if start <= day < end and source.labels[source.index[row]] in SOURCES:
+            if start <= day < end and source.labels[source.places[row]] in SOURCES:
                 note("events", person, day, int(row))
                 note("persons", person, day, person)
                 encounter = int(events["encounter"][row])
@@ -111,8 +126,13 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
         for encounter, day in stays.items():
             if "admissions" in found:
                 note("admissions", person, day, (person, encounter))
-                of_stay = np.flatnonzero(allowed & (events["encounter"] == encounter) & (events["setting"] == SETTING["inpatient"]))
-                days = range(max(start, int(events["start"][of_stay].min())), min(end, int(events["end"][of_stay].max())))
+                of_stay = np.flatnonzero(
+                    allowed & (events["encounter"] == encounter) & (events["setting"] == SETTING["inpatient"])
+                )
+                days = range(
+                    max(start, int(events["start"][of_stay].min())),
+                    min(end, int(events["end"][of_stay].max())),
+                )
                 for each in list(days) or ["the day of admission"]:
                     note("bed_days", person, day, (person, encounter, each))
         if "person_days" in found:
@@ -132,8 +152,22 @@ def twin_counts(shard: MadeShard, members: Frame, table: Table, layout: Layout) 
 DAYS = ("events", "person_days")
 TABLES = [
     Table(table="m", title="m", count="members", dimensions=("sex", "age_group", "municipality")),
-    Table(table="e", title="e", count="events", dimensions=("sex", "year", "municipality"), measures=("admissions", "bed_days", *DAYS)),
-    Table(table="a", title="a", count="events", dimensions=("age_group", "year"), measures=DAYS, age_width=10, age_top=80),
+    Table(
+        table="e",
+        title="e",
+        count="events",
+        dimensions=("sex", "year", "municipality"),
+        measures=("admissions", "bed_days", *DAYS),
+    ),
+    Table(
+        table="a",
+        title="a",
+        count="events",
+        dimensions=("age_group", "year"),
+        measures=DAYS,
+        age_width=10,
+        age_top=80,
+    ),
 ]
 
 
@@ -157,7 +191,9 @@ def test_margins_that_are_called_additive_add_up(table: Table) -> None:
     shape = tuple(len(each.dimension) for each in layout.classifications)
     for name in (*layout.measures, *layout.time_measures):
         cube = counted[name].reshape(shape)
-        for axis, (each, adds_up) in enumerate(zip(layout.classifications, additive(layout, name), strict=True)):
+        for axis, (each, adds_up) in enumerate(
+            zip(layout.classifications, additive(layout, name), strict=True)
+        ):
             slices = np.moveaxis(cube, axis, 0)
             for parent in range(len(each.dimension)):
                 children = each.dimension.children(parent)

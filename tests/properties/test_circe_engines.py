@@ -19,7 +19,9 @@ DEFINITIONS = 30
 
 
 def same(left: Results, right: Results) -> bool:
-    stays = all(np.array_equal(getattr(left, name), getattr(right, name)) for name in ("subject", "start", "end"))
+    stays = all(
+        np.array_equal(getattr(left, name), getattr(right, name)) for name in ("person", "start", "end")
+    )
     return stays and (left.masks, left.lost, left.attrition) == (right.masks, right.lost, right.attrition)
 
 
@@ -38,5 +40,5 @@ def test_both_engines_give_the_same(seed: int) -> None:
                 continue
             fast, plain = engine.run(cohort, source), sql.run(cohort, connection)
             assert same(fast, plain), definition
-            found += bool(len(fast.subject))
+            found += bool(len(fast.person))
     assert found  # most of what is asked of few people is asked in vain, but not all

@@ -1,4 +1,5 @@
-"""Every engine gives, to the row, what circe-be gives: published definitions, definitions of every feature, and circe-be's own cases."""
+"""Every engine gives, to the row, what circe-be gives: published definitions, definitions of every feature,
+and circe-be's own cases."""
 
 from __future__ import annotations
 
@@ -64,7 +65,10 @@ def expected() -> dict[str, reference.Expected]:
 
 @pytest.mark.parametrize(("folder", "name"), CASES, ids=[f"{folder}-{name}" for folder, name in CASES])
 def test_the_rows_are_those_of_circe(
-    folder: str, name: str, answering: Callable[[str], Callable[[Cohort], Results]], expected: dict[str, reference.Expected]
+    folder: str,
+    name: str,
+    answering: Callable[[str], Callable[[Cohort], Results]],
+    expected: dict[str, reference.Expected],
 ) -> None:
     cohort = circe.load(reference.REFERENCE / folder / "definitions" / f"{name}.json")
     assert not reference.differences(expected[folder].of(name), answering(folder)(cohort).tables())
@@ -75,8 +79,14 @@ def test_no_table_and_no_definition_is_left_out(expected: dict[str, reference.Ex
     assert [len(expected[folder].of("1007")) for folder in reference.SETS] == [4, 5]
 
 
-@pytest.mark.parametrize(("folder", "name", "definitions"), list(reference.golden()), ids=[name for _, name, _ in reference.golden()])
-def test_circes_own_cases(folder: str, name: str, definitions: list[dict[str, object]], asked: Engine) -> None:
+@pytest.mark.parametrize(
+    ("folder", "name", "definitions"),
+    list(reference.golden()),
+    ids=[name for _, name, _ in reference.golden()],
+)
+def test_circes_own_cases(
+    folder: str, name: str, definitions: list[dict[str, object]], asked: Engine
+) -> None:
     verified = reference.golden_rows(folder, name)
     with asked(reference.golden_tables(folder, name)) as answering:
         for number, definition in enumerate(definitions, 1):
@@ -84,11 +94,16 @@ def test_circes_own_cases(folder: str, name: str, definitions: list[dict[str, ob
             wanted = [
                 (
                     row["subject_id"],
-                    *((date.fromisoformat(row[f"cohort_{side}_date"]) - date(1970, 1, 1)).days for side in ("start", "end")),
+                    *(
+                        (date.fromisoformat(row[f"cohort_{side}_date"]) - date(1970, 1, 1)).days
+                        for side in ("start", "end")
+                    ),
                 )
                 for row in verified["cohort"]
                 if row["cohort_definition_id"] == number
             ]
-            assert list(map(tuple, reference.rows(given["cohort"], list(given["cohort"])).tolist())) == sorted(wanted)
+            assert list(
+                map(tuple, reference.rows(given["cohort"], list(given["cohort"])).tolist())
+            ) == sorted(wanted)
             lost = [row["lost_count"] for row in verified.get("cohort_censor_stats", [])]
             assert given["cohort_censor_stats"]["lost_count"].tolist() == lost

@@ -13,6 +13,7 @@ from pipelines.cohort.shard_source import ShardSource
 from pipelines.files.frames import Category, Frame, take
 from pipelines.store.shard import codes, postings
 from pipelines.study.definition import Definition
+from tests.amount import share_of
 from tests.people import MadeShard, make_shard
 from tests.properties.test_cohort_engines import definitions
 
@@ -24,18 +25,22 @@ def part(shard: MadeShard, persons: np.ndarray) -> MadeShard:
         person = np.asarray(shard.frames[name]["person"])
         rows = take(shard.frames[name], np.isin(person, persons))
         frames[name] = {
-            column: Category.of(values.labels, values.index) if isinstance(values, Category) else values for column, values in rows.items()
+            column: Category.of(values.labels, values.places) if isinstance(values, Category) else values
+            for column, values in rows.items()
         }
         frames[name]["person"] = np.searchsorted(persons, person[np.isin(person, persons)]).astype(np.int32)
     return MadeShard({**frames, "postings": postings(frames["events"]), "codes": codes(frames["events"])})
 
 
 def told(results: Results) -> list[object]:
-    tables = {name: {column: values.tolist() for column, values in table.items()} for name, table in results.tables().items()}
+    tables = {
+        name: {column: values.tolist() for column, values in table.items()}
+        for name, table in results.tables().items()
+    }
     return [tables, results.attrition]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share_of(40), deadline=None)
 @given(st.integers(0, 2**20), definitions, st.integers(2, 5))
 def test_any_cut_into_shards_gives_one_cohort(seed: int, definition: Definition, shards: int) -> None:
     whole, cohort = make_shard(seed, persons=40), lower(definition)

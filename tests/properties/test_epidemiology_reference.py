@@ -1,4 +1,5 @@
-"""Measures against values made with R: each case of the reference folder that is a function of released counts."""
+"""Measures against values made with R: each case of the reference folder that is a function of released
+counts."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from pipelines.measures.survival import LifeTable, kaplan_meier, log_rank
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "epidemiology"
 EPOCH = date(1970, 1, 1)
-pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data of ../shared/reference/epidemiology are not here")
+pytestmark = pytest.mark.skipif(
+    not REFERENCE.exists(), reason="the reference data of ../shared/reference/epidemiology are not here"
+)
 
 Rows = list[dict[str, str]]
 
@@ -42,8 +45,16 @@ def column(table: Rows, name: str) -> np.ndarray:
     return np.array([number(row[name]) for row in table])
 
 
-def agree(got: Iterable[float], wanted: Iterable[float], relative: float = 1e-9, absolute: float = 1e-13) -> None:
-    np.testing.assert_allclose(np.array(list(got), float), np.array(list(wanted), float), rtol=relative, atol=absolute, equal_nan=True)
+def agree(
+    got: Iterable[float], wanted: Iterable[float], relative: float = 1e-9, absolute: float = 1e-13
+) -> None:
+    np.testing.assert_allclose(
+        np.array(list(got), float),
+        np.array(list(wanted), float),
+        rtol=relative,
+        atol=absolute,
+        equal_nan=True,
+    )
 
 
 def cases(name: str) -> list[str]:
@@ -58,24 +69,45 @@ MID_P = {"relative": 2e-4, "absolute": 3e-5}
 @pytest.mark.parametrize("method", ["garwood", "midp", "byar", "byar_rothman"])
 def test_limits_of_rates(method: str) -> None:
     expected = rows("rates.expected")
-    limits = {"garwood": intervals.garwood, "midp": intervals.mid_p, "byar": intervals.byar, "byar_rothman": intervals.byar_rothman}[method]
+    limits = {
+        "garwood": intervals.garwood,
+        "midp": intervals.mid_p,
+        "byar": intervals.byar,
+        "byar_rothman": intervals.byar_rothman,
+    }[method]
     found = [limits(np.array([int(row["events"])]), float(row["conf_level"])) for row in expected]
     time = column(expected, "person_time")
     for side, name in enumerate(("lower", "upper")):
-        agree([float(each[side][0]) for each in found], column(expected, f"{method}_{name}") * time, **(MID_P if method == "midp" else {}))
+        agree(
+            [float(each[side][0]) for each in found],
+            column(expected, f"{method}_{name}") * time,
+            **(MID_P if method == "midp" else {}),
+        )
 
 
-@pytest.mark.parametrize("method", ["wilson", "wilson_cc", "clopper_pearson", "midp", "agresti_coull", "jeffreys"])
+@pytest.mark.parametrize(
+    "method", ["wilson", "wilson_cc", "clopper_pearson", "midp", "agresti_coull", "jeffreys"]
+)
 def test_limits_of_proportions(method: str) -> None:
     expected = rows("proportions.expected")
     limits = {
-        "wilson": intervals.wilson, "wilson_cc": lambda x, n, level: intervals.wilson(x, n, level, corrected=True),
-        "clopper_pearson": intervals.clopper_pearson, "midp": intervals.binomial_mid_p, "agresti_coull": intervals.agresti_coull,
+        "wilson": intervals.wilson,
+        "wilson_cc": lambda x, n, level: intervals.wilson(x, n, level, corrected=True),
+        "clopper_pearson": intervals.clopper_pearson,
+        "midp": intervals.binomial_mid_p,
+        "agresti_coull": intervals.agresti_coull,
         "jeffreys": intervals.jeffreys,
-    }[method]  # fmt: skip
-    found = [limits(np.array([int(row["x"])]), np.array([int(row["n"])]), float(row["conf_level"])) for row in expected]
+    }[method]
+    found = [
+        limits(np.array([int(row["x"])]), np.array([int(row["n"])]), float(row["conf_level"]))
+        for row in expected
+    ]
     for side, name in enumerate(("lower", "upper")):
-        agree([float(each[side][0]) for each in found], column(expected, f"{method}_{name}"), **(MID_P if method == "midp" else {}))
+        agree(
+            [float(each[side][0]) for each in found],
+            column(expected, f"{method}_{name}"),
+            **(MID_P if method == "midp" else {}),
+        )
 
 
 def test_ratios_and_differences_of_rates() -> None:
@@ -87,9 +119,11 @@ def test_ratios_and_differences_of_rates() -> None:
     agree([comparison.ratio_p(*each) for each in sides], column(expected, "rr_exact_p"))
     agree([comparison.ratio_p_doubled(*each) for each in sides], column(expected, "rr_ratetest_p"))
     ways = {
-        "rr_wald": comparison.ratio_wald, "rr_exact": comparison.ratio_exact, "rr_score": comparison.ratio_score,
+        "rr_wald": comparison.ratio_wald,
+        "rr_exact": comparison.ratio_exact,
+        "rr_score": comparison.ratio_score,
         "rd_score": comparison.difference_score,
-    }  # fmt: skip
+    }
     for name, limits in ways.items():
         found = [limits(*each, level) for each, level in zip(sides, levels, strict=True)]
         for side, which in enumerate(("lower", "upper")):
@@ -100,15 +134,22 @@ def test_ratios_and_differences_of_rates() -> None:
 
 
 def _strata(name: str, keys: Sequence[str], row: dict[str, str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Events, person-years and standard of the row's strata, grouped as its standard says: 21 groups, 19 (0-4, 90+) or 18 (85+)."""
+    """Events, person-years and standard of the row's strata, grouped as its standard says: 21 groups, 19
+    (0-4, 90+) or 18 (85+)."""
     weights = {each["age_group"]: float(each["esp2013"]) for each in rows("esp2013")}
     mine = [each for each in rows(f"{name}.input") if all(each[key] == row[key] for key in keys)]
     lower = column(mine, "age_lower").astype(int)
-    columns = [column(mine, "events"), column(mine, "person_years"), np.array([weights[each["age_group"]] for each in mine])]
+    columns = [
+        column(mine, "events"),
+        column(mine, "person_years"),
+        np.array([weights[each["age_group"]] for each in mine]),
+    ]
     if "_21" in row["standard"]:
         return columns[0], columns[1], columns[2]
     group = np.where(lower < 5, 0, np.minimum(lower, 90 if "_19" in row["standard"] else 85))
-    first, second, third = (np.array([each[group == one].sum() for one in np.unique(group)]) for each in columns)
+    first, second, third = (
+        np.array([each[group == one].sum() for one in np.unique(group)]) for each in columns
+    )
     return first, second, third
 
 
@@ -120,9 +161,11 @@ def test_directly_standardised_rates(name: str) -> None:
         rate = standard.direct(*_strata(name, keys, row))
         agree([rate.rate, rate.variance], [number(row["dsr"]), number(row["dsr_variance"])])
         ways = {
-            "fay_feuer": standard.fay_feuer(rate), "tiwari": standard.tiwari(rate), "dobson_byar": standard.dobson(rate),
+            "fay_feuer": standard.fay_feuer(rate),
+            "tiwari": standard.tiwari(rate),
+            "dobson_byar": standard.dobson(rate),
             "derived_dobson_exact": standard.dobson(rate, exact=True),
-        }  # fmt: skip
+        }
         for way, limits in ways.items():
             wanted = [number(row[f"{way}_{which}"]) for which in ("lower", "upper")]
             if not np.isnan(wanted).all():  # the reference leaves out what its software suppresses
@@ -135,13 +178,25 @@ def test_indirectly_standardised_ratios(name: str) -> None:
     keys = [key for key in ("year", "sex", "unit") if key in expected[0]]
     for row in expected:
         mine = [each for each in rows(f"{name}.input") if all(each[key] == row[key] for key in keys)]
-        ratio = standard.indirect(*(column(mine, each) for each in ("events", "person_years", "reference_rate")))
-        agree([ratio.observed, ratio.expected, ratio.ratio], [number(row[each]) for each in ("observed", "expected", "smr")])
-        for way, limits in (("exact", intervals.garwood), ("byar", intervals.byar), ("midp", intervals.mid_p)):
+        ratio = standard.indirect(
+            *(column(mine, each) for each in ("events", "person_years", "reference_rate"))
+        )
+        agree(
+            [ratio.observed, ratio.expected, ratio.ratio],
+            [number(row[each]) for each in ("observed", "expected", "smr")],
+        )
+        for way, limits in (
+            ("exact", intervals.garwood),
+            ("byar", intervals.byar),
+            ("midp", intervals.mid_p),
+        ):
             low, high = (float(each[0]) for each in limits(np.array([ratio.observed])))
             wanted = [number(row[f"{way}_{which}"]) for which in ("lower", "upper")]
             agree(ratio.limits((low, high)), wanted, **(MID_P if way == "midp" else {}))
-        agree(standard.log_normal(ratio), [number(row[f"epitools_lognormal_{which}"]) for which in ("lower", "upper")])
+        agree(
+            standard.log_normal(ratio),
+            [number(row[f"epitools_lognormal_{which}"]) for which in ("lower", "upper")],
+        )
 
 
 def _life_table(mine: Rows) -> LifeTable:
@@ -159,15 +214,21 @@ def test_kaplan_meier(name: str) -> None:
         table = tables[group] = _life_table([row for row in given if group == "all" or row[grouped] == group])
         curve, said = kaplan_meier(table), summary["summary"][group]
         for got, key in (
-            (table.at_risk, "n_risk"), (table.events, "n_event"), (curve.surv, "surv"), (curve.standard_error, "se_greenwood"),
+            (table.at_risk, "n_risk"),
+            (table.events, "n_event"),
+            (curve.surv, "surv"),
+            (curve.standard_error, "se_greenwood"),
             (curve.hazard, "cumhaz_nelson_aalen"),
-        ):  # fmt: skip
+        ):
             agree(got, column(wanted, key))
         for how in ("plain", "log", "loglog"):
             for got, side in zip(curve.limits(how), ("lower", "upper"), strict=True):
                 agree(got, column(wanted, f"{how}_{side}"))
             agree(curve.quantile_limits(0.5, how), map(number, said[f"median_ci_{how}"]))
-        agree([curve.quantile(share) for share in (0.5, 0.25, 0.75)], [number(said[key]) for key in ("median", "q25", "q75")])
+        agree(
+            [curve.quantile(share) for share in (0.5, 0.25, 0.75)],
+            [number(said[key]) for key in ("median", "q25", "q75")],
+        )
         agree(curve.restricted_mean(said["rmst_tau"]), [said["rmst"], said["rmst_se"]])
     if summary["logrank"] and "entry" not in given[0]:
         tested = log_rank([[tables[group] for group in summary["logrank"]["observed"]]])
@@ -207,8 +268,12 @@ def test_cumulative_incidence_with_competing_causes(name: str) -> None:
         for cause, one in enumerate(by_person, start=1):
             agree(one.share[place], column(wanted, f"cif{cause}"))
             agree(np.sqrt(one.variance[place]), column(wanted, f"se{cause}_survival_ij"), 1e-8)
-        jackknife = Incidence(by_person[0].time[place], by_person[0].share[place], by_person[0].variance[place])
-        for source in (jackknife,) if "lefttrunc" in name else (jackknife, first):  # without delayed entry the two are one
+        jackknife = Incidence(
+            by_person[0].time[place], by_person[0].share[place], by_person[0].variance[place]
+        )
+        for source in (
+            (jackknife,) if "lefttrunc" in name else (jackknife, first)
+        ):  # without delayed entry the two are one
             for how in ("log", "plain", "loglog"):
                 for got, side in zip(source.limits(how), ("lower", "upper"), strict=True):
                     agree(got, column(wanted, f"cif1_{how}_{side}"), 1e-8)
@@ -244,7 +309,9 @@ def test_iso_weeks() -> None:
     series = rows("isoweek_series.expected")
     weeks, counts = np.unique(monday(days(rows("isoweek_series.input"), "date")), return_counts=True)
     known = dict(zip(weeks.tolist(), counts.tolist(), strict=True))
-    assert [known.get(day, 0) for day in days(series, "monday").tolist()] == column(series, "count").astype(int).tolist()
+    assert [known.get(day, 0) for day in days(series, "monday").tolist()] == column(series, "count").astype(
+        int
+    ).tolist()
 
 
 @pytest.mark.parametrize("name", cases("forecast_weekly"))
@@ -253,13 +320,21 @@ def test_weekly_forecasts(name: str) -> None:
     known = column([row for row in given if row["set"] == "train"], "count")
     horizon, period = about["horizon"], about["period"]
     naive = forecast.seasonal_naive(known, horizon, period)
-    for got, key in ((naive.mean, "seasonal_naive"), (naive.low, "snaive_lower95"), (naive.high, "snaive_upper95")):
+    for got, key in (
+        (naive.mean, "seasonal_naive"),
+        (naive.low, "snaive_lower95"),
+        (naive.high, "snaive_upper95"),
+    ):
         agree(got, column(expected, key))
     fitted = forecast.fit_harmonic(known, period)
     mean, error = fitted.at(np.arange(len(known) + 1, len(known) + horizon + 1), period)
     agree(mean, column(expected, "poisson_harmonic_mean"), 1e-8)
     agree(error, column(expected, "poisson_harmonic_link_se"), 1e-7)
-    agree([fitted.deviance, fitted.dispersion], [about["poisson"]["deviance"], about["poisson"]["pearson_dispersion"]], 1e-7)
+    agree(
+        [fitted.deviance, fitted.dispersion],
+        [about["poisson"]["deviance"], about["poisson"]["pearson_dispersion"]],
+        1e-7,
+    )
     fixed = about["hw_fixed"]
     weights = tuple(fixed["parameters"][key] for key in ("alpha", "beta", "gamma"))
     start = (fixed["initial"]["l"], fixed["initial"]["b"], np.array(fixed["initial"]["s"]))

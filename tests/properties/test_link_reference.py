@@ -32,9 +32,13 @@ def test_suggested_settings_do_better_than_the_peers_at_their_best(tmp_path: Pat
     (tmp_path / "link.yaml").write_text(suggest(paths, id_column).text)
     linkage.run(tmp_path / "link.yaml", tmp_path, lambda _line: None)
     clusters = pq.read_table(tmp_path / "clusters.parquet")
-    persons = np.concatenate([np.array(pq.read_table(path, columns=["cluster"])["cluster"].to_pylist()) for path in paths])
+    persons = np.concatenate(
+        [np.array(pq.read_table(path, columns=["cluster"])["cluster"].to_pylist()) for path in paths]
+    )
     source = np.unique(clusters["source"].to_pylist(), return_inverse=True)[1] if len(paths) > 1 else None
-    found = score.clusters(clusters["cluster_id"].to_numpy(), np.unique(persons, return_inverse=True)[1], source)
+    found = score.clusters(
+        clusters["cluster_id"].to_numpy(), np.unique(persons, return_inverse=True)[1], source
+    )
     assert found["f1"] > least
 
 

@@ -34,10 +34,15 @@ def febrl(*names: str) -> tuple[list[dict[str, Any]], list[int]]:
     """Rows of the files and the true person of each."""
     table = [row for name in names for row in pq.read_table(REFERENCE / f"{name}.parquet").to_pylist()]
     rows = [
-        {"ref": row["rec_id"].strip(), "given": text(row["given_name"]).upper(), "surname": text(row["surname"]).upper(),
-         "birth": birth(text(row["date_of_birth"])), "postcode": text(row["postcode"]).rjust(5, "0")}
+        {
+            "ref": row["rec_id"].strip(),
+            "given": text(row["given_name"]).upper(),
+            "surname": text(row["surname"]).upper(),
+            "birth": birth(text(row["date_of_birth"])),
+            "postcode": text(row["postcode"]).rjust(5, "0"),
+        }
         for row in table
-    ]  # fmt: skip
+    ]
     return rows, [int(row["ref"].split("-")[1]) for row in rows]
 
 
@@ -50,8 +55,12 @@ def birth(digits: str) -> str | None:
     return day if len(digits) == 8 and "01" <= digits[4:6] <= "12" and "01" <= digits[6:] <= "28" else None
 
 
-@pytest.mark.parametrize(("names", "least"), [(("febrl_dataset4a", "febrl_dataset4b"), 0.90), (("febrl_dataset3",), 0.90)])
-def test_febrl_with_names_birth_day_and_postcode_alone(tmp_path: Path, names: tuple[str, ...], least: float) -> None:
+@pytest.mark.parametrize(
+    ("names", "least"), [(("febrl_dataset4a", "febrl_dataset4b"), 0.90), (("febrl_dataset3",), 0.90)]
+)
+def test_febrl_with_names_birth_day_and_postcode_alone(
+    tmp_path: Path, names: tuple[str, ...], least: float
+) -> None:
     rows, truth = febrl(*names)
     precision, recall = pair_quality(truth, linked(tmp_path, rows))
     assert precision > 0.98

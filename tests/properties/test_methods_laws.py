@@ -1,4 +1,5 @@
-"""What holds of every method for any table: sums, zeros, small counts, the order of rows, and what an attacker can work out."""
+"""What holds of every method for any table: sums, zeros, small counts, the order of rows, and what an
+attacker can work out."""
 
 from __future__ import annotations
 
@@ -18,30 +19,44 @@ from pipelines.disclosure.rounding.attack import Attack
 from pipelines.disclosure.rounding.nearest import to_base, to_midpoint
 from pipelines.disclosure.rounding.search import Search
 from pipelines.errors import DisclosureError
+from tests.amount import share_of
 from tests.method_cases import REFERENCE, broken, case, cells, moved, protect_into, result
 
-HERE = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data of ../shared/reference/disclosure are not here")
+HERE = pytest.mark.skipif(
+    not REFERENCE.exists(), reason="the reference data of ../shared/reference/disclosure are not here"
+)
 ADDITIVE = ["small_count_rounding", "controlled_rounding", {"kind": "controlled_rounding", "base": 7}]
 EACH = ["base_rounding", "midpoint", {"kind": "base_rounding", "base": 3, "redact": 4}]
 PLACES = list(product(("r1", "r2", "r3"), "wxyz"))
-counts = st.lists(st.sampled_from([0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 30]), min_size=12, max_size=12).filter(lambda each: sum(each) > 20)
-few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+counts = st.lists(
+    st.sampled_from([0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 30]), min_size=12, max_size=12
+).filter(lambda each: sum(each) > 20)
+few = settings(max_examples=share_of(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def rows(made: list[int]) -> list[tuple[Any, ...]]:
-    return [("c1" if region == "r1" else "c2", region, diag, count) for (region, diag), count in zip(PLACES, made, strict=True)]
+    return [
+        ("c1" if region == "r1" else "c2", region, diag, count)
+        for (region, diag), count in zip(PLACES, made, strict=True)
+    ]
 
 
 @few
 @given(counts, st.sampled_from(ADDITIVE), st.randoms())
-def test_sums_hold_zeros_stay_and_the_order_of_rows_does_not_matter(made: list[int], method: Any, random: Any) -> None:
+def test_sums_hold_zeros_stay_and_the_order_of_rows_does_not_matter(
+    made: list[int], method: Any, random: Any
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         held = case(Path(folder), method, rows(made))
         shown = cells(held)
         mixed = rows(made)
         random.shuffle(mixed)
         assert cells(case(Path(folder), method, mixed)) == shown
-        assert shown["Total", "Total"] == sum(shown[place] for place in PLACES) == shown["c1", "Total"] + shown["c2", "Total"]
+        assert (
+            shown["Total", "Total"]
+            == sum(shown[place] for place in PLACES)
+            == shown["c1", "Total"] + shown["c2", "Total"]
+        )
         assert all(shown[place] == 0 for place, count in zip(PLACES, made, strict=True) if count == 0)
         assert not any(0 < value < 5 for value in shown.values())
         try:
@@ -53,7 +68,9 @@ def test_sums_hold_zeros_stay_and_the_order_of_rows_does_not_matter(made: list[i
 
 @few
 @given(counts, st.sampled_from(EACH))
-def test_rounded_for_itself_a_cell_tells_no_small_count_whatever_else_is_known(made: list[int], method: Any) -> None:
+def test_rounded_for_itself_a_cell_tells_no_small_count_whatever_else_is_known(
+    made: list[int], method: Any
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         held = case(Path(folder), method, rows(made))
         try:
@@ -65,7 +82,9 @@ def test_rounded_for_itself_a_cell_tells_no_small_count_whatever_else_is_known(m
 
 @few
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=4), st.sampled_from(["base", "midpoint"]))
-def test_what_the_attack_finds_pinned_is_what_no_other_table_of_counts_allows(made: list[int], method: str) -> None:
+def test_what_the_attack_finds_pinned_is_what_no_other_table_of_counts_allows(
+    made: list[int], method: str
+) -> None:
     """Against every table of two rows and two columns that would have been shown as this one is."""
     with tempfile.TemporaryDirectory() as folder:
         dimensions = {"row": {"levels": ["row"]}, "column": {"levels": ["column"]}}
@@ -102,7 +121,11 @@ def test_the_search_finds_what_no_single_change_makes_better(made: list[int]) ->
 
 def _expected(name: str) -> tuple[int, float]:
     with (REFERENCE / f"expected_exPSD_round5_{name}.csv").open(newline="") as source:
-        off = [abs(int(row["difference"])) for row in csv.DictReader(source) if "Total" in (row["rows"], row["cols"])]
+        off = [
+            abs(int(row["difference"]))
+            for row in csv.DictReader(source)
+            if "Total" in (row["rows"], row["cols"])
+        ]
     return max(off), sum(off) / len(off)
 
 
@@ -122,8 +145,13 @@ def test_margins_move_no_more_than_by_smallcountrounding(tmp_path: Path) -> None
 
 @HERE
 @pytest.mark.parametrize("sex", [False, True])
-def test_controlled_rounding_goes_no_further_than_next_to_the_truth_where_there_is_such_a_table(tmp_path: Path, sex: bool) -> None:
-    name, dimensions = "t4_1e3" if sex else "t3_1e3", {"region": ["county", "region"], "age": ["age"], "diag": ["chapter", "diag"]}
+def test_controlled_rounding_goes_no_further_than_next_to_the_truth_where_there_is_such_a_table(
+    tmp_path: Path, sex: bool
+) -> None:
+    name, dimensions = (
+        "t4_1e3" if sex else "t3_1e3",
+        {"region": ["county", "region"], "age": ["age"], "diag": ["chapter", "diag"]},
+    )
     dimensions |= {"sex": ["sex"]} if sex else {}
     with (REFERENCE / f"{name}.csv").open(newline="") as source:
         read = list(csv.reader(source))
@@ -131,4 +159,6 @@ def test_controlled_rounding_goes_no_further_than_next_to_the_truth_where_there_
     held = case(tmp_path, "controlled_rounding", read[1:], " ".join(read[0]), dimensions=layout)
     together, changed = result(held)
     furthest = np.abs(changed.values - together.sums(together.count)).max()
-    assert furthest == changed.parameters["furthest"] == (5 if sex else 4)  # of the second, HiGHS proves that there is none within 4
+    assert (
+        furthest == changed.parameters["furthest"] == (5 if sex else 4)
+    )  # of the second, HiGHS proves that there is none within 4

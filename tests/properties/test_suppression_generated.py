@@ -9,7 +9,11 @@ from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.system import build
 
-KINDS = {"sums": Attackers("sums", singletons=False), "rule": Attackers("rule", singletons=False), "rule, alone": Attackers()}
+KINDS = {
+    "sums": Attackers("sums", singletons=False),
+    "rule": Attackers("rule", singletons=False),
+    "rule, alone": Attackers(),
+}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5, 8])

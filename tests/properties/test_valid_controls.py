@@ -1,4 +1,5 @@
-"""Controls are valid: what plain SQL says of who may be chosen holds of every control, and nobody who could be chosen is left over."""
+"""Controls are valid: what plain SQL says of who may be chosen holds of every control, and nobody who could
+be chosen is left over."""
 
 from __future__ import annotations
 
@@ -17,39 +18,67 @@ from pipelines.files.frames import Category, Frame, concat, take
 from pipelines.files.schemas import DAY_UNKNOWN, KIND, MEMBERS
 from pipelines.store.shard import codes, postings
 from pipelines.study.definition import Definition
+from tests.amount import share_of
 from tests.people import MadeShard, make_shard
 
 FIRST, LAST = date(2018, 1, 1), date(2020, 12, 31)
 KEYS = st.lists(st.sampled_from(["sex", "birth_year", "municipality"]), max_size=3, unique=True)
 controls = st.builds(
     lambda ratio, exact, nearest, replace, seed, never: {
-        "ratio": ratio, "exact": exact, "nearest": nearest, "replace": replace, "seed": seed, "never_cases": never,
+        "ratio": ratio,
+        "exact": exact,
+        "nearest": nearest,
+        "replace": replace,
+        "seed": seed,
+        "never_cases": never,
     },
-    st.integers(1, 4), KEYS, st.none() | st.integers(0, 9000).map(lambda days: {"birth_day": days}), st.booleans(), st.integers(0, 3),
+    st.integers(1, 4),
+    KEYS,
+    st.none() | st.integers(0, 9000).map(lambda days: {"birth_day": days}),
     st.booleans(),
-)  # fmt: skip
+    st.integers(0, 3),
+    st.booleans(),
+)
 definitions = st.builds(
     lambda which, prior, age, sex, washout, follow_up, asked: Definition(
-        cohort="c", title="c", study={"from": FIRST, "to": LAST}, codes={"one": ["T/B12"], "two": ["T/D"]},
-        index={"codes": "one", "which": which, "kind": "drug"}, prior_observation=prior, age=age, sex=sex, washout=washout,
-        follow_up=follow_up, censor=[{"codes": "two", "setting": ["inpatient"]}], controls=asked,
+        cohort="c",
+        title="c",
+        study={"from": FIRST, "to": LAST},
+        codes={"one": ["T/B12"], "two": ["T/D"]},
+        index={"codes": "one", "which": which, "kind": "drug"},
+        prior_observation=prior,
+        age=age,
+        sex=sex,
+        washout=washout,
+        follow_up=follow_up,
+        censor=[{"codes": "two", "setting": ["inpatient"]}],
+        controls=asked,
     ),
-    st.sampled_from(["first", "last", "any", 2]), st.integers(0, 300), st.none() | st.just({"from": 20, "to": 60}),
-    st.sampled_from([None, "man", "woman"]), st.none() | st.just(100), st.none() | st.integers(1, 300), controls,
-)  # fmt: skip
+    st.sampled_from(["first", "last", "any", 2]),
+    st.integers(0, 300),
+    st.none() | st.just({"from": 20, "to": 60}),
+    st.sampled_from([None, "man", "woman"]),
+    st.none() | st.just(100),
+    st.none() | st.integers(1, 300),
+    controls,
+)
 
-# Every case with everybody who may be its control: observed, alive, alike, and without an event as that of the index.
+# Every case with everybody who may be its control: observed, alive, alike, and without an event as that of
+# the index.
 ELIGIBLE = """
 WITH facts AS (
-    SELECT p.row, p.person, nullif(p.sex, 0) AS sex, CASE WHEN p.birth_day <> $unknown THEN date '1970-01-01' + p.birth_day END AS birth,
-        CASE WHEN p.death_day = $unknown THEN 2147483647 ELSE p.death_day END AS death, p.opt_out_day = $unknown AS free,
-        (SELECT min(e.start) FROM events e WHERE e.person = p.row AND e.kind = $kind AND starts_with(e.concept, 'T/B12')
-            AND e.start <> $unknown) AS event
+    SELECT p.row, p.person, nullif(p.sex, 0) AS sex,
+        CASE WHEN p.birth_day <> $unknown THEN date '1970-01-01' + p.birth_day END AS birth,
+        CASE WHEN p.death_day = $unknown THEN 2147483647 ELSE p.death_day END AS death,
+        p.opt_out_day = $unknown AS free,
+        (SELECT min(e.start) FROM events e WHERE e.person = p.row AND e.kind = $kind
+            AND starts_with(e.concept, 'T/B12') AND e.start <> $unknown) AS event
     FROM persons p
 ),
 lived AS (
     SELECT f.row, c.case_id, c.day, (
-        SELECT r.municipality FROM residences r WHERE r.person = f.row AND c.day BETWEEN r.start AND r.end ORDER BY r.start DESC LIMIT 1
+        SELECT r.municipality FROM residences r WHERE r.person = f.row AND c.day BETWEEN r.start AND r.end
+            ORDER BY r.start DESC LIMIT 1
     ) AS home
     FROM facts f CROSS JOIN (SELECT person AS case_id, start AS day FROM members) c
 )
@@ -93,18 +122,30 @@ def matched(shards: Sequence[MadeShard], definition: Definition) -> tuple[Frame,
 def eligible(shard: MadeShard, definition: Definition, members: Frame) -> dict[int, set[int]]:
     """By case: who may be its control."""
     persons = shard.frames["persons"]
-    with duck.connect({
-        **{name: shard.frames[name] for name in ("events", "residences", "periods")}, "members": members,
-        "persons": {**persons, "row": np.arange(len(np.asarray(persons["person"])))},
-    }) as connection:  # fmt: skip
+    with duck.connect(
+        {
+            **{name: shard.frames[name] for name in ("events", "residences", "periods")},
+            "members": members,
+            "persons": {**persons, "row": np.arange(len(np.asarray(persons["person"])))},
+        }
+    ) as connection:
         asked = definition.controls
         assert asked is not None
-        found = duck.columns(connection, ELIGIBLE, {
-            "unknown": DAY_UNKNOWN, "kind": KIND["drug"], "never": asked.never_cases, "prior": definition.prior_observation,
-            "exact": list(asked.exact),
-            "sex": {None: None, "man": 1, "woman": 2}[definition.sex], "caliper": asked.nearest and asked.nearest.birth_day,
-            "low": definition.age and definition.age.first, "high": definition.age and definition.age.last,
-        })  # fmt: skip
+        found = duck.columns(
+            connection,
+            ELIGIBLE,
+            {
+                "unknown": DAY_UNKNOWN,
+                "kind": KIND["drug"],
+                "never": asked.never_cases,
+                "prior": definition.prior_observation,
+                "exact": list(asked.exact),
+                "sex": {None: None, "man": 1, "woman": 2}[definition.sex],
+                "caliper": asked.nearest and asked.nearest.birth_day,
+                "low": definition.age and definition.age.first,
+                "high": definition.age and definition.age.last,
+            },
+        )
     pairs: dict[int, set[int]] = {case: set() for case in np.asarray(members["person"]).tolist()}
     for case, person in zip(found["case_id"].tolist(), found["person"].tolist(), strict=True):
         pairs[case].add(person)
@@ -115,12 +156,19 @@ def check(shard: MadeShard, definition: Definition) -> int:
     members, matching = matched([shard], definition)
     allowed, asked = eligible(shard, definition, members), definition.controls
     assert asked is not None
-    start = dict(zip(np.asarray(members["person"]).tolist(), np.asarray(members["start"]).tolist(), strict=True))
-    rows = list(zip(*(np.asarray(matching.controls[name]).tolist() for name in ("case", "person", "start", "end")), strict=True))
+    start = dict(
+        zip(np.asarray(members["person"]).tolist(), np.asarray(members["start"]).tolist(), strict=True)
+    )
+    rows = list(
+        zip(
+            *(np.asarray(matching.controls[name]).tolist() for name in ("case", "person", "start", "end")),
+            strict=True,
+        )
+    )
     chosen: dict[int, set[int]] = {case: set() for case in allowed}
-    for case, person, first, beyond in rows:
+    for case, person, first, last in rows:
         assert person in allowed[case]
-        assert first == start[case] < beyond
+        assert first == start[case] <= last
         chosen[case].add(person)
     assert sum(map(len, chosen.values())) == len(rows), "one control twice for one case"
     used = {person for each in chosen.values() for person in each}
@@ -129,21 +177,31 @@ def check(shard: MadeShard, definition: Definition) -> int:
     for case, each in chosen.items():
         assert len(each) <= asked.ratio
         if len(each) < asked.ratio:
-            assert allowed[case] <= (each if asked.replace else used), "somebody who is free and may be chosen was left"
+            assert allowed[case] <= (each if asked.replace else used), (
+                "somebody who is free and may be chosen was left"
+            )
     assert sum(each["cases"] for each in matching.receipt["cases"]) == len(allowed)
-    assert sum(each["cases"] * each["controls"] for each in matching.receipt["cases"]) == matching.receipt["controls"] == len(rows)
+    assert (
+        sum(each["cases"] * each["controls"] for each in matching.receipt["cases"])
+        == matching.receipt["controls"]
+        == len(rows)
+    )
     return len(rows)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=share_of(80), deadline=None)
 @given(st.integers(0, 2**20), definitions)
-def test_every_control_may_be_chosen_and_nobody_who_may_is_left_over(seed: int, definition: Definition) -> None:
+def test_every_control_may_be_chosen_and_nobody_who_may_is_left_over(
+    seed: int, definition: Definition
+) -> None:
     check(make_shard(seed, persons=60, events_each=4), definition)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=share_of(25), deadline=None)
 @given(st.integers(0, 2**20), definitions, st.integers(2, 5))
-def test_the_same_controls_however_people_lie_in_shards(seed: int, definition: Definition, parts: int) -> None:
+def test_the_same_controls_however_people_lie_in_shards(
+    seed: int, definition: Definition, parts: int
+) -> None:
     shard = make_shard(seed, persons=60, events_each=4)
     (_, whole), (_, apart) = matched([shard], definition), matched(cut(shard, parts), definition)
     assert whole.receipt == apart.receipt
@@ -156,7 +214,12 @@ def test_the_same_controls_however_people_lie_in_shards(seed: int, definition: D
 def test_controls_are_valid_where_there_are_many(replace: bool) -> None:
     asked = {"ratio": 3, "exact": ["sex", "municipality"], "nearest": {"birth_day": 4000}, "replace": replace}
     definition = Definition(
-        cohort="c", title="c", study={"from": FIRST, "to": LAST}, codes={"one": ["T/B12"]},
-        index={"codes": "one", "which": "first", "kind": "drug"}, prior_observation=30, controls=asked,
-    )  # fmt: skip
+        cohort="c",
+        title="c",
+        study={"from": FIRST, "to": LAST},
+        codes={"one": ["T/B12"]},
+        index={"codes": "one", "which": "first", "kind": "drug"},
+        prior_observation=30,
+        controls=asked,
+    )
     assert check(make_shard(5, persons=500, events_each=4), definition) > 60

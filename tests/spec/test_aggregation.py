@@ -15,8 +15,8 @@ from pipelines.cubes.cube import Dimension
 from pipelines.errors import SettingsError
 from pipelines.site.permit import Table
 from pipelines.study import codes
-from pipelines.study.definition import Study
-from pipelines.study.table import together
+from pipelines.study.days import Study
+from pipelines.study.side_by_side import together
 
 STUDY = Study(**{"from": date(2020, 1, 1), "to": date(2021, 3, 1)})
 YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
@@ -40,7 +40,10 @@ def axis(asked: Table, role: str) -> Dimension:
         ({"count": "survival", "codes": ["A"]}, "needs step and until"),
         ({"count": "survival", "codes": ["A"], "step": 30, "until": 100}, "not a multiple of step"),
         ({"count": "survival", "step": 30, "until": 90}, "does not say what event"),
-        ({"count": "survival", "step": 30, "until": 90, "or_death": True, "competing": "death"}, "has death both as the event"),
+        (
+            {"count": "survival", "step": 30, "until": 90, "or_death": True, "competing": "death"},
+            "has death both as the event",
+        ),
         ({"count": "weekly", "step": 30}, "counts no survival"),
         ({"count": "members", "dimensions": ["sex"], "first": True}, "counts no events"),
         ({**RATE, "dimensions": ["sex"], "first": True}, "leave out one of the two"),
@@ -67,25 +70,52 @@ def axis(asked: Table, role: str) -> Dimension:
         ({"dimensions": ["care_unit"]}, "needs both care_units and"),
         ({"dimensions": ["sex", "sex"]}, "names a dimension twice"),
         ({**RATE, "dimensions": ["sex"], "standardise": {"to": "esp2013"}}, "not among its dimensions"),
-        ({**RATE, "dimensions": ["age_group"], "age_width": 7, "standardise": {"to": "esp2013"}}, "not unions of the standard's"),
+        (
+            {**RATE, "dimensions": ["age_group"], "age_width": 7, "standardise": {"to": "esp2013"}},
+            "not unions of the standard's",
+        ),
         ({"dimensions": ["age_group"], "standardise": {"to": "esp2013"}}, "only with count: events"),
         ({**RATE, "dimensions": ["age_group"], "standardise": {"to": "who"}}, "esp2013"),
         ({**RATE, "dimensions": ["sex"], "standardise": {"to": "table"}}, "not among its dimensions"),
-        ({**RATE, "dimensions": ["age_group"], "standardise": {"to": "table"}}, "no dimension beside age_group: name one"),
+        (
+            {**RATE, "dimensions": ["age_group"], "standardise": {"to": "table"}},
+            "no dimension beside age_group: name one",
+        ),
         ({**INDIRECT, "measures": ["events"], "standardise": {"to": "table"}}, "only with count: events"),
-        ({**INDIRECT, "standardise": {"to": "table", "ages_from": 15}}, "ages_from that begins none of its age groups"),
+        (
+            {**INDIRECT, "standardise": {"to": "table", "ages_from": 15}},
+            "ages_from that begins none of its age groups",
+        ),
         ({**INDIRECT, "standardise": {"to": "table", "title": "x"}}, "none of them for another"),
         ({**INDIRECT, "standardise": {"to": "table", "rates": {0: 1}}}, "none of them for another"),
-        ({**INDIRECT, "standardise": {"to": "own", "rates": {0: 1}}}, "needs title and either weights or rates"),
-        ({**INDIRECT, "standardise": {**REFERENCE, "weights": {0: 1}, "rates": {0: 1}}}, "either weights or rates"),
-        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 1, 15: 2}}}, "from an age on that begins none of its age groups"),
-        ({**INDIRECT, "standardise": {**REFERENCE, "rates": {20: 1}}}, "no rate for ages below 20: say ages_from: 20"),
+        (
+            {**INDIRECT, "standardise": {"to": "own", "rates": {0: 1}}},
+            "needs title and either weights or rates",
+        ),
+        (
+            {**INDIRECT, "standardise": {**REFERENCE, "weights": {0: 1}, "rates": {0: 1}}},
+            "either weights or rates",
+        ),
+        (
+            {**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 1, 15: 2}}},
+            "from an age on that begins none of its age groups",
+        ),
+        (
+            {**INDIRECT, "standardise": {**REFERENCE, "rates": {20: 1}}},
+            "no rate for ages below 20: say ages_from: 20",
+        ),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: -1}}}, "negative rates"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0}}}, "rates that are all 0"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0.00001}}}, "more than four decimals"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: float("inf")}}}, "too large"),
-        ({"dimensions": ["sex"], "compare": {"over": "sex", "to": "Women"}}, "compare rates only with count: events"),
-        ({**RATE, "dimensions": ["year"], "compare": {"over": "sex", "to": "Women"}}, "not among its dimensions"),
+        (
+            {"dimensions": ["sex"], "compare": {"over": "sex", "to": "Women"}},
+            "compare rates only with count: events",
+        ),
+        (
+            {**RATE, "dimensions": ["year"], "compare": {"over": "sex", "to": "Women"}},
+            "not among its dimensions",
+        ),
         (
             {**INDIRECT, "standardise": {"to": "table"}, "compare": {"over": "age_group", "to": "0-19"}},
             "compares over it: make the choice",
@@ -110,7 +140,11 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
     [
         ({"dimensions": ["sex"], "washout": 30}, {"dimensions": ["sex"]}, "another washout"),
         ({**VALUES, "classes": [5]}, {**VALUES, "classes": [6]}, "by other classes"),
-        ({**VALUES, "classes": [5]}, {**VALUES, "classes": [5], "first": True}, "once all and once the first"),
+        (
+            {**VALUES, "classes": [5]},
+            {**VALUES, "classes": [5], "first": True},
+            "once all and once the first",
+        ),
         ({"dimensions": ["sex"]}, {"count": "weekly", "first": True}, "once all and once the first"),
         ({"dimensions": ["sex"], "washout": 30}, {"count": "weekly"}, "another washout"),
         ({"dimensions": ["sex"], "first": True}, {**VALUES, "classes": [5]}, "once all and once the first"),
@@ -120,22 +154,35 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
             "between other states",
         ),
         ({**YEARLY, "lookback": 30}, {**YEARLY, "lookback": 60}, "another lookback"),
-        ({"dimensions": ["follow_up"], "follow_up": [30]}, {"dimensions": ["follow_up"], "follow_up": [31]}, "bands of follow_up"),
+        (
+            {"dimensions": ["follow_up"], "follow_up": [30]},
+            {"dimensions": ["follow_up"], "follow_up": [31]},
+            "bands of follow_up",
+        ),
     ],
 )
-def test_the_same_events_are_not_counted_in_two_ways(one: dict[str, Any], other: dict[str, Any], says: str) -> None:
-    """Two tables that count the same events by another washout, other classes, states or bands are refused: their differences are in no
-    table. Of other events they may stand together."""
+def test_the_same_events_are_not_counted_in_two_ways(
+    one: dict[str, Any], other: dict[str, Any], says: str
+) -> None:
+    """Two tables that count the same events by another washout, other classes, states or bands are refused:
+    their differences are in no table. Of other events they may stand together."""
     assert any(says in text for text in together([table("a", **one), table("b", **other)]))
     assert not list(together([table("a", **one), table("b", **other, kind="measurement")]))
 
 
 def test_who_is_followed_is_asked_on_the_same_days_and_in_the_same_age_groups() -> None:
-    """Two prevalence tables with other days, or other age groups, are refused, whatever events they ask of: who is followed is the same."""
+    """Two prevalence tables with other days, or other age groups, are refused, whatever events they ask of:
+    who is followed is the same."""
     other = {**YEARLY, "codes": ["B"]}
     assert not list(together([table("a", **YEARLY), table("b", **other)]))
-    assert any("different days" in text for text in together([table("a", **YEARLY), table("b", **{**other, "days": ["2020-12-31"]})]))
-    ages = [table(name, **asked, dimensions=["age_group"], age_width=width) for name, asked, width in (("a", YEARLY, 5), ("b", other, 10))]
+    assert any(
+        "different days" in text
+        for text in together([table("a", **YEARLY), table("b", **{**other, "days": ["2020-12-31"]})])
+    )
+    ages = [
+        table(name, **asked, dimensions=["age_group"], age_width=width)
+        for name, asked, width in (("a", YEARLY, 5), ("b", other, 10))
+    ]
     assert any("age groups" in text for text in together(ages))
 
 
@@ -148,14 +195,23 @@ def test_nobody_is_followed_outside_of_the_study_and_a_member_has_no_diagnosis()
 
 
 def test_the_same_people_are_not_parted_in_ways_that_do_not_nest() -> None:
-    """Tables that part the same people by other age groups, periods or units are refused: their differences are in no table."""
-    tens, fives = table("a", dimensions=["age_group"], age_width=10), table("b", dimensions=["age_group"], age_width=5)
+    """Tables that part the same people by other age groups, periods or units are refused: their differences
+    are in no table."""
+    tens, fives = (
+        table("a", dimensions=["age_group"], age_width=10),
+        table("b", dimensions=["age_group"], age_width=5),
+    )
     assert any("age groups" in text for text in together([tens, fives]))
     assert not list(together([tens, table("b", dimensions=["age_group"], age_width=5, kind="drug")]))
-    assert any("periods" in text for text in together([table("a", count="weekly"), table("b", count="monthly")]))
+    assert any(
+        "periods" in text for text in together([table("a", count="weekly"), table("b", count="monthly")])
+    )
     one, other = (table(name, dimensions=["care_unit"], care_units={"x": [name]}) for name in ("a", "b"))
     assert any("care_units" in text for text in together([one, other]))
-    times = [table(name, count="survival", codes=["A"], step=step, until=90) for name, step in (("a", 30), ("b", 45))]
+    times = [
+        table(name, count="survival", codes=["A"], step=step, until=90)
+        for name, step in (("a", 30), ("b", 45))
+    ]
     assert any("the same event" in text for text in together(times))
     assert any("called a" in text for text in together([tens, tens]))
 
@@ -168,13 +224,28 @@ def test_the_tables_that_the_handbook_shows_may_stand_in_one_permit() -> None:
 
 
 def test_age_groups_have_the_weight_of_all_of_the_standards_groups_in_them() -> None:
-    asked = table(**RATE, dimensions=["age_group"], age_width=20, age_top=80, standardise={"to": "esp2013", "ages_from": 20})
+    asked = table(
+        **RATE,
+        dimensions=["age_group"],
+        age_width=20,
+        age_top=80,
+        standardise={"to": "esp2013", "ages_from": 20},
+    )
     age = axis(asked, "standard")
     assert dict(zip(age.labels, age.values, strict=True)) == {
-        "Total": 0, "0-19": 0, "20-39": 25500, "40-59": 27500, "60-79": 20500, "80+": 5000, "Unknown": 0,
-    }  # fmt: skip
+        "Total": 0,
+        "0-19": 0,
+        "20-39": 25500,
+        "40-59": 27500,
+        "60-79": 20500,
+        "80+": 5000,
+        "Unknown": 0,
+    }
     assert "Eurostat" in age.about and "ages 20 and over" in age.about and "60-79" in age.about
-    whole = axis(table(**RATE, dimensions=["age_group"], age_width=5, age_top=95, standardise={"to": "esp2013"}), "standard")
+    whole = axis(
+        table(**RATE, dimensions=["age_group"], age_width=5, age_top=95, standardise={"to": "esp2013"}),
+        "standard",
+    )
     assert sum(whole.values) == sum(codes.standard("esp2013").weights) == 100_000
 
 
@@ -189,17 +260,24 @@ def test_age_groups_have_the_weight_of_all_of_the_standards_groups_in_them() -> 
 def test_the_population_of_sweden_adds_up_to_its_published_totals(
     year: int, women_and_men: tuple[int, int], young: tuple[int, int], old: str
 ) -> None:
-    """Statistics Sweden: of each sex, of those below 20 years, and from 65 on in thousands (Demographic reports 2012:2, table T.9a)."""
+    """Statistics Sweden: of each sex, of those below 20 years, and from 65 on in thousands (Demographic
+    reports 2012:2, table T.9a)."""
     sweden = codes.standard(f"sweden{year}")
     assert sum(sweden.weights) == sum(women_and_men)
     assert sweden.between(0, 20) == sum(young)
-    assert [f"{sweden.between(age, age + 5 if age < 100 else None) / 1000:.1f}" for age in range(65, 101, 5)] == old.split()
+    assert [
+        f"{sweden.between(age, age + 5 if age < 100 else None) / 1000:.1f}" for age in range(65, 101, 5)
+    ] == old.split()
     age = axis(table(**INDIRECT, standardise={"to": f"sweden{year}"}), "standard")
     assert sum(age.values) == sum(women_and_men) and f"Sweden on 31 December {year}" in age.about
 
 
 def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:
-    own = {"to": "own", "title": "Population of the county, 2023", "weights": {0: 300, 20: 500, 60: 150, 80: 50}}
+    own = {
+        "to": "own",
+        "title": "Population of the county, 2023",
+        "weights": {0: 300, 20: 500, 60: 150, 80: 50},
+    }
     ages = {**RATE, "dimensions": ["age_group"], "age_width": 20, "age_top": 80}
     with pytest.raises(ValidationError, match="not unions of the standard's"):
         table(**ages, standardise=own)  # there is no group from 40 years on
@@ -207,7 +285,12 @@ def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:
     age = axis(table(**ages, standardise={**own, "ages_from": 20}), "standard")
     assert age.values == (0, 0, 200, 300, 160, 50, 0)
     assert "Population of the county, 2023" in age.about
-    for wrong in ({"to": "own"}, {"to": "esp2013", "title": "x"}, {**own, "weights": {5: 1}}, {**own, "weights": {0: -1, 5: 2}}):
+    for wrong in (
+        {"to": "own"},
+        {"to": "esp2013", "title": "x"},
+        {**own, "weights": {5: 1}},
+        {**own, "weights": {0: -1, 5: 2}},
+    ):
         with pytest.raises(ValidationError, match="standardise"):
             table(**ages, standardise=wrong)
 
@@ -215,26 +298,45 @@ def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:
 def test_a_table_that_is_its_own_reference_compares_known_ages_from_the_first_that_counts() -> None:
     age = axis(table(**INDIRECT, standardise={"to": "table", "ages_from": 40}), "reference")
     assert dict(zip(age.labels, age.values, strict=True)) == {
-        "Total": 0, "0-19": 0, "20-39": 0, "40-59": 1, "60-79": 1, "80+": 1, "Unknown": 0,
-    }  # fmt: skip
+        "Total": 0,
+        "0-19": 0,
+        "20-39": 0,
+        "40-59": 1,
+        "60-79": 1,
+        "80+": 1,
+        "Unknown": 0,
+    }
     assert age.about == "rates of all in this table by age (40-59, 60-79, 80+), ages 40 and over"
 
 
-@pytest.mark.parametrize(("over", "to", "place"), [("sex", "Women", 2), ("sex", "2", 2), ("age_group", "40-59", 3)])
+@pytest.mark.parametrize(
+    ("over", "to", "place"), [("sex", "Women", 2), ("sex", "2", 2), ("age_group", "40-59", 3)]
+)
 def test_a_group_to_compare_with_is_named_by_its_label_or_its_code(over: str, to: str, place: int) -> None:
     groups = axis(table(**INDIRECT, compare={"over": over, "to": to}), "compared")
     assert groups.name == over and groups.values.index(1) == place and sum(groups.values) == 1
 
 
 def test_a_group_to_compare_with_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(SettingsError, match="to is none of the groups of sex; choose from Men, Women, Unknown, or say its code"):
+    with pytest.raises(
+        SettingsError,
+        match="to is none of the groups of sex; choose from Men, Women, Unknown, or say its code",
+    ):
         Layout.of(table(**INDIRECT, compare={"over": "sex", "to": "women"}), STUDY)
 
 
 def test_reference_rates_reach_over_all_age_groups_that_lie_within_theirs() -> None:
     own = {**REFERENCE, "rates": {20: 0, 40: 0.07, 80: 123.4567}, "ages_from": 20}
     age = axis(table(**INDIRECT, standardise=own), "rates")
-    assert age.values == (-1, -1, 0, 700, 700, 1_234_567, -1)  # ten-thousandths; a rate of 0 is one, no rate is -1
+    assert age.values == (
+        -1,
+        -1,
+        0,
+        700,
+        700,
+        1_234_567,
+        -1,
+    )  # ten-thousandths; a rate of 0 is one, no rate is -1
     assert "rates of Region X, 2019" in age.about and "ages 20 and over" in age.about
 
 
@@ -250,8 +352,11 @@ def test_a_week_belongs_to_the_year_of_its_thursday_and_says_how_much_of_it_is_s
 
 
 def test_a_histogram_counts_the_same_persons_as_a_table_of_its_events() -> None:
-    """All classes of a histogram together are the persons with such an event: cells of both tables are one."""
-    assert table(**VALUES, classes=[5], kind="measurement").counted == table(dimensions=["sex"], kind="measurement").counted
+    """All classes of a histogram together are the persons with such an event: both tables' cells are one."""
+    assert (
+        table(**VALUES, classes=[5], kind="measurement").counted
+        == table(dimensions=["sex"], kind="measurement").counted
+    )
 
 
 def test_a_class_may_begin_at_any_number_of_four_decimals() -> None:
@@ -260,7 +365,8 @@ def test_a_class_may_begin_at_any_number_of_four_decimals() -> None:
 
 
 def test_sums_of_values_are_refused_until_they_are_protected() -> None:
-    """A sum of values may be nearly one person's: a permit that asks for one is refused as long as nothing protects it."""
+    """A sum of values may be nearly one person's: a permit that asks for one is refused as long as nothing
+    protects it."""
     asked = table(**{**VALUES, "dimensions": ["sex"], "measures": ["sum"]})
     assert any("sums of values" in text for text in together([asked]))
 

@@ -1,8 +1,8 @@
-"""What a Circe definition may not ask for, and how it is told: the file, the place in it, the reason and the next step."""
+"""What a Circe definition may not ask for, and how it is told: the file, the place in it, the reason and the
+next step."""
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -12,55 +12,7 @@ import pytest
 from pipelines.cohort import circe
 from pipelines.cohort.query import ConceptSet, Group, Item, Occurrence, Range, Shift, Text
 from pipelines.errors import SettingsError
-
-ASTHMA = {"CONCEPT_ID": 317009, "CONCEPT_NAME": "Asthma", "STANDARD_CONCEPT_CAPTION": "Standard"}
-WINDOW = {"Start": {"Days": 30, "Coeff": -1}, "End": {"Days": 0, "Coeff": 1}}
-STUDY: dict[str, Any] = {
-    "ConceptSets": [{"id": 0, "name": "Asthma", "expression": {"items": [{"concept": ASTHMA, "includeDescendants": True}]}}],
-    "PrimaryCriteria": {
-        "CriteriaList": [{"ConditionOccurrence": {"CodesetId": 0}}],
-        "ObservationWindow": {"PriorDays": 365, "PostDays": 0},
-        "PrimaryCriteriaLimit": {"Type": "First"},
-    },
-    "InclusionRules": [
-        {
-            "name": "treated",
-            "expression": {
-                "Type": "ALL",
-                "CriteriaList": [
-                    {"Criteria": {"DrugExposure": {}}, "StartWindow": WINDOW, "Occurrence": {"Type": 2, "Count": 1}},
-                ],
-            },
-        }
-    ],
-}
-ENTRY = ("PrimaryCriteria", "CriteriaList", 0)
-RULE = ("InclusionRules", 0, "expression", "CriteriaList", 0)
-REMOVED = object()
-
-
-def study(value: object, *path: str | int) -> dict[str, Any]:
-    """The study with another value at `path`."""
-    changed = copy.deepcopy(STUDY)
-    place: Any = changed
-    for step in path[:-1]:
-        place = place[step]
-    if value is REMOVED:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return changed
-
-
-def refusal(definition: object) -> str:
-    with pytest.raises(SettingsError) as caught:
-        circe.parse(definition if isinstance(definition, bytes | str) else json.dumps(definition), "study.json")
-    assert caught.value.exit_code == 10
-    return str(caught.value)
-
-
-def entry(domain: str, **attributes: object) -> dict[str, Any]:
-    return study({domain: attributes}, *ENTRY)
+from tests.circe_study import ENTRY, REMOVED, RULE, STUDY, WINDOW, entry, read, refusal, study
 
 
 @pytest.mark.parametrize(
@@ -93,7 +45,11 @@ def entry(domain: str, **attributes: object) -> dict[str, Any]:
         pytest.param(
             study(
                 {
-                    "Criteria": {"DrugExposure": {"CorrelatedCriteria": {"Type": "ALL", "DemographicCriteriaList": [{}]}}},
+                    "Criteria": {
+                        "DrugExposure": {
+                            "CorrelatedCriteria": {"Type": "ALL", "DemographicCriteriaList": [{}]}
+                        }
+                    },
                     "StartWindow": WINDOW,
                     "Occurrence": {"Type": 2, "Count": 2, "IsDistinct": True},
                 },
@@ -127,29 +83,49 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
 @pytest.mark.parametrize(
     ("definition", "said"),
     [
-        pytest.param(study(1, "Surprise"), "study.json: Surprise: is not known here", id="a key of the definition that nobody knows"),
-        pytest.param(study(None, "Surprise"), "study.json: Surprise: is not known here", id="even if it is null"),
+        pytest.param(
+            study(1, "Surprise"),
+            "study.json: Surprise: is not known here",
+            id="a key of the definition that nobody knows",
+        ),
+        pytest.param(
+            study(None, "Surprise"), "study.json: Surprise: is not known here", id="even if it is null"
+        ),
         pytest.param(
             entry("ConditionOccurrence", Severity=2),
             "study.json: PrimaryCriteria.CriteriaList[0].ConditionOccurrence.Severity: is not known",
             id="an attribute that the domain does not have",
         ),
         pytest.param(
-            entry("Death", First=True), "study.json: PrimaryCriteria.CriteriaList[0].Death.First: is not known", id="the first death"
+            entry("Death", First=True),
+            "study.json: PrimaryCriteria.CriteriaList[0].Death.First: is not known",
+            id="the first death",
         ),
         pytest.param(
-            entry("Episode"), "study.json: PrimaryCriteria.CriteriaList[0].Episode: is not known", id="a domain of a later circe-be"
+            entry("Episode"),
+            "study.json: PrimaryCriteria.CriteriaList[0].Episode: is not known",
+            id="a domain of a later circe-be",
         ),
         pytest.param(
-            study({}, *ENTRY), "study.json: PrimaryCriteria.CriteriaList[0]: names 0 domains; name one", id="a criterion without a domain"
+            study({}, *ENTRY),
+            "study.json: PrimaryCriteria.CriteriaList[0]: names 0 domains; name one",
+            id="a criterion without a domain",
         ),
         pytest.param(
-            study({"Death": {}, "Specimen": {}}, *ENTRY), "study.json: PrimaryCriteria.CriteriaList[0]: names 2 domains", id="one with two"
+            study({"Death": {}, "Specimen": {}}, *ENTRY),
+            "study.json: PrimaryCriteria.CriteriaList[0]: names 2 domains",
+            id="one with two",
         ),
         pytest.param(
-            study([], "PrimaryCriteria", "CriteriaList"), "study.json: PrimaryCriteria.CriteriaList: is empty", id="no entry event"
+            study([], "PrimaryCriteria", "CriteriaList"),
+            "study.json: PrimaryCriteria.CriteriaList: is empty",
+            id="no entry event",
         ),
-        pytest.param(study(REMOVED, "PrimaryCriteria"), "study.json: PrimaryCriteria: is missing; add it", id="no entry at all"),
+        pytest.param(
+            study(REMOVED, "PrimaryCriteria"),
+            "study.json: PrimaryCriteria: is missing; add it",
+            id="no entry at all",
+        ),
         pytest.param(
             study(REMOVED, "PrimaryCriteria", "ObservationWindow"),
             "study.json: PrimaryCriteria.ObservationWindow: is missing",
@@ -157,13 +133,19 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
         ),
         pytest.param(
             study("Newest", "PrimaryCriteria", "PrimaryCriteriaLimit", "Type"),
-            "study.json: PrimaryCriteria.PrimaryCriteriaLimit.Type: is not known here; give All, First or Last",
+            "study.json: PrimaryCriteria.PrimaryCriteriaLimit.Type: is not known here; give All, First or "
+            "Last",
             id="another limit",
         ),
-        pytest.param(study(None, "QualifiedLimit"), "study.json: QualifiedLimit: is null", id="a limit that is null, where circe-be fails"),
+        pytest.param(
+            study(None, "QualifiedLimit"),
+            "study.json: QualifiedLimit: is null",
+            id="a limit that is null, where circe-be fails",
+        ),
         pytest.param(
             study("NONE", "InclusionRules", 0, "expression", "Type"),
-            "study.json: InclusionRules[0].expression.Type: is not known here; give ALL, ANY, AT_LEAST or AT_MOST",
+            "study.json: InclusionRules[0].expression.Type: is not known here; give ALL, ANY, AT_LEAST or "
+            "AT_MOST",
             id="another kind of group",
         ),
         pytest.param(
@@ -172,19 +154,33 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
             id="at least how many?",
         ),
         pytest.param(
-            study(7, *RULE, "Occurrence", "Type"), "Occurrence.Type: is not known here; give 0 for exactly", id="another way to count"
+            study(7, *RULE, "Occurrence", "Type"),
+            "Occurrence.Type: is not known here; give 0 for exactly",
+            id="another way to count",
         ),
-        pytest.param(study(REMOVED, *RULE, "StartWindow"), "CriteriaList[0].StartWindow: is missing", id="an event without a window"),
+        pytest.param(
+            study(REMOVED, *RULE, "StartWindow"),
+            "CriteriaList[0].StartWindow: is missing",
+            id="an event without a window",
+        ),
         pytest.param(
             study(REMOVED, *RULE, "StartWindow", "Start", "Coeff"),
             "StartWindow.Start.Coeff: is missing",
             id="30 days, neither before nor after",
         ),
         pytest.param(
-            study(3, *RULE, "StartWindow", "Start", "Coeff"), "StartWindow.Start.Coeff: is neither before nor after", id="threefold days"
+            study(3, *RULE, "StartWindow", "Start", "Coeff"),
+            "StartWindow.Start.Coeff: is neither before nor after",
+            id="threefold days",
         ),
-        pytest.param(study(30.5, *RULE, "StartWindow", "Start", "Days"), "StartWindow.Start.Days: has decimals", id="half a day"),
-        pytest.param(study({}, "EndStrategy"), "study.json: EndStrategy: names 0 strategies", id="an exit of no kind"),
+        pytest.param(
+            study(30.5, *RULE, "StartWindow", "Start", "Days"),
+            "StartWindow.Start.Days: has decimals",
+            id="half a day",
+        ),
+        pytest.param(
+            study({}, "EndStrategy"), "study.json: EndStrategy: names 0 strategies", id="an exit of no kind"
+        ),
         pytest.param(
             study({"CustomEra": {"GapDays": 30}}, "EndStrategy"),
             "study.json: EndStrategy.CustomEra.DrugCodesetId: is missing",
@@ -201,9 +197,15 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
             id="another way to join stays",
         ),
         pytest.param(
-            study({"StartDate": "2010-02-30"}, "CensorWindow"), "study.json: CensorWindow.StartDate: is no date", id="a day that never was"
+            study({"StartDate": "2010-02-30"}, "CensorWindow"),
+            "study.json: CensorWindow.StartDate: is no date",
+            id="a day that never was",
         ),
-        pytest.param(study({"StartDate": ""}, "CensorWindow"), "study.json: CensorWindow.StartDate: is no date", id="an empty day"),
+        pytest.param(
+            study({"StartDate": ""}, "CensorWindow"),
+            "study.json: CensorWindow.StartDate: is no date",
+            id="an empty day",
+        ),
         pytest.param(
             study([{"name": "r", "expression": {}}] * 63, "InclusionRules"),
             "study.json: InclusionRules: has more than 62 rules",
@@ -215,7 +217,9 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
             id="two concept sets of one id",
         ),
         pytest.param(
-            study([{"id": 0, "expression": {"items": [{"concept": {"CONCEPT_NAME": "Asthma"}}]}}], "ConceptSets"),
+            study(
+                [{"id": 0, "expression": {"items": [{"concept": {"CONCEPT_NAME": "Asthma"}}]}}], "ConceptSets"
+            ),
             "study.json: ConceptSets[0].expression.items[0].concept: has no CONCEPT_ID",
             id="a concept without an id",
         ),
@@ -225,7 +229,9 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
             id="an age between 18 and nothing",
         ),
         pytest.param(
-            entry("ConditionOccurrence", Age={"Op": "about", "Value": 18}), "ConditionOccurrence.Age.Op: is not known here", id="about 18"
+            entry("ConditionOccurrence", Age={"Op": "about", "Value": 18}),
+            "ConditionOccurrence.Age.Op: is not known here",
+            id="about 18",
         ),
         pytest.param(
             entry("ConditionOccurrence", Age={"Op": "gt", "Value": "old"}),
@@ -243,13 +249,19 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
             id="none of an unnamed set",
         ),
         pytest.param(
-            entry("ConditionOccurrence", First="yes"), "ConditionOccurrence.First: is text; give true or false", id="yes for true"
+            entry("ConditionOccurrence", First="yes"),
+            "ConditionOccurrence.First: is text; give true or false",
+            id="yes for true",
         ),
         pytest.param(
-            entry("ConditionOccurrence", CodesetId=[0]), "ConditionOccurrence.CodesetId: is a list; give a number", id="a list for a number"
+            entry("ConditionOccurrence", CodesetId=[0]),
+            "ConditionOccurrence.CodesetId: is a list; give a number",
+            id="a list for a number",
         ),
         pytest.param(
-            study({"a": 1}, "PrimaryCriteria", "CriteriaList"), "PrimaryCriteria.CriteriaList: is an object; give a list", id="no list"
+            study({"a": 1}, "PrimaryCriteria", "CriteriaList"),
+            "PrimaryCriteria.CriteriaList: is an object; give a list",
+            id="no list",
         ),
         pytest.param(
             {"expression": STUDY, "EndStrategy": {}},
@@ -260,11 +272,17 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
         pytest.param("{", "study.json: is not JSON: line 1, column 2", id="not JSON"),
         pytest.param("[]", "study.json: is no cohort definition", id="JSON of something else"),
         pytest.param(
-            '{"PrimaryCriteria": 1, "PrimaryCriteria": 2}', "study.json: holds PrimaryCriteria twice in one object", id="a key twice"
+            '{"PrimaryCriteria": 1, "PrimaryCriteria": 2}',
+            "study.json: holds PrimaryCriteria twice in one object",
+            id="a key twice",
         ),
-        pytest.param('{"PrimaryCriteria": NaN}', "study.json: holds NaN, which is no number", id="not a number"),
+        pytest.param(
+            '{"PrimaryCriteria": NaN}', "study.json: holds NaN, which is no number", id="not a number"
+        ),
         pytest.param("[" * 100_000, "study.json: is nested too deeply", id="lists in lists without end"),
-        pytest.param(" " * (33 << 20), "study.json: is too large for a cohort definition (33 MB)", id="33 megabytes"),
+        pytest.param(
+            " " * (33 << 20), "study.json: is too large for a cohort definition (33 MB)", id="33 megabytes"
+        ),
     ],
 )
 def test_what_a_definition_may_not_say(definition: object, said: str) -> None:
@@ -280,7 +298,9 @@ def test_groups_in_groups_without_end_are_refused() -> None:
 
 
 def test_a_refusal_never_repeats_what_the_definition_holds() -> None:
-    assert "198501019999" not in refusal(entry("ConditionOccurrence", StopReason={"Op": "contains", "Text": 198501019999}))
+    assert "198501019999" not in refusal(
+        entry("ConditionOccurrence", StopReason={"Op": "contains", "Text": 198501019999})
+    )
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -288,15 +308,13 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         circe.load(tmp_path / "study.json")
 
 
-# --- and what it may --------------------------------------------------------------------------------------------------------------------
-
-
-def read(definition: object) -> Any:
-    return circe.parse(json.dumps(definition), "study.json")
+# --- and what it may ---
 
 
 def test_different_refills_may_be_counted_for_drugs() -> None:
-    cohort = read(study({"Type": 2, "Count": 2, "IsDistinct": True, "CountColumn": "REFILLS"}, *RULE, "Occurrence"))
+    cohort = read(
+        study({"Type": 2, "Count": 2, "IsDistinct": True, "CountColumn": "REFILLS"}, *RULE, "Occurrence")
+    )
     assert cohort.rules[0].group.correlated[0].occurrence == Occurrence("at_least", 2, "refills")
 
 
@@ -316,7 +334,9 @@ def test_an_empty_group_of_conditions_is_present_and_holds() -> None:
 
 def test_a_definition_reads_the_same_in_its_wrappers() -> None:
     plain = read(STUDY)
-    assert read({"id": 7, "name": "Asthma", "expressionType": "SIMPLE_EXPRESSION", "expression": STUDY}) == plain
+    assert (
+        read({"id": 7, "name": "Asthma", "expressionType": "SIMPLE_EXPRESSION", "expression": STUDY}) == plain
+    )
     assert read({"id": 7, "expression": json.dumps(STUDY), "createdBy": "someone", "tags": []}) == plain
     assert read({**STUDY, "Title": "Asthma", "cdmVersionRange": ">=5.0.0"}) == plain
     assert circe.parse(b"\xef\xbb\xbf" + json.dumps(STUDY).encode(), "study.json") == plain
@@ -339,24 +359,35 @@ def test_whole_numbers_are_cut_and_decimals_have_four_places() -> None:
 
 
 def test_the_end_of_a_drug_exposure_is_compared_with_its_start_as_in_circe() -> None:
-    asked = read(entry("DrugExposure", OccurrenceEndDate={"Op": "gt", "Value": "1970-01-11"})).entry[0].filters
+    asked = (
+        read(entry("DrugExposure", OccurrenceEndDate={"Op": "gt", "Value": "1970-01-11"})).entry[0].filters
+    )
     assert asked == (Range("start_date", "gt", 10),)
 
 
 def test_gap_days_of_a_drug_era_are_compared_with_the_numbers_of_its_length_as_in_circe() -> None:
-    asked = read(entry("DrugEra", GapDays={"Op": "lt", "Value": 3}, EraLength={"Op": "gt", "Value": 60})).entry[0].filters
+    asked = (
+        read(entry("DrugEra", GapDays={"Op": "lt", "Value": 3}, EraLength={"Op": "gt", "Value": 60}))
+        .entry[0]
+        .filters
+    )
     assert asked == (Range("length", "gt", 60), Range("gap_days", "gt", 60))
 
 
 def test_a_quote_in_a_text_loses_backslashes_before_it_as_in_circe() -> None:
-    asked = read(entry("ConditionOccurrence", StopReason={"Op": "contains", "Text": "patient\\'s 5_%"})).entry[0].filters
+    asked = (
+        read(entry("ConditionOccurrence", StopReason={"Op": "contains", "Text": "patient\\'s 5_%"}))
+        .entry[0]
+        .filters
+    )
     assert asked == (Text("stop_reason", "contains", "patient's 5_%"),)
 
 
 def test_a_date_adjustment_moves_a_death_by_days_alone_and_a_specimen_not_at_all() -> None:
     moved = {"StartWith": "END_DATE", "StartOffset": -3, "EndWith": "START_DATE", "EndOffset": 4}
     death, specimen, procedure = (
-        read(entry(domain, DateAdjustment=moved)).entry[0] for domain in ("Death", "Specimen", "ProcedureOccurrence")
+        read(entry(domain, DateAdjustment=moved)).entry[0]
+        for domain in ("Death", "Specimen", "ProcedureOccurrence")
     )
     assert (death.start, death.end) == (Shift("start", -3), Shift("end", 4))
     assert (specimen.start, specimen.end) == (None, None)

@@ -19,10 +19,21 @@ from tests.made_cubes import cell, count, dimension, flat, from_frequencies
 def table(*numbers: tuple[str, str, int]) -> Cube:
     """Persons by town and sex."""
     towns = flat("town", *dict.fromkeys(town for town, _, _ in numbers))
-    return from_frequencies("t", (towns, flat("sex", "m", "w")), [((town, sex), number) for town, sex, number in numbers])
+    return from_frequencies(
+        "t", (towns, flat("sex", "m", "w")), [((town, sex), number) for town, sex, number in numbers]
+    )
 
 
-TOWNS = (("A", "m", 4), ("A", "w", 30), ("B", "m", 5), ("B", "w", 41), ("C", "m", 60), ("C", "w", 22), ("D", "m", 33), ("D", "w", 17))
+TOWNS = (
+    ("A", "m", 4),
+    ("A", "w", 30),
+    ("B", "m", 5),
+    ("B", "w", 41),
+    ("C", "m", 60),
+    ("C", "w", 22),
+    ("D", "m", 33),
+    ("D", "w", 17),
+)
 
 
 def protected(cube: Cube, policy: Policy | None = None) -> ProtectedCube:
@@ -43,7 +54,10 @@ def test_a_cell_of_4_is_hidden_and_where_no_cell_is_below_5_nothing_is() -> None
 def test_a_small_cell_alone_in_its_row_and_column_takes_others_with_it() -> None:
     cube = table(*TOWNS)
     result = protected(cube)
-    for line in (["A", "m"], ["A", "w"], ["A", ""]), (["A", "m"], ["B", "m"], ["C", "m"], ["D", "m"], ["", "m"]):
+    for line in (
+        (["A", "m"], ["A", "w"], ["A", ""]),
+        (["A", "m"], ["B", "m"], ["C", "m"], ["D", "m"], ["", "m"]),
+    ):
         assert sum(is_hidden(cube, result, *codes) for codes in line) >= 2
 
 
@@ -52,8 +66,16 @@ def test_small_cells_and_those_that_protect_them_are_marked_alike() -> None:
     result = protected(cube)
     assert result.hidden.sum() > 1
     assert set(result.__dataclass_fields__) == {
-        "table", "title", "population", "dimensions", "measures", "hidden", "additive", "at_least", "notes",
-    }  # fmt: skip
+        "table",
+        "title",
+        "population",
+        "dimensions",
+        "measures",
+        "hidden",
+        "additive",
+        "at_least",
+        "notes",
+    }
     assert not result.measures["persons"][result.hidden].any()
 
 
@@ -66,7 +88,12 @@ def test_a_cell_of_nobody_is_shown_where_the_policy_leaves_zeros_open() -> None:
 def test_a_hidden_cell_is_hidden_in_every_measure() -> None:
     town, sex = flat("place", "A", "B", "C"), flat("sex", "m", "w")
     people = {("A", "m"): 3, ("A", "w"): 20, ("B", "m"): 12, ("B", "w"): 15, ("C", "m"): 9, ("C", "w"): 31}
-    rows = [(at * 100 + n, where) for at, (where, number) in enumerate(people.items()) for n in range(number) for _ in range(2)]
+    rows = [
+        (at * 100 + n, where)
+        for at, (where, number) in enumerate(people.items())
+        for n in range(number)
+        for _ in range(2)
+    ]
     cube = count("t", (town, sex), rows)
     result = protected(cube)
     assert is_hidden(cube, result, "A", "m")
@@ -75,12 +102,15 @@ def test_a_hidden_cell_is_hidden_in_every_measure() -> None:
 
 
 def test_a_cell_that_stands_in_two_tables_has_one_status() -> None:
-    """Eight counties in two tables: each is safe alone, but together they give county K away (UserSupport issue 136)."""
+    """Eight counties in two tables: each is safe alone, but together they give county K away (UserSupport
+    issue 136)."""
     micro = {"A": 2, "B": 2, "I": 8, "J": 8, "K": 3, "L": 3, "M": 3, "N": 7}
     of_county = {"county-1": ("A", "B", "I", "J"), "county-2": ("K", "L", "M", "N")}
     of_size = {"BIG": ("L", "M"), "small": ("A", "B", "I", "J", "K", "N")}
     first, second = (
-        from_frequencies(name, (dimension("town", tree),), [((town,), number) for town, number in micro.items()])
+        from_frequencies(
+            name, (dimension("town", tree),), [((town,), number) for town, number in micro.items()]
+        )
         for name, tree in (("by-county", of_county), ("by-size", of_size))
     )
     result = {each.table: each for each in protect([first, second], Policy(minimum=4)).cubes}
@@ -88,12 +118,18 @@ def test_a_cell_that_stands_in_two_tables_has_one_status() -> None:
         assert is_hidden(first, result["by-county"], town) == is_hidden(second, result["by-size"], town)
     shown = {town for town in micro if not is_hidden(first, result["by-county"], town)}
     county = {each for each in of_county if not is_hidden(first, result["by-county"], each)}
-    assert not ({"N", "I", "J"} <= shown and "county-1" in county and not is_hidden(second, result["by-size"], "small"))
+    assert not (
+        {"N", "I", "J"} <= shown
+        and "county-1" in county
+        and not is_hidden(second, result["by-size"], "small")
+    )
 
 
 def test_the_order_of_the_tables_changes_nothing() -> None:
     one = table(*TOWNS)
-    other = from_frequencies("u", (flat("town", "A", "B", "C", "D"),), [(("A",), 34), (("B",), 46), (("C",), 82), (("D",), 50)])
+    other = from_frequencies(
+        "u", (flat("town", "A", "B", "C", "D"),), [(("A",), 34), (("B",), 46), (("C",), 82), (("D",), 50)]
+    )
     assert _content(protect([one, other], Policy())) == _content(protect([other, one], Policy()))
 
 
@@ -103,7 +139,9 @@ def _content(protection: Protection) -> list[tuple[str, list[bool]]]:
 
 def test_tables_that_contradict_each_other_are_refused() -> None:
     one = table(*TOWNS)
-    other = from_frequencies("u", (flat("town", "A", "B", "C", "D"),), [(("A",), 35), (("B",), 46), (("C",), 82), (("D",), 50)])
+    other = from_frequencies(
+        "u", (flat("town", "A", "B", "C", "D"),), [(("A",), 35), (("B",), 46), (("C",), 82), (("D",), 50)]
+    )
     with pytest.raises(DataError, match="contradicts another table"):
         protect([one, other], Policy())
 

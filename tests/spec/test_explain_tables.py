@@ -13,7 +13,12 @@ SURVIVAL = {"count": "survival", "codes": ["A"], "step": 30, "until": 90}
 VALUES = {"count": "values", "unit": "kg", "range": [0, 200], "classes": [80]}
 SUMS = {**VALUES, "classes": [], "dimensions": ["sex"], "measures": ["sum"]}
 EVENTS = {"count": "events", "dimensions": ["sex"]}
-AGES = {"count": "events", "dimensions": ["age_group"], "measures": ["events", "person_days"], "age_width": 10}
+AGES = {
+    "count": "events",
+    "dimensions": ["age_group"],
+    "measures": ["events", "person_days"],
+    "age_width": 10,
+}
 BOTH = {**AGES, "dimensions": ["sex", "age_group"]}
 YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
 WEIGHTS = {age: 100 - age for age in range(0, 91, 10)}
@@ -30,45 +35,86 @@ def said(asked: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (EVENTS, {**EVENTS, "codes": ["A"]}), ({**EVENTS, "codes": ["A"]}, {**EVENTS, "codes": ["A", "B"]}),
-        (EVENTS, {**EVENTS, "kind": "drug"}), (EVENTS, {**EVENTS, "first": True}), (EVENTS, {**EVENTS, "washout": 30}),
-        ({**EVENTS, "washout": 30}, {**EVENTS, "washout": 31}), (EVENTS, {**EVENTS, "dimensions": ["year"]}),
-        (EVENTS, {**EVENTS, "count": "members"}), (EVENTS, {**EVENTS, "count": "weekly"}),
-        ({**EVENTS, "count": "weekly"}, {**EVENTS, "count": "monthly"}), (EVENTS, {**EVENTS, "measures": ["admissions"]}),
-        (EVENTS, {**EVENTS, "measures": ["person_days"]}), (EVENTS, {**EVENTS, "measures": ["bed_days"]}),
-        (AGES, {**AGES, "age_width": 5}), (AGES, {**AGES, "age_top": 80}),
+        (EVENTS, {**EVENTS, "codes": ["A"]}),
+        ({**EVENTS, "codes": ["A"]}, {**EVENTS, "codes": ["A", "B"]}),
+        (EVENTS, {**EVENTS, "kind": "drug"}),
+        (EVENTS, {**EVENTS, "first": True}),
+        (EVENTS, {**EVENTS, "washout": 30}),
+        ({**EVENTS, "washout": 30}, {**EVENTS, "washout": 31}),
+        (EVENTS, {**EVENTS, "dimensions": ["year"]}),
+        (EVENTS, {**EVENTS, "count": "members"}),
+        (EVENTS, {**EVENTS, "count": "weekly"}),
+        ({**EVENTS, "count": "weekly"}, {**EVENTS, "count": "monthly"}),
+        (EVENTS, {**EVENTS, "measures": ["admissions"]}),
+        (EVENTS, {**EVENTS, "measures": ["person_days"]}),
+        (EVENTS, {**EVENTS, "measures": ["bed_days"]}),
+        (AGES, {**AGES, "age_width": 5}),
+        (AGES, {**AGES, "age_top": 80}),
         (AGES, {**AGES, "standardise": {"to": "esp2013"}}),
-        ({**AGES, "standardise": {"to": "esp2013"}}, {**AGES, "standardise": {"to": "esp2013", "ages_from": 40}}),
-        ({**AGES, "standardise": {**OWN, "weights": {**WEIGHTS, 0: 1}}}, {**AGES, "standardise": {**OWN, "weights": WEIGHTS}}),
+        (
+            {**AGES, "standardise": {"to": "esp2013"}},
+            {**AGES, "standardise": {"to": "esp2013", "ages_from": 40}},
+        ),
+        (
+            {**AGES, "standardise": {**OWN, "weights": {**WEIGHTS, 0: 1}}},
+            {**AGES, "standardise": {**OWN, "weights": WEIGHTS}},
+        ),
         ({**BOTH, "standardise": {"to": "esp2013"}}, {**BOTH, "standardise": {"to": "table"}}),
         (BOTH, {**BOTH, "compare": {"over": "sex", "to": "Men"}}),
-        ({**BOTH, "compare": {"over": "sex", "to": "Women"}}, {**BOTH, "compare": {"over": "sex", "to": "Men"}}),
+        (
+            {**BOTH, "compare": {"over": "sex", "to": "Women"}},
+            {**BOTH, "compare": {"over": "sex", "to": "Men"}},
+        ),
         ({**BOTH, "standardise": {"to": "table"}}, {**BOTH, "standardise": {"to": "table", "ages_from": 40}}),
-        ({**BOTH, "standardise": {**OWN, "weights": WEIGHTS}}, {**BOTH, "standardise": {**OWN, "rates": WEIGHTS}}),
-        ({**BOTH, "standardise": {**OWN, "rates": WEIGHTS}}, {**BOTH, "standardise": {**OWN, "rates": {**WEIGHTS, 0: 1}}}),
-        (YEARLY, {**YEARLY, "days": ["2020-12-31"]}), (YEARLY, {**YEARLY, "codes": ["B"]}), (YEARLY, {**YEARLY, "lookback": 30}),
+        (
+            {**BOTH, "standardise": {**OWN, "weights": WEIGHTS}},
+            {**BOTH, "standardise": {**OWN, "rates": WEIGHTS}},
+        ),
+        (
+            {**BOTH, "standardise": {**OWN, "rates": WEIGHTS}},
+            {**BOTH, "standardise": {**OWN, "rates": {**WEIGHTS, 0: 1}}},
+        ),
+        (YEARLY, {**YEARLY, "days": ["2020-12-31"]}),
+        (YEARLY, {**YEARLY, "codes": ["B"]}),
+        (YEARLY, {**YEARLY, "lookback": 30}),
         ({**LAST, "follow_up": [30]}, {**LAST, "follow_up": [30, 60]}),
-        (SURVIVAL, {**SURVIVAL, "step": 45}), (SURVIVAL, {**SURVIVAL, "until": 120}), (SURVIVAL, {**SURVIVAL, "or_death": True}),
-        (SURVIVAL, {**SURVIVAL, "competing": "death"}), (SURVIVAL, {**SURVIVAL, "competing": ["B"]}),
+        (SURVIVAL, {**SURVIVAL, "step": 45}),
+        (SURVIVAL, {**SURVIVAL, "until": 120}),
+        (SURVIVAL, {**SURVIVAL, "or_death": True}),
+        (SURVIVAL, {**SURVIVAL, "competing": "death"}),
+        (SURVIVAL, {**SURVIVAL, "competing": ["B"]}),
         (SURVIVAL, {**SURVIVAL, "kind": "drug"}),
-        (VALUES, {**VALUES, "unit": "g"}), (VALUES, {**VALUES, "range": [1, 200]}), (VALUES, {**VALUES, "classes": [90]}),
-        (VALUES, {**VALUES, "first": True}), (VALUES, {**VALUES, "codes": ["A"]}), (SUMS, {**SUMS, "decimals": 2}),
-        (SUMS, {**SUMS, "measures": ["sum", "squares"]}), (STATES, {**STATES, "states": {"a": ["A"], "b": ["B"]}}),
+        (VALUES, {**VALUES, "unit": "g"}),
+        (VALUES, {**VALUES, "range": [1, 200]}),
+        (VALUES, {**VALUES, "classes": [90]}),
+        (VALUES, {**VALUES, "first": True}),
+        (VALUES, {**VALUES, "codes": ["A"]}),
+        (SUMS, {**SUMS, "decimals": 2}),
+        (SUMS, {**SUMS, "measures": ["sum", "squares"]}),
+        (STATES, {**STATES, "states": {"a": ["A"], "b": ["B"]}}),
         ({**STATES, "states": {"a": ["A"], "b": ["B"]}}, {**STATES, "states": {"a": ["A"], "b": ["C"]}}),
         ({**UNITS, "care_units": {"a": ["A"]}}, {**UNITS, "care_units": {"a": ["B"]}}),
     ],
-)  # fmt: skip
+)
 def test_what_changes_a_cell_changes_the_sentences(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert said(one) != said(other)
 
 
 def test_a_table_reads_as_one_would_say_it() -> None:
-    asked = {**AGES, "codes": ["ICD-10-SE/I"], "kind": "diagnosis", "measures": ["person_days"], "dimensions": ["sex", "age_group"]}
+    asked = {
+        **AGES,
+        "codes": ["ICD-10-SE/I"],
+        "kind": "diagnosis",
+        "measures": ["person_days"],
+        "dimensions": ["sex", "age_group"],
+    }
     assert said({**asked, "washout": 90}) == [
         "t: A title",
         "  counts diagnosis events with a code that begins with ICD-10-SE/I in the follow-up of members",
-        "  new events alone: the member had none in the 90 days before, and days so near to one are not at risk",
-        "  measures persons, each once in a cell; days at risk, in a table of their own, of which rates are made",
+        "  new events alone: the member had none in the 90 days before, and days so near to one are not at "
+        "risk",
+        "  measures persons, each once in a cell; days at risk, in a table of their own, of which rates are "
+        "made",
         "  by sex",
         "  by age that day, in groups of 10 years up to 90 and over",
         "  with every margin",
@@ -77,10 +123,12 @@ def test_a_table_reads_as_one_would_say_it() -> None:
 
 def test_an_indirect_comparison_says_what_it_compares_with() -> None:
     assert said({**BOTH, "standardise": {"to": "table", "ages_from": 40}})[-1] == (
-        "  events also beside as many as the rates of all in the table by age_group would give (indirect standardisation), from 40 years"
+        "  events also beside as many as the rates of all in the table by age_group would give (indirect "
+        "standardisation), from 40 years"
     )
     assert said({**BOTH, "standardise": {**OWN, "rates": {0: 12.5, 50: 300}}})[-1] == (
-        "  events also beside as many as the rates of Our population by age_group would give (indirect standardisation), of all ages; "
+        "  events also beside as many as the rates of Our population by age_group would give (indirect "
+        "standardisation), of all ages; "
         "events per 100,000 person-years from each age on 0: 12.5, 50: 300"
     )
 

@@ -24,20 +24,28 @@ RULE = Feasibility()
 counts = st.lists(st.integers(0, 5000), min_size=1, max_size=12).map(lambda each: sorted(each, reverse=True))
 
 
-def said(*persons: int, asked: str = "question", key: bytes = KEY, rule: Feasibility = RULE) -> tuple[Told, ...]:
+def said(
+    *persons: int, asked: str = "question", key: bytes = KEY, rule: Feasibility = RULE
+) -> tuple[Told, ...]:
     return told(tuple((f"step {place}", count) for place, count in enumerate(persons)), asked, key, rule)
 
 
 @given(counts, st.text())
-def test_every_number_that_is_said_is_a_multiple_of_ten_and_none_lies_below_ten(persons: list[int], asked: str) -> None:
+def test_every_number_that_is_said_is_a_multiple_of_ten_and_none_lies_below_ten(
+    persons: list[int], asked: str
+) -> None:
     for each in said(*persons, asked=asked):
         assert each.persons is None or (each.persons % 10 == 0 and each.persons >= 10)
 
 
 @given(counts, st.text())
-def test_steps_that_differ_by_few_persons_are_told_as_one_and_no_step_is_left_out(persons: list[int], asked: str) -> None:
+def test_steps_that_differ_by_few_persons_are_told_as_one_and_no_step_is_left_out(
+    persons: list[int], asked: str
+) -> None:
     steps = said(*persons, asked=asked)
-    assert [step for each in steps for step in each.steps] == [f"step {place}" for place in range(len(persons))]
+    assert [step for each in steps for step in each.steps] == [
+        f"step {place}" for place in range(len(persons))
+    ]
     shown = [each.persons or 0 for each in steps]
     assert all(before - after >= 30 for before, after in pairwise(shown))
 
@@ -67,7 +75,11 @@ def test_a_question_is_what_the_definition_means_of_these_sources_in_this_snapsh
     asked = definition()
     same = question(asked, ("a", "b"), "1")
     assert question(definition(title="another title"), ("b", "a"), "1") == same
-    for other in (question(definition(follow_up=9), ("a", "b"), "1"), question(asked, ("a",), "1"), question(asked, ("a", "b"), "2")):
+    for other in (
+        question(definition(follow_up=9), ("a", "b"), "1"),
+        question(asked, ("a",), "1"),
+        question(asked, ("a", "b"), "2"),
+    ):
         assert other != same
 
 
@@ -77,7 +89,7 @@ def test_a_minimum_of_more_persons_is_followed() -> None:
     assert said(50, asked="1", rule=strict)[-1].persons is None
 
 
-# ---- who may ask, and how often -------------------------------------------------------------------------------------------------
+# ---- who may ask, and how often ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -96,15 +108,22 @@ def ask(site: Site, permit: Permit, number: int, requester: str = "Anna") -> int
     return feasibility.allow(site, permit, asked, question(asked, ("a",), "1"), "1", requester)
 
 
-def test_a_requester_may_ask_so_many_different_questions_a_day_and_the_same_one_again(site: Site, permit: Permit) -> None:
+def test_a_requester_may_ask_so_many_different_questions_a_day_and_the_same_one_again(
+    site: Site, permit: Permit
+) -> None:
     assert [ask(site, permit, number) for number in (1, 2, 2, 1, 3)] == [1, 2, 2, 2, 3]
-    with pytest.raises(PermitError, match=r"Anna has asked 3 different questions today.*; ask one of them again, wait until tomorrow"):
+    with pytest.raises(
+        PermitError,
+        match=r"Anna has asked 3 different questions today.*; ask one of them again, wait until tomorrow",
+    ):
         ask(site, permit, 4)
     assert ask(site, permit, 2) == 3
     assert ask(site, permit, 4, "Bo") == 1
 
 
-def test_the_next_day_has_questions_of_its_own(site: Site, permit: Permit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_day_has_questions_of_its_own(
+    site: Site, permit: Permit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(1, 4):
         ask(site, permit, number)
 
@@ -117,11 +136,16 @@ def test_the_next_day_has_questions_of_its_own(site: Site, permit: Permit, monke
     assert ask(site, permit, 4) == 1
 
 
-def test_each_question_stands_in_the_log_by_its_hash_and_requester_and_with_no_count(site: Site, permit: Permit) -> None:
+def test_each_question_stands_in_the_log_by_its_hash_and_requester_and_with_no_count(
+    site: Site, permit: Permit
+) -> None:
     ask(site, permit, 1)
     (entry,) = audit.entries(site, "feasibility")
     assert set(entry["about"]) == {"permit", "requester", "definition", "snapshot", "question"}
-    assert (entry["about"]["requester"], entry["about"]["definition"]) == ("Anna", definition(follow_up=1).meaning)
+    assert (entry["about"]["requester"], entry["about"]["definition"]) == (
+        "Anna",
+        definition(follow_up=1).meaning,
+    )
 
 
 def test_a_refused_question_is_logged_too(site: Site, permit: Permit) -> None:

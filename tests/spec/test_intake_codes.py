@@ -38,7 +38,10 @@ def test_each_diagnosis_lies_in_one_chapter_and_block(concept: str, chapter: str
 
 
 def test_what_is_no_diagnosis_lies_in_no_chapter() -> None:
-    assert [each.tolist() for each in codes.classify(["ATC/A10BA02", "SCB/0180", "LAB/LDL", ""])] == [[-1] * 4, [-1] * 4]
+    assert [each.tolist() for each in codes.classify(["ATC/A10BA02", "SCB/0180", "LAB/LDL", ""])] == [
+        [-1] * 4,
+        [-1] * 4,
+    ]
 
 
 def test_every_category_of_every_chapter_has_a_block() -> None:
@@ -54,8 +57,12 @@ def test_every_category_of_every_chapter_has_a_block() -> None:
 
 def test_blocks_stand_in_the_order_of_their_chapters_without_overlap() -> None:
     order = [each.code for each in codes.icd_chapters()]
-    assert [order.index(each.chapter) for each in codes.icd_blocks()] == sorted(order.index(each.chapter) for each in codes.icd_blocks())
-    ten = sorted((each.first, each.last) for each in codes.icd_blocks() if not each.code.startswith("ICD-9-CM"))
+    assert [order.index(each.chapter) for each in codes.icd_blocks()] == sorted(
+        order.index(each.chapter) for each in codes.icd_blocks()
+    )
+    ten = sorted(
+        (each.first, each.last) for each in codes.icd_blocks() if not each.code.startswith("ICD-9-CM")
+    )
     assert all(last < following for (_, last), (following, _) in pairwise(ten))
     assert len({each.code for each in codes.icd_blocks()}) == len(codes.icd_blocks())
 
@@ -63,11 +70,25 @@ def test_blocks_stand_in_the_order_of_their_chapters_without_overlap() -> None:
 @pytest.mark.parametrize(
     ("code", "revision"),
     [
-        ("25000", 9), ("V08", 9), ("V6284", 9), ("V499XXA", 10), ("E119", 10), ("E0865", 10), ("E9290", 9), ("E8788", 0), ("E871", 0),
-        ("E8339", 0), ("I10", 10), ("E43", 10), ("XYZ", 0), ("", 0),
+        ("25000", 9),
+        ("V08", 9),
+        ("V6284", 9),
+        ("V499XXA", 10),
+        ("E119", 10),
+        ("E0865", 10),
+        ("E9290", 9),
+        ("E8788", 0),
+        ("E871", 0),
+        ("E8339", 0),
+        ("I10", 10),
+        ("E43", 10),
+        ("XYZ", 0),
+        ("", 0),
     ],
-)  # fmt: skip
-def test_the_form_of_an_american_code_tells_its_revision_unless_both_have_it(code: str, revision: int) -> None:
+)
+def test_the_form_of_an_american_code_tells_its_revision_unless_both_have_it(
+    code: str, revision: int
+) -> None:
     assert codes.icd_revision(code) == revision
 
 
@@ -88,11 +109,16 @@ def test_the_groups_by_prefix_that_a_code_lies_under(concept: str, above: tuple[
 @pytest.mark.parametrize(
     ("system", "good", "bad"),
     [
-        ("ICD-10-SE", "E119", "11E"), ("KVA", "AF022", "AF02"), ("KVA", "JKA21", "J21"), ("ATC", "A10BA02", "A10B2"),
+        ("ICD-10-SE", "E119", "11E"),
+        ("KVA", "AF022", "AF02"),
+        ("KVA", "JKA21", "J21"),
+        ("ATC", "A10BA02", "A10B2"),
         ("SCB", "0180", "0199"),
-        ("LAB", "HBA1C", "HBA1D"), ("ICD-9-CM", "25000", "250000"), ("NDC", "00002751001", "2751001"),
+        ("LAB", "HBA1C", "HBA1D"),
+        ("ICD-9-CM", "25000", "250000"),
+        ("NDC", "00002751001", "2751001"),
     ],
-)  # fmt: skip
+)
 def test_a_code_is_known_by_list_or_by_form(system: str, good: str, bad: str) -> None:
     assert codes.known(system, good)
     assert not codes.known(system, bad)

@@ -15,8 +15,22 @@ from pipelines.site.site import Site
 from tests.made_region import region
 from tests.nights import day, deliver, identities, make_site, record
 
-ANNA = {"number": "195003041236", "given": "ANNA", "surname": "HOLMQVIST", "birth": "1950-03-04", "sex": 2, "postcode": "117 28"}
-ERIK = {"number": "197108099818", "given": "ERIK", "surname": "ZETTERLUND", "birth": "1971-08-09", "sex": 1, "postcode": "182 60"}
+ANNA = {
+    "number": "195003041236",
+    "given": "ANNA",
+    "surname": "HOLMQVIST",
+    "birth": "1950-03-04",
+    "sex": 2,
+    "postcode": "117 28",
+}
+ERIK = {
+    "number": "197108099818",
+    "given": "ERIK",
+    "surname": "ZETTERLUND",
+    "birth": "1971-08-09",
+    "sex": 1,
+    "postcode": "182 60",
+}
 
 
 class Linked:
@@ -29,7 +43,9 @@ class Linked:
         persons = sealed.read(folder / "persons.parquet", PERSONS, site.zone("store"))
         self._person = dict(zip(index["record"], index["person"], strict=True))
         self._link = dict(zip(index["record"], index["link"], strict=True))
-        self._known = {person: (int(sex), int(birth)) for person, sex, birth in zip(*persons.values(), strict=True)}
+        self._known = {
+            person: (int(sex), int(birth)) for person, sex, birth in zip(*persons.values(), strict=True)
+        }
 
     def person(self, source: str, ref: object) -> int:
         return int(self._person[record(source, ref)])
@@ -49,12 +65,20 @@ def site(tmp_path: Path) -> Site:
 def register(site: Site, *rows: dict[str, Any], crowd: int = 0) -> None:
     """The register's delivery; with a crowd of others, from which the model learns."""
     others = region(5, crowd)
-    deliver(site, "folkbokforing", "d1", "2025-01-01", identities("folkbokforing", [*rows, *others.rows["folkbokforing"]]))
+    deliver(
+        site,
+        "folkbokforing",
+        "d1",
+        "2025-01-01",
+        identities("folkbokforing", [*rows, *others.rows["folkbokforing"]]),
+    )
     if crowd:
         deliver(site, "journal_b", "d1", "2025-01-01", identities("journal_b", others.rows["journal_b"]))
 
 
-def journal(site: Site, *rows: dict[str, Any], delivery: str = "d1", delivered: str = "2025-01-01", **more: Any) -> None:
+def journal(
+    site: Site, *rows: dict[str, Any], delivery: str = "d1", delivered: str = "2025-01-01", **more: Any
+) -> None:
     deliver(site, "journal_a", delivery, delivered, identities("journal_a", rows), **more)
 
 
@@ -62,23 +86,36 @@ def test_a_record_with_the_registers_number_is_that_person(site: Site) -> None:
     register(site, {**ANNA, "ref": 1}, {**ERIK, "ref": 2})
     journal(site, {**ANNA, "ref": 7})
     linked = Linked(site)
-    assert linked.person("journal_a", 7) == linked.person("folkbokforing", 1) != linked.person("folkbokforing", 2)
+    assert (
+        linked.person("journal_a", 7)
+        == linked.person("folkbokforing", 1)
+        != linked.person("folkbokforing", 2)
+    )
     assert (linked.link("folkbokforing", 1), linked.link("journal_a", 7)) == ("anchor", "number")
 
 
 def test_a_reused_number_leads_to_whoever_held_it_at_the_time(site: Site) -> None:
     before, after = {**ANNA, "given": "SIGRID", "until": "1990-12-31"}, {**ANNA, "since": "1995-01-01"}
     register(site, {**before, "ref": 1}, {**after, "ref": 2})
-    journal(site, {"number": ANNA["number"], "since": "1980-01-01", "until": "1985-01-01", "ref": 7},
-            {"number": ANNA["number"], "since": "2001-01-01", "until": "2004-01-01", "ref": 8})  # fmt: skip
+    journal(
+        site,
+        {"number": ANNA["number"], "since": "1980-01-01", "until": "1985-01-01", "ref": 7},
+        {"number": ANNA["number"], "since": "2001-01-01", "until": "2004-01-01", "ref": 8},
+    )
     linked = Linked(site)
     assert linked.person("journal_a", 7) == linked.person("folkbokforing", 1)
-    assert linked.person("journal_a", 8) == linked.person("folkbokforing", 2) != linked.person("folkbokforing", 1)
+    assert (
+        linked.person("journal_a", 8)
+        == linked.person("folkbokforing", 2)
+        != linked.person("folkbokforing", 1)
+    )
 
 
 def test_a_reused_number_of_unknown_time_leads_to_the_one_of_that_name(site: Site) -> None:
     register(
-        site, {**ANNA, "given": "SIGRID", "surname": "VASS", "until": "1990-12-31", "ref": 1}, {**ANNA, "since": "1995-01-01", "ref": 2}
+        site,
+        {**ANNA, "given": "SIGRID", "surname": "VASS", "until": "1990-12-31", "ref": 1},
+        {**ANNA, "since": "1995-01-01", "ref": 2},
     )
     journal(site, {**ANNA, "ref": 7}, {**ANNA, "given": "SIGRID", "surname": "VASS", "ref": 8})
     linked = Linked(site)
@@ -87,7 +124,11 @@ def test_a_reused_number_of_unknown_time_leads_to_the_one_of_that_name(site: Sit
 
 
 def test_a_reused_number_without_time_and_name_is_nobodys(site: Site) -> None:
-    register(site, {**ANNA, "given": "SIGRID", "until": "1990-12-31", "ref": 1}, {**ANNA, "since": "1995-01-01", "ref": 2})
+    register(
+        site,
+        {**ANNA, "given": "SIGRID", "until": "1990-12-31", "ref": 1},
+        {**ANNA, "since": "1995-01-01", "ref": 2},
+    )
     rows = [{"ref": 1, "number": ANNA["number"], "kind": "token"}]
     deliver(site, "lakemedel", "d1", "2025-01-01", identities("lakemedel", rows), no_reidentify=True)
     journal(site, {"number": ANNA["number"], "birth": ANNA["birth"], "sex": 2, "ref": 7})
@@ -107,8 +148,11 @@ def test_a_number_that_was_replaced_still_leads_to_the_person(site: Site) -> Non
 
 def test_one_person_under_two_numbers_in_the_register_is_one_person(site: Site) -> None:
     old = "195003641234"
-    register(site, {**ANNA, "previous": old, "since": "2015-01-01", "ref": 1},
-             {**ANNA, "number": old, "kind": "samordningsnummer", "until": "2014-12-31", "ref": 2})  # fmt: skip
+    register(
+        site,
+        {**ANNA, "previous": old, "since": "2015-01-01", "ref": 1},
+        {**ANNA, "number": old, "kind": "samordningsnummer", "until": "2014-12-31", "ref": 2},
+    )
     linked = Linked(site)
     assert linked.person("folkbokforing", 1) == linked.person("folkbokforing", 2)
     assert linked.receipt["persons"] == 1
@@ -119,13 +163,19 @@ def test_a_number_typed_into_somebody_elses_does_not_make_two_people_one(site: S
     journal(site, {**ERIK, "number": ANNA["number"], "ref": 7})
     linked = Linked(site)
     assert linked.person("journal_a", 7) != linked.person("folkbokforing", 1)
-    assert linked.person("journal_a", 7) == linked.person("folkbokforing", 2), "and is found by name and birth day instead"
+    assert linked.person("journal_a", 7) == linked.person("folkbokforing", 2), (
+        "and is found by name and birth day instead"
+    )
     assert linked.receipt["disputed_numbers"] == 1
 
 
 def test_a_number_that_many_share_by_mistake_does_not_make_them_one(site: Site) -> None:
     dummy = {"number": "191212121212"}
-    journal(site, {**dummy, "given": "ANNA", "surname": "HOLMQVIST", "ref": 7}, {**dummy, "given": "ERIK", "surname": "VASS", "ref": 8})
+    journal(
+        site,
+        {**dummy, "given": "ANNA", "surname": "HOLMQVIST", "ref": 7},
+        {**dummy, "given": "ERIK", "surname": "VASS", "ref": 8},
+    )
     linked = Linked(site)
     assert linked.person("journal_a", 7) != linked.person("journal_a", 8)
 
@@ -153,7 +203,12 @@ def test_a_record_without_a_number_is_found_by_name_and_birth_day(site: Site) ->
         {"birth": "1950-04-03"},
         {"number": "195003041235", "kind": "invalid"},
     ],
-    ids=["given name and surname swapped", "surname misspelt", "day and month of birth swapped", "last digit of the number wrong"],
+    ids=[
+        "given name and surname swapped",
+        "surname misspelt",
+        "day and month of birth swapped",
+        "last digit of the number wrong",
+    ],
 )
 def test_a_slip_of_the_pen_is_forgiven(site: Site, change: dict[str, str]) -> None:
     register(site, {**ANNA, "ref": 1}, {**ERIK, "ref": 2}, crowd=200)
@@ -164,8 +219,14 @@ def test_a_slip_of_the_pen_is_forgiven(site: Site, change: dict[str, str]) -> No
 
 def test_a_person_of_the_register_is_found_by_a_former_name(site: Site) -> None:
     now = {**ANNA, "surname": "RYDQVIST", "since": "1980-06-01"}
-    register(site, {**ANNA, "until": "1980-05-31", "ref": 1}, {**now, "ref": 1}, {**ERIK, "ref": 2}, crowd=200)
-    journal(site, {**ANNA, "number": "", "kind": "none", "ref": 7}, {**now, "number": "", "kind": "none", "since": None, "ref": 8})
+    register(
+        site, {**ANNA, "until": "1980-05-31", "ref": 1}, {**now, "ref": 1}, {**ERIK, "ref": 2}, crowd=200
+    )
+    journal(
+        site,
+        {**ANNA, "number": "", "kind": "none", "ref": 7},
+        {**now, "number": "", "kind": "none", "since": None, "ref": 8},
+    )
     linked = Linked(site)
     assert linked.person("journal_a", 7) == linked.person("journal_a", 8) == linked.person("folkbokforing", 1)
 
@@ -181,7 +242,12 @@ def test_two_people_of_the_register_never_become_one(site: Site) -> None:
 
 def test_two_records_with_different_valid_numbers_never_join(site: Site) -> None:
     register(site, crowd=200)
-    journal(site, {**ANNA, "ref": 7}, {**ANNA, "number": "195003041244", "ref": 8}, {**ANNA, "number": "", "kind": "none", "ref": 9})
+    journal(
+        site,
+        {**ANNA, "ref": 7},
+        {**ANNA, "number": "195003041244", "ref": 8},
+        {**ANNA, "number": "", "kind": "none", "ref": 9},
+    )
     linked = Linked(site)
     assert linked.person("journal_a", 7) != linked.person("journal_a", 8)
 
@@ -196,7 +262,10 @@ def test_records_unknown_to_the_register_join_by_number_and_get_a_person_of_thei
 
 def test_a_source_that_may_not_be_reidentified_is_linked_by_token_alone(site: Site) -> None:
     register(site, {**ANNA, "ref": 1}, crowd=100)
-    rows = [{"ref": 1, "number": ANNA["number"], "kind": "token"}, {"ref": 2, "number": "190101010000", "kind": "token"}]
+    rows = [
+        {"ref": 1, "number": ANNA["number"], "kind": "token"},
+        {"ref": 2, "number": "190101010000", "kind": "token"},
+    ]
     deliver(site, "lakemedel", "d1", "2025-01-01", identities("lakemedel", rows), no_reidentify=True)
     linked = Linked(site)
     assert linked.person("lakemedel", 1) == linked.person("folkbokforing", 1)
@@ -251,7 +320,14 @@ def test_a_stopped_correction_replaces_nothing(site: Site) -> None:
 def test_the_register_says_sex_and_birth_day_and_else_the_majority(site: Site) -> None:
     register(site, {**ANNA, "ref": 1})
     wrong, other = {**ANNA, "sex": 1, "birth": "1950-03-05"}, {**ERIK, "birth": "1971-08-08", "sex": 0}
-    journal(site, {**wrong, "ref": 7}, {**wrong, "ref": 8}, {**other, "ref": 9}, {**other, "ref": 10}, {**ERIK, "ref": 11})
+    journal(
+        site,
+        {**wrong, "ref": 7},
+        {**wrong, "ref": 8},
+        {**other, "ref": 9},
+        {**other, "ref": 10},
+        {**ERIK, "ref": 11},
+    )
     linked = Linked(site)
     assert linked.known("journal_a", 7) == (2, day("1950-03-04"))
     assert linked.known("journal_a", 9) == (1, day("1971-08-08"))

@@ -45,14 +45,26 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "other", [("ANNA  MARIA", "ÅSTRÖM", "19500304"), ("anna-maria", "Astrom", " 1950-03-04 "), ("Maria Anna", *ANNA[1:])]
+    "other",
+    [
+        ("ANNA  MARIA", "ÅSTRÖM", "19500304"),
+        ("anna-maria", "Astrom", " 1950-03-04 "),
+        ("Maria Anna", *ANNA[1:]),
+    ],
 )
-def test_case_diacritics_blanks_and_the_order_of_given_names_change_nothing(other: tuple[str, str, str]) -> None:
+def test_case_diacritics_blanks_and_the_order_of_given_names_change_nothing(
+    other: tuple[str, str, str],
+) -> None:
     assert alike(ANNA, other) == 1.0
 
 
 @pytest.mark.parametrize(
-    "other", [("Anna Maria", "Åstrøm", "1950-03-05"), ("Ana Maria", "Åström", "1950-03-04"), ("Anna Maria", "Åström", "1950-04-03")]
+    "other",
+    [
+        ("Anna Maria", "Åstrøm", "1950-03-05"),
+        ("Ana Maria", "Åström", "1950-03-04"),
+        ("Anna Maria", "Åström", "1950-04-03"),
+    ],
 )
 def test_a_slip_or_a_swap_of_day_and_month_leaves_records_alike(other: tuple[str, str, str]) -> None:
     assert alike(ANNA, other) > 0.8
@@ -69,7 +81,9 @@ def test_without_the_key_nobody_makes_the_same_encoding() -> None:
 
 
 def test_the_same_key_and_settings_make_the_same_encoding_whatever_the_columns_are_called() -> None:
-    renamed = settings(fields=[FIELDS[0], {**FIELDS[1], "column": "efternamn"}, FIELDS[2]], record_id="nr", files=["a.csv"])
+    renamed = settings(
+        fields=[FIELDS[0], {**FIELDS[1], "column": "efternamn"}, FIELDS[2]], record_id="nr", files=["a.csv"]
+    )
     there = encode({"given": [ANNA[0]], "efternamn": [ANNA[1]], "birth": [ANNA[2]]}, ["x"], renamed, KEY)
     assert np.array_equal(there["clk"], encoded(ANNA)["clk"])
     assert np.array_equal(there["block"], encoded(ANNA)["block"])
@@ -106,9 +120,13 @@ def test_records_of_another_year_have_nothing_in_common_when_salted_by_birth() -
 
 
 def test_a_named_blocking_key_is_shared_by_names_that_sound_alike_in_one_year() -> None:
-    keys = encoded(ANNA, ("Eva", "Aastroem", "1950-12-24"), (*ANNA[:2], "1951-03-04"), block_on=[["surname", "birth"]], samples=0)["block"][
-        :, 0
-    ]
+    keys = encoded(
+        ANNA,
+        ("Eva", "Aastroem", "1950-12-24"),
+        (*ANNA[:2], "1951-03-04"),
+        block_on=[["surname", "birth"]],
+        samples=0,
+    )["block"][:, 0]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -128,7 +146,11 @@ def test_files_of_another_key_or_other_settings_are_refused() -> None:
 
 
 def test_what_lies_beside_the_encodings_does_not_hold_the_key() -> None:
-    assert {name: len(text) for name, text in label(settings(), KEY).items()} == {"format": 16, "settings": 16, "key_check": 8}
+    assert {name: len(text) for name, text in label(settings(), KEY).items()} == {
+        "format": 16,
+        "settings": 16,
+        "key_check": 8,
+    }
 
 
 def test_a_key_file_that_others_can_read_is_refused(key_file: Path) -> None:
@@ -174,7 +196,13 @@ def test_ids_that_are_a_field_are_refused() -> None:
     ids=["no column", "other length", "id twice"],
 )
 def test_records_that_do_not_fit_are_refused(change: dict[str, Any], error: type[UttagError]) -> None:
-    columns: dict[str, Any] = {"given": ["a", "b"], "surname": ["c", "d"], "birth": ["", ""], "ids": ["1", "2"], **change}
+    columns: dict[str, Any] = {
+        "given": ["a", "b"],
+        "surname": ["c", "d"],
+        "birth": ["", ""],
+        "ids": ["1", "2"],
+        **change,
+    }
     ids = columns.pop("ids")
     with pytest.raises(error):
         encode({name: values for name, values in columns.items() if values is not None}, ids, settings(), KEY)
@@ -194,12 +222,16 @@ def test_records_that_do_not_fit_are_refused(change: dict[str, Any], error: type
     ],
     ids=lambda wrong: str(next(iter(wrong))),
 )
-def test_settings_that_contradict_themselves_hold_too_little_or_a_key_are_refused(wrong: dict[str, Any]) -> None:
+def test_settings_that_contradict_themselves_hold_too_little_or_a_key_are_refused(
+    wrong: dict[str, Any],
+) -> None:
     with pytest.raises(ValidationError):
         settings(**wrong)
 
 
 def test_settings_read_from_yaml_by_the_names_in_the_page(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "linkage-encoded.md").read_text(encoding="utf-8")
-    (tmp_path / "encoding.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    (tmp_path / "encoding.yaml").write_text(
+        page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8"
+    )
     assert load_yaml(tmp_path / "encoding.yaml", EncodingSettings).salt is None

@@ -20,11 +20,26 @@ from pipelines.files.schemas import NO_PERSON, PERSON_INDEX
 from pipelines.linkage import link
 from pipelines.linkage.history import read_history, replayed
 from pipelines.site.site import Site
+from tests.amount import share_of
 from tests.made_region import region
 from tests.nights import day, deliver, identities, make_site, on_ranks, record
 
-ANNA = {"number": "195003041236", "given": "ANNA", "surname": "HOLMQVIST", "birth": "1950-03-04", "sex": 2, "postcode": "117 28"}
-ERIK = {"number": "197108099818", "given": "ERIK", "surname": "ZETTERLUND", "birth": "1971-08-09", "sex": 1, "postcode": "182 60"}
+ANNA = {
+    "number": "195003041236",
+    "given": "ANNA",
+    "surname": "HOLMQVIST",
+    "birth": "1950-03-04",
+    "sex": 2,
+    "postcode": "117 28",
+}
+ERIK = {
+    "number": "197108099818",
+    "given": "ERIK",
+    "surname": "ZETTERLUND",
+    "birth": "1971-08-09",
+    "sex": 1,
+    "postcode": "182 60",
+}
 NOBODY = {"ref": 7, "number": "", "kind": "none"}
 UNNUMBERED = {"number": "", "kind": "none"}
 
@@ -54,12 +69,14 @@ def night(site: Site, ranks: int = 1) -> dict[str, Any]:
 
 
 def index_of(site: Site, receipt: dict[str, Any]) -> dict[int, int]:
-    index = sealed.read(site.store / "index" / receipt["index"] / "index.parquet", PERSON_INDEX, site.zone("store"))
+    index = sealed.read(
+        site.store / "index" / receipt["index"] / "index.parquet", PERSON_INDEX, site.zone("store")
+    )
     return dict(zip(index["record"].tolist(), index["person"].tolist(), strict=True))
 
 
 def check_replay(site: Site, receipt: dict[str, Any]) -> None:
-    """The law: the history from its beginning gives the present persons, each with their number of records."""
+    """The law: the history from its beginning gives the present persons, each with their count of records."""
     person, records = replayed(read_history(site))
     present, count = np.unique(np.array([*index_of(site, receipt).values()], np.int64), return_counts=True)
     assert person.tolist() == present.tolist()
@@ -82,11 +99,18 @@ def person(site: Site, receipt: dict[str, Any], source: str, ref: object) -> int
 def test_on_the_first_night_everybody_is_new(site: Site) -> None:
     receipt = night(site)
     assert receipt["history"] | {"name": ""} == {
-        "name": "", "version": 1, "day": "2025-01-01", "new": receipt["persons"], "gone": 0, "merged": 0, "split": 0, "moved": 0,
-    }  # fmt: skip
-    assert {(kind, before, evidence, weight) for kind, before, _, _, evidence, weight in changes(site, 1)} == {
-        ("new", NO_PERSON, "delivered", 0)
+        "name": "",
+        "version": 1,
+        "day": "2025-01-01",
+        "new": receipt["persons"],
+        "gone": 0,
+        "merged": 0,
+        "split": 0,
+        "moved": 0,
     }
+    assert {
+        (kind, before, evidence, weight) for kind, before, _, _, evidence, weight in changes(site, 1)
+    } == {("new", NO_PERSON, "delivered", 0)}
 
 
 def test_a_night_that_changes_no_person_adds_nothing(site: Site) -> None:
@@ -119,7 +143,8 @@ def test_two_persons_found_to_be_one_by_number_are_a_merge(site: Site) -> None:
 
 
 def merged_by_weight(site: Site) -> tuple[int, int, int]:
-    """Anna's journal record without a name; then with it. Its person before, hers, and the weight of the link."""
+    """Anna's journal record without a name; then with it. Its person before, hers, and the weight of the
+    link."""
     journal(site, "d1", "2025-01-01", NOBODY)
     alone = person(site, night(site), "journal_a", 7)
     journal(site, "d2", "2025-02-01", {**ANNA, **NOBODY})
@@ -136,9 +161,17 @@ def test_two_persons_found_to_be_one_by_weight_are_a_merge_with_that_weight(site
 
 def test_a_correction_that_parts_what_was_merged_is_a_split_with_the_lost_links_weight(site: Site) -> None:
     alone, anna, weight = merged_by_weight(site)
-    journal(site, "d3", "2025-03-01", {**NOBODY, "given": "TYRA", "surname": "VASS", "birth": "1999-01-01"}, replaces="d2")
+    journal(
+        site,
+        "d3",
+        "2025-03-01",
+        {**NOBODY, "given": "TYRA", "surname": "VASS", "birth": "1999-01-01"},
+        replaces="d2",
+    )
     receipt = night(site)
-    assert changes(site, 3) == [("split", anna, alone, 1, "corrected", weight)], "and who was merged has the old name again"
+    assert changes(site, 3) == [("split", anna, alone, 1, "corrected", weight)], (
+        "and who was merged has the old name again"
+    )
     assert receipt["history"]["split"] == 1
 
 
@@ -166,7 +199,11 @@ def test_a_correction_that_gives_a_record_to_somebody_else_moves_it(site: Site) 
     journal(site, "d2", "2025-02-01", {**ERIK, "ref": 7}, replaces="d1")
     receipt = night(site)
     assert changes(site, 2) == [("moved", anna, person(site, receipt, "folkbokforing", 2), 1, "corrected", 0)]
-    assert (receipt["history"]["moved"], receipt["history"]["split"], receipt["history"]["merged"]) == (1, 0, 0)
+    assert (receipt["history"]["moved"], receipt["history"]["split"], receipt["history"]["merged"]) == (
+        1,
+        0,
+        0,
+    )
 
 
 def test_who_is_in_no_delivery_any_more_is_gone(site: Site) -> None:
@@ -180,14 +217,22 @@ def test_who_is_in_no_delivery_any_more_is_gone(site: Site) -> None:
 def test_records_that_only_a_withdrawn_one_held_together_are_split(site: Site) -> None:
     old, new = {**ANNA, "number": "196001011234"}, {**ANNA, "number": "196001011244"}
     journal(site, "d1", "2024-01-01", {**old, "ref": 7}, {**new, "ref": 8})
-    deliver(site, "journal_b", "bridge", "2024-02-01", identities("journal_b", [{**new, "previous": old["number"], "ref": "b"}]))
+    deliver(
+        site,
+        "journal_b",
+        "bridge",
+        "2024-02-01",
+        identities("journal_b", [{**new, "previous": old["number"], "ref": "b"}]),
+    )
     first = night(site)
     one = person(site, first, "journal_a", 7)
     assert person(site, first, "journal_a", 8) == one
     deliver(site, "journal_b", "none", "2024-03-01", identities("journal_b", []), replaces="bridge")
     second = night(site)
     parted = {person(site, second, "journal_a", 7), person(site, second, "journal_a", 8)} - {one}
-    assert sorted(changes(site, 2)) == sorted([("moved", one, NO_PERSON, 1, "withdrawn", 0), ("split", one, *parted, 1, "withdrawn", 0)])
+    assert sorted(changes(site, 2)) == sorted(
+        [("moved", one, NO_PERSON, 1, "withdrawn", 0), ("split", one, *parted, 1, "withdrawn", 0)]
+    )
 
 
 def test_a_person_whose_naming_record_is_withdrawn_goes_on_under_another_name(site: Site) -> None:
@@ -237,15 +282,27 @@ def test_any_number_of_ranks_writes_the_same_history(tmp_path: Path, ranks: int)
     for size in (1, ranks):
         site = started(tmp_path / str(size))
         for delivery, name in (("d1", {}), ("d2", ANNA), ("d3", ERIK)):
-            journal(site, delivery, f"2025-0{delivery[1]}-01", {**name, **NOBODY}, replaces="d2" if delivery == "d3" else None)
+            journal(
+                site,
+                delivery,
+                f"2025-0{delivery[1]}-01",
+                {**name, **NOBODY},
+                replaces="d2" if delivery == "d3" else None,
+            )
             receipts.append((delivery, night(site, size)))
     assert receipts[:3] == receipts[3:]
-    assert receipts[0][1]["history"]["name"] != receipts[1][1]["history"]["name"] != receipts[2][1]["history"]["name"]
+    assert (
+        receipts[0][1]["history"]["name"]
+        != receipts[1][1]["history"]["name"]
+        != receipts[2][1]["history"]["name"]
+    )
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=share_of(6), deadline=None)
 @given(st.integers(0, 10_000))
-def test_whatever_comes_night_by_night_the_history_replays_to_the_present(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def test_whatever_comes_night_by_night_the_history_replays_to_the_present(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
     random, made = np.random.default_rng(seed), region(seed, 60, trouble=0.6)
     site = make_site(tmp_path_factory.mktemp("nights"))
     deliveries: dict[str, str] = {}
@@ -253,14 +310,21 @@ def test_whatever_comes_night_by_night_the_history_replays_to_the_present(tmp_pa
         source = sorted(made.rows)[int(random.integers(len(made.rows)))]
         rows = [row for row in made.rows[source] if random.random() < 0.7]
         values = [
-            value for value in ({**row, "ref": rows[int(random.integers(len(rows)))]["ref"]} for row in rows) if random.random() < 0.2
+            value
+            for value in ({**row, "ref": rows[int(random.integers(len(rows)))]["ref"]} for row in rows)
+            if random.random() < 0.2
         ]
         replaces = deliveries.get(source) if random.random() < 0.5 else None
         deliveries[source] = f"n{number}"
         deliver(
-            site, source, f"n{number}", f"2025-0{number + 1}-01", identities(source, [*rows, *values]), replaces=replaces,
+            site,
+            source,
+            f"n{number}",
+            f"2025-0{number + 1}-01",
+            identities(source, [*rows, *values]),
+            replaces=replaces,
             no_reidentify=source == "lakemedel",
-        )  # fmt: skip
+        )
         receipt = night(site)
         assert receipt["history"]["version"] <= number + 1
     history = read_history(site)
@@ -274,8 +338,12 @@ def test_the_receipt_and_the_pointer_name_no_one(site: Site) -> None:
     _, anna, _ = merged_by_weight(site)
     for path in (site.receipt("linkage"), site.store / "history" / "current.json"):
         text = path.read_text()
-        assert not any(str(word) in text for word in (anna, record("journal_a", 7), ANNA["number"], ANNA["surname"]))
-    assert len(list((site.store / "history").rglob("*.parquet"))) == 1, "the former history is the beginning of the new one"
+        assert not any(
+            str(word) in text for word in (anna, record("journal_a", 7), ANNA["number"], ANNA["surname"])
+        )
+    assert len(list((site.store / "history").rglob("*.parquet"))) == 1, (
+        "the former history is the beginning of the new one"
+    )
 
 
 def test_a_history_that_is_lost_is_told_so_and_not_begun_anew_in_silence(site: Site) -> None:

@@ -20,7 +20,8 @@ from pipelines.errors import DataError, DisclosureError, KeyFileError, SettingsE
 from tests.method_cases import COUNTS, broken, case, cells, result, specification, written
 
 RECORDS = [
-    (number, *row[:3], f"{(number * 7919 % 10_007) / 10_007:.8f}") for number, row in enumerate(r for r in COUNTS for _ in range(r[3]))
+    (number, *row[:3], f"{(number * 7919 % 10_007) / 10_007:.8f}")
+    for number, row in enumerate(r for r in COUNTS for _ in range(r[3]))
 ]
 ROOT = Path(__file__).parents[2]
 COLUMNS = "id county region diag key"
@@ -52,7 +53,9 @@ def test_base_rounding_hides_1_to_7_and_makes_8_to_12_a_10() -> None:
 
 
 def test_a_count_of_nobody_is_hidden_where_zeros_are_protected() -> None:
-    assert to_base(np.array([0]), 5, 7, False).hidden.all() and to_midpoint(np.array([0]), 6, False).hidden.all()
+    assert (
+        to_base(np.array([0]), 5, 7, False).hidden.all() and to_midpoint(np.array([0]), 6, False).hidden.all()
+    )
 
 
 @pytest.mark.parametrize("base", [5, 4])
@@ -74,7 +77,11 @@ def test_small_count_rounding_makes_small_counts_0_or_5_and_leaves_the_others(tm
 def test_rounded_counts_add_up(tmp_path: Path) -> None:
     for method in ("small_count_rounding", "controlled_rounding"):
         made = cells(case(tmp_path, method))
-        assert made["Total", "Total"] == made["c1", "Total"] + made["c2", "Total"] == sum(made[row[1], row[2]] for row in COUNTS)
+        assert (
+            made["Total", "Total"]
+            == made["c1", "Total"] + made["c2", "Total"]
+            == sum(made[row[1], row[2]] for row in COUNTS)
+        )
 
 
 def test_controlled_rounding_makes_every_cell_a_multiple_next_to_its_count(tmp_path: Path) -> None:
@@ -86,7 +93,9 @@ def test_controlled_rounding_makes_every_cell_a_multiple_next_to_its_count(tmp_p
 
 def test_small_counts_that_their_total_would_tell_are_told_by_no_rounded_number(tmp_path: Path) -> None:
     rows = [("c1", "r1", diag, 1) for diag in "abcdefg"] + [("c1", "r2", diag, 50) for diag in "abcdefg"]
-    out = written(tmp_path, case(tmp_path, "base_rounding", rows))  # seven cells of at least one person under a total of at most seven
+    out = written(
+        tmp_path, case(tmp_path, "base_rounding", rows)
+    )  # seven cells of at least one person under a total of at most seven
     assert '"zeros": "hidden"' in (out / "proof.json").read_text()
 
 
@@ -110,7 +119,11 @@ def test_a_base_of_less_than_two_is_none(tmp_path: Path, kind: str, base: int) -
 
 
 def test_no_method_but_suppression_keeps_rules_on_who_contributes_or_on_who_is_left(tmp_path: Path) -> None:
-    for policy in ({"outside": 5}, {"preset": "open_data"}, {"special": {"diag": [{"codes": ["w"], "minimum": 20}]}}):
+    for policy in (
+        {"outside": 5},
+        {"preset": "open_data"},
+        {"special": {"diag": [{"codes": ["w"], "minimum": 20}]}},
+    ):
         with pytest.raises(SettingsError, match="suppression"):
             result(case(tmp_path, "midpoint", policy=policy))
 
@@ -131,16 +144,26 @@ def test_only_the_project_may_read_the_report_and_the_certificate(tmp_path: Path
 
 def test_a_proof_tells_neither_keys_nor_transitions(tmp_path: Path) -> None:
     proof = (written(tmp_path, records(tmp_path)) / "proof.json").read_text()
-    assert '"most": 5' in proof and not any(secret in proof for secret in ("record_keys", "key_file", "ptable"))
+    assert '"most": 5' in proof and not any(
+        secret in proof for secret in ("record_keys", "key_file", "ptable")
+    )
 
 
 def test_the_same_people_give_the_same_number_in_every_table(tmp_path: Path) -> None:
     whole = cells(records(tmp_path))
-    other = cells(records(tmp_path, rows=RECORDS[::-1], dimensions={"diag": {"levels": ["diag"]}, "county": {"levels": ["county"]}}))
+    other = cells(
+        records(
+            tmp_path,
+            rows=RECORDS[::-1],
+            dimensions={"diag": {"levels": ["diag"]}, "county": {"levels": ["county"]}},
+        )
+    )
     assert all(whole[county, diag] == value for (diag, county), value in other.items())
     next_night = [*RECORDS, ("new", "c2", "r4", "w", "0.5")]
     later = cells(records(tmp_path, rows=next_night))
-    assert all(later[cell] == value for cell, value in whole.items() if "c1" in cell or cell[0] in ("r1", "r2", "r3"))
+    assert all(
+        later[cell] == value for cell, value in whole.items() if "c1" in cell or cell[0] in ("r1", "r2", "r3")
+    )
 
 
 def test_keys_come_from_who_it_is_and_a_secret(tmp_path: Path) -> None:
@@ -161,11 +184,16 @@ def test_a_cell_of_nobody_stays_0_and_no_count_of_1_or_2_comes_out(tmp_path: Pat
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ("i,j,p\n0,0,1\n1,0,.5\n1,3,.4\n", "sum to 1"), ("i,j\n0,0\n", "no column p"), ("i,j,p\n1,0,x\n", "numbers"),
-        ("i,j,p\n1,-1,1\n", "negative"), ("i,j,p\n1,0,.5\n1,0,.5\n", "twice"), ("i,j,p\n0,0,1\n2,0,1\n", "count of 1"),
-        ("i,j,p,p_int_ub\n1,0,.5,.4\n1,3,.5,1\n", "bounds"), ("i,j,p\n1,0,-.5\n1,3,1.5\n", "sum to 1"),
+        ("i,j,p\n0,0,1\n1,0,.5\n1,3,.4\n", "sum to 1"),
+        ("i,j\n0,0\n", "no column p"),
+        ("i,j,p\n1,0,x\n", "numbers"),
+        ("i,j,p\n1,-1,1\n", "negative"),
+        ("i,j,p\n1,0,.5\n1,0,.5\n", "twice"),
+        ("i,j,p\n0,0,1\n2,0,1\n", "count of 1"),
+        ("i,j,p,p_int_ub\n1,0,.5,.4\n1,3,.5,1\n", "bounds"),
+        ("i,j,p\n1,0,-.5\n1,3,1.5\n", "sum to 1"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_table_of_transitions_is_refused(tmp_path: Path, lines: str, says: str) -> None:
     (tmp_path / "ptable.csv").write_text(lines)
     with pytest.raises(DataError, match=says):
@@ -211,13 +239,18 @@ def test_what_was_changed_afterwards_does_not_verify(tmp_path: Path, method: Any
     if change == "a value":
         lines = (out / "table.csv").read_text().splitlines()
         first, value, status = lines[1].rsplit(",", 2)
-        (out / "table.csv").write_text("\n".join([lines[0], f"{first},{int(value) + 1},{status}", *lines[2:]]) + "\n")
+        (out / "table.csv").write_text(
+            "\n".join([lines[0], f"{first},{int(value) + 1},{status}", *lines[2:]]) + "\n"
+        )
     elif change == "a file":
         (out / "table.parquet").write_bytes(b"")
     else:
         inner = pq.read_table(out / "certificate" / "inner.parquet")
         more = pa.array([each + 30 for each in inner["count"].to_pylist()])
-        pq.write_table(inner.set_column(inner.column_names.index("count"), "count", more), out / "certificate" / "inner.parquet")
+        pq.write_table(
+            inner.set_column(inner.column_names.index("count"), "count", more),
+            out / "certificate" / "inner.parquet",
+        )
     assert broken(out)
 
 
@@ -228,16 +261,24 @@ def test_a_move_that_would_show_does_not_verify(tmp_path: Path, method: str) -> 
     moves = pq.read_table(path)
     more = pa.array([each * 40 for each in moves["change"].to_pylist()])
     pq.write_table(moves.set_column(moves.column_names.index("change"), "change", more), path)
-    assert broken(out) == ["every small cell could be another for all that is shown, even for one who knows which hidden cells are small"]
+    assert broken(out) == [
+        "every small cell could be another for all that is shown, even for one who knows which hidden cells "
+        "are small"
+    ]
 
 
 def test_a_purpose_and_a_table_have_a_method(tmp_path: Path) -> None:
     told = suggest(records(tmp_path, "suppression", purpose="open_data"), lambda _text: None)
-    assert told["recommended"] == "cell_key" and {each["method"] for each in told["methods"]} >= {"suppression", *ROUNDING}
+    assert told["recommended"] == "cell_key" and {each["method"] for each in told["methods"]} >= {
+        "suppression",
+        *ROUNDING,
+    }
     plain = suggest(case(tmp_path, "suppression", purpose="research"), lambda _text: None)
     losses = {each["method"]: each for each in plain["methods"]}
     assert losses["cell_key"]["why_not"] and losses["small_count_rounding"]["largest_error"] < 5
-    assert plain["recommended"] == ("suppression" if losses["suppression"]["hidden"] <= 0.25 else "small_count_rounding")
+    assert plain["recommended"] == (
+        "suppression" if losses["suppression"]["hidden"] <= 0.25 else "small_count_rounding"
+    )
     kept = suggest(case(tmp_path, "suppression", policy={"outside": 3}), lambda _text: None)
     assert kept["recommended"] == "suppression"
 
@@ -262,7 +303,13 @@ def test_noise_is_spent_from_a_budget_and_refused_when_it_is_gone(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "content", ["x", '{"budget": 2}', '{"budget": 2}\n{"epsilon": "1"}\n', '{"budget": 2}\n{"epsilon": -1, "delta": 0}\n']
+    "content",
+    [
+        "x",
+        '{"budget": 2}',
+        '{"budget": 2}\n{"epsilon": "1"}\n',
+        '{"budget": 2}\n{"epsilon": -1, "delta": 0}\n',
+    ],
 )
 def test_a_ledger_that_does_not_read_spends_nothing(tmp_path: Path, content: str) -> None:
     opendp()
@@ -284,19 +331,28 @@ def test_noise_without_its_library_is_refused_and_spends_nothing(tmp_path: Path)
         "    protect_into(prepare(path, Specification.load(path)), Path('out'), print)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "OpenDP, which is not installed" in ran.stderr
     assert not (tmp_path / "ledger.jsonl").exists() and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("more", [{}, {"mechanism": "gaussian", "delta": 1e-6}])
-def test_noise_is_as_large_as_its_privacy_needs_and_tables_add_up(tmp_path: Path, more: dict[str, Any]) -> None:
+def test_noise_is_as_large_as_its_privacy_needs_and_tables_add_up(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
     opendp()
     count = np.full(20_000, 100)
     values, scale = mechanism.noisy(count, 2, 0.5, more.get("delta"))
     spread = np.sqrt(2) * scale if not more else scale
-    assert abs(values.mean() - 100) < 5 * spread / np.sqrt(len(count)) and abs(values.std() / spread - 1) < 0.1
+    assert (
+        abs(values.mean() - 100) < 5 * spread / np.sqrt(len(count)) and abs(values.std() / spread - 1) < 0.1
+    )
     assert scale == pytest.approx(4.0) if not more else scale > 4.0
     made = cells(case(tmp_path, {**NOISE, **more}))
     assert made["Total", "Total"] == sum(made[row[1], row[2]] for row in COUNTS)
@@ -304,7 +360,10 @@ def test_noise_is_as_large_as_its_privacy_needs_and_tables_add_up(tmp_path: Path
 
 def test_noise_is_of_one_table_and_gaussian_noise_needs_a_delta(tmp_path: Path) -> None:
     opendp()
-    tables = {"one": {"dimensions": {"diag": {"levels": ["diag"]}}}, "two": {"dimensions": {"region": {"levels": ["region"]}}}}
+    tables = {
+        "one": {"dimensions": {"diag": {"levels": ["diag"]}}},
+        "two": {"dimensions": {"region": {"levels": ["region"]}}},
+    }
     with pytest.raises(SettingsError, match="one table"):
         result(case(tmp_path, NOISE, dimensions=None, tables=tables))
     for wrong in ({"mechanism": "gaussian"}, {"delta": 0.1}, {"epsilon": 0}, {"epsilon": -1}):

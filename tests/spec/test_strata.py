@@ -15,9 +15,12 @@ from tests.spec.test_cohort import definition
 from tests.spec.test_controls import CASE, someone
 
 PEOPLE = [
-    someone(1, CASE, born="2001-03-04"), someone(2, [("2020-01-01", "A1")], sex=2, born="1950-01-01", home="0114"),
-    someone(3, [("2020-12-31", "A1")], sex=2, born="1950-01-01", home="0114"), someone(4, CASE, sex=0, home=None), someone(5, []),
-]  # fmt: skip
+    someone(1, CASE, born="2001-03-04"),
+    someone(2, [("2020-01-01", "A1")], sex=2, born="1950-01-01", home="0114"),
+    someone(3, [("2020-12-31", "A1")], sex=2, born="1950-01-01", home="0114"),
+    someone(4, CASE, sex=0, home=None),
+    someone(5, []),
+]
 
 
 def counted(strata: list[Any]) -> list[tuple[Any, ...]]:
@@ -26,7 +29,7 @@ def counted(strata: list[Any]) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in count_strata(PEOPLE, asked.strata, members)]
 
 
-def test_members_are_counted_by_sex_year_and_municipality_of_their_index_day_and_what_is_unknown_has_a_row_of_its_own() -> None:
+def test_members_are_counted_by_sex_year_and_home_of_their_index_day_and_unknown_has_a_row() -> None:
     assert counted(["sex"]) == [("men", 1), ("unknown", 1), ("women", 2)]
     assert counted(["year"]) == [("2019", 2), ("2020", 2)]
     assert counted(["municipality"]) == [("0114", 2), ("0180", 1), ("unknown", 1)]
@@ -50,4 +53,7 @@ def test_strata_that_are_none_or_stand_twice_are_refused(strata: list[Any]) -> N
 def test_strata_change_nothing_of_who_is_a_member_and_are_said_in_words() -> None:
     asked = definition(strata=["sex", {"age": [18, 65]}])
     assert asked.meaning == definition().meaning
-    assert asked.sentences()[-1] == "Members are counted by sex, age (0-17, 18-64, 65+), as of the day on which they enter."
+    assert (
+        asked.sentences()[-1]
+        == "Members are counted by sex, age (0-17, 18-64, 65+), as of the day on which they enter."
+    )

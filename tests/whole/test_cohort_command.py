@@ -1,4 +1,5 @@
-"""`uttag cohort`, `explain` and `schema` as people call them: files in, OHDSI's tables out, and clear words where it cannot be."""
+"""`uttag cohort`, `explain` and `schema` as people call them: files in, OHDSI's tables out, and clear words
+where it cannot be."""
 
 from __future__ import annotations
 
@@ -11,22 +12,34 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests import sites
+
 UTTAG = Path(sys.executable).with_name("uttag")
-TABLES = ("cohort", "cohort_inclusion_result", "cohort_inclusion_stats", "cohort_summary_stats", "cohort_censor_stats")
+TABLES = (
+    "cohort",
+    "cohort_inclusion_result",
+    "cohort_inclusion_stats",
+    "cohort_summary_stats",
+    "cohort_censor_stats",
+)
 CDM = {
-    "person": "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth\n1,8507,1960,2,29\n2,8532,1980,,\n-3,8532,1990,5,5\n",
-    "observation_period": "observation_period_id,person_id,observation_period_start_date,observation_period_end_date\n"
+    "person": "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth\n"
+    "1,8507,1960,2,29\n2,8532,1980,,\n-3,8532,1990,5,5\n",
+    "observation_period": "observation_period_id,person_id,observation_period_start_date,"
+    "observation_period_end_date\n"
     "1,1,2010-01-01,2020-12-31\n2,2,2010-01-01,2020-12-31\n3,-3,2110-01-01,2202-12-31\n",
-    "condition_occurrence": "condition_occurrence_id,person_id,condition_concept_id,condition_start_date,condition_end_date,"
-    "condition_source_concept_id,visit_occurrence_id\n"
-    "1,1,10,2015-03-01,2015-03-04,90,\n2,1,11,2016-03-01,,91,\n3,2,11,2017-01-01,,91,7\n4,-3,11,2150-01-01,,91,\n5,99,11,2015-01-01,,91,\n",
-    "concept": "concept_id,vocabulary_id,concept_code,invalid_reason\n10,SNOMED,A,\n11,SNOMED,B,\n90,ICD10,E11.9 ,\n91,ICD10,I10,\n",
+    "condition_occurrence": "condition_occurrence_id,person_id,condition_concept_id,condition_start_date,"
+    "condition_end_date,condition_source_concept_id,visit_occurrence_id\n"
+    "1,1,10,2015-03-01,2015-03-04,90,\n2,1,11,2016-03-01,,91,\n"
+    "3,2,11,2017-01-01,,91,7\n4,-3,11,2150-01-01,,91,\n5,99,11,2015-01-01,,91,\n",
+    "concept": "concept_id,vocabulary_id,concept_code,invalid_reason\n"
+    "10,SNOMED,A,\n11,SNOMED,B,\n90,ICD10,E11.9 ,\n91,ICD10,I10,\n",
     "concept_ancestor": "ancestor_concept_id,descendant_concept_id\n10,10\n10,11\n11,10\n11,11\n",  # a circle
-}  # fmt: skip
+}
 
 
 def uttag(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run([UTTAG, *map(str, arguments)], capture_output=True, text=True, check=False)
+    ran = sites.called(*arguments, check=False)
     assert ran.returncode == code, ran.stderr
     return ran
 
@@ -45,11 +58,13 @@ def circe(concept: int, **more: Any) -> dict[str, Any]:
     return {
         "ConceptSets": [{"id": 0, "name": "set", "expression": {"items": [item]}}],
         "PrimaryCriteria": {
-            "CriteriaList": [{"ConditionOccurrence": {"CodesetId": 0}}], "ObservationWindow": {"PriorDays": 0, "PostDays": 0},
+            "CriteriaList": [{"ConditionOccurrence": {"CodesetId": 0}}],
+            "ObservationWindow": {"PriorDays": 0, "PostDays": 0},
             "PrimaryCriteriaLimit": {"Type": "All"},
         },
-        "InclusionRules": [], **more,
-    }  # fmt: skip
+        "InclusionRules": [],
+        **more,
+    }
 
 
 def written(path: Path, content: object) -> Path:
@@ -65,18 +80,34 @@ def test_both_engines_write_the_same_five_tables(cdm: Path, tmp_path: Path) -> N
     definitions = tmp_path / "definitions"
     definitions.mkdir()
     rule = {
-        "name": "again", "expression": {"Type": "ALL", "DemographicCriteriaList": [], "Groups": [], "CriteriaList": [{
-            "Criteria": {"ConditionOccurrence": {}}, "Occurrence": {"Type": 2, "Count": 1},
-            "StartWindow": {"Start": {"Days": 1, "Coeff": 1}, "End": {"Coeff": 1}},
-        }]},
-    }  # fmt: skip
+        "name": "again",
+        "expression": {
+            "Type": "ALL",
+            "DemographicCriteriaList": [],
+            "Groups": [],
+            "CriteriaList": [
+                {
+                    "Criteria": {"ConditionOccurrence": {}},
+                    "Occurrence": {"Type": 2, "Count": 1},
+                    "StartWindow": {"Start": {"Days": 1, "Coeff": 1}, "End": {"Coeff": 1}},
+                }
+            ],
+        },
+    }
     written(definitions / "7.json", circe(10, InclusionRules=[rule]))
     written(definitions / "other.json", circe(11))
     for engine in ("numba", "duckdb"):
-        told = uttag("cohort", definitions, "--cdm", cdm, "--out", tmp_path / engine, "--engine", engine, "--json").stdout
-        assert [(each["cohort_definition_id"], each["persons"]) for each in json.loads(told)] == [(1, 3), (7, 1)]
+        told = uttag(
+            "cohort", definitions, "--cdm", cdm, "--out", tmp_path / engine, "--engine", engine, "--json"
+        ).stdout
+        assert [(each["cohort_definition_id"], each["persons"]) for each in json.loads(told)] == [
+            (1, 3),
+            (7, 1),
+        ]
     for name in TABLES:
-        assert (tmp_path / "numba" / f"{name}.parquet").read_bytes() == (tmp_path / "duckdb" / f"{name}.parquet").read_bytes(), name
+        assert (tmp_path / "numba" / f"{name}.parquet").read_bytes() == (
+            tmp_path / "duckdb" / f"{name}.parquet"
+        ).read_bytes(), name
     assert [row[:2] for row in rows(tmp_path / "numba")] == [(1, -3), (1, 1), (1, 2), (7, 1)]
 
 
@@ -87,7 +118,9 @@ def test_a_definition_in_yaml_finds_codes_of_the_source(cdm: Path, tmp_path: Pat
         "index: {codes: d, kind: diagnosis}\nage: {from: 18}\n"
     )
     uttag("cohort", definition, "--cdm", cdm, "--out", tmp_path / "out")
-    assert [(row[1], str(row[2]), str(row[3])) for row in rows(tmp_path / "out")] == [(1, "2015-03-01", "2018-12-31")]
+    assert [(row[1], str(row[2]), str(row[3])) for row in rows(tmp_path / "out")] == [
+        (1, "2015-03-01", "2018-12-31")
+    ]
 
 
 def test_a_concept_that_the_vocabulary_does_not_know_is_said(cdm: Path, tmp_path: Path) -> None:
@@ -96,7 +129,9 @@ def test_a_concept_that_the_vocabulary_does_not_know_is_said(cdm: Path, tmp_path
     assert rows(tmp_path / "out") == []
 
 
-def test_one_that_cannot_be_run_stops_all_and_nothing_is_written_unless_it_is_skipped(cdm: Path, tmp_path: Path) -> None:
+def test_one_that_cannot_be_run_stops_all_and_nothing_is_written_unless_it_is_skipped(
+    cdm: Path, tmp_path: Path
+) -> None:
     good, bad = written(tmp_path / "1.json", circe(10)), written(tmp_path / "2.json", circe(10, Unheard=1))
     ran = uttag("cohort", good, bad, "--cdm", cdm, "--out", tmp_path / "out", code=10)
     assert "2.json: Unheard" in ran.stderr
@@ -108,16 +143,28 @@ def test_one_that_cannot_be_run_stops_all_and_nothing_is_written_unless_it_is_sk
 @pytest.mark.parametrize(
     ("table", "content", "said"),
     [
-        ("condition_occurrence", CDM["condition_occurrence"].replace("2015-03-01", "2015-02-30"), "condition_start_date"),
-        ("condition_occurrence", CDM["condition_occurrence"].replace("1,1,10", "1,1,ten"), "condition_concept_id"),
+        (
+            "condition_occurrence",
+            CDM["condition_occurrence"].replace("2015-03-01", "2015-02-30"),
+            "condition_start_date",
+        ),
+        (
+            "condition_occurrence",
+            CDM["condition_occurrence"].replace("1,1,10", "1,1,ten"),
+            "condition_concept_id",
+        ),
         ("observation_period", None, "observation_period: is not there"),
         ("concept", CDM["concept"].replace("invalid_reason", "reason"), "has no column invalid_reason"),
     ],
 )
-def test_a_broken_cdm_is_said_where_without_a_value(cdm: Path, tmp_path: Path, table: str, content: str | None, said: str) -> None:
+def test_a_broken_cdm_is_said_where_without_a_value(
+    cdm: Path, tmp_path: Path, table: str, content: str | None, said: str
+) -> None:
     path = cdm / f"{table}.csv"
     path.unlink() if content is None else path.write_text(content)
-    ran = uttag("cohort", written(tmp_path / "1.json", circe(10)), "--cdm", cdm, "--out", tmp_path / "out", code=14)
+    ran = uttag(
+        "cohort", written(tmp_path / "1.json", circe(10)), "--cdm", cdm, "--out", tmp_path / "out", code=14
+    )
     assert said in ran.stderr
     assert "02-30" not in ran.stderr
     assert "ten" not in ran.stderr.split(":")[-1].split()
@@ -135,16 +182,18 @@ def test_a_definition_of_50_mb_is_read_or_refused_and_no_fault(cdm: Path, tmp_pa
 
 def test_an_empty_code_list_and_an_unknown_engine_are_refused(cdm: Path, tmp_path: Path) -> None:
     definition = tmp_path / "empty.yaml"
-    definition.write_text("cohort: d\ntitle: d\nstudy: {from: 2000-01-01, to: 2018-12-31}\ncodes: {d: []}\nindex: {codes: d}\n")
+    definition.write_text(
+        "cohort: d\ntitle: d\nstudy: {from: 2000-01-01, to: 2018-12-31}\ncodes: {d: []}\nindex: {codes: d}\n"
+    )
     assert "is empty" in uttag("cohort", definition, "--cdm", cdm, "--out", tmp_path / "out", code=10).stderr
     assert "numba nor duckdb" in uttag("cohort", definition, "--cdm", cdm, "--engine", "r", code=10).stderr
     assert "--cdm and --snapshot" in uttag("cohort", definition, code=10).stderr
 
 
 def test_explain_and_schema(tmp_path: Path) -> None:
-    said = uttag("explain", written(tmp_path / "1.json", circe(10))).stdout
+    said = sites.uttag("explain", written(tmp_path / "1.json", circe(10))).stdout
     assert "condition occurrence" in said
-    schema = json.loads(uttag("schema").stdout)
+    schema = json.loads(sites.uttag("schema").stdout)
     assert {"cohort", "study", "codes", "index"} <= set(schema["required"])
     permit = Path(__file__).parents[2] / "workflows" / "demo" / "site" / "permits" / "diabetes.yaml"
     assert "heart-or-death: Time from the diabetes diagnosis" in uttag("explain", permit).stdout

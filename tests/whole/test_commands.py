@@ -1,4 +1,4 @@
-"""Each command as a person gives it: what it says, what it leaves, and how it ends when something is wrong."""
+"""Each command as a person gives it: what it says, what it leaves, and how it ends when all is not well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests import sites
 from workflows import cli
 
 PERMIT = "diabetes"
-COMMANDS = sorted(name for name, command in typer.main.get_command(cli.app).commands.items() if not command.hidden)  # type: ignore[attr-defined]
+COMMANDS = sorted(
+    name for name, command in typer.main.get_command(cli.app).commands.items() if not command.hidden
+)  # type: ignore[attr-defined]
 STAGES = ["cohort", "aggregation", "disclosure", "measures", "release"]
 
 
@@ -26,7 +28,8 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 def everything(root: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of each file that a run could change; the workflow's own settings and Snakemake's are no results."""
+    """Size and time of each file that a run could change; the workflow's own settings and Snakemake's are no
+    results."""
     paths = (path for path in root.rglob("*") if path.is_file() and ".snakemake" not in path.parts)
     return {
         str(path): (path.stat().st_size, path.stat().st_mtime_ns)
@@ -36,7 +39,9 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_says_how_it_is_used_with_an_example(name: str, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
+def test_every_command_says_how_it_is_used_with_an_example(
+    name: str, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["uttag", name, "--help"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -45,7 +50,7 @@ def test_every_command_says_how_it_is_used_with_an_example(name: str, monkeypatc
     assert f"\n  Example: uttag {name} " in said or said.rstrip().find(f"Example: uttag {name}") > 0
 
 
-# ---- init and check -------------------------------------------------------------------------------------------------------------
+# ---- init and check ----------------------------------------------------------------------------------------
 
 
 def test_a_new_site_has_closed_keys_and_holds_together(tmp_path: Path) -> None:
@@ -53,15 +58,15 @@ def test_a_new_site_has_closed_keys_and_holds_together(tmp_path: Path) -> None:
     assert "next: put a contract" in sites.uttag("init", root).stdout
     for name in ("identity.key", "store.key", "release.ed25519"):
         assert (root / "keys" / name).stat().st_mode & 0o777 == 0o600
-    said = sites.uttag("check", root).stdout
+    said = sites.called("check", root).stdout
     assert "key of zone identity: there, and closed to others" in said
     assert "deliveries: 0" in said
 
 
 def test_a_site_is_never_made_over_another(tmp_path: Path) -> None:
-    sites.uttag("init", tmp_path / "centre")
+    sites.called("init", tmp_path / "centre")
     key = (tmp_path / "centre" / "keys" / "store.key").read_bytes()
-    ran = sites.uttag("init", tmp_path / "centre", check=False)
+    ran = sites.called("init", tmp_path / "centre", check=False)
     assert (ran.returncode, "there is a site already" in ran.stderr) == (10, True)
     assert (tmp_path / "centre" / "keys" / "store.key").read_bytes() == key
 
@@ -75,27 +80,40 @@ def test_an_example_that_is_none_leaves_nothing(tmp_path: Path) -> None:
 
 def test_two_new_sites_have_keys_of_their_own(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        sites.uttag("init", tmp_path / name)
+        sites.called("init", tmp_path / name)
     for key in ("identity.key", "store.key", "release.ed25519"):
-        assert (tmp_path / "one" / "keys" / key).read_bytes() != (tmp_path / "two" / "keys" / key).read_bytes()
+        assert (tmp_path / "one" / "keys" / key).read_bytes() != (
+            tmp_path / "two" / "keys" / key
+        ).read_bytes()
 
 
 def test_check_reads_all_of_a_site(region: Path) -> None:
     said = sites.uttag("check", region).stdout
-    for words in ("source folkbokforing: contract with", "definition type-2-diabetes.yaml", f"permit {PERMIT}: cohort type-2-diabetes"):
+    for words in (
+        "source folkbokforing: contract with",
+        "definition type-2-diabetes.yaml",
+        f"permit {PERMIT}: cohort type-2-diabetes",
+    ):
         assert words in said
 
 
 BROKEN = [
     ("contracts/dodsorsak.yaml", "owner:", "keeper:", "owner"),
     ("permits/diabetes.yaml", "count: members", "count: everything", "tables.0.count"),
-    ("permits/diabetes.yaml", "sources: [", "sources: [elsewhere, ", "source elsewhere is not one of the site's"),
+    (
+        "permits/diabetes.yaml",
+        "sources: [",
+        "sources: [elsewhere, ",
+        "source elsewhere is not one of the site's",
+    ),
     ("definitions/type-2-diabetes.yaml", "which: any", "which: 198001019801", "index.which"),
     ("site.yaml", "site: ", "city: ", "site.yaml"),
 ]
 
 
-@pytest.mark.parametrize(("file", "old", "new", "place"), BROKEN, ids=[f"{each[0]} {each[3]}" for each in BROKEN])
+@pytest.mark.parametrize(
+    ("file", "old", "new", "place"), BROKEN, ids=[f"{each[0]} {each[3]}" for each in BROKEN]
+)
 def test_what_is_broken_is_named_with_its_place_and_without_its_value(
     file: str, old: str, new: str, place: str, region: Path, tmp_path: Path
 ) -> None:
@@ -105,7 +123,7 @@ def test_what_is_broken_is_named_with_its_place_and_without_its_value(
     (root / "site.yaml").write_bytes((region / "site.yaml").read_bytes())
     change(root / file, old, new)
     for path in (root, root / file) if file != "site.yaml" else (root,):
-        ran = sites.uttag("check", path, check=False)
+        ran = sites.called("check", path, check=False)
         assert ran.returncode == 10
         (line,) = ran.stderr.splitlines()
         assert Path(file).name in line
@@ -113,7 +131,7 @@ def test_what_is_broken_is_named_with_its_place_and_without_its_value(
         assert "198001019801" not in line
 
 
-# ---- doctor and status ----------------------------------------------------------------------------------------------------------
+# ---- doctor and status -------------------------------------------------------------------------------------
 
 
 def test_doctor_looks_at_this_machine() -> None:
@@ -125,7 +143,7 @@ def test_doctor_looks_at_this_machine() -> None:
 
 
 def test_doctor_says_it_in_lines_too() -> None:
-    lines = sites.uttag("doctor").stdout.splitlines()
+    lines = sites.called("doctor").stdout.splitlines()
     assert all(line.startswith(("ok ", "no ")) for line in lines)
     assert len(lines) > 10
 
@@ -135,23 +153,23 @@ def test_status_before_anything_ran(region: Path) -> None:
     assert "folkbokforing/2025-09-01: waiting" in said
     assert "snapshot none yet" in said
     assert "released nothing yet" in said
-    found = json.loads(sites.uttag("status", region, "--json").stdout)
+    found = json.loads(sites.called("status", region, "--json").stdout)
     assert {each["status"] for each in found["deliveries"]} == {"waiting"}
     assert found["snapshot"] is None
 
 
 def test_status_after_a_night(first_night: Path) -> None:
-    found = json.loads(sites.uttag("status", first_night, "--json").stdout)
+    found = json.loads(sites.called("status", first_night, "--json").stdout)
     assert {each["status"] for each in found["deliveries"]} == {"accepted"}
     assert found["released"] == [PERMIT]
     assert [each["stage"] for each in found["runs"]["release"]["done"]] == STAGES
     assert found["runs"]["refresh"]["failed"] == []
-    said = sites.uttag("status", first_night).stdout
+    said = sites.called("status", first_night).stdout
     assert f"snapshot {found['snapshot']}" in said
     assert "rows" in said
 
 
-# ---- a dry run ------------------------------------------------------------------------------------------------------------------
+# ---- a dry run ---------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_of_what_is_new_names_each_stage_and_runs_none(region: Path, tmp_path: Path) -> None:
@@ -171,29 +189,31 @@ def test_a_dry_run_of_a_permit_names_its_stages_and_runs_none(first_night: Path,
     for receipt in (root / "projects" / PERMIT / "runs").glob("*/*.json"):
         receipt.unlink()
     before = everything(root)
-    ran = sites.uttag("run", root / "permits" / f"{PERMIT}.yaml", "--dry-run")
+    ran = sites.called("run", root / "permits" / f"{PERMIT}.yaml", "--dry-run")
     assert ran.stdout.splitlines() == [f"would run {stage} {PERMIT}" for stage in STAGES]
     assert everything(root) == before
 
 
 def test_a_dry_run_with_nothing_new_says_so(first_night: Path) -> None:
-    ran = sites.uttag("run", first_night / "permits" / f"{PERMIT}.yaml", "--dry-run")
+    ran = sites.called("run", first_night / "permits" / f"{PERMIT}.yaml", "--dry-run")
     assert ran.stdout == "nothing would run: everything is up to date\n"
 
 
-# ---- people's steps -------------------------------------------------------------------------------------------------------------
+# ---- people's steps ----------------------------------------------------------------------------------------
 
 
-def test_a_log_that_was_cut_short_no_longer_reaches_the_head_that_was_noted(first_night: Path, tmp_path: Path) -> None:
+def test_a_log_that_was_cut_short_no_longer_reaches_the_head_that_was_noted(
+    first_night: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "site"
     sites.copy_of(first_night / "audit", root / "audit")
     (root / "site.yaml").write_bytes((first_night / "site.yaml").read_bytes())
     head = sites.uttag("audit", root).stdout.rpartition("head ")[2].strip()
     assert head == audit.head(Site.load(first_night))
-    sites.uttag("audit", root, "--head", head)
+    sites.called("audit", root, "--head", head)
     log = audit.log_file(Site.load(root))
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
-    sites.uttag("audit", root)  # without a head that is noted elsewhere, nobody can tell
+    sites.called("audit", root)  # without a head that is noted elsewhere, nobody can tell
     ran = sites.uttag("audit", root, "--head", head, check=False)
     assert ran.returncode == 16
     assert "does not reach the head" in ran.stderr
@@ -209,13 +229,15 @@ def test_a_wrong_key_signs_nothing_and_leaves_the_right_signature(region: Path, 
     owner = next(iter(before))
     signing.create_signing_key(tmp_path / "other.ed25519")
     for key, code in ((tmp_path / "other.ed25519", 12), (tmp_path / "missing.ed25519", 13)):
-        ran = sites.uttag("sign", permit, "--owner", owner, "--key", key, check=False)
+        ran = sites.called("sign", permit, "--owner", owner, "--key", key, check=False)
         assert ran.returncode == code
         assert len(ran.stderr.splitlines()) == 1
         assert json.loads(signatures.read_text(encoding="utf-8")) == before
     assert (
         f"signed {PERMIT} as {owner}"
-        in sites.uttag("sign", permit, "--owner", owner, "--key", root / "keys" / "owners" / f"{owner}.ed25519").stdout
+        in sites.called(
+            "sign", permit, "--owner", owner, "--key", root / "keys" / "owners" / f"{owner}.ed25519"
+        ).stdout
     )
 
 
@@ -229,10 +251,12 @@ def test_pull_never_writes_over_what_is_there(first_night: Path, tmp_path: Path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.txt"]
 
 
-# ---- compiled loops -------------------------------------------------------------------------------------------------------------
+# ---- compiled loops ----------------------------------------------------------------------------------------
 
 
-def test_compiled_loops_are_never_read_from_a_folder_that_others_may_write(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+def test_compiled_loops_are_never_read_from_a_folder_that_others_may_write(
+    tmp_path: Path, monkeypatch: MonkeyPatch
+) -> None:
     mine, open_one, link = tmp_path / "mine", tmp_path / "open", tmp_path / "link"
     open_one.mkdir()
     open_one.chmod(0o777)

@@ -15,7 +15,9 @@ CONTAINERS = ROOT / "containers"
 DEFINITION = (CONTAINERS / "uttag.def").read_text(encoding="utf-8")
 ASKED = os.environ.get("UTTAG_TEST_CONTAINER") == "1"
 TOOLS = all(shutil.which(tool) for tool in ("mmdebstrap", "ch-run"))
-TWO_RANKS = "from mpi4py.MPI import COMM_WORLD as all; n = all.allreduce(1); print(n) if all.rank == 0 else None"
+TWO_RANKS = (
+    "from mpi4py.MPI import COMM_WORLD as all; n = all.allreduce(1); print(n) if all.rank == 0 else None"
+)
 
 
 def sections() -> dict[str, str]:
@@ -40,7 +42,11 @@ def test_what_the_definition_copies_is_there() -> None:
 
 
 def test_the_recipe_takes_what_is_locked_and_nothing_else() -> None:
-    installs = [line for line in (CONTAINERS / "recipe").read_text(encoding="utf-8").splitlines() if "pip install" in line]
+    installs = [
+        line
+        for line in (CONTAINERS / "recipe").read_text(encoding="utf-8").splitlines()
+        if "pip install" in line
+    ]
     assert len(installs) == 3
     assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
 
@@ -77,13 +83,25 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def inside(image: Path, *command: str) -> str:
     """What a command says inside the image, with nothing but what a batch job has in its environment."""
     bare = {"PATH": os.environ["PATH"], "USER": "someone", "HOME": str(Path.home())}
-    return subprocess.run(["ch-run", image, "--", *command], env=bare, capture_output=True, text=True, timeout=600, check=True).stdout
+    return subprocess.run(
+        ["ch-run", image, "--", *command], env=bare, capture_output=True, text=True, timeout=600, check=True
+    ).stdout
 
 
 def test_the_image_runs_unprivileged_with_two_ranks(image: Path) -> None:
     assert "Usage: uttag" in inside(image, "/opt/uttag/bin/uttag", "--help")
     assert "ok  mpiexec: 2 ranks answered of 2" in inside(image, "/opt/uttag/bin/uttag", "doctor")
-    ranks = inside(image, "/opt/uttag/bin/mpiexec", "-launcher", "fork", "-n", "2", "/opt/uttag/bin/python", "-c", TWO_RANKS)
+    ranks = inside(
+        image,
+        "/opt/uttag/bin/mpiexec",
+        "-launcher",
+        "fork",
+        "-n",
+        "2",
+        "/opt/uttag/bin/python",
+        "-c",
+        TWO_RANKS,
+    )
     assert ranks.split() == ["2"]
 
 

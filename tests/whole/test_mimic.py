@@ -1,4 +1,5 @@
-"""Real data the whole way: 100 de-identified patients of the MIMIC-IV demo, and the few shown cells counted again by hand."""
+"""Real data the whole way: 100 de-identified patients of the MIMIC-IV demo, and the few shown cells counted
+again by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def released(site: Path, table: str) -> list[dict[str, str]]:
     from pipelines.release.publish import latest
     from pipelines.site.site import Site
 
-    with (latest(Site.load(site), "admissions") / "tables" / f"{table}.csv").open(encoding="utf-8", newline="") as source:
+    with (latest(Site.load(site), "admissions") / "tables" / f"{table}.csv").open(
+        encoding="utf-8", newline=""
+    ) as source:
         return list(csv.DictReader(source))
 
 
@@ -38,7 +41,9 @@ def band(year_of_birth: int, date: str) -> str:
 def patients() -> dict[str, tuple[str, int]]:
     """Sex and year of birth of each patient."""
     sex = {"8507": "Men", "8532": "Women"}
-    return {row["person_id"]: (sex[row["gender_concept_id"]], int(row["year_of_birth"])) for row in rows("person")}
+    return {
+        row["person_id"]: (sex[row["gender_concept_id"]], int(row["year_of_birth"])) for row in rows("person")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def test_the_bundle_verifies(mimic_released: Path) -> None:
     from pipelines.release.publish import latest
     from pipelines.site.site import Site
 
-    assert "FAILS" not in sites.uttag("verify", latest(Site.load(mimic_released), "admissions")).stdout
+    assert "FAILS" not in sites.called("verify", latest(Site.load(mimic_released), "admissions")).stdout
 
 
 def test_shown_patients_are_those_counted_by_hand(
@@ -84,19 +89,28 @@ def test_shown_patients_are_those_counted_by_hand(
 def test_shown_patients_with_diseases_of_the_circulation_are_those_counted_by_hand(
     mimic_released: Path, patients: dict[str, tuple[str, int]]
 ) -> None:
-    """I00-I99 in ICD-10-CM and 390-459 in ICD-9-CM; of billed diagnoses alone. No other code of either revision has these forms."""
+    """I00-I99 in ICD-10-CM and 390-459 in ICD-9-CM; of billed diagnoses alone. No other code of either
+    revision has these forms."""
     persons: dict[str, set[str]] = defaultdict(set)
     stays: dict[str, set[str]] = defaultdict(set)
-    inpatient = {row["visit_occurrence_id"] for row in rows("visit_occurrence") if row["visit_source_concept_id"] in INPATIENT}
+    inpatient = {
+        row["visit_occurrence_id"]
+        for row in rows("visit_occurrence")
+        if row["visit_source_concept_id"] in INPATIENT
+    }
     for row in rows("condition_occurrence"):
         code = row["condition_source_value"].strip()
-        if row["condition_type_concept_id"] == "32821" and (code[0] == "I" or (code[:3].isdigit() and 390 <= int(code[:3]) <= 459)):
+        if row["condition_type_concept_id"] == "32821" and (
+            code[0] == "I" or (code[:3].isdigit() and 390 <= int(code[:3]) <= 459)
+        ):
             for sex in (patients[row["person_id"]][0], "Total"):
                 persons[sex].add(row["person_id"])
                 if row["visit_occurrence_id"] in inpatient:
                     stays[sex].add(row["visit_occurrence_id"])
     found = {
-        row["sex_label"]: row for row in released(mimic_released, "chapters") if row["chapter"] == "IX" and row["age_group"] == "Total"
+        row["sex_label"]: row
+        for row in released(mimic_released, "chapters")
+        if row["chapter"] == "IX" and row["age_group"] == "Total"
     }
     for sex in ("Men", "Women", "Total"):
         assert int(found[sex]["persons"]) == len(persons[sex]) >= MINIMUM

@@ -20,7 +20,9 @@ PERMIT = "diabetes"
 
 
 def test_the_bundle_verifies_offline(first_night: Path) -> None:
-    said = sites.uttag("verify", latest(Site.load(first_night), PERMIT), "--key", first_night / "keys" / "release.pub").stdout
+    said = sites.uttag(
+        "verify", latest(Site.load(first_night), PERMIT), "--key", first_night / "keys" / "release.pub"
+    ).stdout
     assert "FAILS" not in said
     assert said.count("holds") > 5
 
@@ -28,12 +30,19 @@ def test_the_bundle_verifies_offline(first_night: Path) -> None:
 def test_no_planted_person_is_in_a_release_a_log_or_a_receipt(first_night: Path) -> None:
     words = sites.canaries(first_night)
     assert sites.files_holding(words, first_night / "deliveries"), "the search must be able to find them"
-    folders = [first_night / name for name in ("release", "runs", "receipts", "audit", "store", "identity", "projects", ".snakemake")]
+    folders = [
+        first_night / name
+        for name in ("release", "runs", "receipts", "audit", "store", "identity", "projects", ".snakemake")
+    ]
     assert sites.files_holding(words, *folders) == []
 
 
 def test_everything_the_run_made_is_closed_to_others(first_night: Path) -> None:
-    open_ones = [path for name in ("identity", "store", "projects", "release", "runs", "keys") for path in (first_night / name).rglob("*")]
+    open_ones = [
+        path
+        for name in ("identity", "store", "projects", "release", "runs", "keys")
+        for path in (first_night / name).rglob("*")
+    ]
     assert [path for path in open_ones if path.stat().st_mode & 0o077] == []
 
 
@@ -50,18 +59,20 @@ def test_a_night_with_nothing_new_runs_no_stage(first_night: Path, tmp_path: Pat
     root = sites.copy_of(first_night, tmp_path / "site")
     for _ in range(2):  # a copy has new times on its files; the second run is what the second night sees
         before = sites.bundle_bytes(root, PERMIT)
-        sites.uttag("night", root)
+        sites.called("night", root)
     assert sites.stages_begun(root, "refresh") == []
     assert sites.stages_begun(root, "release") == []
     assert sites.bundle_bytes(root, PERMIT) == before
 
 
-def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(first_night: Path, region: Path, tmp_path: Path) -> None:
+def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(
+    first_night: Path, region: Path, tmp_path: Path
+) -> None:
     second, full = sites.copy_of(first_night, tmp_path / "second"), sites.copy_of(region, tmp_path / "full")
     shutil.rmtree(second / "release")  # beside the first night's version the second night's might be held
     for root in (second, full):
         deliver_late(Site.load(root))
-        sites.uttag("night", root)
+        sites.called("night", root)
     begun = [name for name in sites.stages_begun(second, "refresh") if name.startswith("intake")]
     assert sorted(begun) == ["intake journal_b/2025-10-01", "intake kvalitetsregister/2025-09-01-corrected"]
     assert current(Site.load(second)) == current(Site.load(full))
@@ -70,10 +81,12 @@ def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(first_ni
 
 
 @pytest.mark.parametrize("stage", ["linkage", "aggregation"])
-def test_killed_and_started_again_it_ends_with_the_same_bytes(stage: str, first_night: Path, region: Path, tmp_path: Path) -> None:
+def test_killed_and_started_again_it_ends_with_the_same_bytes(
+    stage: str, first_night: Path, region: Path, tmp_path: Path
+) -> None:
     root = sites.copy_of(region, tmp_path / "site")
     sites.killed_in(stage, root, "night", root)
-    sites.uttag("night", root)
+    sites.called("night", root)
     assert current(Site.load(root)) == current(Site.load(first_night))
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
     assert [path for path in root.rglob("*.part") if ".snakemake" not in path.parts] == []
@@ -86,20 +99,23 @@ def test_ranks_and_workers_do_not_show_in_the_bytes(first_night: Path, region: P
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
 
 
-def test_the_number_of_shards_does_not_show_in_the_bundle(first_night: Path, region: Path, tmp_path: Path) -> None:
+def test_the_number_of_shards_does_not_show_in_the_bundle(
+    first_night: Path, region: Path, tmp_path: Path
+) -> None:
     root = sites.copy_of(region, tmp_path / "site")
     settings = (root / "site.yaml").read_text(encoding="utf-8")
     (root / "site.yaml").write_text(settings.replace("shards: 8", "shards: 1"), encoding="utf-8")
-    sites.uttag("night", root)
+    sites.called("night", root)
     assert current(Site.load(root)) != current(Site.load(first_night))
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
 
 
-def test_two_runs_of_one_site_at_once_are_refused(region: Path) -> None:
-    (region / "runs").mkdir(exist_ok=True)
-    with (region / "runs" / "lock").open("w") as lock:
+def test_two_runs_of_one_site_at_once_are_refused(region: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(region, tmp_path / "site")
+    (root / "runs").mkdir(exist_ok=True)
+    with (root / "runs" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ran = sites.uttag("refresh", region, check=False)
+        ran = sites.uttag("refresh", root, check=False)
     assert ran.returncode == 17
     assert "another run of this site is under way" in ran.stderr
 
@@ -110,6 +126,6 @@ def test_pull_brings_a_verified_copy_and_nothing_of_a_broken_one(first_night: Pa
     broken = sites.copy_of(first_night, tmp_path / "site")
     table = next(latest(Site.load(broken), PERMIT).glob("tables/*.csv"))
     table.write_bytes(table.read_bytes() + b" ")
-    ran = sites.uttag("pull", PERMIT, "--site", broken, "--out", tmp_path / "other", check=False)
+    ran = sites.called("pull", PERMIT, "--site", broken, "--out", tmp_path / "other", check=False)
     assert ran.returncode == 16
     assert list((tmp_path / "other").rglob("*.csv")) == []

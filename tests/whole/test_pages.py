@@ -1,4 +1,5 @@
-"""The pages as a browser shows them, wide and narrow: nothing sticks out sideways, no picture is broken, nothing comes from elsewhere."""
+"""The pages as a browser shows them, wide and narrow: nothing sticks out sideways, no picture is broken,
+nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,18 +17,29 @@ from workflows.demo.report import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
 PAGES = ("bundle", "catalogue", "report")
-# The page stands in a frame of the asked width, because a browser's window cannot be as narrow as a telephone.
+# The page stands in a frame of the asked width, because a browser's window cannot be as narrow as a
+# telephone.
 FRAME = """<!doctype html><title>waiting</title><body style="margin:0">
 <iframe src="{page}" style="border:0;width:{width}px;height:2000px" onload="
-const page = this.contentDocument, root = page.documentElement, pictures = page.querySelectorAll('img, svg').length;
+const page = this.contentDocument, root = page.documentElement;
+const pictures = page.querySelectorAll('img, svg').length;
 const broken = [...page.images].filter(image => !image.complete || !image.naturalWidth).length;
-document.title = [root.scrollWidth, page.body.scrollWidth, pictures, broken, page.body.innerText.length].join(' ');"></iframe>"""
+const words = page.body.innerText.length;
+document.title = [root.scrollWidth, page.body.scrollWidth, pictures, broken, words].join(' ');"></iframe>"""
 ELSEWHERE = re.compile(
-    r"""(?:src|srcset|poster|data)\s*=\s*["']?(?:[a-z]+:)?//|<link[^>]*(?:[a-z]+:)?//|url\(\s*["']?(?:[a-z]+:)?//|@import|<script[^>]*\ssrc|fetch\(|XMLHttpRequest|import\(""",
+    r"""(?:src|srcset|poster|data)\s*=\s*["']?(?:[a-z]+:)?//|<link[^>]*(?:[a-z]+:)?//"""
+    r"""|url\(\s*["']?(?:[a-z]+:)?//|@import|<script[^>]*\ssrc|fetch\(|XMLHttpRequest|import\(""",
     re.I,
 )
 
@@ -51,10 +63,21 @@ def measured(path: Path, width: int, profile: Path) -> list[int]:
     frame.write_text(FRAME.format(page=path.name, width=width), encoding="utf-8")
     assert CHROMIUM
     ran = subprocess.run(
-        [CHROMIUM, *FLAGS, "--allow-file-access-from-files", f"--user-data-dir={profile}", "--window-size=1400,2000",
-         "--virtual-time-budget=5000", "--dump-dom", frame.as_uri()],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            CHROMIUM,
+            *FLAGS,
+            "--allow-file-access-from-files",
+            f"--user-data-dir={profile}",
+            "--window-size=1400,2000",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            frame.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     frame.unlink()
     title = re.search(r"<title>([\d ]+)</title>", ran.stdout)
     assert title, ran.stderr[-500:]
@@ -64,7 +87,9 @@ def measured(path: Path, width: int, profile: Path) -> list[int]:
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on this machine")
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_its_window_and_shows_its_pictures(name: str, width: int, shown: Path, tmp_path: Path) -> None:
+def test_a_page_fits_its_window_and_shows_its_pictures(
+    name: str, width: int, shown: Path, tmp_path: Path
+) -> None:
     document, body, pictures, broken, letters = measured(page(shown, name), width, tmp_path)
     assert max(document, body) <= width
     assert broken == 0

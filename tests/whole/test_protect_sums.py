@@ -1,11 +1,10 @@
-"""`uttag protect` on sums: what each contributed stays uncertain by what the policy asks for, for whoever looks."""
+"""`uttag protect` on sums: what each contributed stays uncertain by what the policy asks for, for whoever
+looks."""
 
 from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ import pytest
 import yaml
 from scipy.optimize import linprog
 
-UTTAG = Path(sys.executable).with_name("uttag")
+from tests import sites
+
 DIMENSIONS = {"region": {"levels": ["county", "region"]}, "care": {"levels": ["care"]}}
 Row = tuple[str, str, str, str, str]
 
@@ -27,7 +27,9 @@ def rows(seed: int = 1) -> list[Row]:
     for number in range(140):
         region = f"r{random.integers(1, 7)}"
         care, amount = "abc"[random.integers(0, 3)], round(float(random.lognormal(3, 1)), 2)
-        found.append((f"p{random.integers(0, 40)}", region, f"c{(int(region[1]) + 1) // 2}", care, str(amount)))
+        found.append(
+            (f"p{random.integers(0, 40)}", region, f"c{(int(region[1]) + 1) // 2}", care, str(amount))
+        )
         if number % 45 == 0:
             found.append(("giant", region, f"c{(int(region[1]) + 1) // 2}", care, "2500.50"))
     return found
@@ -45,14 +47,12 @@ def protect(folder: Path, given: Sequence[Row], code: int = 0, **more: Any) -> d
         **more,
     }
     (folder / "spec.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    ran = subprocess.run(
-        [UTTAG, "protect", folder / "spec.yaml", "--out", folder / "out", "--json"], capture_output=True, text=True, check=False
-    )
+    ran = sites.called("protect", folder / "spec.yaml", "--out", folder / "out", "--json", check=False)
     assert ran.returncode == code, ran.stdout + ran.stderr
     if code:
         assert "Traceback" not in ran.stderr and not (folder / "out" / "table.csv").exists()
         return {"said": ran.stderr}
-    checked = subprocess.run([UTTAG, "verify", folder / "out"], capture_output=True, text=True, check=False)
+    checked = sites.called("verify", folder / "out", check=False)
     assert checked.returncode == 0, checked.stdout
     return json.loads(ran.stdout)
 
@@ -63,7 +63,10 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def inside(row: dict[str, str], cell: dict[str, str]) -> bool:
-    return cell["region"] in ("Total", row["region"], row["county"]) and cell["care"] in ("Total", row["care"])
+    return cell["region"] in ("Total", row["region"], row["county"]) and cell["care"] in (
+        "Total",
+        row["care"],
+    )
 
 
 def by_provider(given: Sequence[Row], cell: dict[str, str]) -> dict[str, float]:
@@ -74,8 +77,11 @@ def by_provider(given: Sequence[Row], cell: dict[str, str]) -> dict[str, float]:
     return found
 
 
-def estimated(folder: Path, given: Sequence[Row], knows: str = "") -> dict[tuple[str, str], tuple[float, float]]:
-    """Between what a linear attack with all that is shown finds each hidden sum. `knows`: a provider who knows the cells he is alone in."""
+def estimated(
+    folder: Path, given: Sequence[Row], knows: str = ""
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Between what a linear attack with all that is shown finds each hidden sum. `knows`: a provider who
+    knows the cells he is alone in."""
     cells = table(folder)
     inner = sorted({(row[1], row[2], row[3]) for row in given})
     of = lambda cell: [float(inside({"region": r, "county": c, "care": k}, cell)) for r, c, k in inner]  # noqa: E731
@@ -88,14 +94,21 @@ def estimated(folder: Path, given: Sequence[Row], knows: str = "") -> dict[tuple
     found = {}
     for cell in cells:
         if not cell["value"]:
-            ends = [linprog(np.array(of(cell)) * sign, A_eq=np.array(known), b_eq=values, bounds=(0, 1e9)) for sign in (1, -1)]
+            ends = [
+                linprog(np.array(of(cell)) * sign, A_eq=np.array(known), b_eq=values, bounds=(0, 1e9))
+                for sign in (1, -1)
+            ]
             assert all(end.status == 0 for end in ends)
             found[cell["region"], cell["care"]] = (ends[0].fun, -ends[1].fun)
     return found
 
 
-@pytest.mark.parametrize("policy", [{"p_percent": 20}, {"dominance": {"n": 1, "k": 0.6}}], ids=["p%", "dominance"])
-def test_no_contribution_can_be_estimated_better_than_the_policy_lets_anybody(tmp_path: Path, policy: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "policy", [{"p_percent": 20}, {"dominance": {"n": 1, "k": 0.6}}], ids=["p%", "dominance"]
+)
+def test_no_contribution_can_be_estimated_better_than_the_policy_lets_anybody(
+    tmp_path: Path, policy: dict[str, Any]
+) -> None:
     given = rows()
     told = protect(tmp_path, given, policy={"minimum": 3, **policy})["tables"][0]
     assert 0 < told["small"] < told["hidden"] < told["cells"]
@@ -130,14 +143,22 @@ def test_the_same_bytes_come_from_rows_in_any_order(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("-3", {}, 14), ("much", {}, 14), ("", {}, 14), ("1e99", {}, 14), ("0.1234567", {}, 14), ("5", {"count": "cost"}, 10),
-    ("5", {"magnitude": None, "contributor": None, "policy": {"p_percent": 5}}, 10), ("5", {"policy": {"p_percent": 0}}, 10),
+    ("-3", {}, 14),
+    ("much", {}, 14),
+    ("", {}, 14),
+    ("1e99", {}, 14),
+    ("0.1234567", {}, 14),
+    ("5", {"count": "cost"}, 10),
+    ("5", {"magnitude": None, "contributor": None, "policy": {"p_percent": 5}}, 10),
+    ("5", {"policy": {"p_percent": 0}}, 10),
     ("5", {"memory": "m", "person": "provider"}, 10),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("amount", "more", "code"), BAD)
-def test_amounts_and_rules_that_make_no_sense_are_refused(tmp_path: Path, amount: str, more: dict[str, Any], code: int) -> None:
+def test_amounts_and_rules_that_make_no_sense_are_refused(
+    tmp_path: Path, amount: str, more: dict[str, Any], code: int
+) -> None:
     said = protect(tmp_path, [*rows()[:20], ("p1", "r1", "c1", "a", amount)], code, **more)["said"]
     assert "p1" not in said and (not amount or amount not in said or amount == "5")
 
@@ -152,5 +173,5 @@ def test_what_was_changed_afterwards_does_not_verify(tmp_path: Path, change: str
         path = out / "certificate" / ("moves.parquet" if change == "a move" else "contributions.parquet")
         held = pq.read_table(path)
         pq.write_table(held.slice(0, held.num_rows - 1), path)
-    ran = subprocess.run([UTTAG, "verify", out], capture_output=True, text=True, check=False)
+    ran = sites.called("verify", out, check=False)
     assert ran.returncode == 16 and "FAILS" in ran.stdout

@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 _BOX, _HEIGHT, _GAP, _ASIDE = 420, 46, 26, 210
 _TEMPLATE = jinja2.Template(
-    """<svg class="flow" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="flow-title" xmlns="http://www.w3.org/2000/svg">
-<title id="flow-title">From {{ steps[0].persons }} persons to {{ steps[-1].persons }} in the cohort, in {{ steps | length }} steps</title>
+    """<svg class="flow" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="flow-title" \
+xmlns="http://www.w3.org/2000/svg">
+<title id="flow-title">From {{ steps[0].persons }} persons to {{ steps[-1].persons }} in the cohort, in \
+{{ steps | length }} steps</title>
 {% for step in steps %}
 {% if step.left is not none %}
 <path d="M {{ middle }} {{ step.top - gap }} V {{ step.top }}" marker-end="url(#flow-arrow)"/>
@@ -22,7 +24,8 @@ _TEMPLATE = jinja2.Template(
 <text class="count" x="12" y="{{ step.top + 20 }}">{{ step.persons }}</text>
 <text x="12" y="{{ step.top + 38 }}">{{ step.text }}</text>
 {% endfor %}
-<defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" \
+orient="auto">
 <path d="M0 0 8 4 0 8z"/></marker></defs>
 </svg>""",
     autoescape=True,
@@ -39,4 +42,14 @@ def diagram(attrition: Sequence[dict[str, Any]]) -> Markup:
         steps.append({"text": each["step"], "persons": f"{each['persons']:,}", "left": left, "top": top})
         before = each["persons"]
     height = len(steps) * (_HEIGHT + _GAP) - _GAP + 2
-    return Markup(_TEMPLATE.render(steps=steps, width=_BOX + _ASIDE, height=height, box=_BOX, tall=_HEIGHT, gap=_GAP, middle=_BOX // 2))
+    return Markup(
+        _TEMPLATE.render(
+            steps=steps,
+            width=_BOX + _ASIDE,
+            height=height,
+            box=_BOX,
+            tall=_HEIGHT,
+            gap=_GAP,
+            middle=_BOX // 2,
+        )
+    )

@@ -17,7 +17,8 @@ from pipelines.site.site import Site
 
 @dataclass(frozen=True)
 class Quality:
-    """Over pairs of records. `precision`: share of the linked pairs that are of one person; `recall`: share of a person's pairs found."""
+    """Over pairs of records. `precision`: share of the linked pairs that are of one person; `recall`: share
+    of a person's pairs found."""
 
     records: int
     persons: int
@@ -54,9 +55,13 @@ def linkage_quality(site: Site) -> Quality:
     found = known[place] == record
     person, cluster = person[found], cluster[place[found]]
     return Quality(
-        records=int(found.sum()), persons=len(np.unique(person)), clusters=len(np.unique(cluster)),
-        linked_pairs=_pairs(cluster), true_pairs=_pairs(person), right_pairs=_pairs(_together(person, cluster)),
-    )  # fmt: skip
+        records=int(found.sum()),
+        persons=len(np.unique(person)),
+        clusters=len(np.unique(cluster)),
+        linked_pairs=_pairs(cluster),
+        true_pairs=_pairs(person),
+        right_pairs=_pairs(_together(person, cluster)),
+    )
 
 
 def _keys(batch: pa.RecordBatch, key: bytes) -> np.ndarray:

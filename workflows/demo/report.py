@@ -1,4 +1,5 @@
-"""The demo's report: what came in, who was found, what came out and what was hidden. For the site's own people: it shows exact counts."""
+"""The demo's report: what came in, who was found, what came out and what was hidden. For the site's own
+people: it shows exact counts."""
 
 from __future__ import annotations
 
@@ -21,15 +22,19 @@ from workflows.demo.quality import linkage_quality
 from workflows.status import report as status
 
 _LINKS = {
-    "anchor": "in the population register", "number": "by identity number", "weight": "by name, birth date and what else is known",
+    "anchor": "in the population register",
+    "number": "by identity number",
+    "weight": "by name, birth date and what else is known",
     "alone": "to nobody",
-}  # fmt: skip
+}
 
 
 def write_report(site: Site) -> Path:
     """Write `report/index.html` of the site's first standing permit. Returns its path."""
     project = Project.open(site, run.standing(site)[0])
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+    )
     page = environment.get_template("report.html.j2").render(**_content(site, project))
     path = site.root / "report" / "index.html"
     with atomic(path) as beside:
@@ -44,18 +49,31 @@ def _content(site: Site, project: Project) -> dict[str, Any]:
     quality, found = linkage_quality(site), status(site)
     bundle = latest(site, project.permit.permit)
     return {
-        "title": project.permit.title, "people": f"{documents.read_json(site.root / 'made.json')['people']:,}", "cohort": cohort,
-        "facts": list(_facts(project, cohort, found)), "flow": diagram(cohort["attrition"]), "sentences": project.definition.sentences(),
+        "title": project.permit.title,
+        "people": f"{documents.read_json(site.root / 'made.json')['people']:,}",
+        "cohort": cohort,
+        "facts": list(_facts(project, cohort, found)),
+        "flow": diagram(cohort["attrition"]),
+        "sentences": project.definition.sentences(),
         "quality": {
-            "f1": f"{quality.f1:.4f}", "precision": f"{quality.precision:.2%}", "recall": f"{quality.recall:.2%}",
-            "records": f"{quality.records:,}", "persons": f"{quality.persons:,}", "clusters": f"{quality.clusters:,}",
+            "f1": f"{quality.f1:.4f}",
+            "precision": f"{quality.precision:.2%}",
+            "recall": f"{quality.recall:.2%}",
+            "records": f"{quality.records:,}",
+            "persons": f"{quality.persons:,}",
+            "clusters": f"{quality.clusters:,}",
         },
         "links": [(text, f"{linkage['links'][name]:,}") for name, text in _LINKS.items()],
-        "held": documents.read_json(project.folder / "release.json").get("held", False), "version": bundle.name,
-        "bundle": _href(site, bundle / "index.html"), "catalogue": _href(site, site.release / "index.html"),
-        "tables": list(_tables(site, project, bundle)), "minimum": project.permit.policy.minimum, "attackers": proof["withstands"],
-        "deliveries": list(_deliveries(site)), "stages": list(_stages(found)),
-    }  # fmt: skip
+        "held": documents.read_json(project.folder / "release.json").get("held", False),
+        "version": bundle.name,
+        "bundle": _href(site, bundle / "index.html"),
+        "catalogue": _href(site, site.release / "index.html"),
+        "tables": list(_tables(site, project, bundle)),
+        "minimum": project.permit.policy.minimum,
+        "attackers": proof["withstands"],
+        "deliveries": list(_deliveries(site)),
+        "stages": list(_stages(found)),
+    }
 
 
 def _facts(project: Project, cohort: dict[str, Any], found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -66,21 +84,35 @@ def _facts(project: Project, cohort: dict[str, Any], found: dict[str, Any]) -> I
 
 
 def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
-    counted = {each["table"]: each for each in documents.read_json(project.folder / "disclosure.json")["tables"]}
+    counted = {
+        each["table"]: each for each in documents.read_json(project.folder / "disclosure.json")["tables"]
+    }
     for table in project.permit.tables:
         parts = [counted[name] for name in (table.table, time_table(table.table)) if name in counted]
         plot = _href(site, bundle / "plots" / f"{table.table}.svg")
         made = read_figures(project.folder / "measures", table.table, project.zone)
         yield {
-            "title": table.title, "plot": plot, "alt": made.plot.alt, "caption": made.plot.title, "notes": made.notes,
-            "figures": _href(site, bundle / "figures" / f"{table.table}.csv"), "numbers": plot.removesuffix("svg") + "csv",
-            "below": project.permit.policy.minimum - 1, "parts": [_part(site, bundle, each) for each in parts],
-        }  # fmt: skip
+            "title": table.title,
+            "plot": plot,
+            "alt": made.plot.alt,
+            "caption": made.plot.title,
+            "notes": made.notes,
+            "figures": _href(site, bundle / "figures" / f"{table.table}.csv"),
+            "numbers": plot.removesuffix("svg") + "csv",
+            "below": project.permit.policy.minimum - 1,
+            "parts": [_part(site, bundle, each) for each in parts],
+        }
 
 
 def _part(site: Site, bundle: Path, counts: dict[str, Any]) -> dict[str, str]:
-    numbers = {name: f"{counts[name]:,}" for name in ("cells", "hidden", "small", "to_protect_small", "nobody")}
-    return {"table": counts["table"], "href": _href(site, bundle / "tables" / f"{counts['table']}.csv"), **numbers}
+    numbers = {
+        name: f"{counts[name]:,}" for name in ("cells", "hidden", "small", "to_protect_small", "nobody")
+    }
+    return {
+        "table": counts["table"],
+        "href": _href(site, bundle / "tables" / f"{counts['table']}.csv"),
+        **numbers,
+    }
 
 
 def _deliveries(site: Site) -> Iterator[dict[str, Any]]:
@@ -88,16 +120,23 @@ def _deliveries(site: Site) -> Iterator[dict[str, Any]]:
         receipt = documents.read_json(site.receipt("intake", each))
         turned_away = receipt["rows_read"] - receipt["rows_accepted"]
         yield {
-            "name": f"{each.source} / {each.delivery}", "status": receipt["status"], "read": f"{receipt['rows_read']:,}",
-            "accepted": f"{receipt['rows_accepted']:,}", "quarantined": f"{turned_away:,}",
-        }  # fmt: skip
+            "name": f"{each.source} / {each.delivery}",
+            "status": receipt["status"],
+            "read": f"{receipt['rows_read']:,}",
+            "accepted": f"{receipt['rows_accepted']:,}",
+            "quarantined": f"{turned_away:,}",
+        }
 
 
 def _stages(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name in ("refresh", "release"):
         for each in found["runs"][name]["done"]:
             rank = f"rank {each['rank']}" if each["stage"] in ("linkage", "store") else each["what"]
-            used = {"wall": f"{each['wall']:.1f}", "cpu": f"{each['cpu']:.1f}", "peak": f"{each['peak_mib']:,}"}
+            used = {
+                "wall": f"{each['wall']:.1f}",
+                "cpu": f"{each['cpu']:.1f}",
+                "peak": f"{each['peak_mib']:,}",
+            }
             yield {"stage": each["stage"], "what": rank, **used}
 
 

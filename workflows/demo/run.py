@@ -24,7 +24,8 @@ _PEOPLE_PER_SHARD = 50_000
 
 
 def run_demo(out: Path, people: int, seed: int, nights: int, options: Options) -> Path:
-    """Make up the region, refresh, run the permit; then the second night. Run again after a kill, it goes on. Returns the report's path."""
+    """Make up the region, refresh, run the permit; then the second night. Run again after a kill, it goes on.
+    Returns the report's path."""
     site = make_site(out, people, seed)
     if (site.root / "later").is_dir():
         print("the first night: every delivery is new", flush=True)
@@ -38,7 +39,11 @@ def run_demo(out: Path, people: int, seed: int, nights: int, options: Options) -
 
 
 def make_site(out: Path, people: int, seed: int) -> Site:
-    """A site with made-up deliveries, keys of its own and signed permits. One that is there with the same people is kept."""
+    """A site with made-up deliveries, keys of its own and signed permits. One that is there with the same
+    people is kept.
+
+    Raises SettingsError where `out` holds another one, or anything else.
+    """
     made = {"people": people, "seed": seed}
     mark = out / "made.json"
     if mark.exists():
@@ -65,11 +70,14 @@ def make_site(out: Path, people: int, seed: int) -> Site:
 def _cut_finer(settings: Path, people: int) -> None:
     """More shards for more people: building one takes memory for all of its events, about 200 bytes each."""
     shards = max(8, people // _PEOPLE_PER_SHARD)
-    settings.write_text(settings.read_text(encoding="utf-8").replace("shards: 8", f"shards: {shards}"), encoding="utf-8")
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace("shards: 8", f"shards: {shards}"), encoding="utf-8"
+    )
 
 
 def deliver_late(site: Site) -> None:
-    """Let the late deliveries arrive, each by one rename; once all have, the folder that they waited in is gone."""
+    """Let the late deliveries arrive, each by one rename; once all have, the folder that they waited in is
+    gone."""
     for folder in sorted((site.root / "later").glob("*/*")):
         target = site.root / "deliveries" / folder.parent.name / folder.name
         target.parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,1 +1,2 @@
-"""The cell-key method: a cell changes by what its records settle, so the same people give the same number in every table."""
+"""The cell-key method: a cell changes by what its records settle, so the same people give the same number in
+every table."""

@@ -1,8 +1,9 @@
-"""A table of transitions of the greatest entropy, for a given largest change, variance and least count that is shown.
+"""A table of transitions of the greatest entropy, for a given largest change, variance and least count that
+is shown.
 
-The conditions are those of Fraser and Wooton (2005) and Marley and Leaver (2011): a change is 0 in the mean, has the variance asked for and
-leads to no count from 1 to a threshold. The greatest entropy under these has probabilities exp(a + b v + c v²); b and c are found by
-Newton's method on the dual, which is convex.
+The conditions are those of Fraser and Wooton (2005) and Marley and Leaver (2011): a change is 0 in the mean,
+has the variance asked for and leads to no count from 1 to a threshold. The greatest entropy under these has
+probabilities exp(a + b v + c v²); b and c are found by Newton's method on the dual, which is convex.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _CLOSE: Final = 1e-12
 
 
 def made(most: int, variance: float, hidden: int, stay: float | None = None) -> Transitions:
-    """Rows for counts from 0, which stays 0, to where all changes are possible. `stay`: the probability to stay, of counts that may.
+    """Rows for counts from 0, which stays 0, to where all changes are possible. `stay`: the probability to
+    stay, of counts that may.
 
     Raises `SettingsError` where a count cannot have that variance.
     """
@@ -41,9 +43,10 @@ def _row(count: int, changes: np.ndarray, variance: float, stay: float | None) -
     least = 0.0 if (free == 0).any() else nearest
     if not least < wanted < greatest:
         raise SettingsError(
-            "specification: method: ptable", f"a count of {count} cannot change with a variance of {variance:g}",
+            "specification: method: ptable",
+            f"a count of {count} cannot change with a variance of {variance:g}",
             f"take one between {least:g} and {greatest:g}, or another largest change",
-        )  # fmt: skip
+        )
     chance = _entropy(free.astype(float), wanted)
     if keeps is None:
         return chance
@@ -53,7 +56,8 @@ def _row(count: int, changes: np.ndarray, variance: float, stay: float | None) -
 
 
 def _entropy(v: np.ndarray, variance: float) -> np.ndarray:
-    """Probabilities exp(a + b v + c v²) with mean 0 and the variance: Newton steps, halved until the dual falls."""
+    """Probabilities exp(a + b v + c v²) with mean 0 and the variance: Newton steps, halved until the dual
+    falls."""
     features = np.stack([v, (v**2 - variance) / max(variance, 1.0)])
     weights = np.zeros(2)
 
@@ -72,7 +76,9 @@ def _entropy(v: np.ndarray, variance: float) -> np.ndarray:
         curve = (features * chance) @ features.T - np.outer(slope, slope)
         step = np.linalg.lstsq(curve, slope, rcond=1e-14)[0]
         size = 1.0
-        while dual(weights - size * step) > dual(weights) - 1e-4 * size * float(slope @ step) and size > 1e-10:
+        while (
+            dual(weights - size * step) > dual(weights) - 1e-4 * size * float(slope @ step) and size > 1e-10
+        ):
             size /= 2
         weights = weights - size * step
     return np.asarray(chance)

@@ -1,4 +1,5 @@
-"""The key of each record: what the table says, or what a secret makes of who it is; the same for ever, in whatever table it counts."""
+"""The key of each record: what the table says, or what a secret makes of who it is; the same for ever, in
+whatever table it counts."""
 
 from __future__ import annotations
 
@@ -10,28 +11,41 @@ import numpy as np
 
 from kernels.cell_key import MODULUS
 from kernels.hashing import hash_rows
-from pipelines.disclosure.case import Case
 from pipelines.disclosure.methods import CellKey
+from pipelines.disclosure.problem import Problem
 from pipelines.errors import DataError, KeyFileError, SettingsError
 from pipelines.files import people
 
 _LEAST: Final = 32  # bytes of a key file
 
 
-def of_inner(case: Case, method: CellKey) -> tuple[np.ndarray, np.ndarray]:
-    """The inner cell and the key of each record, int64 (records,) both."""
-    path = case.folder / case.specification.table
-    column = method.record_keys or case.specification.person
+def of_inner(problem: Problem, method: CellKey) -> tuple[np.ndarray, np.ndarray]:
+    """The inner cell and the key of each record: int64 (records,), int64 (records,).
+
+    Raises SettingsError where keys are to be derived and no column says who is who; DataError where a given
+    key is no number from 0 to below 1, or it is not said, or said twice, who a record is; KeyFileError where
+    the file to derive them with is not usable.
+    """
+    path = problem.folder / problem.specification.table
+    column = method.record_keys or problem.specification.person
     if column is None:
-        raise SettingsError("specification: person", "is not said, and key_file makes keys of it", "name the column that says who it is")
-    texts = people.read_text(path, list(dict.fromkeys([*case.inner.codes, column])))
-    rows = np.column_stack([_places(texts[name], case.inner.names[name]) for name in case.inner.codes])
-    own = np.column_stack(list(case.inner.codes.values()))
+        raise SettingsError(
+            "specification: person",
+            "is not said, and key_file makes keys of it",
+            "name the column that says who it is",
+        )
+    texts = people.read_text(path, list(dict.fromkeys([*problem.inner.codes, column])))
+    rows = np.column_stack([_places(texts[name], problem.inner.names[name]) for name in problem.inner.codes])
+    own = np.column_stack(list(problem.inner.codes.values()))
     _, numbers = np.unique(np.concatenate([own, rows]), axis=0, return_inverse=True)
     cell_of = np.full(int(numbers.max()) + 1, -1, np.int64)
     cell_of[numbers.ravel()[: len(own)]] = np.arange(len(own))
     values = texts[column].to_pylist()
-    keys = _given(path, column, values) if method.record_keys else _derived(path, column, values, case.folder / (method.key_file or ""))
+    keys = (
+        _given(path, column, values)
+        if method.record_keys
+        else _derived(path, column, values, problem.folder / (method.key_file or ""))
+    )
     return cell_of[numbers.ravel()[len(own) :]], keys
 
 
@@ -47,7 +61,11 @@ def _given(path: Path, column: str, values: list[str | None]) -> np.ndarray:
     except ValueError:
         keys = np.full(len(values), np.nan)
     if wrong := int((~((keys >= 0) & (keys < 1))).sum()):
-        raise DataError(path, f"{wrong:,} of {len(keys):,} records have a {column} that is no number from 0 to below 1", "mend the keys")
+        raise DataError(
+            path,
+            f"{wrong:,} of {len(keys):,} records have a {column} that is no number from 0 to below 1",
+            "mend the keys",
+        )
     return np.minimum(np.round(keys * MODULUS), MODULUS - 1).astype(np.int64)
 
 
@@ -56,7 +74,9 @@ def _derived(path: Path, column: str, values: list[str | None], key_file: Path) 
         raise DataError(path, f"{missing:,} records have no {column}", "say who each is, or leave them out")
     names = np.array([(value or "").strip().encode() for value in values])
     if again := len(names) - len(np.unique(names)):
-        raise DataError(path, f"{again:,} records are of a {column} who has another", "count each person once")
+        raise DataError(
+            path, f"{again:,} records are of a {column} who has another", "count each person once"
+        )
     secret = hashlib.blake2b(_secret(key_file), digest_size=16, person=b"uttag cell keys").digest()
     return hash_rows(names, secret) % MODULUS
 

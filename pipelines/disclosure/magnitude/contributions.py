@@ -21,8 +21,9 @@ _MOST: Final = 10**15  # of all contributions together, in the finest unit
 
 @dataclass(frozen=True)
 class Contributions:
-    """`cell`, `who`, `amount`: int64 (contributions,), an inner cell, a contributor and what it adds there, more than 0. `decimals`: places
-    after the point, so that an amount of 1 is 10 to the power of -`decimals`."""
+    """`cell`, `who`, `amount`: int64 (contributions,), an inner cell, a contributor and what it adds there,
+    more than 0. `decimals`: places after the point, so that an amount of 1 is 10 to the power of -`decimals`.
+    """
 
     cell: np.ndarray
     who: np.ndarray
@@ -30,26 +31,33 @@ class Contributions:
     decimals: int
 
     def published(self, values: np.ndarray) -> list[int | float]:
-        """Values in the unit of the table: whole numbers where no contribution has decimals."""
+        """Values in the unit of the table: whole numbers where no contribution has decimals. `values`: int64
+        (k,), in units of the last decimal."""
         return [each / 10**self.decimals if self.decimals else each for each in values.tolist()]
 
 
 def contributions(path: Path, name: str, texts: Any, cell: np.ndarray, who: np.ndarray) -> Contributions:
-    """What each row adds, `texts`, the column `name`, to its inner cell by its contributor, `cell` and `who`: int64 (rows,).
+    """What each row adds, `texts`, the column `name`, to its inner cell by its contributor, `cell` and `who`:
+    int64 (rows,).
 
-    Rows of one contributor in one cell are added. Raises `DataError`, without any value, where an amount is negative or no number.
+    Rows of one contributor in one cell are added. Raises `DataError`, without any value, where an amount is
+    negative or no number.
     """
     coded = people.code([texts], people.trimmed)
     numbers, wrong = _numbers(coded.texts())
     rows = np.where(coded.codes < 0, len(numbers), coded.codes)
     if bad := int(np.append(wrong, True)[rows].sum()):
         raise DataError(
-            path, f"{bad:,} of {len(rows):,} rows have a {name} that is negative or no number", "amounts are at least 0; mend the table"
+            path,
+            f"{bad:,} of {len(rows):,} rows have a {name} that is negative or no number",
+            "amounts are at least 0; mend the table",
         )
     decimals = max((-int(each.as_tuple().exponent) for each in numbers), default=0)  # type: ignore[operator]
     decimals = max(0, decimals)
     if decimals > _MOST_DECIMALS:
-        raise DataError(path, f"{name} has {decimals} decimals, of {_MOST_DECIMALS} at most", "round it before")
+        raise DataError(
+            path, f"{name} has {decimals} decimals, of {_MOST_DECIMALS} at most", "round it before"
+        )
     whole = np.array([int(each.scaleb(decimals)) for each in numbers], object)
     if sum(whole[rows].tolist()) > _MOST:
         raise DataError(path, f"{name} adds up to more than can be counted", "give it in a coarser unit")
@@ -76,9 +84,11 @@ def _numbers(texts: Sequence[str]) -> tuple[list[Decimal], np.ndarray]:
 
 @dataclass(frozen=True)
 class Largest:
-    """Of each cell of a cube, margins included: `total`, and `number` of contributors: int64 (cells,). `top`: int64 (cells, n), the largest
-    contributions, the largest first, 0 where there are fewer. `first`: int64 (cells,), whose the largest is; `sole`, who is alone in it,
-    -1 where nobody is."""
+    """Of each cell of a cube, margins included: `total`, and `number` of contributors: int64 (cells,).
+
+    `top`: int64 (cells, n), the largest contributions, the largest first, 0 where there are fewer. `first`:
+    int64 (cells,), whose the largest is; `sole`, who is alone in it, -1 where nobody is.
+    """
 
     total: np.ndarray
     number: np.ndarray
@@ -95,7 +105,9 @@ def largest(cube: Cube, places: np.ndarray, given: Contributions, n: int) -> Lar
     first = np.flatnonzero(np.diff(cells, prepend=-1))
     rank = np.arange(len(cells)) - np.repeat(first, np.diff(np.append(first, len(cells))))
     total, number = np.zeros(cube.cells, np.int64), np.zeros(cube.cells, np.int64)
-    found = Largest(total, number, np.zeros((cube.cells, n), np.int64), np.full(cube.cells, -1), np.full(cube.cells, -1))
+    found = Largest(
+        total, number, np.zeros((cube.cells, n), np.int64), np.full(cube.cells, -1), np.full(cube.cells, -1)
+    )
     np.add.at(found.total, cells, amount)
     np.add.at(found.number, cells, 1)
     found.first[cells[first]] = who[first]
@@ -106,7 +118,9 @@ def largest(cube: Cube, places: np.ndarray, given: Contributions, n: int) -> Lar
     return found
 
 
-def _in_all_cells(cube: Cube, places: np.ndarray, who: np.ndarray, amount: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _in_all_cells(
+    cube: Cube, places: np.ndarray, who: np.ndarray, amount: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each cell with each who contributes to it, and how much: int64 (pairs,), three times."""
     cells, rows = standing(cube.dimensions, places)
     pairs, place = np.unique(np.column_stack([cells, who[rows]]), axis=0, return_inverse=True)

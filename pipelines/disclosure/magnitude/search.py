@@ -1,9 +1,11 @@
-"""Which sums to hide so that every sensitive one stays uncertain by what it needs, for whoever knows that no contribution is negative.
+"""Which sums to hide so that every sensitive one stays uncertain by what it needs, for whoever knows that no
+contribution is negative.
 
-A move is a change of hidden sums after which every margin still holds and none is below 0: some step, many times over. A cell is protected
-by a move that raises it by what it needs and one that lowers it so. They are sought one cell at a time, the one that needs most first, by a
-linear programme that pays for what it hides (Fischetti and Salazar, 2000). Whoever is alone in a cell knows that cell: each sensitive cell
-needs moves that leave theirs as they are.
+A move is a change of hidden sums after which every margin still holds and none is below 0: some step, many
+times over. A cell is protected by a move that raises it by what it needs and one that lowers it so. They are
+sought one cell at a time, the one that needs most first, by a linear programme that pays for what it hides
+(Fischetti and Salazar, 2000). Whoever is alone in a cell knows that cell: each sensitive cell needs moves
+that leave theirs as they are.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from typing import NoReturn
 
 import numpy as np
 
+from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.moves import Move, Mover
-from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.system import System
 from pipelines.errors import DisclosureError
 
-_PARTS = (1, 2, 4, 12, 60)  # of what a cell needs: a step changes cells by whole multiples of one of these parts
+# Of what a cell needs: a step changes cells by whole multiples of one of these parts.
+_PARTS = (1, 2, 4, 12, 60)
 _MOST = 3  # steps by which a cell changes at most, of its own
 _FREE, _WORTH = 1e-3, 1e4
 _NOBODY = -1
@@ -27,9 +31,9 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Sums:
-    """`amount`: int64 (n,), the true sum of each variable. `need`: int64 (n,), how far each must be able to lie above and below, 0 for what
-    is not sensitive. `first`: int64 (n,), who contributes most, and `less`, how far it must do so for that one; `sole`: int64 (n,), who is
-    alone in it, -1 where nobody is."""
+    """`amount`: int64 (n,), the true sum of each variable. `need`: int64 (n,), how far each must be able to
+    lie above and below, 0 for what is not sensitive. `first`: int64 (n,), who contributes most, and `less`,
+    how far it must do so for that one; `sole`: int64 (n,), who is alone in it, -1 where nobody is."""
 
     amount: np.ndarray
     need: np.ndarray
@@ -38,21 +42,25 @@ class Sums:
     sole: np.ndarray
 
     def asked(self, cell: int, person: int) -> int:
-        """How far a sum must be able to lie above and below for a person who knows the sums that he is alone in."""
+        """How far a sum must be able to lie above and below for a person who knows the sums that he is alone
+        in."""
         if person == self.sole[cell]:
             return 0
         return int(self.less[cell] if person == self.first[cell] else self.need[cell])
 
 
 class SumSearch:
-    """The pattern as it grows. `hidden`: bool (n,). `moves`: each whole, in the finest unit. `bounded`: are sums known to be at least 0?"""
+    """The pattern as it grows. `hidden`: bool (n,). `moves`: each whole, in the finest unit. `bounded`: are
+    sums known to be at least 0?"""
 
     def __init__(self, system: System, sums: Sums, bounded: bool, singles: bool) -> None:
         self.system, self.sums, self.bounded, self.singles = system, sums, bounded, singles
         self.sensitive = sums.need > 0
         self.hidden = self.sensitive | system.secret
         self.moves: list[Move] = []
-        self._price = 1.0 + np.minimum(_WORTH, _WORTH * sums.amount / max(1, int(sums.amount[~system.secret].max(initial=1))))
+        self._price = 1.0 + np.minimum(
+            _WORTH, _WORTH * sums.amount / max(1, int(sums.amount[~system.secret].max(initial=1)))
+        )
         self._movable = (sums.amount > 0) | system.secret
 
     def cover(self, say: Callable[[str], None]) -> None:
@@ -77,22 +85,31 @@ class SumSearch:
 
     def _known(self, cell: int, way: int, moves: Iterable[Move]) -> set[int]:
         """Those alone in a cell for whom no move changes the cell as far as it has to."""
-        everyone = {int(each) for move in moves if self._serves(move, cell, way, 1) for each in self._singles(move)}
+        everyone = {
+            int(each) for move in moves if self._serves(move, cell, way, 1) for each in self._singles(move)
+        }
         return {person for person in everyone if not self._hides_from(person, cell, way, moves)}
 
     def _hides_from(self, person: int, cell: int, way: int, moves: Iterable[Move]) -> bool:
         need = self.sums.asked(cell, person)
-        return need == 0 or any(self._serves(move, cell, way, need) and person not in self._singles(move) for move in moves)
+        return need == 0 or any(
+            self._serves(move, cell, way, need) and person not in self._singles(move) for move in moves
+        )
 
     def _singles(self, move: Move) -> set[int]:
         return set(np.unique(self.sums.sole[move.variables]).tolist()) - {_NOBODY}
 
     def _serves(self, move: Move, cell: int, way: int, need: int) -> bool:
         place = np.searchsorted(move.variables, cell)
-        return bool(place < len(move.variables) and move.variables[place] == cell and way * move.changes[place] >= need)
+        return bool(
+            place < len(move.variables)
+            and move.variables[place] == cell
+            and way * move.changes[place] >= need
+        )
 
     def _sought(self, cell: int, way: int, spared: set[int], need: int) -> bool:
-        """Find and keep a move that changes the cell by `need` and leaves what `spared` are alone in; False where none is found."""
+        """Find and keep a move that changes the cell by `need` and leaves what `spared` are alone in; False
+        where none is found."""
         for parts in _PARTS:
             step = -(-need // parts)
             move = self._step(cell, way, step, -(-need // step), spared)
@@ -104,7 +121,11 @@ class SumSearch:
 
     def _step(self, cell: int, way: int, step: int, times: int, spared: set[int]) -> Move | None:
         """The cheapest move in multiples of `step` that changes the cell by `times` of them."""
-        lower = -np.minimum(self.sums.amount // step, _MOST * times) if self.bounded else np.full(self.system.size, -_MOST * times)
+        lower = (
+            -np.minimum(self.sums.amount // step, _MOST * times)
+            if self.bounded
+            else np.full(self.system.size, -_MOST * times)
+        )
         lower = np.where(self.system.secret, -np.minimum(self.sums.amount // step, _MOST * times), lower)
         bounds = Bounds(lower, np.full(self.system.size, _MOST * times)).where(self._movable)
         if spared:
@@ -112,25 +133,34 @@ class SumSearch:
         if way * (bounds.upper[cell] if way > 0 else bounds.lower[cell]) < times:
             return None
         forced = np.arange(self.system.size) == cell
-        bounds = Bounds(np.where(forced, way * times, bounds.lower), np.where(forced, way * times, bounds.upper))
+        bounds = Bounds(
+            np.where(forced, way * times, bounds.lower), np.where(forced, way * times, bounds.upper)
+        )
         mover, nothing = Mover(self.system, bounds), np.zeros(self.system.size)
         flat = np.random.default_rng(cell)
         for attempt in range(_TRIES):  # what is cheapest may be none in whole numbers; then what is short
-            costs = flat.uniform(0.2, 1.0, self.system.size) if attempt else np.where(self.hidden, _FREE, self._price)
+            costs = (
+                flat.uniform(0.2, 1.0, self.system.size)
+                if attempt
+                else np.where(self.hidden, _FREE, self._price)
+            )
             for move in mover.find(costs, nothing):
                 if cell in move.variables:
                     return Move(move.variables, move.changes * step)
         return None
 
     def _prune(self) -> None:
-        """Drop moves that no sensitive sum needs, those that hide most first, and show again what they alone had hidden."""
+        """Drop moves that no sensitive sum needs, those that hide most first, and show again what they alone
+        had hidden."""
         changing: dict[tuple[int, int], set[int]] = {}
         for place, move in enumerate(self.moves):
             for cell, change in zip(move.variables.tolist(), move.changes.tolist(), strict=True):
                 if self.sensitive[cell]:
                     changing.setdefault((cell, 1 if change > 0 else -1), set()).add(place)
         known = {
-            key: {each for place in places for each in self._singles(self.moves[place])} if self.singles else set()
+            key: {each for place in places for each in self._singles(self.moves[place])}
+            if self.singles
+            else set()
             for key, places in changing.items()
         }
         gone: set[int] = set()
@@ -146,7 +176,11 @@ class SumSearch:
             self.hidden[move.variables] = True
 
     def _loss(self, move: Move) -> float:
-        return float(self._price[move.variables[~self.sensitive[move.variables] & ~self.system.secret[move.variables]]].sum())
+        return float(
+            self._price[
+                move.variables[~self.sensitive[move.variables] & ~self.system.secret[move.variables]]
+            ].sum()
+        )
 
     def _enough(self, key: tuple[int, int], persons: set[int], places: set[int]) -> bool:
         """Is a cell protected one way by these moves alone, for all these persons?"""

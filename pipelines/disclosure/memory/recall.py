@@ -18,8 +18,11 @@ Remember = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], None]
 
 @contextlib.contextmanager
 def recalled(inner: Inner, placed: Sequence[Placed], folder: Path) -> Iterator[tuple[Past | None, Remember]]:
-    """What was released before, None if nothing was, and what remembers the new release: it takes for each table the hidden cells and those
-    that are sensitive, bool (cells,). The memory is held until the end."""
+    """What was released before, None if nothing was, and what remembers the new release: it takes for each
+    table the hidden cells and those that are sensitive, bool (cells,). The memory is held until the end.
+
+    Raises SettingsError where it is not known who is who.
+    """
     if inner.persons is None:
         raise SettingsError("specification: memory", "needs to know who is who", "name the column: person")
     with opened(folder) as memory:

@@ -1,1 +1,2 @@
-"""Random noise with a budget: what each release tells of anybody is bounded, and so is what all of them tell together."""
+"""Random noise with a budget: what each release tells of anybody is bounded, and so is what all of them tell
+together."""

@@ -1,12 +1,12 @@
 """The ledger of a privacy budget: what was spent, by which release, and no more than there is.
 
-A line of JSON for each: the first says the budget, the others what was spent. What is spent is written before any noise is drawn, so that a
-run that is broken off has spent it, too. Epsilons and deltas add up (basic composition).
+A line of JSON for each: the first says the budget, the others what was spent. What is spent is written before
+any noise is drawn, so that a run that is broken off has spent it, too. Epsilons and deltas add up (basic
+composition).
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import DataError, DisclosureError, SettingsError
+from pipelines.files import documents
+from pipelines.files.atomic import exclusive
 
 _EXACT: Final = 1e-9
 
@@ -28,12 +30,11 @@ class Spent:
 
 
 def spend(path: Path, budget: float, epsilon: float, delta: float, what: str) -> Spent:
-    """Enter a release. Raises `DisclosureError` where the budget does not hold it, `SettingsError` where the ledger has another budget."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(handle, "r+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        lines = _lines(path, file.read())
+    """Enter a release. Raises `DisclosureError` where the budget does not hold it, `SettingsError` where the
+    ledger has another budget."""
+    with exclusive(path) as file:
+        file.seek(0)
+        lines = _lines(path, file.read().decode("utf-8", "replace"))
         if lines and abs(lines[0]["budget"] - budget) > _EXACT:
             raise SettingsError(
                 "specification: method: budget",
@@ -43,24 +44,38 @@ def spend(path: Path, budget: float, epsilon: float, delta: float, what: str) ->
         before = sum(each["epsilon"] for each in lines[1:])
         if before + epsilon > budget + _EXACT:
             raise DisclosureError(
-                path, f"has {max(0.0, budget - before):g} of its budget of {budget:g} left, and {epsilon:g} is asked for",
+                path,
+                f"has {max(0.0, budget - before):g} of its budget of {budget:g} left, and {epsilon:g} is "
+                "asked for",
                 "ask for less, or let those who own the data grant another budget",
-            )  # fmt: skip
+            )
         if not lines:
-            file.write(json.dumps({"budget": budget}) + "\n")
-        file.write(json.dumps({"release": what, "epsilon": epsilon, "delta": delta}) + "\n")
+            file.write(documents.canonical_json({"budget": budget}) + b"\n")
+        entry = {"release": what, "epsilon": epsilon, "delta": delta}
+        file.write(documents.canonical_json(entry) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    return Spent(before + epsilon, sum(each["delta"] for each in lines[1:]) + delta, budget - before - epsilon)
+    return Spent(
+        before + epsilon, sum(each["delta"] for each in lines[1:]) + delta, budget - before - epsilon
+    )
 
 
 def _lines(path: Path, text: str) -> list[dict[str, Any]]:
     try:
         lines = [json.loads(line) for line in text.splitlines()]
-        numbers = [line["budget"] if not place else line["epsilon"] + line["delta"] for place, line in enumerate(lines)]
-        whole = all(isinstance(number, int | float) and number >= 0 for number in numbers) and text.endswith("\n" if text else "")
+        numbers = [
+            line["budget"] if not place else line["epsilon"] + line["delta"]
+            for place, line in enumerate(lines)
+        ]
+        whole = all(isinstance(number, int | float) and number >= 0 for number in numbers) and text.endswith(
+            "\n" if text else ""
+        )
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise DataError(path, "is no ledger of a budget, or was broken off", "mend it from a copy; until then nothing can be spent")
+        raise DataError(
+            path,
+            "is no ledger of a budget, or was broken off",
+            "mend it from a copy; until then nothing can be spent",
+        )
     return lines

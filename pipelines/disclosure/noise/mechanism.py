@@ -1,4 +1,5 @@
-"""Discrete noise by OpenDP, as much as the privacy that is asked for needs. OpenDP is an extra: `pip install uttag[noise]`."""
+"""Discrete noise by OpenDP, as much as the privacy that is asked for needs. OpenDP is an extra: `pip install
+uttag[noise]`."""
 
 from __future__ import annotations
 
@@ -15,14 +16,17 @@ def library() -> Any:
         import opendp.prelude as dp
     except ImportError:
         raise SettingsError(
-            "specification: method", "noise needs OpenDP, which is not installed here", "pip install uttag[noise], or take another method"
+            "specification: method",
+            "noise needs OpenDP, which is not installed here",
+            "pip install uttag[noise], or take another method",
         ) from None
     dp.enable_features("contrib")
     return dp
 
 
 def noisy(count: np.ndarray, rows: int, epsilon: float, delta: float | None) -> tuple[np.ndarray, float]:
-    """Counts with noise, int64 (n,), and the scale of it: discrete Laplace, or discrete Gaussian where there is a `delta`.
+    """Counts with noise, int64 (n,), and the scale of it: discrete Laplace, or discrete Gaussian where there
+    is a `delta`.
 
     `count`: int64 (n,). `rows`: by how much one person changes all counts together at most.
     """
@@ -39,7 +43,9 @@ def noisy(count: np.ndarray, rows: int, epsilon: float, delta: float | None) -> 
         space = domain, dp.l2_distance(T=int)
 
         def make(scale: float) -> Any:
-            return dp.c.make_fix_delta(dp.c.make_zCDP_to_approxDP(dp.m.make_gaussian(*space, scale=scale)), delta)
+            return dp.c.make_fix_delta(
+                dp.c.make_zCDP_to_approxDP(dp.m.make_gaussian(*space, scale=scale)), delta
+            )
 
         wanted = (epsilon, delta)
     scale = dp.binary_search_param(make, d_in=rows, d_out=wanted, T=float)

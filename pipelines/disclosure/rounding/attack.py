@@ -1,8 +1,10 @@
-"""What an attacker makes of numbers that each say no more than between what the true count lies, when all true counts add up.
+"""What an attacker makes of numbers that each say no more than between what the true count lies, when all
+true counts add up.
 
-The attacker solves for the least and the most that a cell can be. A cell is known if these are one, so another true table is sought in
-which the cell has another value, and which would have been published as the same: by walks of counts that go up and down until nothing has
-changed that is shown, else by linear programmes.
+The attacker solves for the least and the most that a cell can be. A cell is known if these are one, so
+another true table is sought in which the cell has another value, and which would have been published as the
+same: by walks of counts that go up and down until nothing has changed that is shown, else by linear
+programmes.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import highspy
 import numpy as np
 import scipy.sparse as sparse
 
-from kernels.rounding import walks
+from kernels.rounding import Within, walks
 from pipelines.disclosure.atoms import Atoms
 from pipelines.disclosure.rounding.nearest import ANY
+from pipelines.disclosure.solver import Solver
 from pipelines.errors import DisclosureError
 
 _EXACT: Final = 1e-6
 _MOST_ATOMS: Final = 30_000  # of which a programme is asked
 _IDLE: Final = 3  # rounds in which nothing is found, before cells are looked at one by one
-_DRAWS, _STEPS, _LOOKS = 100_003, 24, 40  # of a walk: numbers drawn beforehand, counts that change, and counts that are looked at for each
+# Of a walk: numbers drawn beforehand, counts that change, and counts that are looked at for each.
+_DRAWS, _STEPS, _LOOKS = 100_003, 24, 40
 _WALKS: Final = 10  # rounds of walks in which nothing is found, before programmes are asked
 _SEED: Final = 20_261_125
 
@@ -36,9 +40,11 @@ class Pinned:
 
 
 class Attack:
-    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published of it.
+    """`low`, `high`: int64 (cells of all tables,), between what each true cell lies for all that is published
+    of it.
 
-    `moves`: int64 (atoms, moves), changes of counts after which all would be published as it is; `covered`: bool (cells,), changed by one.
+    `moves`: int64 (atoms, moves), changes of counts after which all would be published as it is; `covered`:
+    bool (cells,), changed by one.
     """
 
     def __init__(self, atoms: Atoms, low: np.ndarray, high: np.ndarray, most: int = _MOST_ATOMS) -> None:
@@ -46,7 +52,8 @@ class Attack:
         self.atoms, self.truth = atoms, atoms.sums(atoms.count)
         self.low, self.high = low.copy(), high.copy()
         self._matrix = atoms.matrix()
-        self.covered, self.moves = np.zeros(atoms.size, bool), sparse.csc_matrix((len(atoms.count), 0), dtype=np.int64)
+        self.covered = np.zeros(atoms.size, bool)
+        self.moves = sparse.csc_matrix((len(atoms.count), 0), dtype=np.int64)
         self._highs: Any = None
 
     def widen(self, cell: int) -> None:
@@ -56,8 +63,8 @@ class Attack:
             self._highs.changeRowBounds(cell, 0.0, highspy.kHighsInf)
 
     def pinned(self, sought: np.ndarray) -> list[Pinned]:
-        """Those of the cells `sought`, bool (cells,), that have one value only; of too many atoms for a programme, those of which no other
-        value was found, with all cells that hold them."""
+        """Those of the cells `sought`, bool (cells,), that have one value only; of too many atoms for a
+        programme, those of which no other value was found, with all cells that hold them."""
         random, rounds = np.random.default_rng(_SEED), 0
         self._walk(sought, random)
         left = sought & ~self.covered
@@ -79,13 +86,19 @@ class Attack:
         return found
 
     def _walk(self, sought: np.ndarray, random: np.random.Generator) -> None:
-        """Moves: other counts in which cells that are sought change, and for which all would have been published as it is."""
+        """Moves: other counts in which cells that are sought change, and for which all would have been
+        published as it is."""
         rounds = 0
         while (left := sought & ~self.covered).any() and rounds < _WALKS:
             walk, count, way = walks(
-                random.permutation(np.flatnonzero(left)), self.truth - self.low, self.high - self.truth,
-                self.atoms.starts, self.atoms.cells, self._matrix.indptr, self._matrix.indices, random.random(_DRAWS), _STEPS, _LOOKS,
-            )  # fmt: skip
+                random.permutation(np.flatnonzero(left)),
+                self.truth - self.low,
+                self.high - self.truth,
+                Within(self.atoms.starts, self.atoms.cells, self._matrix.indptr, self._matrix.indices),
+                random.random(_DRAWS),
+                _STEPS,
+                _LOOKS,
+            )
             number = int(walk.max(initial=-1)) + 1
             changes = sparse.csc_matrix((way, (count, walk)), (len(self.atoms.count), number), dtype=np.int64)
             changed = np.asarray(abs(self._matrix @ changes).sum(axis=1)).ravel() > 0
@@ -100,8 +113,11 @@ class Attack:
         return around[np.asarray(self._matrix[around][:, own].sum(axis=1)).ravel() == len(own)]
 
     def between(self, cell: int, left: np.ndarray | None = None) -> tuple[int, int, np.ndarray]:
-        """The least and the most that a cell can be, and the cells whose bounds say so. Of `left`, cells that have another value in a
-        table that is met on the way are struck out."""
+        """The least and the most that a cell can be, and the cells whose bounds say so: int64 (k,).
+
+        `left`: bool (cells,), of which cells that have another value in a table that is met on the way are
+        struck out.
+        """
         ends, tight, price = [], np.zeros(self.atoms.size, bool), np.zeros(self.atoms.size)
         for sign in (1.0, -1.0):
             price[cell] = sign
@@ -126,7 +142,9 @@ class Attack:
             self._highs.clearSolver()  # the last solution was a bad start
             self._highs.run()
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise DisclosureError("protect", "whether a small cell could be worked out was not settled", "take another method")
+            raise DisclosureError(
+                "protect", "whether a small cell could be worked out was not settled", "take another method"
+            )
         solution = self._highs.getSolution()
         return np.asarray(solution.col_value), np.asarray(solution.row_dual)
 
@@ -135,13 +153,14 @@ class Attack:
         most = float(self.truth.max(initial=0)) * 2 + 1000  # so that every programme has an end
         model = highspy.HighsLp()
         model.num_row_, model.num_col_ = rows, size
-        model.col_cost_, model.col_lower_, model.col_upper_ = np.zeros(size), np.zeros(size), np.full(size, most)
-        model.row_lower_, model.row_upper_ = self.low.astype(float), np.where(self.high < ANY, self.high, highspy.kHighsInf).astype(float)
+        model.col_cost_ = np.zeros(size)
+        model.col_lower_ = np.zeros(size)
+        model.col_upper_ = np.full(size, most)
+        model.row_lower_ = self.low.astype(float)
+        model.row_upper_ = np.where(self.high < ANY, self.high, highspy.kHighsInf).astype(float)
         model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         model.a_matrix_.start_, model.a_matrix_.index_ = self._matrix.indptr, self._matrix.indices
         model.a_matrix_.value_ = self._matrix.data.astype(float)
-        highs = highspy._core._Highs()  # the public class prints a banner when it is made
-        for option, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("simplex_strategy", 4), ("random_seed", 1)):
-            highs.setOptionValue(option, value)
+        highs = Solver(solver="simplex", simplex_strategy=4, random_seed=1)
         highs.passModel(model)
         return highs

@@ -1,12 +1,14 @@
-"""Controlled rounding: every cell a multiple of the base next to its true value, and all of them adding up, where there is such a table.
+"""Controlled rounding: every cell a multiple of the base next to its true value, and all of them adding up,
+where there is such a table.
 
-For two dimensions there always is one (Cox and Ernst 1982, Controlled rounding); for more there may be none, and whether there is is a
-question for a whole-number programme. Where there is none, or it is not found, margins may go further, as little as is found.
+For two dimensions there always is one (Cox and Ernst 1982, Controlled rounding); for more there may be none,
+and whether there is is a question for a whole-number programme. Where there is none, or it is not found,
+margins may go further, as little as is found.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import highspy
 import numpy as np
@@ -14,13 +16,14 @@ import scipy.sparse as sparse
 
 from pipelines.disclosure.atoms import Atoms
 from pipelines.disclosure.rounding.search import Rounding, Search
+from pipelines.disclosure.solver import Solver
 
 _MOST_PARTS: Final = 6_000  # beyond it, no programme is asked
 _NODES: Final = 500
 
 
 def controlled(atoms: Atoms, base: int) -> Rounding:
-    """Every count a multiple of `base`, 0 staying 0, with margins that move least beyond what `base` allows."""
+    """Every count a multiple of `base`, 0 staying 0; margins move least beyond what `base` allows."""
     search = Search(atoms, base, np.ones(len(atoms.count), bool))
     best = search.least(base - 1)
     furthest = int(np.abs(best.moved).max(initial=0))
@@ -32,9 +35,11 @@ def controlled(atoms: Atoms, base: int) -> Rounding:
 
 
 def _programme(search: Search, limit: int) -> np.ndarray | None:
-    """Which parts go up so that no cell moves by more than `limit`, bool (parts,); None where none is found."""
+    """Which parts go up so no cell moves more than `limit`: bool (parts,); None where none is found."""
     size = len(search.parts)
-    sums = sparse.csr_matrix((np.ones(len(search.sums)), search.sums, search.starts), (size, search.atoms.size)).T.tocsr()
+    sums = sparse.csr_matrix(
+        (np.ones(len(search.sums)), search.sums, search.starts), (size, search.atoms.size)
+    ).T.tocsr()
     rest = sums @ (search.atoms.count[search.parts] % search.base)
     several = np.diff(sums.indptr) > 1
     sums, rest = sums[several], rest[several]
@@ -43,11 +48,11 @@ def _programme(search: Search, limit: int) -> np.ndarray | None:
     model.col_cost_, model.col_lower_, model.col_upper_ = np.zeros(size), np.zeros(size), np.ones(size)
     model.row_lower_, model.row_upper_ = (rest - limit) / search.base, (rest + limit) / search.base
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = sums.indptr, sums.indices, sums.data
+    model.a_matrix_.start_ = sums.indptr
+    model.a_matrix_.index_ = sums.indices
+    model.a_matrix_.value_ = sums.data
     model.integrality_ = [highspy.HighsVarType.kInteger] * size
-    highs: Any = highspy._core._Highs()  # the public class prints a banner when it is made
-    for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 1), ("mip_max_nodes", _NODES)):
-        highs.setOptionValue(option, value)
+    highs = Solver(random_seed=1, mip_max_nodes=_NODES)
     highs.passModel(model)
     highs.run()
     solution = np.asarray(highs.getSolution().col_value)

@@ -1,4 +1,5 @@
-"""The four kinds of rounding, each checked against what an attacker makes of it before anything is handed back."""
+"""The four kinds of rounding, each checked against what an attacker makes of it before anything is handed
+back."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ Rounded = SmallCountRounding | ControlledRounding | BaseRounding | Midpoint
 
 
 def rounded(atoms: Atoms, method: Rounded, policy: TablePolicy, say: Say) -> Altered:
-    """Every cell of all tables as it is to be shown. Raises `SettingsError` where the base is too small for the policy, `DisclosureError`
-    where a small cell could be worked out, whatever else is hidden."""
+    """Every cell of all tables as it is to be shown. Raises `SettingsError` where the base is too small for
+    the policy, `DisclosureError` where a small cell could be worked out, whatever else is hidden."""
     if isinstance(method, SmallCountRounding):
         return _small_counts(atoms, _base(method.base, policy.minimum))
     if isinstance(method, ControlledRounding):
@@ -48,10 +49,19 @@ def _controlled(atoms: Atoms, base: int, policy: TablePolicy, say: Say) -> Alter
     counts, truth = rounding.counts(), atoms.sums(atoms.count)
     values = atoms.sums(counts)
     furthest = max(base - 1, int(np.abs(rounding.moved).max(initial=0)))
-    say(f"every cell is within {furthest} of what it was" + ("" if furthest < base else ": no table was found in which all are nearer"))
+    say(
+        f"every cell is within {furthest} of what it was"
+        + ("" if furthest < base else ": no table was found in which all are nearer")
+    )
     attack = Attack(atoms, np.maximum(values - furthest, 0), values + furthest)
     _check(attack, _small(truth, policy), policy)
-    return Altered(values, np.zeros(atoms.size, bool), {"base": base, "furthest": furthest}, {"rounded": counts}, moves=attack.moves)
+    return Altered(
+        values,
+        np.zeros(atoms.size, bool),
+        {"base": base, "furthest": furthest},
+        {"rounded": counts},
+        moves=attack.moves,
+    )
 
 
 def _nearest(atoms: Atoms, method: BaseRounding | Midpoint, policy: TablePolicy, say: Say) -> Altered:
@@ -59,7 +69,9 @@ def _nearest(atoms: Atoms, method: BaseRounding | Midpoint, policy: TablePolicy,
     if least < policy.minimum - 1:
         name = "redact" if isinstance(method, BaseRounding) else "base"
         raise SettingsError(
-            f"specification: method: {name}", "is less than the policy's minimum less 1", f"let it be {policy.minimum - 1} or more"
+            f"specification: method: {name}",
+            "is less than the policy's minimum less 1",
+            f"let it be {policy.minimum - 1} or more",
         )
     truth, zeros_shown = atoms.sums(atoms.count), policy.zeros == "open"
     made = _of_each(truth, method, zeros_shown)
@@ -75,7 +87,9 @@ def _nearest(atoms: Atoms, method: BaseRounding | Midpoint, policy: TablePolicy,
         say(f"{more:,} more cells are hidden: with them small ones could be worked out")
     notes = [f"{more:,} cells are hidden only because small ones could be worked out with them"]
     zeros = {"zeros": "shown" if zeros_shown else "hidden"}
-    return Altered(np.where(hidden, 0, made.values), hidden, {**method.parameters(), **zeros}, notes=notes, moves=moves)
+    return Altered(
+        np.where(hidden, 0, made.values), hidden, {**method.parameters(), **zeros}, notes=notes, moves=moves
+    )
 
 
 def _of_each(truth: np.ndarray, method: BaseRounding | Midpoint, zeros_shown: bool) -> Nearest:
@@ -88,9 +102,11 @@ def _small(truth: np.ndarray, policy: TablePolicy) -> np.ndarray:
     return (truth > 0) & (truth < policy.minimum)
 
 
-def _hide_what_tells(atoms: Atoms, made: Nearest, truth: np.ndarray, policy: TablePolicy) -> tuple[np.ndarray, sparse.csc_matrix]:
-    """Which cells are hidden in the end, and moves of the small ones. Of those whose numbers together tell a small cell, that of
-    fewest people goes."""
+def _hide_what_tells(
+    atoms: Atoms, made: Nearest, truth: np.ndarray, policy: TablePolicy
+) -> tuple[np.ndarray, sparse.csc_matrix]:
+    """Which cells are hidden in the end, and moves of the small ones. Of those whose numbers together tell a
+    small cell, that of fewest people goes."""
     attack, hidden, small = Attack(atoms, made.low, made.high), made.hidden.copy(), _small(truth, policy)
     while found := attack.pinned(small):
         for each in found:
@@ -120,5 +136,7 @@ def _check(attack: Attack, small: np.ndarray, policy: TablePolicy) -> None:
 
 def _told(number: int) -> DisclosureError:
     return DisclosureError(
-        "protect", f"{number:,} small cells could be worked out from rounded ones", "take a larger base, another method, or a coarser table"
+        "protect",
+        f"{number:,} small cells could be worked out from rounded ones",
+        "take a larger base, another method, or a coarser table",
     )

@@ -1,4 +1,5 @@
-"""Which counts go up and which down: so that what is published moves least, the sums first and the counts themselves after them."""
+"""Which counts go up and which down: so that what is published moves least, the sums first and the counts
+themselves after them."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from kernels.rounding import diffuse, settle
+from kernels.rounding import Within, diffuse, settle
 from pipelines.disclosure.atoms import Atoms
 
 _MARGIN: Final = 64  # what a margin weighs beside a cell of one atom
@@ -20,8 +21,8 @@ _SEED: Final = 20_261_125
 
 @dataclass
 class Rounding:
-    """A choice. `parts`: int64 (parts,), the atoms that are rounded. `up`: bool (parts,). `moved`: int64 (cells,), by how much each cell is
-    more than it was."""
+    """A choice. `parts`: int64 (parts,), the atoms that are rounded. `up`: bool (parts,). `moved`: int64
+    (cells,), by how much each cell is more than it was."""
 
     atoms: Atoms
     base: int
@@ -38,18 +39,23 @@ class Rounding:
 
 
 class Search:
-    """Rounds some atoms of a table. `chosen`: bool (atoms,), those that may move; whoever is at a multiple of the base stays."""
+    """Rounds some atoms of a table. `chosen`: bool (atoms,), those that may move; whoever is at a multiple of
+    the base stays."""
 
     def __init__(self, atoms: Atoms, base: int, chosen: np.ndarray) -> None:
         self.atoms, self.base = atoms, base
         self.parts = np.flatnonzero(chosen & (atoms.count % base > 0))
         spans = np.diff(atoms.starts)[self.parts]
         self.starts = np.concatenate([[0], np.cumsum(spans)]).astype(np.int64)
-        within = np.repeat(atoms.starts[self.parts] - self.starts[:-1], spans) + np.arange(int(self.starts[-1]))
+        within = np.repeat(atoms.starts[self.parts] - self.starts[:-1], spans) + np.arange(
+            int(self.starts[-1])
+        )
         self.sums = atoms.cells[within]
         order = np.argsort(self.sums, kind="stable")
         self.members = np.repeat(np.arange(len(self.parts)), spans)[order]
-        self.member_starts = np.concatenate([[0], np.cumsum(np.bincount(self.sums, minlength=atoms.size))]).astype(np.int64)
+        self.member_starts = np.concatenate(
+            [[0], np.cumsum(np.bincount(self.sums, minlength=atoms.size))]
+        ).astype(np.int64)
         self.margins = ~atoms.inner()
         self.weight = np.where(self.margins, _MARGIN, 1).astype(np.int64)
         self.random = np.random.default_rng(_SEED)
@@ -61,7 +67,7 @@ class Search:
         return Rounding(self.atoms, self.base, self.parts, up, moved)
 
     def of(self, up: np.ndarray) -> Rounding:
-        """A choice made elsewhere."""
+        """A choice made elsewhere. `up`: bool (parts,)."""
         rest, moved = self.atoms.count[self.parts] % self.base, np.zeros(self.atoms.size, np.int64)
         change = np.where(up, self.base - rest, -rest)
         np.add.at(moved, self.sums, np.repeat(change, np.diff(self.starts)))
@@ -105,9 +111,15 @@ class Search:
         for number in range(_ROUNDS):
             most = int(highest * (1 - number / (_ROUNDS - 5)) ** 3) if number < _ROUNDS - 5 else 0
             grown += settle(
-                choice.up, choice.moved, self.base, self.starts, self.sums, self.member_starts, self.members, self.weight, cost, most,
+                choice.up,
+                choice.moved,
+                self.base,
+                Within(self.starts, self.sums, self.member_starts, self.members),
+                self.weight,
+                cost,
+                most,
                 self.random.random((tries, 3)),
-            )  # fmt: skip
+            )
             if grown < best:
                 best_up, best = choice.up.copy(), grown
         kept = self.of(best_up)

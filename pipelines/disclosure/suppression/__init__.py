@@ -1,1 +1,2 @@
-"""Secondary suppression: hide the small cells and those that would give them away, with a move as the proof of each."""
+"""Secondary suppression: hide the small cells and those that would give them away, with a move as the proof
+of each."""

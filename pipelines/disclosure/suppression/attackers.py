@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.bounds import Bounds
+from pipelines.disclosure.suppression.system import System
 
 Knows = Literal["sums", "nonnegative", "rule", "marks"]
 Interval = Literal["point", "whole"]
@@ -15,7 +16,8 @@ Interval = Literal["point", "whole"]
 KNOWLEDGE: Final[dict[str, str]] = {
     "sums": "one who solves the published sums exactly, over all tables of the permit at once",
     "nonnegative": "one who also knows that counts are whole and never negative",
-    "rule": "one who also knows that counts are whole and never negative, and the rule by which cells are hidden",
+    "rule": "one who also knows that counts are whole and never negative, and the rule by which cells are "
+    "hidden",
     "marks": "one who also knows which of the hidden cells are small",
 }
 SINGLE: Final = "one person who is alone in a cell and so knows that cell, too"
@@ -24,8 +26,9 @@ _SUMS_REACH = 1 << 20
 
 @dataclass(frozen=True)
 class Attackers:
-    """`knows`: the strongest that is withstood, and all before it. `singletons`: whoever is alone in a cell knows it.
-    `interval`: `point`, no small cell has one possible value alone; `whole`, none of the values from 1 to minimum - 1 can be excluded."""
+    """`knows`: the strongest that is withstood, and all before it. `singletons`: whoever is alone in a cell
+    knows it. `interval`: `point`, no small cell has one possible value alone; `whole`, none of the values
+    from 1 to minimum - 1 can be excluded."""
 
     knows: Knows = "rule"
     singletons: bool = True
@@ -34,7 +37,11 @@ class Attackers:
     def names(self) -> list[str]:
         """Those that are withstood, in words."""
         order = list(KNOWLEDGE)
-        known = [KNOWLEDGE[each] for each in order[: order.index(self.knows) + 1] if each != "nonnegative" or self.knows == each]
+        known = [
+            KNOWLEDGE[each]
+            for each in order[: order.index(self.knows) + 1]
+            if each != "nonnegative" or self.knows == each
+        ]
         return [*known, SINGLE] if self.singletons else known
 
     def reach(self, system: System) -> Bounds:
@@ -44,5 +51,9 @@ class Attackers:
         if self.knows == "rule":
             return system.wide
         free = system.wide.upper > 0
-        least = np.full(system.size, -_SUMS_REACH) if self.knows == "sums" else np.minimum(-system.persons, system.wide.lower)
+        least = (
+            np.full(system.size, -_SUMS_REACH)
+            if self.knows == "sums"
+            else np.minimum(-system.persons, system.wide.lower)
+        )
         return Bounds(np.where(free, least, 0), system.wide.upper)

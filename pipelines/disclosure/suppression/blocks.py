@@ -10,10 +10,11 @@ from pipelines.disclosure.suppression.system import System
 
 
 def blocks(system: System, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut the active variables (bool (n,)) into parts of `size` or somewhat more; int64, ascending.
+    """Cut the active variables into parts of `size` or somewhat more: int64 (k,), ascending, one after
+    another.
 
-    A part holds neighbouring positions of the longest dimension, where parents stand before their children, with all other dimensions
-    whole. A system that is no single cube is one part.
+    `active`: bool (n,). A part holds neighbouring positions of the longest dimension, where parents stand
+    before their children, with all other dimensions whole. A system that is no single cube is one part.
     """
     cells = np.flatnonzero(active)
     if system.parents is None or len(cells) <= size:

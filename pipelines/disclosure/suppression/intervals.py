@@ -1,8 +1,9 @@
 """Whole intervals: of each small cell, every value that it could have as a small one stays possible.
 
-One move lets a cell be something else; for a cell of 2 where 5 may be shown, three are needed, to 1, 3 and 4. Moves that are there already
-are taken several times over first; then a linear programme seeks one move for each value that is missing: the one that hides least, and
-where that is none in whole numbers, one of few cells.
+One move lets a cell be something else; for a cell of 2 where 5 may be shown, three are needed, to 1, 3 and 4.
+Moves that are there already are taken several times over first; then a linear programme seeks one move for
+each value that is missing: the one that hides least, and where that is none in whole numbers, one of few
+cells.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ class Widening:
     """`missing`: by small cell, the changes that no move makes yet."""
 
     def __init__(self, search: Search, least: np.ndarray) -> None:
+        """`least`: int64 (n,), fewest persons that each variable may show."""
         self._search, self._system = search, search.system
         persons = self._system.persons
         small = np.flatnonzero(self._system.primary & (persons > 0) & (persons < least))
-        self.missing = {int(cell): set(range(1 - int(persons[cell]), int(least[cell] - persons[cell]))) - {0} for cell in small}
+        self.missing = {
+            int(cell): set(range(1 - int(persons[cell]), int(least[cell] - persons[cell]))) - {0}
+            for cell in small
+        }
         for move in list(search.moves):
             self._note(move)
 
@@ -45,9 +50,10 @@ class Widening:
                         self._seek(mover, cell, change)
         if any(self.missing.values()):
             raise DisclosureError(
-                "disclosure", "no other tables were found for every value below the minimum of each small cell",
+                "disclosure",
+                "no other tables were found for every value below the minimum of each small cell",
                 "coarsen the tables, raise the minimum, or ask for interval: point",
-            )  # fmt: skip
+            )
 
     def _multiples(self, move: Move) -> Iterator[int]:
         """How often, either way, a move could be made and give a cell a value that it lacks."""
@@ -55,9 +61,14 @@ class Widening:
         lower, upper = bounds.lower[move.variables], bounds.upper[move.variables]
         for times in (-1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6):
             changes = move.changes * times
-            if (changes >= lower).all() and (changes <= upper).all() and any(
-                change in self.missing.get(cell, ()) for cell, change in zip(move.variables.tolist(), changes.tolist(), strict=True)
-            ):  # fmt: skip
+            if (
+                (changes >= lower).all()
+                and (changes <= upper).all()
+                and any(
+                    change in self.missing.get(cell, ())
+                    for cell, change in zip(move.variables.tolist(), changes.tolist(), strict=True)
+                )
+            ):
                 yield times
 
     def _seek(self, mover: Mover, cell: int, change: int) -> None:

@@ -1,9 +1,10 @@
 """Finding moves: small changes of the tables that every relation allows and that an attacker cannot exclude.
 
-Each move comes from a linear programme (HiGHS) that pays for every cell it changes, weighted by what hiding that cell would lose, and is
-paid for the cells that need one; Robertson and Ethier (2002) and Fischetti and Salazar (2003) use the same programme for one cell at a
-time. A solution falls into parts that no relation ties together; the parts in whole numbers are kept, after exact arithmetic has
-confirmed them, and the rest is thrown away. So nothing rests on floating point.
+Each move comes from a linear programme (HiGHS) that pays for every cell it changes, weighted by what hiding
+that cell would lose, and is paid for the cells that need one; Robertson and Ethier (2002) and Fischetti and
+Salazar (2003) use the same programme for one cell at a time. A solution falls into parts that no relation
+ties together; the parts in whole numbers are kept, after exact arithmetic has confirmed them, and the rest is
+thrown away. So nothing rests on floating point.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.csgraph import connected_components
 
+from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.programme import Programme
-from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.system import System
 
 _ROUND = 1e-6
 
@@ -29,9 +31,11 @@ class Move:
 
 
 class Mover:
-    """All moves within `bounds` of the variables `among` (int64, ascending; all by default), the others staying as they are."""
+    """All moves within `bounds` of the variables `among` (int64, ascending; all by default), the others
+    staying as they are."""
 
     def __init__(self, system: System, bounds: Bounds, among: np.ndarray | None = None) -> None:
+        """`among`: int64 (k,), the variables that may move; None: all."""
         among = np.arange(system.size) if among is None else among
         self.active = among[(bounds.lower[among] < 0) | (bounds.upper[among] > 0)]
         self.lower, self.upper = bounds.lower[self.active], bounds.upper[self.active]
@@ -47,7 +51,7 @@ class Mover:
         self.whole = True  # was the last solution in whole numbers?
 
     def freeze(self, variables: np.ndarray) -> None:
-        """From now on `variables` may not move; earlier ones may again."""
+        """From now on `variables`, int64 (k,), may not move; earlier ones may again."""
         still = np.isin(self.active, variables)
         self._programme.limit(np.where(still, 0, self.lower), np.where(still, 0, self.upper))
 
@@ -60,8 +64,11 @@ class Mover:
         return True
 
     def cheapest_whole(self, variable: int, change: int, still: np.ndarray, costs: np.ndarray) -> list[Move]:
-        """Parts of the cheapest move in whole numbers that changes `variable` by `change` and nothing of `still`; none if it is not found
-        soon. `still`: bool (n,). `costs`: float (n,), paid for each unit of change."""
+        """Parts of the cheapest move in whole numbers that changes `variable` by `change` and nothing of
+        `still`; none if it is not found soon.
+
+        `still`: bool (n,). `costs`: float64 (n,), paid for each unit of change.
+        """
         here, closed = self.active == variable, still[self.active]
         lower, upper = np.where(closed, 0, self.lower), np.where(closed, 0, self.upper)
         if not here.any() or not lower[here][0] <= change <= upper[here][0]:
@@ -71,9 +78,11 @@ class Mover:
         return [] if found is None else self._parts(found)
 
     def find(self, costs: np.ndarray, rewards: np.ndarray) -> list[Move]:
-        """The whole-number parts of the cheapest move, none if the solver gives up. `whole` says whether there were others.
+        """The whole-number parts of the cheapest move, none if the solver gives up. `whole` says whether
+        there were others.
 
-        `costs`: float (n,), paid for each unit of change; `rewards`: float (n,), earned for each unit, signed.
+        `costs`: float64 (n,), paid for each unit of change; `rewards`: float64 (n,), earned for each unit,
+        signed.
         """
         change = self._programme.solve(costs[self.active], rewards[self.active])
         self.whole = change is None or bool((np.abs(change - np.round(change)) <= _ROUND).all())
@@ -105,7 +114,9 @@ class Mover:
         return bool(within and (change >= self.lower).all() and (change <= self.upper).all())
 
 
-def _can_break(matrix: sparse.csr_matrix, lower: np.ndarray, upper: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+def _can_break(
+    matrix: sparse.csr_matrix, lower: np.ndarray, upper: np.ndarray, lowest: np.ndarray, highest: np.ndarray
+) -> np.ndarray:
     """Relations that some move within the bounds could break, bool (relations,); the others need no row."""
     ahead, back = matrix.maximum(0), (-matrix).maximum(0)
     most = ahead @ upper - back @ lower

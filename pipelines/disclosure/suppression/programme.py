@@ -1,4 +1,5 @@
-"""A linear programme over changes that is solved again and again (HiGHS), and in whole numbers where that is needed."""
+"""A linear programme over changes that is solved again and again (HiGHS), and in whole numbers where that is
+needed."""
 
 from __future__ import annotations
 
@@ -8,22 +9,32 @@ import highspy
 import numpy as np
 import scipy.sparse as sparse
 
+from pipelines.disclosure.solver import Option, Solver
+
 INFINITE = highspy.kHighsInf
 _FAR = 1e9
 _STEPS = 3000
-_OPTIONS: Final[dict[str, bool | int | float | str]] = {
-    "output_flag": False, "threads": 1, "random_seed": 1, "solver": "simplex", "simplex_strategy": 1, "mip_max_nodes": 100,
+_OPTIONS: Final[dict[str, Option]] = {
+    "random_seed": 1,
+    "solver": "simplex",
+    "simplex_strategy": 1,
+    "mip_max_nodes": 100,
     "mip_rel_gap": 0.1,
-}  # fmt: skip
+}
 
 
 class Programme:
-    """Changes y of n variables with `lowest` <= `matrix` y <= `highest`. Columns: what each variable gains, then what each loses.
+    """Changes y of n variables with `lowest` <= `matrix` y <= `highest`. Columns: what each variable gains,
+    then what each loses.
 
-    `once`: for one large question; otherwise for many small ones, of which the few that take long are given up.
+    `once`: for one large question; otherwise for many small ones, of which the few that take long are given
+    up.
     """
 
-    def __init__(self, matrix: sparse.csr_matrix, lowest: np.ndarray, highest: np.ndarray, once: bool = False) -> None:
+    def __init__(
+        self, matrix: sparse.csr_matrix, lowest: np.ndarray, highest: np.ndarray, once: bool = False
+    ) -> None:
+        """`lowest`, `highest`: int64 (relations,), the bounds of each row of `matrix`."""
         self.size = matrix.shape[1]
         self._places = np.arange(2 * self.size, dtype=np.int32)
         doubled = sparse.hstack([matrix, -matrix]).tocsr()
@@ -35,29 +46,37 @@ class Programme:
         model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         model.a_matrix_.start_, model.a_matrix_.index_ = doubled.indptr, doubled.indices
         model.a_matrix_.value_ = doubled.data.astype(float)
-        self._highs: Any = highspy._core._Highs()  # the public class prints a banner when it is made
-        for option, value in _OPTIONS.items():
-            self._highs.setOptionValue(option, value)
+        self._highs: Any = Solver(**_OPTIONS)
         self._highs.setOptionValue("presolve", "choose" if once else "off")
         if not once:
             self._highs.setOptionValue("simplex_iteration_limit", max(_STEPS, self.size // 4))
         self._highs.passModel(model)
 
     def limit(self, lower: np.ndarray, upper: np.ndarray) -> None:
-        """Bounds of each change. A bound that excludes 0 holds for the gain (above) or the loss (below)."""
+        """Bounds of each change, `lower` and `upper`: int64 (n,). A bound that excludes 0 holds for the gain
+        (above) or the loss (below)."""
         low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)]).astype(float)
         high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)]).astype(float)
         self._highs.changeColsBounds(len(self._places), self._places, low, high)
 
     def solve(self, price: np.ndarray, reward: np.ndarray) -> np.ndarray | None:
-        """The change that costs least, None if the solver gives up. `price`: for each unit either way; `reward`: for each unit, signed."""
-        self._highs.changeColsCost(len(self._places), self._places, np.concatenate([price - reward, price + reward]))
+        """The change that costs least, float64 (n,); None if the solver gives up.
+
+        `price`: float64 (n,), for each unit either way; `reward`: float64 (n,), for each unit, signed.
+        """
+        self._highs.changeColsCost(
+            len(self._places), self._places, np.concatenate([price - reward, price + reward])
+        )
         self._highs.clearSolver()  # the last solution is a bad start for another question
         self._highs.run()
         return self._solution() if self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
 
     def solve_whole(self, price: np.ndarray) -> np.ndarray | None:
-        """The change in whole numbers that costs least, or a good one; None if none is found soon."""
+        """The change in whole numbers that costs least, or a good one, float64 (n,); None if none is found
+        soon.
+
+        `price`: float64 (n,), for each unit either way.
+        """
         count, places = len(self._places), self._places
         kinds = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
         whole, any_number = (np.full(count, int(kind), np.uint8) for kind in kinds)

@@ -1,9 +1,10 @@
 """A proposal of what to hide, fast and in two steps, for tables whose relations are all sums.
 
-First the cells that can only rise (of one person, say, where a zero would be shown): one change of the whole table in which they all do,
-the cheapest by a linear programme. Whatever it changes is hidden. Added to that change, many times over, any other change of hidden cells
-keeps within the rule, so from here on sums alone matter. Then, from everything hidden, cells are shown one by one, the costliest first,
-each if every small cell can still change (`kernels.circuits`). What is left is minimal: no hidden cell could be shown as well.
+First the cells that can only rise (of one person, say, where a zero would be shown): one change of the whole
+table in which they all do, the cheapest by a linear programme. Whatever it changes is hidden. Added to that
+change, many times over, any other change of hidden cells keeps within the rule, so from here on sums alone
+matter. Then, from everything hidden, cells are shown one by one, the costliest first, each if every small
+cell can still change (`kernels.circuits`). What is left is minimal: no hidden cell could be shown as well.
 
 Nothing rests on the proposal: what is hidden is certified afterwards, move by move.
 """
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 
-from kernels.circuits import Basis, basis, show
+from kernels.basis import Basis, basis
+from kernels.circuits import show
 from kernels.differences import differences
+from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.programme import INFINITE, Programme
-from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.system import System
 
 _LONGEST, _LARGEST = 4000, 1 << 20
 _WORTH = 16  # of one person hidden, where one cell more is worth 4
@@ -29,7 +32,8 @@ _STARTS, _START_CELLS = 24, 60_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a proposal has to withstand. `bounds`: of each variable's change. `singles`: people who are alone in a cell know it."""
+    """What a proposal has to withstand. `bounds`: of each variable's change. `singles`: people who are alone
+    in a cell know it."""
 
     bounds: Bounds
     singles: bool
@@ -44,8 +48,8 @@ class Proposal:
 
 
 def propose(system: System, wanted: Wanted, loss: np.ndarray, seed: int) -> Proposal | None:
-    """What to hide: the best of a few orders. `loss`: int64 (n,), persons lost where a cell is hidden. None where the relations are not all
-    sums."""
+    """What to hide: the best of a few orders. `loss`: int64 (n,), persons lost where a cell is hidden. None
+    where the relations are not all sums."""
     if not system.adds_up or not system.primary.any():
         return None
     free = (wanted.bounds.lower < 0) | (wanted.bounds.upper > 0)
@@ -75,7 +79,8 @@ def _proposed(system: System, wanted: Wanted, free: np.ndarray, weight: np.ndarr
 
 def _show(state: Basis, order: np.ndarray, needed: np.ndarray, single: np.ndarray) -> np.ndarray:
     room = len(state.head) - len(needed)
-    needed, single = np.concatenate([needed, np.zeros(room, bool)]), np.concatenate([single, np.full(room, -1, np.int64)])
+    needed = np.concatenate([needed, np.zeros(room, bool)])
+    single = np.concatenate([single, np.full(room, -1, np.int64)])
     return show(state, order.astype(np.int64), needed, single, _LONGEST, _LARGEST, 1)
 
 
@@ -85,9 +90,12 @@ def _whole(system: System, free: np.ndarray) -> Basis | None:
         begin, cell, value = differences(system.parents)
         size, closed = system.size, np.flatnonzero(~free)
     else:  # each variable by itself, and with it the relations that it breaks, which are closed one by one
-        matrix = sparse.vstack([sparse.identity(system.size, dtype=np.int64, format="csc"), system.matrix]).tocsc()
+        matrix = sparse.vstack(
+            [sparse.identity(system.size, dtype=np.int64, format="csc"), system.matrix]
+        ).tocsc()
         begin, cell, value = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data
-        size, closed = system.size + system.relations, np.concatenate([np.flatnonzero(~free), np.arange(system.size, matrix.shape[0])])
+        size = system.size + system.relations
+        closed = np.concatenate([np.flatnonzero(~free), np.arange(system.size, matrix.shape[0])])
     state = basis(size, begin, cell, value, max(3 * len(cell), 1 << 20))
     order = closed[np.argsort(state.uses[closed], kind="stable")]
     nobody = np.zeros(system.size, bool)
@@ -95,8 +103,8 @@ def _whole(system: System, free: np.ndarray) -> Basis | None:
 
 
 def _risen(system: System, bounds: Bounds, free: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Which variables the cheapest change touches in which all small ones that can only rise do, bool (n,); none if there is no such
-    change."""
+    """Which variables the cheapest change touches in which all small ones that can only rise do, bool (n,);
+    none if there is no such change."""
     touched = np.zeros(system.size, bool)
     only = free & (bounds.lower == 0)
     if not (only & system.primary).any():

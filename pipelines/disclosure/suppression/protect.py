@@ -23,17 +23,20 @@ from pipelines.errors import DisclosureError
 from pipelines.files.frames import Frame
 from pipelines.files.schemas import Schema
 
-# A move as it is kept for the gate: `change` is added to each measure of `cell` of the table at position `table`, by name.
+# A move as it is kept for the gate: `change` is added to each measure of `cell` of the table at position
+# `table`, by name.
 CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32", "change": "int32"}
 
 DEFAULT: Final = Attackers()
 _ATTEMPTS = 8
-_BLOCK = 2_000_000  # entries of the largest block that is eliminated exactly, too; beyond it the moves alone are the proof
+# entries of the largest block that is eliminated exactly, too; beyond it the moves alone are the proof
+_BLOCK = 2_000_000
 
 
 @dataclass(frozen=True)
 class Protection:
-    """`cubes`: by table name. `proof`: public. Of the project zone alone: `certificate`, the moves, and `counts`, cells hidden and why."""
+    """`cubes`: by table name. `proof`: public. Of the project zone alone: `certificate`, the moves, and
+    `counts`, cells hidden and why."""
 
     cubes: tuple[ProtectedCube, ...]
     proof: dict[str, Any]
@@ -42,12 +45,16 @@ class Protection:
 
 
 def protect(
-    cubes: Sequence[Cube], policy: Policy, progress: Callable[[str], None] | None = None, attackers: Attackers = DEFAULT
+    cubes: Sequence[Cube],
+    policy: Policy,
+    progress: Callable[[str], None] | None = None,
+    attackers: Attackers = DEFAULT,
 ) -> Protection:
-    """Hide the small cells of `cubes` and those that would give them away. Raises `DisclosureError` unless every hidden cell is certified.
+    """Hide the small cells of `cubes` and those that would give them away. Raises `DisclosureError` unless
+    every hidden cell is certified.
 
-    The cubes are one system: what two tables share gets one status. Every hidden cell has a move that changes it in every measure, so the
-    tables with and without that move look the same to all `attackers`.
+    The cubes are one system: what two tables share gets one status. Every hidden cell has a move that changes
+    it in every measure, so the tables with and without that move look the same to all `attackers`.
     """
     say = progress or (lambda _text: None)
     cubes = sorted(cubes, key=lambda cube: cube.table)
@@ -60,13 +67,19 @@ def protect(
         cubes=tuple(_protected(cube, mask) for cube, mask in zip(cubes, hidden, strict=True)),
         proof=_proof(cubes, hidden, policy, attackers),
         certificate=_certificate(search.moves, system),
-        counts=[_counts(cube, mask, system.primary[own]) for cube, mask, own in zip(cubes, hidden, system.cells, strict=True)],
+        counts=[
+            _counts(cube, mask, system.primary[own])
+            for cube, mask, own in zip(cubes, hidden, system.cells, strict=True)
+        ],
     )
 
 
 def found(system: System, say: Callable[[str], None], attackers: Attackers = DEFAULT) -> Search:
-    """The first search that certifies every hidden cell, audited. The order in which cells are sought is drawn, and some end in a dead
-    end."""
+    """The first search that certifies every hidden cell, audited. The order in which cells are sought is
+    drawn, and some end in a dead end.
+
+    Raises DisclosureError where all do.
+    """
     for attempt in range(_ATTEMPTS):
         search = Search(system, attempt, attackers)
         try:
@@ -87,18 +100,28 @@ def found(system: System, say: Callable[[str], None], attackers: Attackers = DEF
 
 
 def _audit(system: System, search: Search) -> None:
-    """Every move keeps every relation and bound, one changes each hidden cell, and no sum fixes any. The verifier repeats this from the
-    numbers alone before anything is released."""
+    """Every move keeps every relation and bound, one changes each hidden cell, and no sum fixes any. The
+    verifier repeats this from the numbers alone before anything is released."""
     changes = _matrix(search.moves, system)
     sums = (system.matrix @ changes).tocoo()
     within = (sums.data >= system.lowest[sums.row]).all() and (sums.data <= system.highest[sums.row]).all()
     cells = changes.tocoo()
-    within = within and (cells.data >= search.reach.lower[cells.row]).all() and (cells.data <= search.reach.upper[cells.row]).all()
+    within = (
+        within
+        and (cells.data >= search.reach.lower[cells.row]).all()
+        and (cells.data <= search.reach.upper[cells.row]).all()
+    )
     moved = np.diff(changes.tocsr().indptr) > 0
     hidden = search.hidden & ~system.secret
-    if not within or not np.array_equal(moved & ~system.secret, hidden) or fixed_by_sums(system, search.hidden).any():
+    if (
+        not within
+        or not np.array_equal(moved & ~system.secret, hidden)
+        or fixed_by_sums(system, search.hidden).any()
+    ):
         raise DisclosureError(
-            "disclosure", "the audit found a hidden cell that can be worked out", "report this; nothing has been released"
+            "disclosure",
+            "the audit found a hidden cell that can be worked out",
+            "report this; nothing has been released",
         )
 
 
@@ -111,7 +134,11 @@ def _matrix(moves: Sequence[Move], system: System) -> sparse.csc_matrix:
 
 
 def fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
-    """Hidden variables that the sums determine, exactly, bool (hidden,). Groups that no relation ties together are taken one by one."""
+    """bool (hidden,): hidden variables that the sums determine, exactly. Groups that no relation ties
+    together are taken one by one.
+
+    `hidden`: bool (n,).
+    """
     sums = (system.lowest == 0) & (system.highest == 0)
     matrix = system.matrix.tocsr()[sums][:, np.flatnonzero(hidden)].tocsr()
     matrix = matrix[np.diff(matrix.indptr) > 0]
@@ -129,7 +156,15 @@ def fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
 def _protected(cube: Cube, hidden: np.ndarray) -> ProtectedCube:
     shown = {name: np.where(hidden, 0, values) for name, values in cube.measures.items()}
     return ProtectedCube(
-        cube.table, cube.title, cube.population, cube.dimensions, shown, hidden, cube.additive, cube.at_least, dict(cube.notes)
+        table=cube.table,
+        title=cube.title,
+        population=cube.population,
+        dimensions=cube.dimensions,
+        measures=shown,
+        hidden=hidden,
+        additive=cube.additive,
+        at_least=cube.at_least,
+        notes=dict(cube.notes),
     )
 
 
@@ -142,25 +177,43 @@ def _certificate(moves: Sequence[Move], system: System) -> Frame:
         change[move.variables] = move.changes
         for table, variables in enumerate(system.cells):
             cells = np.flatnonzero(change[variables])
-            columns.append(np.stack([np.full(len(cells), number), np.full(len(cells), table), cells, change[variables][cells]]))
+            columns.append(
+                np.stack(
+                    [np.full(len(cells), number), np.full(len(cells), table), cells, change[variables][cells]]
+                )
+            )
         change[move.variables] = 0
-    stacked = np.concatenate([np.empty((4, 0), np.int64), *columns], axis=1) if width else np.empty((4, 0), np.int64)
+    stacked = (
+        np.concatenate([np.empty((4, 0), np.int64), *columns], axis=1)
+        if width
+        else np.empty((4, 0), np.int64)
+    )
     return {name: values.astype(np.int32) for name, values in zip(CERTIFICATE, stacked, strict=True)}
 
 
-def _proof(cubes: Sequence[Cube], hidden: Sequence[np.ndarray], policy: Policy, attackers: Attackers) -> dict[str, Any]:
+def _proof(
+    cubes: Sequence[Cube], hidden: Sequence[np.ndarray], policy: Policy, attackers: Attackers
+) -> dict[str, Any]:
     """What may be said in public: nothing that tells small cells from the others that are hidden."""
     return {
         "policy": policy.model_dump(mode="json"),
         "withstands": attackers.names(),
-        "certified": "every hidden cell, in every measure, by another set of tables that agrees with all that is shown",
-        "tables": [{"table": cube.table, "cells": cube.cells, "hidden": int(mask.sum())} for cube, mask in zip(cubes, hidden, strict=True)],
+        "certified": "every hidden cell, in every measure, by another set of tables that agrees with all "
+        "that is shown",
+        "tables": [
+            {"table": cube.table, "cells": cube.cells, "hidden": int(mask.sum())}
+            for cube, mask in zip(cubes, hidden, strict=True)
+        ],
     }
 
 
 def _counts(cube: Cube, hidden: np.ndarray, primary: np.ndarray) -> dict[str, Any]:
     """Why cells are hidden: for the project zone alone."""
     return {
-        "table": cube.table, "cells": cube.cells, "hidden": int(hidden.sum()), "small": int(primary.sum()),
-        "to_protect_small": int((hidden & ~primary).sum()), "nobody": int((cube.measures["persons"] == 0).sum()),
-    }  # fmt: skip
+        "table": cube.table,
+        "cells": cube.cells,
+        "hidden": int(hidden.sum()),
+        "small": int(primary.sum()),
+        "to_protect_small": int((hidden & ~primary).sum()),
+        "nobody": int((cube.measures["persons"] == 0).sum()),
+    }

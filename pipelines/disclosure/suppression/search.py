@@ -1,8 +1,9 @@
 """Which cells to hide: the primaries, and the cells that the chosen moves change.
 
-A cell is hidden for a reason: either it is small, or some move that keeps a small cell uncertain passes through it. So the moves that
-choose the pattern are at the same time its proof. Where there is a proposal, moves are sought among the cells that it hides, in one part of
-the tables after another; only what finds none there hides more.
+A cell is hidden for a reason: either it is small, or some move that keeps a small cell uncertain passes
+through it. So the moves that choose the pattern are at the same time its proof. Where there is a proposal,
+moves are sought among the cells that it hides, in one part of the tables after another; only what finds none
+there hides more.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.blocks import blocks
+from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.boxed import Boxes
 from pipelines.disclosure.suppression.moves import Move, Mover
 from pipelines.disclosure.suppression.proposal import Wanted, propose
-from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.system import System
 from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
 
@@ -46,13 +48,17 @@ class Search:
         self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
         self._proposed = False
         boxed = system.parents is not None and system.adds_up
-        self._boxes = Boxes(system, system.parents, self.reach.lower, self.reach.upper) if boxed and system.parents else None
+        self._boxes = (
+            Boxes(system, system.parents, self.reach.lower, self.reach.upper)
+            if boxed and system.parents
+            else None
+        )
         self.worlds: Worlds | None = None  # walks among what the proposal hides
 
-    # ---- a move for each cell -----------------------------------------------------------------------------------------------
+    # ---- a move for each cell ------------------------------------------------------------------------------
 
     def cover(self) -> None:
-        """Hide more until each small cell has a move."""
+        """Hide more until each small cell has a move. Raises DisclosureError where one has none."""
         wanted = Wanted(self.reach, self.attackers.singletons)
         proposal = propose(self.system, wanted, self.system.persons, self.attempt)
         self._proposed = proposal is not None
@@ -72,7 +78,11 @@ class Search:
                 for part in self.parts(size, bounds.lower < bounds.upper):
                     self._hiding_more(Mover(self.system, bounds, part))
         if self.bare.any():
-            raise DisclosureError("disclosure", "the audit could not certify every hidden cell", "coarsen the tables or raise the minimum")
+            raise DisclosureError(
+                "disclosure",
+                "the audit could not certify every hidden cell",
+                "coarsen the tables or raise the minimum",
+            )
 
     def _one_by_one(self) -> None:
         """A move for each bare cell, the quick ways and the cheap moves first."""
@@ -91,7 +101,8 @@ class Search:
                 self.take(move)
 
     def _seek(self, bounds: Bounds, together: int, most: float) -> None:
-        """Moves within bounds for so many bare cells at a time, at most `most` for each, in one part of the tables after another."""
+        """Moves within bounds for so many bare cells at a time, at most `most` for each, in one part of the
+        tables after another."""
         for part in self.parts(GROUP, bounds.lower < bounds.upper):
             mover, queue = Mover(self.system, bounds, part), self.random.permutation(part[self.bare[part]])
             while len(queue):
@@ -112,7 +123,11 @@ class Search:
                     self.take(move)
 
     def parts(self, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
-        """Parts of the tables with about `size` active cells each, of those that hold a bare cell; int64, ascending."""
+        """Parts of the tables with about `size` active cells each, of those that hold a bare cell: int64
+        (k,), ascending.
+
+        `active`: bool (n,).
+        """
         for part in blocks(self.system, size, active):
             if self.bare[part].any():
                 yield part
@@ -127,10 +142,15 @@ class Search:
                     break
 
     def _among_hidden(self, size: int, together: int) -> None:
-        """Moves that hide nothing more: for all bare cells of a part at once, in drawn directions, then for a few at a time."""
+        """Moves that hide nothing more: for all bare cells of a part at once, in drawn directions, then for a
+        few at a time."""
         for part in self.parts(size, self.hidden):
-            for bounds, rounds, group in ((self.reach.by(1, 1), 1, 0), (self.reach.by(2, 2), 2, 0), (self.reach.by(1, 1), 1, together),
-                                          (self.reach.by(1, 8), 1, 1 if together < _FEW else together)):  # fmt: skip
+            for bounds, rounds, group in (
+                (self.reach.by(1, 1), 1, 0),
+                (self.reach.by(2, 2), 2, 0),
+                (self.reach.by(1, 1), 1, together),
+                (self.reach.by(1, 8), 1, 1 if together < _FEW else together),
+            ):
                 if not self.bare[part].any():
                     break
                 mover = Mover(self.system, bounds, part)
@@ -138,7 +158,8 @@ class Search:
                     self._sweep(mover, group)
 
     def _sweep(self, mover: Mover, together: int) -> None:
-        """Seek a move for each bare cell of the mover, so many at a time (0: all), each in one drawn direction that it has."""
+        """Seek a move for each bare cell of the mover, so many at a time (0: all), each in one drawn
+        direction that it has."""
         cells, ways = mover.active, (mover.lower < 0) * 1 + (mover.upper > 0) * 2
         way = np.zeros(self.system.size, np.int64)
         way[cells] = ways
@@ -166,17 +187,18 @@ class Search:
     def ladder(self) -> Iterator[Bounds]:
         """Bounds for moves, in the order in which they are tried: short moves first.
 
-        Without a proposal first those that leave small cells small. For some cells there is none of these, whatever is hidden: four cells
-        of one person under a total of four. Then a move may make a small cell large, which an attacker who knows the rule alone, and not
-        which hidden cells are small, cannot exclude.
+        Without a proposal first those that leave small cells small. For some cells there is none of these,
+        whatever is hidden: four cells of one person under a total of four. Then a move may make a small cell
+        large, which an attacker who knows the rule alone, and not which hidden cells are small, cannot
+        exclude.
         """
         if not self._proposed:
             yield from (self.system.narrow.within(box) for box in (1, 2))
         yield from (self.reach.within(1), self.reach.within(3), self.reach.by(2, 8), self.reach.within(16))
 
     def cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
-        """Moves through the cells `sought`: of two solutions with opposite signs, the one that covers more of them for less. Of one cell
-        others are tried where these are not in whole numbers."""
+        """Moves through the cells `sought`, int64 (k,): of two solutions with opposite signs, the one that
+        covers more of them for less. Of one cell others are tried where these are not in whole numbers."""
         for _ in range(_TRIES if len(sought) == 1 else 1):
             signs = self.random.choice([-1.0, 1.0], len(sought))
             signs[self.reach.lower[sought] == 0] = 1.0
@@ -187,7 +209,10 @@ class Search:
                 rewards[sought] = direction * _NEEDED * signs
                 moves = [move for move in mover.find(costs, rewards) if np.isin(sought, move.variables).any()]
                 whole &= mover.whole
-                score = sum(float(costs[move.variables].sum()) - _NEEDED * np.isin(sought, move.variables).sum() for move in moves)
+                score = sum(
+                    float(costs[move.variables].sum()) - _NEEDED * np.isin(sought, move.variables).sum()
+                    for move in moves
+                )
                 best = min(best, (score, moves), key=lambda each: each[0])
                 if score < 1 - _NEEDED * len(sought):
                     break  # it hides nothing more
@@ -196,10 +221,13 @@ class Search:
         return best[1]
 
     def _costs(self, mover: Mover) -> np.ndarray:
-        """Of changing a cell, drawn so that no two solutions are equally good and each time others are good; float (n,)."""
+        """Of changing a cell, drawn so that no two solutions are equally good and each time others are good;
+        float (n,)."""
         costs, hidden = np.zeros(self.system.size), self.hidden[mover.active]
         drawn = np.exp(self.random.normal(0.0, 1.0, len(mover.active)))
-        costs[mover.active] = np.where(hidden, _FREE * drawn, self._loss[mover.active] * (1.0 + 0.02 * np.minimum(drawn, 10.0)))
+        costs[mover.active] = np.where(
+            hidden, _FREE * drawn, self._loss[mover.active] * (1.0 + 0.02 * np.minimum(drawn, 10.0))
+        )
         return costs
 
     def cheapest_whole(self, mover: Mover, variable: int, singles: Collection[int]) -> list[Move]:
@@ -219,8 +247,8 @@ class Search:
         return float(self._loss[changed[~self.hidden[changed]]].sum())
 
     def box(self, variable: int, singles: Collection[int] = (), most: float = np.inf) -> Move | None:
-        """A short move that changes `variable` and no cell of the people `singles`, of many the one that hides least, at most `most`; None
-        if none was found."""
+        """A short move that changes `variable` and no cell of the people `singles`, of many the one that
+        hides least, at most `most`; None if none was found."""
         if self._boxes is None:
             return None
         return self._boxes.find(variable, np.where(self.hidden, 0.0, self._loss), singles, most)
@@ -236,10 +264,11 @@ class Search:
         self.hidden[move.variables] = True
         self.bare[move.variables] = False
 
-    # ---- no more than is needed ---------------------------------------------------------------------------------------------
+    # ---- no more than is needed ----------------------------------------------------------------------------
 
     def prune(self) -> None:
-        """Drop moves that no small cell needs, those that lose most first, and show again what they alone had hidden."""
+        """Drop moves that no small cell needs, those that lose most first, and show again what they alone had
+        hidden."""
         primary, times = self.system.primary, np.zeros(self.system.size, np.int64)
         for move in self.moves:
             times[move.variables] += 1

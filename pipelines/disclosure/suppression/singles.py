@@ -8,9 +8,10 @@ import numpy as np
 
 from kernels.exposure import exposed
 from pipelines.disclosure.suppression.blocks import blocks
+from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.moves import Move, Mover
 from pipelines.disclosure.suppression.search import GROUP, Search
-from pipelines.disclosure.suppression.system import Bounds, System
+from pipelines.disclosure.suppression.system import System
 from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
 
@@ -25,7 +26,8 @@ _CHEAP = 100.0  # what a move for one cell may cost while there are other ways t
 
 
 class Guard:
-    """`exposed`: small cells, each with the persons alone in another cell who are part of every move that it has; none where nobody is."""
+    """`exposed`: small cells, each with the persons alone in another cell who are part of every move that it
+    has; none where nobody is."""
 
     def __init__(self, search: Search) -> None:
         self._search, self._system = search, search.system
@@ -33,7 +35,9 @@ class Guard:
         if search.worlds is not None:
             cells = np.flatnonzero(self._others)
             for _ in range(_WALKS):
-                for move in search.worlds.find([search.random.permutation(cells) for _ in range(_AT_ONCE)], _STEPS):
+                for move in search.worlds.find(
+                    [search.random.permutation(cells) for _ in range(_AT_ONCE)], _STEPS
+                ):
                     search.keep(move)
         self.exposed = _exposed(self._system, self._others, search.moves)
 
@@ -46,10 +50,15 @@ class Guard:
                     del self.exposed[variable]
 
     def left(self, part: np.ndarray | None = None) -> dict[int, set[int]]:
-        """Cells that are still exposed, all or those of a part."""
+        """Cells that are still exposed, all or those of a `part`, int64 (k,): by each whoever might work it
+        out."""
         if part is None:
             return dict(sorted(self.exposed.items()))
-        return {variable: self.exposed[variable] for variable in part[self._others[part]].tolist() if variable in self.exposed}
+        return {
+            variable: self.exposed[variable]
+            for variable in part[self._others[part]].tolist()
+            if variable in self.exposed
+        }
 
     def run(self) -> None:
         """Add moves until nobody is exposed. Raises `DisclosureError` where that cannot be."""
@@ -65,10 +74,15 @@ class Guard:
             self._ladder(bounds)
             if not self.exposed:
                 return
-        raise DisclosureError("disclosure", "someone alone in a cell could work out another", "coarsen the tables or raise the minimum")
+        raise DisclosureError(
+            "disclosure",
+            "someone alone in a cell could work out another",
+            "coarsen the tables or raise the minimum",
+        )
 
     def _ladder(self, bounds: Bounds) -> None:
-        """Moves within bounds: among what is hidden, then hiding more, in one part of the tables after another, then in all of them."""
+        """Moves within bounds: among what is hidden, then hiding more, in one part of the tables after
+        another, then in all of them."""
         small = self._system.size <= 2 * _PART
         if self._search.worlds is None:
             for size in (_HIDDEN_PART, self._system.size) if not small else (self._system.size,):
@@ -81,7 +95,8 @@ class Guard:
                     self._part(Mover(self._system, bounds, part), part, apart=True)
 
     def _by_walks(self, worlds: Worlds) -> None:
-        """Moves among what is hidden that leave alone a random share of those in question; then one for each cell that leaves them all."""
+        """Moves among what is hidden that leave alone a random share of those in question; then one for each
+        cell that leaves them all."""
         for _ in range(_ROUNDS):
             if not self.exposed:
                 return
@@ -108,24 +123,30 @@ class Guard:
                     self._keep(move)
 
     def _share(self) -> tuple[np.ndarray, np.ndarray]:
-        """Some of those in question, drawn, and all cells that one of them could work out and none of them knows."""
+        """Some of those in question, drawn, and all cells that one of them could work out and none of them
+        knows."""
         random, same = self._search.random, self._system.same
         everyone = np.array(sorted(set().union(*self.exposed.values())), np.int64)
         spared = everyone[random.random(len(everyone)) < _SHARE]
         known = set(spared.tolist())
-        cells = [each for each, singles in sorted(self.exposed.items()) if singles & known and int(same[each]) not in known]
+        cells = [
+            each
+            for each, singles in sorted(self.exposed.items())
+            if singles & known and int(same[each]) not in known
+        ]
         return random.permutation(np.array(cells, np.int64)), spared
 
     def _among(self, bounds: Bounds, each: bool = False) -> None:
-        """Cheap moves within bounds, in one part of the tables after another: for each exposed cell one that leaves all in question alone,
-        or else (`each`, where these are few) one for each of them."""
+        """Cheap moves within bounds, in one part of the tables after another: for each exposed cell one that
+        leaves all in question alone, or else (`each`, where these are few) one for each of them."""
         for part in blocks(self._system, GROUP, bounds.lower < bounds.upper):
             if not self.left(part):
                 continue
             mover = Mover(self._system, bounds, part)
             for cell in self.left(part):
                 if len(self.exposed.get(cell, ())) > _SEVERAL:
-                    self._avoid(mover, [cell], set(), _CHEAP)  # a short move, whoever is in it, leaves few in question
+                    # A short move, whoever is in it, leaves few in question.
+                    self._avoid(mover, [cell], set(), _CHEAP)
                 for singles in self._ways(cell, each):
                     self._avoid(mover, [cell], singles, _CHEAP)
 
@@ -140,9 +161,13 @@ class Guard:
                         self._keep(move)
 
     def _ways(self, cell: int, each: bool) -> Iterator[set[int]]:
-        """Whom a move for a cell could leave alone: everyone who is still in question, then, where these are few, one by one."""
+        """Whom a move for a cell could leave alone: everyone who is still in question, then, where these are
+        few, one by one."""
         everyone = set(self.exposed.get(cell, ()))
-        for singles in (everyone, *({single} for single in sorted(everyone) if each and len(everyone) <= _SEVERAL)):
+        for singles in (
+            everyone,
+            *({single} for single in sorted(everyone) if each and len(everyone) <= _SEVERAL),
+        ):
             if singles & self.exposed.get(cell, set()):
                 yield singles
 
@@ -158,7 +183,8 @@ class Guard:
             self._pairs(mover, part)
 
     def _many(self, mover: Mover, part: np.ndarray) -> None:
-        """Moves that leave alone a random half of those who are part of all moves of some exposed cell, for all these cells."""
+        """Moves that leave alone a random half of those who are part of all moves of some exposed cell, for
+        all these cells."""
         random, same = self._search.random, self._system.same
         for _ in range(_MANY):
             exposed = self.left(part)
@@ -166,7 +192,11 @@ class Guard:
                 return
             everyone = sorted(set().union(*exposed.values()))
             spared = {single for single in everyone if random.random() < 0.5}
-            sought = [each for each, singles in exposed.items() if singles & spared and int(same[each]) not in spared]
+            sought = [
+                each
+                for each, singles in exposed.items()
+                if singles & spared and int(same[each]) not in spared
+            ]
             for group in np.array_split(random.permutation(sought), len(sought) // 64 + 1):
                 self._avoid(mover, group.tolist(), spared)
 
@@ -185,8 +215,12 @@ class Guard:
                     self._avoid(mover, [variable], {single})
 
     def _avoid(self, mover: Mover, cells: Sequence[int], singles: set[int], most: float = np.inf) -> None:
-        """Keep moves through those of `cells` that are exposed, and none of `singles`, at most so dear for each."""
-        sought = np.array([cell for cell in cells if cell in self.exposed and self._system.same[cell] not in singles], np.int64)
+        """Keep moves through those of `cells` that are exposed, and none of `singles`, at most so dear for
+        each."""
+        sought = np.array(
+            [cell for cell in cells if cell in self.exposed and self._system.same[cell] not in singles],
+            np.int64,
+        )
         if not len(sought):
             return
         mover.freeze(mover.active[self._system.of(singles)[mover.active]])

@@ -1,7 +1,8 @@
 """Other tables that agree with all that is shown, by walks over the columns of a proposal (`kernels.worlds`).
 
-One walk changes most of the hidden cells at once, so a few dozen of them certify a whole table; a walk that has to leave some cells as
-they are is what someone cannot exclude who knows these. Each has random numbers of its own, so threads do not decide what it finds.
+One walk changes most of the hidden cells at once, so a few dozen of them certify a whole table; a walk that
+has to leave some cells as they are is what someone cannot exclude who knows these. Each has random numbers of
+its own, so threads do not decide what it finds.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from kernels.circuits import Basis, shorten
+from kernels.basis import Basis, shorten
 from kernels.worlds import lattice, walk, wish
+from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.moves import Move
-from pipelines.disclosure.suppression.system import Bounds
 
 _PASSES = 12
 _WIDE = 1000
@@ -35,11 +36,15 @@ class Worlds:
         self._lower, self._upper = bounds.lower[self.variables], bounds.upper[self.variables]
         self._seed = seed
 
-    def find(self, sought: Sequence[np.ndarray], steps: int, still: Sequence[np.ndarray] | None = None) -> list[Move]:
-        """For each list of variables (int64, in order) one move that changes as many of them as can be found, the first ones first.
+    def find(
+        self, sought: Sequence[np.ndarray], steps: int, still: Sequence[np.ndarray] | None = None
+    ) -> list[Move]:
+        """For each list of variables one move that changes as many of them as can be found, the first ones
+        first.
 
-        `steps`: how many columns may be added for one variable. `still`: for each list bool (variables of the system,), those that may not
-        change. Moves of nothing are left out.
+        `sought`: int64 (k,) each, in order; `steps`: how many columns may be added for one variable. `still`:
+        for each list bool (variables of the system,), those that may not change. Moves of nothing are left
+        out.
         """
         if not len(self.variables):
             return []

@@ -1,4 +1,4 @@
-"""What is to be protected: the inner cells, the tables over them, and what a policy makes sensitive in each."""
+"""What is to be protected: inner cells, the tables over them, and what a policy makes sensitive in each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from pipelines.disclosure.memory.joint import Earlier, Past, joint
 from pipelines.disclosure.policies import TablePolicy
 from pipelines.disclosure.rules import rules
 from pipelines.disclosure.specification import Specification
+from pipelines.disclosure.suppression.limits import Limits
 from pipelines.disclosure.suppression.sensitive import Sensitive
-from pipelines.disclosure.suppression.system import Limits, System, build
+from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
 
 
@@ -25,10 +26,11 @@ from pipelines.errors import DisclosureError
 class Tied:
     """What ties the tables together, as suppression needs it.
 
-    `atoms`: int64 (inner rows,), the variable of `system` that stands for each row of the certificate; `places`: for each table the
-    position of each of these rows on its dimensions, int32 (inner rows, dimensions), -1 where it is not in it. `behind`: for each of
-    `units` and `owners` that the policy asks for, who contributes to which of these rows. `earlier`: tables released before.
-    `of_inner`: int64 (inner cells,), the row that each inner cell is part of, where nothing is remembered.
+    `atoms`: int64 (inner rows,), the variable of `system` that stands for each row of the certificate;
+    `places`: for each table the position of each of these rows on its dimensions, int32 (inner rows,
+    dimensions), -1 where it is not in it. `behind`: for each of `units` and `owners` that the policy asks
+    for, who contributes to which of these rows. `earlier`: tables released before. `of_inner`: int64 (inner
+    cells,), the row that each inner cell is part of, where nothing is remembered.
     """
 
     system: System
@@ -40,9 +42,10 @@ class Tied:
 
 
 @dataclass(frozen=True)
-class Case:
-    """`folder`: of the specification, which its files are relative to. `placed`: each table with the place of each inner cell. `rules`:
-    what is sensitive in each table. `past`: releases that are remembered, and the new one's persons in their terms."""
+class Problem:
+    """`folder`: of the specification, which its files are relative to. `placed`: each table with the place of
+    each inner cell. `rules`: what is sensitive in each table. `past`: releases that are remembered, and the
+    new one's persons in their terms."""
 
     specification: Specification
     folder: Path
@@ -68,7 +71,9 @@ class Case:
             atoms, places = _leaves(placed[0])
             system = build(self.cubes, policy, self.rules)
             every: tuple[np.ndarray, ...] = (places,)
-            of_inner = np.searchsorted(atoms, np.ravel_multi_index(tuple(placed[0].places.T), placed[0].cube.shape))
+            of_inner = np.searchsorted(
+                atoms, np.ravel_multi_index(tuple(placed[0].places.T), placed[0].cube.shape)
+            )
         else:
             system, atoms, of_inner = joined(inner, placed, policy, self.rules)
             first = np.unique(of_inner, return_index=True)[1]
@@ -83,27 +88,43 @@ class Case:
     def small(self) -> list[np.ndarray]:
         """For each table the cells that may not be shown as they are, bool (cells,)."""
         return [
-            Limits.of(self.specification.policy, cube.cells, [np.arange(cube.cells)], [rule]).small(cube.measures["persons"]) | rule.unsafe
+            Limits.of(self.specification.policy, cube.cells, [np.arange(cube.cells)], [rule]).small(
+                cube.measures["persons"]
+            )
+            | rule.unsafe
             for cube, rule in zip(self.cubes, self.rules, strict=True)
         ]
 
 
-def prepare(path: Path, specification: Specification) -> Case:
-    """Read the inner cells that a specification names, relative to its own place, and place them in its tables."""
+def prepare(path: Path, specification: Specification) -> Problem:
+    """Read the inner cells that a specification names, relative to its own place, and place them in its
+    tables.
+
+    Raises DisclosureError where fewer people are counted than the minimum.
+    """
     inner = read(path.parent / specification.table, specification)
     placed = [place(inner, name, layout) for name, layout in specification.layouts().items()]
-    case = Case(specification, path.parent, inner, placed, rules(inner, placed, specification.policy))
+    problem = Problem(specification, path.parent, inner, placed, rules(inner, placed, specification.policy))
     if int(inner.count.sum()) < specification.policy.minimum:
-        raise DisclosureError(inner.path, "counts fewer people than the minimum: every cell would be hidden", "release nothing of it")
-    return case
+        raise DisclosureError(
+            inner.path,
+            "counts fewer people than the minimum: every cell would be hidden",
+            "release nothing of it",
+        )
+    return problem
 
 
-def counted(case: Case) -> dict[str, Any]:
+def counted(problem: Problem) -> dict[str, Any]:
     """How many cells, and how many of them small."""
     return {
         "tables": [
-            {"table": cube.table, "cells": cube.cells, "small": int(small.sum()), "nobody": int((cube.measures["persons"] == 0).sum())}
-            for cube, small in zip(case.cubes, case.small(), strict=True)
+            {
+                "table": cube.table,
+                "cells": cube.cells,
+                "small": int(small.sum()),
+                "nobody": int((cube.measures["persons"] == 0).sum()),
+            }
+            for cube, small in zip(problem.cubes, problem.small(), strict=True)
         ],
     }
 
@@ -126,7 +147,8 @@ def _behind(inner: Inner, policy: TablePolicy, of_inner: np.ndarray) -> dict[str
 def _behind_persons(inner: Inner, policy: TablePolicy, of_person: np.ndarray) -> dict[str, dict[str, Any]]:
     found = {}
     for kind, rule in policy.contributors().items():
-        names, who = inner.contributors[rule.column].names, inner.persons.who[rule.column] if inner.persons else of_person
+        names = inner.contributors[rule.column].names
+        who = inner.persons.who[rule.column] if inner.persons else of_person
         pairs = np.unique(np.column_stack([of_person, who]), axis=0)
         found[kind] = {"inner": pairs[:, 0], "who": [names[each] for each in pairs[:, 1].tolist()]}
     return found

@@ -1,0 +1,93 @@
+"""Tables of one permit beside one another: which of them cannot stand together, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any
+
+from pipelines.study.table import Table
+
+
+def together(tables: Iterable[Table]) -> Iterable[str]:
+    """Why tables of one permit cannot stand together: ways to part the same people that do not nest, so that
+    differences between two tables, which disclosure control does not see, would tell of people that neither
+    shows."""
+    tables = list(tables)
+    for table in tables:
+        if "sum" in table.measures:
+            yield (
+                f"table {table.table} asks for sums of values, which a permit cannot protect yet: ask for "
+                "classes"
+            )
+    for one, other in combinations(tables, 2):
+        names = f"tables {one.table} and {other.table}"
+        if one.table == other.table:
+            yield f"two tables are called {one.table}"
+        if one.count == other.count == "survival" and one.outcome == other.outcome:
+            yield f"{names} count time to the same event: make them one"
+        if one.days and other.days and one.days != other.days:
+            yield f"{names} ask who is followed on different days: give them the same"
+        if (
+            one.days
+            and other.days
+            and (one.codes, one.kind) == (other.codes, other.kind)
+            and one.lookback != other.lookback
+        ):
+            yield f"{names} count the same events with another lookback: give them the same"
+        if one.counts_events and other.counts_events and (one.codes, one.kind) == (other.codes, other.kind):
+            yield from _same_events(one, other, names)
+        if not _same_people(one, other):
+            continue
+        if (
+            one.counts_events
+            and one.count != other.count
+            and _parts(one)
+            and _parts(other)
+            and _parts(one) != _parts(other)
+        ):
+            yield f"{names} part the same events by periods that do not nest: leave one out"
+        if _ages(one) and _ages(other) and _ages(one) != _ages(other):
+            yield (
+                f"{names} part the same people by different age groups: give them the same age_width and "
+                "age_top"
+            )
+        if one.follow_up and other.follow_up and one.follow_up != other.follow_up:
+            yield f"{names} part the same people by different bands of follow_up: give them the same"
+        if one.care_units and other.care_units and one.care_units != other.care_units:
+            yield f"{names} part the same people by different care_units: give them the same"
+
+
+def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
+    """Why two tables cannot stand together whose events have the same codes and kind: persons with such an
+    event and those with a first, a new or a usable one are nearly the same."""
+    counts = {one.count, other.count}
+    if "transitions" not in counts and (one.washout != other.washout or one.first != other.first):
+        yield (
+            f"{names} count the same events with another washout, or once all and once the first: give "
+            "them the same"
+        )
+    if counts == {"values"} and one.values != other.values:
+        yield f"{names} count the same values by other classes, range, unit or decimals: give them the same"
+    if counts == {"transitions"} and one.states != other.states:
+        yield f"{names} count transitions of the same events between other states: give them the same"
+
+
+def _same_people(one: Table, other: Table) -> bool:
+    followed = [bool(table.days) or "person_days" in table.measures for table in (one, other)]
+    return one.counted == other.counted or all(followed)
+
+
+def _ages(table: Table) -> Any:
+    return (
+        (table.age_width, table.age_top - table.age_top % table.age_width)
+        if "age_group" in table.dimensions
+        else None
+    )
+
+
+def _parts(table: Table) -> str | None:
+    """The kind of period that events are parted by."""
+    return {"weekly": "week", "monthly": "month"}.get(
+        table.count, "year" if "year" in table.dimensions else None
+    )
