@@ -4,9 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_SYSTEM_CERTS := 1
 UTTAG := $(BIN)/uttag
-# Three workers on two cores: one of them waits for the cluster's jobs most of the time. A file stays with one
+# Four workers on two cores: two of them wait for the cluster's jobs most of the time. A file stays with one
 # worker, since its tests share fixtures and compiled loops, and files go out in the order of tests/conftest.py.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 PAGES := $(BIN)/sphinx-build -q -c docs
 

@@ -64,6 +64,21 @@ def called(*arguments: object, check: bool = True) -> subprocess.CompletedProces
     return ran
 
 
+def stage_by_stage(root: Path, permit: str) -> None:
+    """A night and a permit, one stage after another in this process: for what no process is asked about."""
+    from pipelines.site.snapshot import current
+    from workflows.stages import Call, run
+
+    site = Site.load(root)
+    for each in site.deliveries():
+        run("intake", Call(root, delivery=f"{each.source}/{each.delivery}"))
+    for name in ("linkage", "store"):
+        run(name, Call(root))
+    snapshot = current(site)
+    for name in ("cohort", "aggregation", "disclosure", "measures", "release"):
+        run(name, Call(root, permit=permit, snapshot=snapshot))
+
+
 def copy_of(site: Path, to: Path) -> Path:
     """The site, as it stands, elsewhere."""
     shutil.copytree(site, to, symlinks=True)

@@ -17,7 +17,7 @@ from pipelines.files.atomic import atomic
 
 Columns = dict[str, list[Any]]  # texts, numbers and None
 
-_NUMBER: Final = re.compile(r"[-+−]?[\d ]*[.,]?\d+([eE][-+]?\d+)?")
+_NUMBER: Final = re.compile(r"[-+−]?(\d+|\d{1,3}( \d{3})+)([.,]\d+)?([eE][-+]?\d+)?")
 # A text that a spreadsheet would compute: at its beginning, or after what another program than ours takes for
 # the end of a cell. Quotes and blanks before the mark do not help: some programs take them away.
 _COMPUTED: Final = re.compile(r"(^|[;|\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠])|^(?=[\t\r\n])")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import chi2
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns
-from pipelines.measures.intervals import wilson
+from pipelines.measures.intervals import garwood, wilson
 
 DAYS_PER_YEAR = 365.25
 PER = 100_000
@@ -22,13 +21,6 @@ MEANINGS = {
     "percent_of_total": "persons per hundred of the table's total",
     "why_empty": "why figures are left out: hidden, or nobody at risk",
 }
-
-
-def garwood(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exact 95 % limits of a Poisson mean (Garwood 1936). `events`: int64 (n,). Returns float64 (n,) twice;
-    the lower is 0 for 0 events."""
-    low = np.where(events > 0, chi2.ppf(0.025, 2 * np.maximum(events, 1)) / 2, 0.0)
-    return low, chi2.ppf(0.975, 2 * (events + 1)) / 2
 
 
 def rates(events: np.ndarray, person_days: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -194,8 +194,9 @@ def test_a_dry_run_of_a_permit_names_its_stages_and_runs_none(first_night: Path,
     assert everything(root) == before
 
 
-def test_a_dry_run_with_nothing_new_says_so(first_night: Path) -> None:
-    ran = sites.called("run", first_night / "permits" / f"{PERMIT}.yaml", "--dry-run")
+def test_a_dry_run_with_nothing_new_says_so(first_night: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(first_night, tmp_path / "site")
+    ran = sites.called("run", root / "permits" / f"{PERMIT}.yaml", "--dry-run")
     assert ran.stdout == "nothing would run: everything is up to date\n"
 
 

@@ -160,6 +160,7 @@ def test_amounts_and_rules_that_make_no_sense_are_refused(
     tmp_path: Path, amount: str, more: dict[str, Any], code: int
 ) -> None:
     said = protect(tmp_path, [*rows()[:20], ("p1", "r1", "c1", "a", amount)], code, **more)["said"]
+    said = said.replace(str(tmp_path), "")  # in which a number of the test's own may stand
     assert "p1" not in said and (not amount or amount not in said or amount == "5")
 
 
