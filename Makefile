@@ -7,7 +7,8 @@ UTTAG := $(BIN)/uttag
 # Four workers on two cores: two of them wait for the cluster's jobs most of the time. A file stays with one
 # worker, since its tests share fixtures and compiled loops, and files go out in the order of tests/conftest.py.
 WORKERS ?= 4
-PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# The workers share the cores: threads that a library starts besides would wait for each other, and busily.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 PAGES := $(BIN)/sphinx-build -q -c docs
 
 .PHONY: help demo test test-long coverage check cluster bench setup lock docs clean

@@ -14,6 +14,7 @@ from pipelines.site import audit
 from pipelines.site.site import Site
 from pipelines.site.snapshot import current
 from tests import sites
+from tests.amount import LONG
 from workflows.demo.run import deliver_late
 
 PERMIT = "diabetes"
@@ -81,7 +82,8 @@ def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(
     assert sites.bundle_bytes(second, PERMIT) == sites.bundle_bytes(full, PERMIT)
 
 
-@pytest.mark.parametrize("stage", ["linkage", "aggregation"])
+# In linkage the tests of the cluster kill a driver, too.
+@pytest.mark.parametrize("stage", ["linkage", "aggregation"] if LONG else ["aggregation"])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(
     stage: str, first_night: Path, region: Path, tmp_path: Path
 ) -> None:
