@@ -11,7 +11,7 @@ rule intake:
     output: "receipts/intake/{source}/{delivery}.json"
     threads: config["threads"]
     resources: mem_mb=config["memory"]["intake"], dask=1
-    shell: "{config[uttag]} stage intake --delivery {wildcards.source}/{wildcards.delivery} {config[workers]}"
+    shell: "{config[uttag]} stage intake --delivery {wildcards.source:q}/{wildcards.delivery:q} {config[workers]}"
 
 rule linkage:
     input: receipts

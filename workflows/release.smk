@@ -2,7 +2,7 @@
 # A run's folder is named by the permit, the snapshot and the version of uttag: nothing in it is ever made twice.
 
 run = "projects/" + config["permit"] + "/runs/" + config["run"]
-stage = "{config[uttag]} stage {rule} --permit {config[permit]} --snapshot {config[snapshot]}"
+stage = "{config[uttag]} stage {rule} --permit {config[permit]:q} --snapshot {config[snapshot]:q}"
 
 rule bundle:
     input: f"{run}/release.json"

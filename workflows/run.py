@@ -7,6 +7,7 @@ import contextlib
 import csv
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -175,7 +176,7 @@ def _tell_plan(command: list[str], environment: dict[str, str], config: dict[str
 
 
 def _how(site: Site, options: Options, journal: Path) -> dict[str, Any]:
-    uttag = f"{sys.executable} -P -m workflows.cli"
+    uttag = f"{shlex.quote(sys.executable)} -P -m workflows.cli"
     own = {"uttag": uttag, "threads": options.processors, "memory": _MEMORY}
     if options.on == "slurm":
         ranks = options.ranks or 4
@@ -187,7 +188,7 @@ def _how(site: Site, options: Options, journal: Path) -> dict[str, Any]:
             "ranks": {"mpi": "srun", "tasks": ranks, "nodes": min(ranks, 4)},
         }
     ranks = options.ranks or options.processors
-    mpiexec = Path(sys.executable).with_name("mpiexec")
+    mpiexec = shlex.quote(str(Path(sys.executable).with_name("mpiexec")))
     launch = f"{mpiexec} -launcher fork -n {ranks}" if ranks > 1 else ""
     return {
         **own,
