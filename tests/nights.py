@@ -30,6 +30,24 @@ from pipelines.store import build
 SOURCES = ("folkbokforing", "journal_a", "journal_b", "lakemedel")
 KEYS = {"identity": bytes(range(32)), "store": bytes(range(32, 64))}
 
+# Two people who have nothing in common.
+ANNA = {
+    "number": "195003041236",
+    "given": "ANNA",
+    "surname": "HOLMQVIST",
+    "birth": "1950-03-04",
+    "sex": 2,
+    "postcode": "117 28",
+}
+ERIK = {
+    "number": "197108099818",
+    "given": "ERIK",
+    "surname": "ZETTERLUND",
+    "birth": "1971-08-09",
+    "sex": 1,
+    "postcode": "182 60",
+}
+
 
 def day(text: str) -> int:
     """Days since 1970-01-01."""

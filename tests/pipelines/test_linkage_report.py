@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import stat
 import subprocess
 from html.parser import HTMLParser
@@ -15,19 +14,8 @@ import pytest
 from pipelines.linkage import report_charts as charts
 from pipelines.linkage import report_words as words
 from pipelines.linkage.report import Doubtful, Example, Member, Step, summary, write_report
+from tests.browser import CHROMIUM, FLAGS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 # The page stands in a frame of the asked width, because a browser's window cannot be as narrow as a
 # telephone. All <details> are opened; a text that leaves its picture is counted.
 FRAME = """<!doctype html><title>waiting</title><body style="margin:0">

@@ -13,24 +13,7 @@ from pipelines.files.schemas import DAY_UNKNOWN, LINKS, PERSON_INDEX, PERSONS
 from pipelines.linkage import link
 from pipelines.site.site import Site
 from tests.made_region import region
-from tests.nights import day, deliver, identities, make_site, record
-
-ANNA = {
-    "number": "195003041236",
-    "given": "ANNA",
-    "surname": "HOLMQVIST",
-    "birth": "1950-03-04",
-    "sex": 2,
-    "postcode": "117 28",
-}
-ERIK = {
-    "number": "197108099818",
-    "given": "ERIK",
-    "surname": "ZETTERLUND",
-    "birth": "1971-08-09",
-    "sex": 1,
-    "postcode": "182 60",
-}
+from tests.nights import ANNA, ERIK, day, deliver, identities, make_site, record
 
 
 class Linked:

@@ -22,24 +22,8 @@ from pipelines.linkage.history import read_history, replayed
 from pipelines.site.site import Site
 from tests.amount import share_of
 from tests.made_region import region
-from tests.nights import day, deliver, identities, make_site, on_ranks, record
+from tests.nights import ANNA, ERIK, day, deliver, identities, make_site, on_ranks, record
 
-ANNA = {
-    "number": "195003041236",
-    "given": "ANNA",
-    "surname": "HOLMQVIST",
-    "birth": "1950-03-04",
-    "sex": 2,
-    "postcode": "117 28",
-}
-ERIK = {
-    "number": "197108099818",
-    "given": "ERIK",
-    "surname": "ZETTERLUND",
-    "birth": "1971-08-09",
-    "sex": 1,
-    "postcode": "182 60",
-}
 NOBODY = {"ref": 7, "number": "", "kind": "none"}
 UNNUMBERED = {"number": "", "kind": "none"}
 

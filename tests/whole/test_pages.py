@@ -4,7 +4,6 @@ nothing comes from elsewhere."""
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,20 +12,9 @@ import pytest
 from pipelines.release.publish import latest
 from pipelines.site.site import Site
 from tests import sites
+from tests.browser import CHROMIUM, FLAGS
 from workflows.demo.report import write_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 PAGES = ("bundle", "catalogue", "report")
 # The page stands in a frame of the asked width, because a browser's window cannot be as narrow as a
 # telephone.
