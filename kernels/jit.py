@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable)
 
@@ -38,6 +41,20 @@ def without(module: str) -> Iterator[None]:
 
 with without("scipy.linalg"):  # for products of matrices, of which no kernel has any: .2 s of every process
     import numba.np.arraymath
+
+
+_save = IndexDataCacheFile.save
+
+
+def _one_at_a_time(self: IndexDataCacheFile, key: Any, data: Any) -> None:
+    """Numba numbers the files of a loop after it has read their index: of two processes that save at once,
+    both could take one number, and one signature would find what was compiled for the other."""
+    with Path(self._cache_path, "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _save(self, key, data)
+
+
+IndexDataCacheFile.save = _one_at_a_time
 
 
 def compiled(function: Function) -> Function:
