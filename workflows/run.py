@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ClusterError, ContractError, StageError
+from pipelines.errors import ClusterError, ContractError, SettingsError, StageError
 from pipelines.files import documents
 from pipelines.files.atomic import locked
 from pipelines.files.digests import digest
@@ -73,8 +73,16 @@ class Options:
 
 
 def refresh(site: Site, options: Options) -> None:
-    """Bring the snapshot up to date with the deliveries that have arrived."""
+    """Bring the snapshot up to date with the deliveries that have arrived. Raises `SettingsError` for a name
+    that Snakemake would take for a pattern."""
     deliveries = [f"{each.source}/{each.delivery}" for each in site.deliveries()]
+    for name in deliveries:
+        if set(name) & set("{}"):
+            raise SettingsError(
+                site.root / "deliveries" / name,
+                "has a brace in its name, which the workflow would take for a pattern",
+                "name the folder, and `delivery` in its delivery.yaml, without it",
+            )
     with _locked(site):
         _drive(site, "refresh", {"deliveries": deliveries}, options)
     if not options.dry_run:

@@ -105,7 +105,9 @@ def read_decisions(path: Path) -> tuple[list[Decision], Strata]:
     spreadsheets write them.
     """
     beside = key_path(path)
-    if path.exists() and not beside.exists():
+    if not path.exists():
+        raise DataError(path, "is not there", "check the path")
+    if not beside.exists():
         raise DataError(
             path, f"{beside.name}, which was written with the review, is not beside it", "put it there"
         )

@@ -238,7 +238,7 @@ def test_a_file_that_is_not_there_or_no_csv_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not there"):
         read_decisions(path)
     key_path(path).unlink()
-    with pytest.raises(DataError, match=r"review\.json: is not there"):
+    with pytest.raises(DataError, match=r"review\.csv: is not there"):
         read_decisions(path)
 
 

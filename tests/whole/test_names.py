@@ -46,6 +46,15 @@ def test_a_deliverys_name_runs_nothing_and_stops_no_night(region: Path, tmp_path
     assert (root / "store" / "current.json").exists()
 
 
+def test_a_name_that_would_be_a_pattern_is_told_before_anything_runs(region: Path, tmp_path: Path) -> None:
+    root = sites.copy_of(region, tmp_path / "site")
+    delivered_as(root, "{1}")
+    ran = sites.called("refresh", root, check=False)
+    assert ran.returncode == 10
+    assert f"{SOURCE}/{{1}}: has a brace in its name" in ran.stderr
+    assert sites.stages_begun(root, "refresh") == []
+
+
 @pytest.mark.parametrize("workflow", ["refresh", "release"])
 def test_what_a_shell_line_takes_from_a_name_is_quoted(workflow: str) -> None:
     text = (Path(__file__).parents[2] / "workflows" / f"{workflow}.smk").read_text(encoding="utf-8")
