@@ -225,6 +225,12 @@ def _command(site: Site, workflow: str, settings: Path, options: Options) -> lis
         "--keep-going",
     ]
     if options.on == "slurm":
+        if shlex.quote(sys.executable) != sys.executable:  # Snakemake puts it into job scripts as it is
+            raise ClusterError(
+                "slurm",
+                "uttag lies in a folder whose name a job script would not take for one word",
+                "install it in a folder without blanks and signs",
+            )
         if shutil.which("sbatch") is None:
             raise ClusterError(
                 "slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local"

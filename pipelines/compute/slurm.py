@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -118,7 +119,7 @@ def _cluster(settings: dict[str, Any], private: Path) -> Any:
         security=_credentials(private),
         protocol="tls://",
         scheduler_options={"dashboard": False, "host": os.environ.get("UTTAG_SCHEDULER_HOST", "")},
-        python=sys.executable,
+        python=shlex.quote(sys.executable),
     )
 
 

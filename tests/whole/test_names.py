@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def test_a_name_that_would_be_a_pattern_is_told_before_anything_runs(region: Pat
     assert ran.returncode == 10
     assert f"{SOURCE}/{{1}}: has a brace in its name" in ran.stderr
     assert sites.stages_begun(root, "refresh") == []
+
+
+def test_an_environment_that_no_job_script_can_name_is_told_before_any_job(
+    region: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/a place/bin/python")
+    ran = sites.called("refresh", sites.copy_of(region, tmp_path / "site"), "--on", "slurm", check=False)
+    assert ran.returncode == 19
+    assert "install it in a folder without blanks" in ran.stderr
 
 
 @pytest.mark.parametrize("workflow", ["refresh", "release"])
