@@ -12,8 +12,8 @@ from pipelines.cubes.figures import Columns, Figures
 from pipelines.files import documents, plain
 from pipelines.files.digests import file_digest
 from pipelines.release.case import CaseInfo
-from pipelines.release.formats import Header, Row, code_of, rows_of
 from pipelines.release.pages import bundle_page, method_note
+from pipelines.release.rows import Header, Row, code_of, rows_of
 from pipelines.release.words import data_dictionary, notes_of
 from pipelines.site import signing
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Figures
-from pipelines.release.formats import Header, Row
+from pipelines.release.rows import Header, Row
 from pipelines.release.words import notes_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Figures
 from pipelines.cubes.policy import Policy
-from pipelines.release.formats import Header, Row
+from pipelines.release.rows import Header, Row
 
 
 def notes_of(cube: ProtectedCube, policy: Policy) -> list[str]:
