@@ -94,7 +94,7 @@ def _told(text: str, code: int) -> int:
 
 def _options(on: str, ranks: int, workers: int, dry_run: bool = False) -> Any:
     from pipelines.errors import SettingsError
-    from workflows.run import Options
+    from workflows.driver import Options
 
     if on not in ("local", "slurm"):
         raise SettingsError("--on", "is neither local nor slurm", "choose one of them")

@@ -16,7 +16,7 @@ from pipelines.files.digests import digest
 from pipelines.site.permit import Permit
 from pipelines.site.site import Site
 from workflows import run
-from workflows.run import Options
+from workflows.driver import Options
 
 _PERCENT = "\\%"
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")

@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.files import documents
 from pipelines.site import snapshot
 from pipelines.site.site import Site
-from workflows.run import last_events
+from workflows.driver import last_events
 
 
 def report(site: Site) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pipelines.errors import ContractError, SettingsError, StageError
 from pipelines.site.site import Site
 from tests import sites
 from workflows import night, run
-from workflows.run import Options
+from workflows.driver import Options
 
 SOURCES = ("folkbokforing", "dodsorsak")
 PERMIT = Path(__file__).parents[2] / "workflows" / "demo" / "site" / "permits" / "diabetes.yaml"

@@ -9,8 +9,8 @@ import pytest
 from pipelines.compute.journal import Journal
 from pipelines.errors import DataError
 from pipelines.site.site import Site
+from workflows.driver import last_events
 from workflows.progress import Progress
-from workflows.run import last_events
 from workflows.status import report, told
 
 

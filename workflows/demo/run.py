@@ -16,8 +16,8 @@ from pipelines.site.site import ZONES, Site, create_keys
 from pipelines.synthetic.generate import generate
 from workflows import run
 from workflows.demo.report import write_report
+from workflows.driver import Options
 from workflows.night import run_night
-from workflows.run import Options
 
 _TEMPLATE = Path(__file__).parent / "site"
 _PEOPLE_PER_SHARD = 50_000
