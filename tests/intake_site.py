@@ -12,6 +12,7 @@ from pipelines.files import sealed
 from pipelines.files.frames import Frame, concat
 from pipelines.files.schemas import ACCEPTED_EVENTS, IDENTITIES, QUARANTINE
 from pipelines.intake import intake
+from pipelines.intake.unread import refuse
 from pipelines.site.site import Site, create_keys
 
 KEYS = {"identity": b"i" * 32, "store": b"s" * 32}
@@ -146,7 +147,10 @@ def site(root: Path, agreed: dict[str, Any], files: dict[str, bytes | str], deli
 
 
 def receipt(made: Site, threads: int = 1) -> dict[str, Any]:
-    """Take in the site's first delivery."""
+    """Take in the site's first delivery, as far as it can be read."""
+    for each in made.arrivals():
+        if each.fault is not None:
+            return refuse(made, each, "The maker", str(each.fault))
     return intake(made, made.deliveries()[0], LocalWorkers(threads))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.site.site import Site
+from workflows.plan import Plan
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 MIMIC = REFERENCE / "mimic_iv_demo_omop"
@@ -77,6 +78,22 @@ def stage_by_stage(root: Path, permit: str) -> None:
     snapshot = current(site)
     for name in ("cohort", "aggregation", "disclosure", "measures", "release"):
         run(name, Call(root, permit=permit, snapshot=snapshot))
+
+
+def refreshed(root: Path) -> Plan:
+    """A refresh as the driver would do it, its stages one after another in this process; its plan."""
+    from workflows.stages import Call, run
+
+    site = Site.load(root)
+    plan = Plan.of(site)
+    plan.prepare()
+    by_date = [f"{each.source}/{each.delivery}" for each in site.deliveries()]
+    for title in sorted(plan.deliveries, key=by_date.index):
+        run("intake", Call(root, delivery=title))
+    for name in ("linkage", "store"):
+        if name in plan.stages:
+            run(name, Call(root))
+    return plan
 
 
 def copy_of(site: Path, to: Path) -> Path:

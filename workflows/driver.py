@@ -70,6 +70,7 @@ class Options:
 
 
 def drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
+    """Run a workflow to its end. Raises the failure of the first stage that failed, or `StageError`."""
     runs = site.root / "runs"
     journal, settings = runs / f"{workflow}.journal", runs / f"{workflow}.json"
     documents.write_json({**config, **_how(site, options, journal)}, settings)
@@ -99,6 +100,15 @@ def drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -
             f"{workflow}: Snakemake failed; read {log.name}, then run the same command again", 1
         )
     progress.finish()
+
+
+def nothing_due(site: Site, workflow: str) -> None:
+    """What `drive` leaves where there is nothing to do: no leftover, and an empty journal."""
+    end_leftovers(site)
+    journal = site.root / "runs" / f"{workflow}.journal"
+    journal.unlink(missing_ok=True)
+    with Progress(journal) as progress:
+        progress.finish()
 
 
 def _tell_plan(command: list[str], environment: dict[str, str], config: dict[str, Any]) -> None:
@@ -161,7 +171,6 @@ def _command(site: Site, workflow: str, settings: Path, options: Options) -> lis
         "--rerun-incomplete",
         "--rerun-triggers",
         "mtime",
-        "input",
         "--keep-going",
     ]
     if options.on == "slurm":

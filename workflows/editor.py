@@ -31,8 +31,9 @@ def kinds() -> tuple[Kind, ...]:
     from pipelines.linkage.agreement import EncodingSettings
     from pipelines.linkage.link_settings import LinkSettings
     from pipelines.linkage.settings import LinkageSettings
+    from pipelines.site.arrivals import Delivery
     from pipelines.site.permit import Permit, Table
-    from pipelines.site.site import Delivery, Site
+    from pipelines.site.site import Site
     from pipelines.study.definition import Definition
 
     return (

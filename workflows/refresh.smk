@@ -1,27 +1,33 @@
 # The night: deliveries → intake → linkage → store → one snapshot, shared by all permits.
 # Runs in the site's folder; each rule's output is the receipt of its stage, written last. What is sealed lies in the zones.
+# What is due, and why, is the plan's (workflows/plan.py): an order that is newer than the receipt. No other time counts.
 
 receipts = expand("receipts/intake/{delivery}.json", delivery=config["deliveries"])
 
+def before(wildcards):
+    """A correction is read after what it replaces."""
+    first = config["after"].get(f"{wildcards.source}/{wildcards.delivery}")
+    return [ancient(f"receipts/intake/{first}.json")] if first else []
+
 rule refresh:
-    input: "receipts/store.json"
+    input: receipts, "receipts/store.json"
 
 rule intake:
-    input: "deliveries/{source}/{delivery}/delivery.yaml"
+    input: "runs/orders/intake/{source}/{delivery}", before
     output: "receipts/intake/{source}/{delivery}.json"
     threads: config["threads"]
     resources: mem_mb=config["memory"]["intake"], dask=1
     shell: "{config[uttag]} stage intake --delivery {wildcards.source:q}/{wildcards.delivery:q} {config[workers]}"
 
 rule linkage:
-    input: receipts
+    input: "runs/orders/linkage", ancient(receipts)
     output: "receipts/linkage.json"
     threads: config["threads"]
     resources: **config["ranks"], mem_mb_per_cpu=config["memory"]["linkage"]
     shell: "{config[launch]} {config[uttag]} stage linkage"
 
 rule store:
-    input: receipts, "receipts/linkage.json"
+    input: "runs/orders/store", ancient("receipts/linkage.json"), ancient(receipts)
     output: "receipts/store.json"
     threads: config["threads"]
     resources: **config["ranks"], mem_mb_per_cpu=config["memory"]["store"]

@@ -2,30 +2,66 @@
 
 from __future__ import annotations
 
-from pipelines.errors import ContractError, SettingsError
-from pipelines.files import documents
+from pipelines.errors import ContractError, StageError
+from pipelines.intake.unread import refuse
+from pipelines.site.acceptance import verdicts
+from pipelines.site.arrivals import Arrival
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
-from workflows.driver import Options, drive
+from workflows.driver import Options, drive, last_events, nothing_due
 from workflows.leftovers import run_lock
+from workflows.plan import Plan, owner
 
 
 def refresh(site: Site, options: Options) -> None:
-    """Bring the snapshot up to date with the deliveries that have arrived. Raises `SettingsError` for a name
-    that Snakemake would take for a pattern."""
-    deliveries = [f"{each.source}/{each.delivery}" for each in site.deliveries()]
-    for name in deliveries:
-        if set(name) & set("{}"):
-            raise SettingsError(
-                site.root / "deliveries" / name,
-                "has a brace in its name, which the workflow would take for a pattern",
-                "name the folder, and `delivery` in its delivery.yaml, without it",
-            )
+    """Bring the snapshot up to date with the deliveries, the settings and what people decided.
+
+    Raises, once all else has gone through, `ContractError` for deliveries that were stopped, held by a guard
+    or changed in place, and `SettingsError` for contracts that do not read.
+    """
+    if options.dry_run:
+        print("\n".join(Plan.of(site).said()))
+        return
     with run_lock(site):
-        drive(site, "refresh", {"deliveries": deliveries}, options)
-    if not options.dry_run:
-        _tell_stopped(site)
+        plan = Plan.of(site)
+        _carry_out(site, plan, options)
+    _tell_stopped(site, plan)
+
+
+def _carry_out(site: Site, plan: Plan, options: Options) -> None:
+    plan.prepare()
+    if not plan.due:
+        nothing_due(site, "refresh")
+        return
+    try:
+        _drive(site, plan, options)
+    except StageError as fault:
+        died = _died(site, plan) if fault.exit_code == 1 else []
+        if not died:
+            raise
+        # One delivery that no process survives must not end everybody's night.
+        for each in died:
+            reason = f"{each.title}: its intake died ({fault}); it is tried again every night"
+            refuse(site, each, owner(site, each.source), reason, again=True)
+        rest = Plan.of(site).without([each.title for each in died])
+        rest.prepare()
+        _drive(site, rest, options)
+
+
+def _drive(site: Site, plan: Plan, options: Options) -> None:
+    drive(site, "refresh", {"deliveries": plan.deliveries, "after": plan.after}, options)
+
+
+def _died(site: Site, plan: Plan) -> list[Arrival]:
+    """Deliveries whose intake began and neither ended nor left a receipt."""
+    begun = {each["what"] for each in last_events(site, "refresh") if each["stage"] == "intake"}
+    return [
+        each
+        for each in site.arrivals()
+        if each.title in begun & set(plan.deliveries)
+        and not (site.receipts / "intake" / f"{each.title}.json").exists()
+    ]
 
 
 def release(site: Site, name: str, options: Options) -> None:
@@ -42,24 +78,21 @@ def standing(site: Site) -> list[str]:
     return [name for name in names if Permit.load(site, name).standing]
 
 
-def _tell_stopped(site: Site) -> None:
-    """Raise `ContractError` for the deliveries that were stopped and not replaced since; the others are in
+def _tell_stopped(site: Site, plan: Plan) -> None:
+    """Raise what keeps deliveries from counting, until they are replaced, withdrawn or removed; all else is in
     the snapshot."""
-    receipts = [
-        documents.read_json(path)
-        for each in site.deliveries()
-        if (path := site.receipt("intake", each)).exists()
-    ]
-    replaced = {(each["source"], each["replaces"]) for each in receipts if each["status"] == "accepted"}
-    stopped = [
-        each
-        for each in receipts
-        if each["status"] == "stopped" and (each["source"], each["delivery"]) not in replaced
-    ]
-    if stopped:
-        first = stopped[0]
-        more = f" (and {len(stopped) - 1} more, see uttag status)" if len(stopped) > 1 else ""
-        where = f"{first['source']}/{first['delivery']}{more}"
-        raise ContractError(
-            where, f"stopped: {first['reason']}", "ask the sender for a new delivery; the others went through"
-        )
+    found = verdicts(site)
+    accepted = [each.receipt for each in found if each.word == "accepted"]
+    mended = {f"{each['source']}/{each['replaces']}" for each in accepted}
+    faults = [*plan.faults]
+    for each in found:
+        if each.word == "stopped" and each.title not in mended:
+            then = "ask the sender for a new delivery"
+            faults.append(ContractError(each.title, f"stopped: {each.reason}", then))
+        elif each.word == "held" and each.title not in mended:
+            then = f"look at it with the sender, then `uttag accept-delivery {each.title}`, or withdraw it"
+            faults.append(ContractError(each.title, f"held by a guard: {each.reason}", then))
+    if faults:
+        first, more = faults[0], len(faults) - 1
+        where = f"{first.where} (and {more} more, see uttag status)" if more else first.where
+        raise type(first)(where, first.what, f"{first.next_step}; the others went through")

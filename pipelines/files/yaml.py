@@ -20,11 +20,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+_MOST = 1_000_000  # values that a file may stand for
+
+
 def load_yaml(path: Path, model: type[Model], **more: Any) -> Model:
     """Read `path` as `model`; say where and what if it is not one, never the value that stands there.
     Raises `SettingsError`."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        size = _size(content, {})
     except FileNotFoundError:
         raise SettingsError(path, "is not there", "check the path") from None
     except UnicodeDecodeError:
@@ -34,13 +38,33 @@ def load_yaml(path: Path, model: type[Model], **more: Any) -> Model:
         raise SettingsError(
             f"{path}:{mark.line + 1 if mark else 1}", "is not YAML", "mend the line"
         ) from None
+    except RecursionError:
+        raise SettingsError(path, "is nested too deep", "say it with fewer levels") from None
+    except (ValueError, OverflowError):
+        raise SettingsError(path, "holds a date or number that there is not", "mend it") from None
+    if size > _MOST:
+        raise SettingsError(path, f"stands for more than {_MOST:,} values", "write them out, without aliases")
     if not isinstance(content, dict):
         raise SettingsError(path, "does not hold names and values", "see the example site in workflows/")
+    if own := sorted(str(name) for name in content if name in more):
+        raise SettingsError(f"{path}: {own[0]}", "extra inputs are not permitted", "mend the setting")
     try:
-        return model(**content, **more)
+        return model.model_validate({**content, **more})
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "file"
         raise SettingsError(
             f"{path}: {place}", first["msg"][:1].lower() + first["msg"][1:], "mend the setting"
         ) from None
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """How many values stand there when aliases are written out: a few lines can stand for more than any
+    memory holds."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = _MOST + 1  # what holds itself is never written out
+        inside = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(each, known) for each in inside)
+    return known[id(value)]

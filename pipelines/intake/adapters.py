@@ -18,20 +18,23 @@ from pipelines.intake.columns import Block
 from pipelines.intake.contract import AgreedTable, Contract
 
 BLOCK = 2_000_000  # rows that are read together; part of what the result means, so no setting
+MOST_COLUMNS = 4_000
+MOST_BYTES = 1 << 40  # that a Parquet file may unpack to, and how many times its own size
+MOST_TIMES = 2_000
 _NEXT = "ask the sender to deliver it again"
 
 
 def blocks(contract: Contract, table: AgreedTable, path: Path, ragged: list[int]) -> Iterator[Block]:
     """The file's rows in blocks. `ragged` is filled with the numbers of rows that have too few or too many
     fields and are in no block."""
-    if not path.is_file():
-        raise ContractError(path.name, "the delivery names it, but it is not there", _NEXT)
+    if path.stat().st_size == 0:
+        raise ContractError(path.name, "is empty: it has not even a first line", _NEXT)
     try:
         if path.suffix == ".parquet":
             yield from _parquet(contract, table, path)
         else:
             yield from _csv(contract, table, path, ragged)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as fault:
+    except (pa.ArrowException, OSError) as fault:
         raise ContractError(path.name, _said(fault, contract), _NEXT) from None
 
 
@@ -98,14 +101,24 @@ def _plain(encoding: str) -> str:
 def _decode(contract: Contract, path: Path) -> None:
     """Read the file once to know that all of it is text: the reader of rows would say so too late, and quote
     what it found."""
-    decoder = codecs.getincrementaldecoder(contract.encoding)()
+    if not _is_text(path, contract.encoding):
+        raise ContractError(path.name, f"is not text in {contract.encoding}", _NEXT)
+    # Every file is text in an encoding of single bytes; beyond ASCII, few are UTF-8 by chance.
+    if _plain(contract.encoding) != "utf8" and not _is_text(path, "ascii") and _is_text(path, "utf-8"):
+        what = f"is text in UTF-8, where {contract.encoding} was agreed"
+        raise ContractError(path.name, what, "agree on UTF-8 in the contract, or have it delivered as agreed")
+
+
+def _is_text(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
         with path.open("rb") as source:
             while piece := source.read(1 << 24):
                 decoder.decode(piece)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        raise ContractError(path.name, f"is not text in {contract.encoding}", _NEXT) from None
+        return False
+    return True
 
 
 def _header(contract: Contract, path: Path) -> list[str]:
@@ -116,6 +129,8 @@ def _header(contract: Contract, path: Path) -> list[str]:
         names = next(csv.reader([line.decode(encoding).rstrip("\r\n")], delimiter=contract.delimiter), [])
     except csv.Error:
         raise ContractError(path.name, "its first line does not read", _NEXT) from None
+    if len(names) > MOST_COLUMNS:
+        raise ContractError(path.name, f"has more than {MOST_COLUMNS:,} columns", _NEXT)
     if len(set(names)) < len(names):
         raise ContractError(path.name, "two of its columns have the same name", _NEXT)
     return names
@@ -123,12 +138,25 @@ def _header(contract: Contract, path: Path) -> list[str]:
 
 def _parquet(contract: Contract, table: AgreedTable, path: Path) -> Iterator[Block]:
     with pq.ParquetFile(path, memory_map=True) as source:
+        _bounded(path, source.metadata)
         wanted = _check(path, table, source.schema_arrow.names)
         read = 0
         for batches in _gathered(source.iter_batches(batch_size=1 << 18, columns=wanted, use_threads=False)):
             rows = pa.Table.from_batches(batches)
             yield _block(contract, table, path, rows, np.arange(read, read + len(rows)))
             read += len(rows)
+
+
+def _bounded(path: Path, said: pq.FileMetaData) -> None:
+    """Raises `ContractError` for a file that says of itself that it unpacks to what no honest one does."""
+    if said.num_columns > MOST_COLUMNS:
+        raise ContractError(path.name, f"has more than {MOST_COLUMNS:,} columns", _NEXT)
+    size, groups = path.stat().st_size, [said.row_group(number) for number in range(said.num_row_groups)]
+    unpacked = sum(max(0, each.total_byte_size) for each in groups)
+    rows = sum(max(0, each.num_rows) for each in groups)
+    if unpacked > min(MOST_BYTES, MOST_TIMES * size) or rows > MOST_TIMES * 8 * size:
+        what = f"says that its {size:,} bytes unpack to {unpacked:,} and {rows:,} rows"
+        raise ContractError(path.name, what, "ask the sender for files that hold what they say")
 
 
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

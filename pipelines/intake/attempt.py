@@ -20,7 +20,8 @@ from pipelines.files import documents
 from pipelines.files.atomic import atomic, space_or
 from pipelines.intake.files import Part
 from pipelines.intake.report import quality_report
-from pipelines.site.site import Delivery, Site
+from pipelines.site.arrivals import Delivery
+from pipelines.site.site import Site
 
 Receipt = dict[str, Any]
 
@@ -68,6 +69,13 @@ class Attempt:
     def listed(self, zone: str, part: Part) -> dict[str, Any]:
         """A file as the receipt lists it, where it will lie."""
         return {"file": f"{zone}/{self._under}/{part.file}", "rows": part.rows, "hash": part.hash}
+
+    def files(self, receipt: Receipt) -> tuple[list[Path], list[Path]]:
+        """The identity files and the event files that a receipt lists, where they lie now."""
+        return (
+            [self.identity / Path(each["file"]).name for each in receipt["identities"]],
+            [self.store / Path(each["file"]).name for each in receipt["events"]],
+        )
 
     def publish(self, receipt: Receipt) -> None:
         """Put the files into place, in exchange for what the delivery had there before; the receipt, which

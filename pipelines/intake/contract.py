@@ -21,6 +21,7 @@ from pipelines.files.digests import file_digest
 from pipelines.files.yaml import Strict, load_yaml
 from pipelines.intake.mapping import NAMING, Coded, Mapping
 from pipelines.intake.omop import default_mapping
+from pipelines.site.guards import Guards
 
 
 class Agreement(Strict):
@@ -32,6 +33,7 @@ class Agreement(Strict):
     decimal: Literal[".", ","] = "."
     before_birth: bool = True  # turn away what happened before birth
     after_delivery: bool = True  # turn away what happened after the day of delivery
+    guards: Guards = Guards()
 
 
 class AgreedColumn(Strict):

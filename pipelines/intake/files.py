@@ -14,7 +14,7 @@ from kernels import text
 from pipelines.errors import ContractError
 from pipelines.files import sealed
 from pipelines.files.digests import content_hash
-from pipelines.files.frames import Category, Frame, concat, empty, length, take
+from pipelines.files.frames import Category, Column, Frame, array, concat, empty, length, take
 from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_UNKNOWN, IDENTITIES, QUARANTINE
 from pipelines.files.sealing import Zone
 from pipelines.intake.adapters import blocks
@@ -71,6 +71,7 @@ class FileResult:
     `ContractError`."""
 
     number: int
+    table: str
     file: str
     identities: list[Part] = field(default_factory=list)
     events: list[Part] = field(default_factory=list)
@@ -86,7 +87,7 @@ class FileResult:
 def map_file(task: FileTask) -> FileResult:
     """Read, check and map one file; write its frames to the staging folders. What breaks the contract, a
     ContractError within, or is not UTF-8, comes back as `stopped`."""
-    result = FileResult(task.number, task.path.name)
+    result = FileResult(task.number, task.table.name, task.path.name)
     ragged: list[int] = []
     people: list[Frame] = []
     bad = 0
@@ -101,16 +102,33 @@ def map_file(task: FileTask) -> FileResult:
             raise ContractError(task.path.name, what, "ask the sender to mend and deliver it again")
         result.rows_read = read
     except ContractError as fault:
-        return FileResult(task.number, task.path.name, stopped=(fault.where, fault.what, fault.next_step))
+        return _stopped(task, fault)
     except (pa.ArrowInvalid, UnicodeDecodeError):
-        what, then = "a column holds text that is not UTF-8", "ask the sender to deliver it again"
-        return FileResult(task.number, task.path.name, stopped=(task.path.name, what, then))
+        return _stopped(task, ContractError(task.path.name, "a column holds text that is not UTF-8", _AGAIN))
+    except (MemoryError, RecursionError, OverflowError):
+        what = "unpacks to more than this machine can hold"
+        return _stopped(task, ContractError(task.path.name, what, "ask the sender for smaller files"))
     return result
+
+
+_AGAIN = "ask the sender to deliver it again"
+
+
+def _stopped(task: FileTask, fault: ContractError) -> FileResult:
+    said = (fault.where, fault.what, fault.next_step)
+    return FileResult(task.number, task.table.name, task.path.name, stopped=said)
 
 
 def _worst(result: FileResult) -> str:
     (reason, column), _ = max(result.quarantined.items(), key=lambda each: (each[1], each[0]))
-    return f"{reason} in {column}" if column else reason
+    reasons, rows = result.quarantine["reason"], array(result.quarantine, "row")
+    of_reason = np.array([label == reason for label in _labels_of(reasons)], bool)
+    first = int(rows[of_reason].min()) + 1
+    return f"most often {reason}{f' in {column}' if column else ''}, first in data row {first:,}"
+
+
+def _labels_of(column: Column) -> list[str | None]:
+    return column.decoded() if isinstance(column, Category) else []
 
 
 def _map_block(task: FileTask, block: Block, count: int, people: list[Frame], result: FileResult) -> int:

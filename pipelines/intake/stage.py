@@ -15,9 +15,13 @@ from pipelines.files.digests import content_hash, file_digest
 from pipelines.files.frames import concat, length, take
 from pipelines.files.schemas import IDENTITIES, QUARANTINE
 from pipelines.intake.attempt import Attempt, Receipt
+from pipelines.intake.compared import compared
 from pipelines.intake.contract import Contract
 from pipelines.intake.files import FileResult, FileTask, Part, map_file
-from pipelines.site.site import Delivery, Site
+from pipelines.site.arrivals import Delivery
+from pipelines.site.contents import contents, stamps
+from pipelines.site.made_from import of_intake
+from pipelines.site.site import Site
 
 
 def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
@@ -31,10 +35,20 @@ def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
     receipt = _heading(site, delivery, contract)
     with Attempt.begin(site, delivery) as attempt:
         try:
+            receipt["made_from"] = of_intake(contract.hash, contents(site, delivery))
+            before = stamps(delivery)
             results = _mapped(site, delivery, contract, workers, attempt)
             receipt |= _accepted(site, results, attempt)
+            receipt["compared"] = compared(site, delivery, *attempt.files(receipt))
+            if stamps(delivery) != before:
+                what = "its files changed while they were read"
+                raise ContractError(f"{delivery.source}/{delivery.delivery}", what, "wait until it is whole")
         except ContractError as fault:
-            receipt |= {"status": "stopped", "reason": str(fault)}
+            receipt = _heading(site, delivery, contract) | {
+                "made_from": receipt["made_from"],
+                "status": "stopped",
+                "reason": str(fault),
+            }
         attempt.publish(receipt)
     return receipt
 
@@ -48,6 +62,8 @@ def _heading(site: Site, delivery: Delivery, contract: Contract) -> Receipt:
         "replaces": delivery.replaces,
         "no_reidentify": contract.agreement.no_reidentify,
         "contract": contract.hash,
+        "made_from": of_intake(contract.hash, {}),
+        "guards": contract.agreement.guards.model_dump(),
         "status": "accepted",
         "identities": [],
         "events": [],
@@ -56,6 +72,8 @@ def _heading(site: Site, delivery: Delivery, contract: Contract) -> Receipt:
         "quarantined": [],
         "warnings": {},
         "quality": {},
+        "tables": {},
+        "compared": None,
     }
 
 
@@ -91,11 +109,6 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
                 f"the table {name} is not in the contract",
                 "agree on it first",
             )
-    named = [name for names in delivery.tables.values() for name in names]
-    if len(set(named)) < len(named):
-        raise ContractError(
-            f"{delivery.source}/{delivery.delivery}", "a file is named twice", "mend delivery.yaml"
-        )
     files = []
     for table in contract.tables:
         names = sorted(delivery.tables.get(table.name, []))
@@ -106,17 +119,11 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
                 "ask the sender for it",
             )
         for name in names:
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ContractError(
-                    f"{delivery.source}/{delivery.delivery}",
-                    "a file lies outside the delivery's folder",
-                    "mend delivery.yaml",
-                )
             files.append((table, name))
     concepts = tuple(
         (
             str(delivery.root / name),
-            file_digest(delivery.root / name) if (delivery.root / name).is_file() else "",
+            file_digest(delivery.root / name),
         )
         for table, name in files
         if table.name == "concept" and table.mapping.lookup
@@ -171,7 +178,18 @@ def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receip
         ],
         "warnings": {name: count for name, count in sorted(warnings.items()) if count},
         "quality": {each.file: each.quality for each in results},
+        "tables": _by_table(results),
     }
+
+
+def _by_table(results: list[FileResult]) -> dict[str, dict[str, int]]:
+    """Rows of each table, over its files."""
+    found: dict[str, dict[str, int]] = {}
+    for each in results:
+        rows = found.setdefault(each.table, {"rows_read": 0, "rows_accepted": 0})
+        rows["rows_read"] += each.rows_read
+        rows["rows_accepted"] += each.rows_accepted
+    return dict(sorted(found.items()))
 
 
 def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[Part], int]:

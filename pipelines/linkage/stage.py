@@ -16,6 +16,7 @@ from pipelines.linkage.rows import read, take
 from pipelines.linkage.settings import LinkageSettings
 from pipelines.linkage.ties import Units
 from pipelines.site.deliveries import active
+from pipelines.site.made_from import of_linkage
 from pipelines.site.site import Site
 
 
@@ -60,6 +61,7 @@ def link(site: Site, ranks: Ranks, progress: Progress | None = None) -> dict[str
         history = publish(site, written["index"], (index, units_of, ties), deliveries, speakers)
         receipt = {
             **written,
+            "made_from": of_linkage(site, deliveries),
             "unlinked": written["links"]["alone"],
             "disputed_numbers": len(settled.disputed),
             "history": history,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
-from pipelines.errors import DataError
-from pipelines.files import documents
+from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.site import Site
 
 
@@ -37,34 +35,23 @@ class Accepted:
 
 
 def active(site: Site) -> list[Accepted]:
-    """Every accepted delivery that no other accepted one of its source replaces, by date, source and name.
+    """Every delivery that counts (see `acceptance`), by date, source and name.
 
     Raises `DataError` where a receipt of intake does not read.
     """
-    receipts = [
-        documents.read_json(path)
-        for source in sorted(site.sources)
-        for path in sorted((site.receipts / "intake" / source).glob("*.json"))
-    ]
-    accepted = {(each["source"], each["delivery"]): each for each in receipts if each["status"] == "accepted"}
-    replaced = {(each["source"], each["replaces"]) for each in accepted.values() if each["replaces"]}
-    standing = [_accepted(site, each, accepted) for name, each in accepted.items() if name not in replaced]
-    return sorted(standing, key=lambda each: (each.delivered, each.source, each.delivery))
+    return standing(verdicts(site))
 
 
-def _accepted(
-    site: Site, receipt: dict[str, Any], accepted: dict[tuple[str, str], dict[str, Any]]
-) -> Accepted:
-    first, seen = receipt, {receipt["delivery"]}
-    while (first["source"], first["replaces"]) in accepted:
-        first = accepted[first["source"], first["replaces"]]
-        if first["delivery"] in seen:
-            raise DataError(
-                _place(site, receipt),
-                "its deliveries replace each other in a circle",
-                "mend `replaces` in delivery.yaml",
-            )
-        seen.add(first["delivery"])
+def standing(found: list[Verdict]) -> list[Accepted]:
+    """Those of the verdicts that count, in their order."""
+    receipts = {(each.receipt["source"], each.receipt["delivery"]): each for each in found}
+    return [_accepted(each, receipts) for each in found if each.word == "accepted"]
+
+
+def _accepted(verdict: Verdict, all: dict[tuple[str, str], Verdict]) -> Accepted:
+    receipt = first = verdict.receipt
+    while (before := all.get((first["source"], first["replaces"]))) and before.word == "replaced":
+        first = before.receipt
     return Accepted(
         source=receipt["source"],
         delivery=receipt["delivery"],
@@ -75,10 +62,6 @@ def _accepted(
         identities=_parts(receipt["identities"]),
         events=_parts(receipt["events"]),
     )
-
-
-def _place(site: Site, receipt: dict[str, Any]) -> Path:
-    return site.receipts / "intake" / receipt["source"] / f"{receipt['delivery']}.json"
 
 
 def _parts(files: list[dict[str, Any]]) -> tuple[Part, ...]:

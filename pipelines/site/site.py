@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.errors import SettingsError
 from pipelines.files.sealing import Zone, create_key
 from pipelines.files.yaml import Strict, load_yaml
-
-
-class Delivery(Strict):
-    """One batch of files from one source, as its `delivery.yaml` says."""
-
-    root: Path
-    source: str
-    delivery: str
-    delivered: date
-    replaces: str | None = None  # a delivery of the same source that this one corrects whole
-    tables: dict[str, list[str]]  # contract table: files, relative to the folder
+from pipelines.site.arrivals import NAME, Arrival, Delivery, arrivals
 
 
 class Source(Strict):
@@ -65,6 +53,13 @@ class Site(Strict):
     sources: dict[str, Source]
     linkage: str | None = None  # settings file; the defaults of the linkage stage where absent
     feasibility: Feasibility = Feasibility()
+
+    @field_validator("sources")
+    @classmethod
+    def _names(cls, sources: dict[str, Source]) -> dict[str, Source]:
+        if not all(NAME.fullmatch(name) for name in sources):
+            raise ValueError("a source's name is letters A to Z, digits, points, hyphens and underscores")
+        return sources
 
     @staticmethod
     def load(root: Path) -> Site:
@@ -113,22 +108,15 @@ class Site(Strict):
 
     # ---- deliveries ----------------------------------------------------------------------------------------
 
-    def deliveries(self) -> list[Delivery]:
-        """Every delivery that has arrived whole (its `delivery.yaml` is written last), by date, source and
-        name."""
-        return sorted(self._deliveries(), key=lambda each: (each.delivered, each.source, each.delivery))
+    def arrivals(self) -> list[Arrival]:
+        """Every folder in `deliveries/`, by source and name, whatever is wrong with it."""
+        return list(arrivals(self.root / "deliveries", self.sources))
 
-    def _deliveries(self) -> Iterator[Delivery]:
-        for source in self.sources:
-            for path in sorted((self.root / "deliveries" / source).glob("*/delivery.yaml")):
-                delivery = load_yaml(path, Delivery, root=path.parent)
-                if (delivery.source, delivery.delivery) != (source, path.parent.name):
-                    raise SettingsError(
-                        path,
-                        "names another source or delivery than its folder",
-                        "mend the file or move the folder",
-                    )
-                yield delivery
+    def deliveries(self) -> list[Delivery]:
+        """Every delivery that has arrived whole (its `delivery.yaml` is written last) and reads, by date,
+        source and name."""
+        read = [each.delivery for each in self.arrivals() if each.delivery is not None]
+        return sorted(read, key=lambda each: (each.delivered, each.source, each.delivery))
 
     def delivery(self, source: str, name: str) -> Delivery:
         """The delivery of that name. SettingsError: there is none."""

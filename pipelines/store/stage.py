@@ -16,6 +16,7 @@ from pipelines.files.digests import content_hash
 from pipelines.files.frames import array, length, take
 from pipelines.files.schemas import PERSONS
 from pipelines.site.deliveries import Accepted, Part, active
+from pipelines.site.made_from import of_store
 from pipelines.site.site import Site
 from pipelines.site.snapshot import index_folder, publish, shard_folder
 from pipelines.store.shard import Slice, build_shard, shard_hash
@@ -130,6 +131,7 @@ def _publish(
     receipt = {
         "snapshot": snapshot,
         "index": index_hash,
+        "made_from": of_store(site, index_hash, deliveries),
         "rows": {name: sum(each["rows"][name] for each in shards) for name in shards[0]["rows"]},
         "duplicates": sum(each["duplicates"] for each in shards),
         "unlinked": sum(each["unlinked"] for each in cuts),

@@ -107,7 +107,7 @@ AS_PARQUET = {"format": "parquet"}
             AS_PARQUET,
             "text that is not UTF-8",
         ),
-        ("an empty file", {"patients.csv": ""}, {}, "the column id is missing"),
+        ("an empty file", {"patients.csv": ""}, {}, "is empty"),
         (
             "another delimiter than agreed",
             {"patients.csv": PEOPLE.replace(",", ";")},
@@ -180,7 +180,9 @@ def test_a_whole_file_in_an_unknown_code_system_stops_the_delivery(tmp_path: Pat
     )
     found = receipt(made)
     assert found["status"] == "stopped"
-    assert "19 of 19 rows are faulty (unknown_code in code)" in found["reason"]
+    assert (
+        "19 of 19 rows are faulty (most often unknown_code in code, first in data row 1)" in found["reason"]
+    )
     nothing_left(tmp_path)
 
 

@@ -58,10 +58,15 @@ def test_a_folder_of_a_source_that_the_site_does_not_know_is_left_alone(root: Pa
     assert Site.load(root).deliveries() == []
 
 
-def test_a_delivery_in_the_wrong_folder_is_refused(root: Path) -> None:
+def test_a_delivery_in_the_wrong_folder_is_told_and_the_others_are_read(root: Path) -> None:
     arrive(root, "a", "x", "2025-01-01", said_source="b")
-    with pytest.raises(SettingsError, match="names another source or delivery than its folder"):
-        Site.load(root).deliveries()
+    arrive(root, "a", "y", "2025-01-01")
+    made = Site.load(root)
+    assert [each.delivery for each in made.deliveries()] == ["y"]
+    assert [str(each.fault) for each in made.arrivals() if each.fault] == [
+        "a/x/delivery.yaml: names another source or delivery than its folder; "
+        "mend the file or move the folder"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""What a source's deliveries are held against: bounds in its contract, and whether passing one warns or
+stops."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines.files.yaml import Strict
+
+Then = Literal["off", "warn", "stop"]
+BEFORE = 3  # earlier deliveries that a median asks for
+
+
+class Volume(Strict):
+    """Rows of each table beside the median of earlier deliveries, from the third on: at least `least` and at
+    most `most` times as many."""
+
+    least: float = Field(0.5, ge=0, le=1)
+    most: float = Field(2.0, ge=1)
+    then: Then = "warn"
+
+
+class Empty(Strict):
+    """A delivery with no row at all, or whose table is empty where an earlier one had rows."""
+
+    then: Then = "warn"
+
+
+class Shrinking(Strict):
+    """Rows of each table of a correction beside what it replaces: at least `least` times as many."""
+
+    least: float = Field(0.5, ge=0, le=1)
+    then: Then = "stop"
+
+
+class Share(Strict):
+    """A share that should be at most `most`."""
+
+    most: float = Field(ge=0, le=1)
+    then: Then = "warn"
+
+
+class Freshness(Strict):
+    """Days from one delivery to the next, at most; twice the usual where none is said and three have come."""
+
+    days: int | None = Field(None, ge=1, le=3660)
+    then: Literal["off", "warn"] = "warn"
+
+
+class Guards(Strict):
+    """The guards of a source.
+
+    `unknown_codes`: rows turned away for their code, of those read; `unlinked`: records that are nobody's,
+    after linkage; `lost_records`: of what a correction replaces, the records that it no longer speaks of;
+    `moved_dates`: events of the others that are there again on another day.
+    """
+
+    volume: Volume = Volume()
+    empty: Empty = Empty()
+    shrinking: Shrinking = Shrinking()
+    unknown_codes: Share = Share(most=0.05)
+    unlinked: Share = Share(most=0.2)
+    lost_records: Share = Share(most=0.2)
+    moved_dates: Share = Share(most=0.05)
+    freshness: Freshness = Freshness()

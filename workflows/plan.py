@@ -1,0 +1,289 @@
+"""The plan of a refresh: which stages are due and why, by what their receipts say they were made from.
+
+Nothing here depends on the times of files, so that a copied site, a restored one and a clock that is wrong
+plan the same.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import ContractError, SettingsError, UttagError
+from pipelines.files import documents
+from pipelines.intake.contract import Contract
+from pipelines.intake.unread import forget, refuse
+from pipelines.site.acceptance import Verdict, verdicts
+from pipelines.site.arrivals import Arrival
+from pipelines.site.contents import contents
+from pipelines.site.decisions import decide, decisions
+from pipelines.site.deliveries import standing
+from pipelines.site.made_from import differences, of_intake, of_linkage, of_store
+from pipelines.site.site import Site
+
+Receipt = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Due:
+    """A stage that has to run. `what`: source/name, of intake; `why`: in words."""
+
+    stage: str
+    what: str
+    why: str
+
+
+@dataclass
+class Plan:
+    """What a refresh would do.
+
+    `removed`: (source, name) of deliveries whose folder is gone; `withdrawn`: of those that somebody withdrew;
+    `refused`: arrivals that no stage can read; `after`: what an intake waits for; `faults`: what keeps a
+    delivery from being taken as it lies there, though nothing is lost by it.
+    """
+
+    site: Site
+    due: list[Due] = field(default_factory=list)
+    after: dict[str, str] = field(default_factory=dict)
+    removed: list[tuple[str, str]] = field(default_factory=list)
+    withdrawn: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[Arrival] = field(default_factory=list)
+    faults: list[UttagError] = field(default_factory=list)
+
+    @staticmethod
+    def of(site: Site) -> Plan:
+        """Look at what has arrived, what people decided and what the receipts say. Changes nothing."""
+        plan = Plan(site)
+        _Look(plan).over(site.arrivals())
+        return plan
+
+    @property
+    def deliveries(self) -> list[str]:
+        """Those whose intake is due, as source/name."""
+        return [each.what for each in self.due if each.stage == "intake"]
+
+    @property
+    def stages(self) -> set[str]:
+        """Stages of which something is due."""
+        return {each.stage for each in self.due}
+
+    def without(self, deliveries: list[str]) -> Plan:
+        """The same, but for the intake of those."""
+        return replace(self, due=[each for each in self.due if each.what not in deliveries])
+
+    def said(self) -> list[str]:
+        """A line for each thing that would happen."""
+        lines = [f"would refuse {each.title}: {each.fault}" for each in self.refused]
+        lines += [f"would forget {source}/{name}: its folder was removed" for source, name in self.removed]
+        lines += [f"would forget {source}/{name}: it was withdrawn" for source, name in self.withdrawn]
+        lines += [f"would run {each.stage} {each.what}".rstrip() + f": {each.why}" for each in self.due]
+        lines += [f"waits: {fault}" for fault in self.faults]
+        return lines or ["nothing would run: everything is up to date"]
+
+    def prepare(self) -> None:
+        """Do what no stage does: write down what is gone, refuse what cannot be read, order what is due."""
+        for source, name in self.removed:
+            decide(self.site, source, name, "removed", "its folder was removed")
+        for source, name in [*self.removed, *self.withdrawn]:
+            forget(self.site, source, name)
+        for each in self.refused:
+            refuse(self.site, each, owner(self.site, each.source), str(each.fault))
+        wanted = {
+            _order_file(self.site, each.stage, each.what): self.site.receipts
+            / (f"intake/{each.what}.json" if each.what else f"{each.stage}.json")
+            for each in self.due
+        }
+        for order, receipt in wanted.items():
+            _order(order, receipt)
+        for stage in ("linkage", "store"):
+            order = _order_file(self.site, stage, "")
+            if order not in wanted:
+                _settle(order, self.site.receipt(stage))
+
+
+def owner(site: Site, source: str) -> str:
+    """Who owns a source, as its contract says; `not known` where that does not read."""
+    try:
+        return Contract.load(site.root / site.sources[source].contract).agreement.owner
+    except SettingsError:
+        return "not known"
+
+
+# ---- orders: files that tell Snakemake what is due ---------------------------------------------------------
+
+
+def _order_file(site: Site, stage: str, what: str) -> Path:
+    return site.root / "runs" / "orders" / (f"intake/{what}" if what else stage)
+
+
+def _order(order: Path, receipt: Path) -> None:
+    """An order that is newer than the receipt, by whichever clock that was written."""
+    order.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    order.touch(mode=0o600)
+    if receipt.exists():
+        newer = max(order.stat().st_mtime_ns, receipt.stat().st_mtime_ns + 1_000_000)
+        os.utime(order, ns=(newer, newer))
+
+
+def _settle(order: Path, receipt: Path) -> None:
+    """An order that has been carried out is older than its receipt."""
+    order.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    order.touch(mode=0o600)
+    older = receipt.stat().st_mtime_ns - 1_000_000_000
+    os.utime(order, ns=(older, older))
+
+
+# ---- the look ----------------------------------------------------------------------------------------------
+
+
+class _Look:
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.site = plan, plan.site
+        self.decided = decisions(self.site)
+        self.contracts: dict[str, Contract | None] = {}
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        return {each.title: each for each in verdicts(self.site)}
+
+    def over(self, arrived: list[Arrival]) -> None:
+        for each in arrived:
+            self._arrival(each)
+        self._gone(arrived)
+        self._corrections()
+        self._later_stages()
+
+    def _receipt(self, title: str) -> Receipt | None:
+        verdict = self.verdicts.get(title)
+        return verdict.receipt if verdict else None
+
+    def _contract(self, source: str) -> Contract | None:
+        """The source's contract; None, and a fault of the plan, where it does not read."""
+        if source not in self.contracts:
+            try:
+                self.contracts[source] = Contract.load(self.site.root / self.site.sources[source].contract)
+            except SettingsError as fault:
+                self.contracts[source] = None
+                self.plan.faults.append(fault)
+        return self.contracts[source]
+
+    def _arrival(self, each: Arrival) -> None:
+        receipt, decision = self._receipt(each.title), self.decided.get((each.source, each.name))
+        if decision is not None and decision.word == "withdrawn":
+            if receipt is not None:
+                self.plan.withdrawn.append((each.source, each.name))
+            return
+        accepted = receipt is not None and receipt["status"] == "accepted"
+        if each.fault is not None:
+            if accepted:
+                self._changed(each.title, each.fault.what)
+            elif receipt is None or receipt["reason"] != str(each.fault):
+                self.plan.refused.append(each)
+        elif each.delivery is None:
+            if accepted:
+                self._changed(each.title, "its delivery.yaml is gone")
+        elif (contract := self._contract(each.source)) is not None:
+            self._read(each, contract, receipt)
+
+    def _changed(self, title: str, what: str) -> None:
+        then = "what was accepted still counts: put the files back, withdraw it, or have it replaced"
+        self.plan.faults.append(ContractError(title, f"changed since it was accepted: {what}", then))
+
+    def _read(self, each: Arrival, contract: Contract, receipt: Receipt | None) -> None:
+        if each.delivery is None:
+            return
+        if receipt is None:
+            ordered = _order_file(self.site, "intake", each.title).exists()
+            self._due("intake", each.title, "its receipt is gone" if ordered else "it is new")
+            return
+        before, accepted = receipt.get("made_from"), receipt["status"] == "accepted"
+        try:
+            now = of_intake(contract.hash, contents(self.site, each.delivery))
+        except ContractError as fault:
+            if accepted:
+                self._changed(each.title, f"{fault.where.rpartition('/')[2]}: {fault.what}")
+            elif receipt["reason"] != str(fault):
+                self._due("intake", each.title, "its files changed since it was stopped")
+            return
+        if accepted and before is not None and before["files"] != now["files"]:
+            name = next(iter(sorted(set(before["files"].items()) ^ set(now["files"].items()))))[0]
+            self._changed(each.title, f"{name} holds something else")
+        elif before is None:
+            self._due("intake", each.title, "an earlier version read it")
+        elif before["contract"] != now["contract"]:
+            path = self.site.sources[each.source].contract
+            self._due("intake", each.title, f"contract {path} changed")
+        elif before["files"] != now["files"]:
+            self._due("intake", each.title, "its files changed since it was stopped")
+        elif receipt.get("again"):
+            self._due("intake", each.title, "it could not be read last time")
+
+    def _due(self, stage: str, what: str, why: str) -> None:
+        if not any((each.stage, each.what) == (stage, what) for each in self.plan.due):
+            self.plan.due.append(Due(stage, what, why))
+
+    def _gone(self, arrived: list[Arrival]) -> None:
+        """Receipts whose folder is not there any more."""
+        there = {each.title for each in arrived}
+        gone = [each for each in self.verdicts.values() if each.title not in there]
+        read = [each for each in self.verdicts.values() if each.receipt["status"] == "accepted"]
+        lost = [each for each in gone if each.receipt["status"] == "accepted"]
+        place = self.site.root / "deliveries"
+        away = {each.receipt["source"] for each in lost if not (place / each.receipt["source"]).is_dir()}
+        if len(lost) > 1 and len(lost) == len(read):
+            away = {each.receipt["source"] for each in lost}
+        for source in sorted(away):
+            what = "every delivery that was taken in is gone: is its disk there?"
+            then = "nothing is forgotten; bring them back, or withdraw each"
+            self.plan.faults.append(ContractError(f"deliveries/{source}", what, then))
+        for each in gone:
+            if each.receipt["source"] not in away:
+                decision = self.decided.get((each.receipt["source"], each.receipt["delivery"]))
+                withdrawn = decision is not None and decision.word == "withdrawn"
+                to = self.plan.withdrawn if withdrawn else self.plan.removed
+                to.append((each.receipt["source"], each.receipt["delivery"]))
+
+    def _corrections(self) -> None:
+        """A correction is compared with what it replaces, so it is read after that, and again if that is."""
+        read = self.site.deliveries()
+        place = {f"{each.source}/{each.delivery}": number for number, each in enumerate(read)}
+        named = {
+            f"{each.source}/{each.delivery}": f"{each.source}/{each.replaces}"
+            for each in read
+            if each.replaces is not None
+        }
+        for one, other in named.items():  # by date: what a correction of a correction waits for comes first
+            if other in self.plan.deliveries and self._receipt(one):
+                self._due("intake", one, f"{other}, which it replaces, is read again")
+        due = set(self.plan.deliveries)
+        self.plan.after = {
+            one: other
+            for one, other in named.items()
+            if one in due and other in due and place[other] < place[one]
+        }
+
+    def _later_stages(self) -> None:
+        intake = bool(self.plan.deliveries or self.plan.removed or self.plan.withdrawn)
+        accepted = standing(list(self.verdicts.values()))
+        linkage, store = (self._stage_receipt(stage) for stage in ("linkage", "store"))
+        why = ["deliveries come or go"] if intake else []
+        if linkage is None:
+            why = why or ["its receipt is gone" if store else "it has not run"]
+        elif not why:
+            why = differences(linkage.get("made_from"), of_linkage(self.site, accepted))
+        if why and (self.plan.deliveries or accepted or linkage):
+            self._due("linkage", "", "; ".join(why))
+        if "linkage" in self.plan.stages:
+            self._due("store", "", "linkage runs")
+        elif linkage is not None:
+            now = of_store(self.site, linkage["index"], accepted)
+            lines = ["it has not run"] if store is None else differences(store.get("made_from"), now)
+            if lines:
+                self._due("store", "", "; ".join(lines))
+
+    def _stage_receipt(self, stage: str) -> Receipt | None:
+        path = self.site.receipt(stage)
+        return documents.read_object(path) if path.exists() else None
