@@ -146,6 +146,23 @@ def site(root: Path, agreed: dict[str, Any], files: dict[str, bytes | str], deli
     return Site.load(root)
 
 
+def deliver(
+    root: Path, name: str, files: dict[str, bytes | str], delivered: str, replaces: str | None = None
+) -> Path:
+    """Another delivery of `clinic`, its announcement last; its folder."""
+    folder = root / "deliveries" / "clinic" / name
+    folder.mkdir(parents=True)
+    tables: dict[str, list[str]] = {}
+    for file, content in files.items():
+        (folder / file).write_bytes(content.encode() if isinstance(content, str) else content)
+        tables.setdefault(file.split(".")[0].split("-")[0], []).append(file)
+    said: dict[str, Any] = {"source": "clinic", "delivery": name, "delivered": delivered, "tables": tables}
+    if replaces is not None:
+        said["replaces"] = replaces
+    (folder / "delivery.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
+    return folder
+
+
 def receipt(made: Site, threads: int = 1) -> dict[str, Any]:
     """Take in the site's first delivery, as far as it can be read."""
     for each in made.arrivals():

@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone, link_commands
+from workflows import alone, delivery_commands, link_commands
 from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(alone.commands)
 app.add_typer(link_commands.commands)
+app.add_typer(delivery_commands.commands)
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]
@@ -225,16 +226,19 @@ def schedule(
 
 
 @app.command()
-def status(site: SitePath, as_json: AsJson = False) -> None:
-    """What the site holds, and how its last runs went.
+def status(
+    site: SitePath,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="show it anew while a run goes on")] = False,
+) -> None:
+    """What the site holds, what waits, what is released or held, how the last night went, what runs now.
 
-    Example: uttag status demo-site
+    Example: uttag status demo-site --watch
     """
     from pipelines.site.site import Site
-    from workflows.status import report, told
+    from workflows import status_told
 
-    found = report(Site.load(site))
-    print(json.dumps(found, indent=2, sort_keys=True) if as_json else told(found))
+    status_told.show(Site.load(site), as_json, watch)
 
 
 @app.command()

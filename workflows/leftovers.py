@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from pipelines.errors import LockedError
 from pipelines.files.atomic import locked
 from pipelines.files.digests import digest
 from pipelines.site.site import Site
@@ -30,6 +31,15 @@ def run_lock(site: Site) -> contextlib.AbstractContextManager[None]:
         "another run of this site is under way",
         "wait for it, or look at uttag status",
     )
+
+
+def is_running(site: Site) -> bool:
+    """Does some process, of this machine or of another that shares the disk, work on the site?"""
+    try:
+        with run_lock(site):
+            return False
+    except LockedError:
+        return True
 
 
 def end_leftovers(site: Site) -> None:

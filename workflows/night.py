@@ -10,13 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.errors import ContractError, SettingsError, UttagError
+from pipelines.errors import ContractError, SettingsError, StageError, UttagError
 from pipelines.files.atomic import locked
 from pipelines.files.digests import digest
+from pipelines.release.publish import latest_version
 from pipelines.site.permit import Permit
 from pipelines.site.site import Site
-from workflows import run
+from workflows import morning, run
 from workflows.driver import Options
+from workflows.nights import Night
 
 _PERCENT = "\\%"
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -38,21 +40,42 @@ def run_night(site: Site, options: Options) -> None:
 
 
 def _run(site: Site, options: Options) -> None:
-    failures: list[UttagError] = []
+    night = Night.begin(site, options.on)
     try:
-        run.refresh(site, options)
-    except ContractError as fault:
-        failures.append(fault)
-    for path in sorted((site.root / "permits").glob("*.yaml")):
-        try:
-            if Permit.load(site, path.stem).standing:
-                run.release(site, path.stem, options)
-        except UttagError as fault:
-            failures.append(fault)
-    for other in failures[1:]:
+        _refresh(site, options, night)
+        for path in sorted((site.root / "permits").glob("*.yaml")):
+            _permit(site, path.stem, options, night)
+    finally:
+        morning.report(site, night.end())
+    for other in night.faults[1:]:
         print(f"uttag: {other}", file=sys.stderr)
-    if failures:
-        raise failures[0]
+    if night.faults:
+        raise night.faults[0]
+
+
+def _refresh(site: Site, options: Options, night: Night) -> None:
+    try:
+        run.refresh(site, options, night.planned)
+    except (ContractError, SettingsError) as fault:
+        night.faults.append(fault)  # of single deliveries: the permits run on what there is
+    except UttagError as fault:
+        night.faults.append(fault)
+        raise
+    finally:
+        night.ran("refresh")
+
+
+def _permit(site: Site, name: str, options: Options, night: Night) -> None:
+    version, fault = latest_version(site.release / name), None
+    try:
+        if not Permit.load(site, name).standing:
+            return
+        run.release(site, name, options)
+    except UttagError as failure:
+        night.faults.append(fault := failure)
+    if fault is None or isinstance(fault, StageError):
+        night.ran("release")
+    night.permit(name, version, fault)
 
 
 def cron_line(site: Site, at: str, on: str) -> str:

@@ -40,7 +40,7 @@ class Due:
 class Plan:
     """What a refresh would do.
 
-    `removed`: (source, name) of deliveries whose folder is gone; `withdrawn`: of those that somebody withdrew;
+    `removed`: (source, name) of deliveries whose folder is gone; `withdrawn`: of those that were withdrawn;
     `refused`: arrivals that no stage can read; `after`: what an intake waits for; `faults`: what keeps a
     delivery from being taken as it lies there, though nothing is lost by it.
     """
@@ -73,6 +73,10 @@ class Plan:
     def without(self, deliveries: list[str]) -> Plan:
         """The same, but for the intake of those."""
         return replace(self, due=[each for each in self.due if each.what not in deliveries])
+
+    def waits(self) -> list[str]:
+        """What the next refresh would do or cannot do, a line each; none where the site is up to date."""
+        return [] if (lines := self.said())[0].startswith("nothing would run") else lines
 
     def said(self) -> list[str]:
         """A line for each thing that would happen."""
@@ -213,11 +217,11 @@ class _Look:
             self._changed(each.title, f"{name} holds something else")
         elif before is None:
             self._due("intake", each.title, "an earlier version read it")
+        elif before["files"] != now["files"]:
+            self._due("intake", each.title, "its files changed since it was stopped")
         elif before["contract"] != now["contract"]:
             path = self.site.sources[each.source].contract
             self._due("intake", each.title, f"contract {path} changed")
-        elif before["files"] != now["files"]:
-            self._due("intake", each.title, "its files changed since it was stopped")
         elif receipt.get("again"):
             self._due("intake", each.title, "it could not be read last time")
 

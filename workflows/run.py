@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pipelines.errors import ContractError, StageError
 from pipelines.intake.unread import refuse
+from pipelines.site import audit
 from pipelines.site.acceptance import verdicts
 from pipelines.site.arrivals import Arrival
 from pipelines.site.permit import Permit
@@ -14,8 +17,9 @@ from workflows.leftovers import run_lock
 from workflows.plan import Plan, owner
 
 
-def refresh(site: Site, options: Options) -> None:
-    """Bring the snapshot up to date with the deliveries, the settings and what people decided.
+def refresh(site: Site, options: Options, planned: Callable[[Plan], None] | None = None) -> None:
+    """Bring the snapshot up to date with the deliveries, the settings and what people decided. `planned` is
+    told the plan before it is carried out.
 
     Raises, once all else has gone through, `ContractError` for deliveries that were stopped, held by a guard
     or changed in place, and `SettingsError` for contracts that do not read.
@@ -25,6 +29,8 @@ def refresh(site: Site, options: Options) -> None:
         return
     with run_lock(site):
         plan = Plan.of(site)
+        if planned is not None:
+            planned(plan)
         _carry_out(site, plan, options)
     _tell_stopped(site, plan)
 
@@ -67,9 +73,34 @@ def _died(site: Site, plan: Plan) -> list[Arrival]:
 def release(site: Site, name: str, options: Options) -> None:
     """Run a permit on the current snapshot, as far as a released bundle."""
     project = Project.open(site, name)
+    due = [stage for stage in _STAGES if not (project.folder / f"{stage}.json").exists()]
+    if options.dry_run:
+        why = _why(project) if len(due) == len(_STAGES) else "the run was interrupted"
+        lines = [f"would run {stage} {name}: {why}" for stage in due]
+        print("\n".join(lines or ["nothing would run: everything is up to date"]))
+        return
     with run_lock(site):
+        if not due:
+            nothing_due(site, "release")
+            return
         config = {"permit": name, "run": project.run, "snapshot": project.snapshot.id}
         drive(site, "release", config, options)
+
+
+_STAGES = ("cohort", "aggregation", "disclosure", "measures", "release")
+
+
+def _why(project: Project) -> str:
+    """Why a permit has to be run: what is not as it was when it was last released or held."""
+    name = project.permit.permit
+    runs = [each["about"] for each in audit.entries(project.site, "stage release")]
+    last = next((each for each in reversed(runs) if each.get("permit") == name), None)
+    if last is None:
+        return "it has not been run"
+    new = ["the snapshot is a new one"] if last["snapshot"] != project.snapshot.id else []
+    if last.get("asks") != project.asks:
+        new.append("the permit or its definition changed")
+    return "; ".join(new) or "uttag changed"
 
 
 def standing(site: Site) -> list[str]:
@@ -79,8 +110,8 @@ def standing(site: Site) -> list[str]:
 
 
 def _tell_stopped(site: Site, plan: Plan) -> None:
-    """Raise what keeps deliveries from counting, until they are replaced, withdrawn or removed; all else is in
-    the snapshot."""
+    """Raise what keeps deliveries from counting, until they are replaced, withdrawn or removed; all else is
+    in the snapshot."""
     found = verdicts(site)
     accepted = [each.receipt for each in found if each.word == "accepted"]
     mended = {f"{each['source']}/{each['replaces']}" for each in accepted}

@@ -174,6 +174,7 @@ def _of_project(project: Project, stage: str, receipt: dict[str, Any], **more: A
         permit=project.permit.permit,
         snapshot=project.snapshot.id,
         run=project.run,
+        asks=project.asks,
         **more,
     )
     # Last: it is what says that the stage is done.

@@ -48,7 +48,8 @@ class Journal:
     def _line(self, event: str, **more: Any) -> None:
         if self._path is None:
             return
-        line = json.dumps({"event": event, **self._about, **more}, ensure_ascii=False) + "\n"
+        about = {"event": event, "at": round(time.time(), 2), **self._about}
+        line = json.dumps({**about, **more}, ensure_ascii=False) + "\n"
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ BLOCK = 2_000_000  # rows that are read together; part of what the result means,
 MOST_COLUMNS = 4_000
 MOST_BYTES = 1 << 40  # that a Parquet file may unpack to, and how many times its own size
 MOST_TIMES = 2_000
+MOST_TEXT = 1 << 30  # bytes of one column in 2^18 rows
 _NEXT = "ask the sender to deliver it again"
 
 
@@ -140,11 +142,33 @@ def _parquet(contract: Contract, table: AgreedTable, path: Path) -> Iterator[Blo
     with pq.ParquetFile(path, memory_map=True) as source:
         _bounded(path, source.metadata)
         wanted = _check(path, table, source.schema_arrow.names)
+        texts = [name for name in wanted if _is_string(source.schema_arrow.field(name).type)]
+    # A text that stands once in a file can stand for a million rows of it: count before it is written out.
+    with pq.ParquetFile(path, memory_map=True, read_dictionary=texts) as source:
         read = 0
-        for batches in _gathered(source.iter_batches(batch_size=1 << 18, columns=wanted, use_threads=False)):
-            rows = pa.Table.from_batches(batches)
+        batches = source.iter_batches(batch_size=1 << 18, columns=wanted, use_threads=False)
+        for gathered in _gathered(_written_out(path, each) for each in batches):
+            rows = pa.Table.from_batches(gathered)
             yield _block(contract, table, path, rows, np.arange(read, read + len(rows)))
             read += len(rows)
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _written_out(path: Path, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with its texts as texts. Raises `ContractError` where they would fill more than MOST_TEXT."""
+    columns = []
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            each = pc.take(pc.binary_length(column.dictionary), column.indices)
+            if (pc.sum(each).as_py() or 0) > MOST_TEXT:
+                what = f"holds texts that unpack to more than {MOST_TEXT >> 30} GiB in {len(column):,} rows"
+                raise ContractError(path.name, what, "ask the sender for a file with shorter texts")
+            column = column.cast(column.type.value_type)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _bounded(path: Path, said: pq.FileMetaData) -> None:

@@ -141,10 +141,8 @@ def _replaces(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> 
     elif name not in known:
         yield Finding("replaces", "stop", f"it replaces {name}, which never came")
     elif name in before and before[name].word == "replaced":
-        by = before[name].by
-        yield Finding(
-            "replaces", "stop", f"it replaces {name}, as {by} did before: a correction of {by} names {by}"
-        )
+        text = f"it replaces {name}, as {before[name].by} does already; to correct that one, name that one"
+        yield Finding("replaces", "stop", text)
     elif name not in before and name in known:
         yield Finding("replaces", "stop", f"it replaces {name}, which was not delivered before it")
 

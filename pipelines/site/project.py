@@ -47,6 +47,11 @@ class Project:
         return self.site.zone(f"project-{self.permit.permit}")
 
     @cached_property
+    def asks(self) -> str:
+        """Digest of what the permit and its definition say."""
+        return digest(self.permit.payload.decode())
+
+    @cached_property
     def run(self) -> str:
         """Name of the run: what the permit says, what it is asked of, and by which version."""
         return digest(self.permit.payload.decode(), self.snapshot.id, code_hash())[:16]

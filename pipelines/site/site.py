@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -43,6 +44,15 @@ class Feasibility(Strict):
         return self.round_to / 2
 
 
+class Notify(Strict):
+    """What tells of a night. `command`: a program and its arguments, which gets a summary on its standard
+    input, and the report's places as UTTAG_REPORT_JSON and UTTAG_REPORT_PAGE; `when`: after every night, or
+    after those with trouble."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    when: Literal["always", "trouble"] = "always"
+
+
 class Site(Strict):
     """What `site.yaml` says, and where things lie."""
 
@@ -53,6 +63,7 @@ class Site(Strict):
     sources: dict[str, Source]
     linkage: str | None = None  # settings file; the defaults of the linkage stage where absent
     feasibility: Feasibility = Feasibility()
+    notify: Notify | None = None
 
     @field_validator("sources")
     @classmethod

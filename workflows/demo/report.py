@@ -33,9 +33,11 @@ def write_report(site: Site) -> Path:
     """Write `report/index.html` of the site's first standing permit. Returns its path."""
     project = Project.open(site, run.standing(site)[0])
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+        loader=jinja2.FileSystemLoader(Path(__file__).parents[1]),
+        autoescape=True,
+        trim_blocks=True,
     )
-    page = environment.get_template("report.html.j2").render(**_content(site, project))
+    page = environment.get_template("demo/report.html.j2").render(**_content(site, project))
     path = site.root / "report" / "index.html"
     with atomic(path) as beside:
         beside.write_text(page, encoding="utf-8")
