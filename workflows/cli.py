@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone, link_commands
+from workflows import alone, codes, link_commands
 from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(alone.commands)
 app.add_typer(link_commands.commands)
+app.add_typer(codes.commands)
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]
@@ -254,7 +255,9 @@ def check(
 @app.command()
 def init(
     site: SitePath,
-    example: Annotated[str | None, typer.Option(help="start from an example's settings: mimic")] = None,
+    example: Annotated[
+        str | None, typer.Option(help="start from an example's settings: gibleed, mimic")
+    ] = None,
 ) -> None:
     """Make a site with keys of its own, ready for contracts and deliveries.
 

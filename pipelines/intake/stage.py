@@ -13,11 +13,15 @@ from pipelines.errors import ContractError
 from pipelines.files import sealed
 from pipelines.files.digests import content_hash, file_digest
 from pipelines.files.frames import concat, length, take
-from pipelines.files.schemas import IDENTITIES, QUARANTINE
+from pipelines.files.schemas import ANCESTORS, IDENTITIES, QUARANTINE
+from pipelines.intake.ancestors import TABLE, ancestors
 from pipelines.intake.attempt import Attempt, Receipt
+from pipelines.intake.concept_table import Digests
 from pipelines.intake.contract import Contract
 from pipelines.intake.files import FileResult, FileTask, Part, map_file
 from pipelines.site.site import Delivery, Site
+
+ANCESTORS_FILE = "ancestors.parquet"
 
 
 def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
@@ -33,6 +37,7 @@ def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
         try:
             results = _mapped(site, delivery, contract, workers, attempt)
             receipt |= _accepted(site, results, attempt)
+            receipt |= _ancestors(site, delivery, contract, results, attempt)
         except ContractError as fault:
             receipt |= {"status": "stopped", "reason": str(fault)}
         attempt.publish(receipt)
@@ -113,14 +118,7 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
                     "mend delivery.yaml",
                 )
             files.append((table, name))
-    concepts = tuple(
-        (
-            str(delivery.root / name),
-            file_digest(delivery.root / name) if (delivery.root / name).is_file() else "",
-        )
-        for table, name in files
-        if table.name == "concept" and table.mapping.lookup
-    )
+    concepts = _lookup(contract, delivery, "concept")
     mapped = sorted(
         ((table, name) for table, name in files if not table.mapping.lookup),
         key=lambda each: (each[0].name, each[1]),
@@ -141,6 +139,15 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
         )
         for number, (table, name) in enumerate(mapped)
     ]
+
+
+def _lookup(contract: Contract, delivery: Delivery, name: str) -> Digests:
+    """Files of a table that others look into, with the digest of each."""
+    table = contract.table(name)
+    if table is None or not table.mapping.lookup:
+        return ()
+    paths = [delivery.root / each for each in sorted(delivery.tables.get(name, []))]
+    return tuple((str(path), file_digest(path) if path.is_file() else "") for path in paths)
 
 
 _EPOCH = 719163  # the ordinal of 1970-01-01
@@ -172,6 +179,22 @@ def _accepted(site: Site, results: list[FileResult], attempt: Attempt) -> Receip
         "warnings": {name: count for name, count in sorted(warnings.items()) if count},
         "quality": {each.file: each.quality for each in results},
     }
+
+
+def _ancestors(
+    site: Site, delivery: Delivery, contract: Contract, results: list[FileResult], attempt: Attempt
+) -> Receipt:
+    """Write what lies above the codes that occur, where they go by concepts; returns what the receipt
+    says."""
+    occurring = {each for result in results for each in result.occurring}
+    if not occurring:
+        return {}
+    frame = ancestors(
+        contract, _lookup(contract, delivery, "concept"), _lookup(contract, delivery, TABLE), occurring
+    )
+    sealed.write(frame, attempt.store / ANCESTORS_FILE, ANCESTORS, site.zone("store"))
+    part = Part(ANCESTORS_FILE, length(frame), content_hash(frame, ANCESTORS))
+    return {"ancestors": [attempt.listed("store", part)]}
 
 
 def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[Part], int]:

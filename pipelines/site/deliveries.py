@@ -34,6 +34,7 @@ class Accepted:
     no_reidentify: bool
     identities: tuple[Part, ...]
     events: tuple[Part, ...]
+    ancestors: tuple[Part, ...] = ()
 
 
 def active(site: Site) -> list[Accepted]:
@@ -74,6 +75,7 @@ def _accepted(
         no_reidentify=receipt["no_reidentify"],
         identities=_parts(receipt["identities"]),
         events=_parts(receipt["events"]),
+        ancestors=_parts(receipt.get("ancestors", [])),
     )
 
 
