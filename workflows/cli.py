@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone, delivery_commands, link_commands
+from workflows import alone, codes, delivery_commands, link_commands
 from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.add_typer(alone.commands)
 app.add_typer(link_commands.commands)
 app.add_typer(delivery_commands.commands)
+app.add_typer(codes.commands)
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]
@@ -258,7 +259,9 @@ def check(
 @app.command()
 def init(
     site: SitePath,
-    example: Annotated[str | None, typer.Option(help="start from an example's settings: mimic")] = None,
+    example: Annotated[
+        str | None, typer.Option(help="start from an example's settings: gibleed, mimic")
+    ] = None,
 ) -> None:
     """Make a site with keys of its own, ready for contracts and deliveries.
 

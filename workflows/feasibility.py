@@ -37,7 +37,7 @@ def ask(site: Site, name: str, requester: str | None, say: Callable[[str], None]
         )
     question = feasibility.question(asked, permit.sources, snapshot.id)
     used = allow(site, permit, asked, question, snapshot.id, named(requester))
-    attrition = feasibility.counted(snapshot, permit.sources, asked)
+    attrition = feasibility.counted(snapshot, permit.sources, snapshot.hierarchy.resolved(asked))
     told = feasibility.told(attrition, question, site.zone("store").derived(_ACTION, 32), rule)
     say(f"question {used} of {rule.questions_a_day} today")
     return {

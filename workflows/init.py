@@ -10,7 +10,7 @@ from pipelines.intake.contract import Contract
 from pipelines.site.signing import create_signing_key
 from pipelines.site.site import Site, create_keys
 
-EXAMPLES = {"mimic": Path(__file__).parent / "mimic"}
+EXAMPLES = {name: Path(__file__).parent / name for name in ("gibleed", "mimic")}
 
 _SITE = """\
 # A site: one centre's sources, and how its store is cut.

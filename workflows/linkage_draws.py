@@ -195,7 +195,7 @@ def _counted(project: Project, groups: Sequence[_Group], events: dict[str, Frame
     if not edges[-1]:
         return [_named(layout_counts(layouts, None)) for _ in groups]
     shard = _built(project, groups, edges, events)
-    members = select(shard, project.permit.sources, project.definition).members
+    members = select(shard, project.permit.sources, project.resolved).members
     place = np.searchsorted(array(members, "person"), edges)
     counts = []
     for group in range(len(groups)):

@@ -90,6 +90,10 @@ def cohort(call: Call, journal: Journal) -> dict[str, Any]:
     project = call.project()
     with workers(call.on, call.workers) as team:
         receipt = select_cohort(project, team)
+    for name in receipt["unmatched"]:
+        journal.say(
+            f"code list {name}: none of its codes occurs in the snapshot; see uttag check, uttag codes"
+        )
     journal.say(_shards(receipt))
     return _of_project(project, "cohort", receipt)
 

@@ -71,7 +71,7 @@ def _task(project: Project, shard: Shard) -> _Task:
 
 def _counts_file(project: Project, shard: Shard, table: Table) -> Path:
     meaning = table.model_dump(mode="json", exclude={"table", "title"})
-    return project.kept("counts", shard, project.definition.meaning, project.permit.sources, meaning)
+    return project.kept("counts", shard, project.resolved.meaning, project.permit.sources, meaning)
 
 
 def _count_shard(task: _Task) -> None:

@@ -9,6 +9,7 @@ from pipelines.cubes.cube import TOTAL, Dimension
 from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import NO_CATEGORY, SETTINGS
 from pipelines.site.permit import Table
+from pipelines.study.codes import covers
 
 # Of several levels on one day, the first of these counts.
 _LEVELS = {
@@ -83,6 +84,6 @@ def _named(label: str, states: dict[str, tuple[str, ...]]) -> int:
         (len(prefix), -place)
         for place, prefixes in enumerate(states.values())
         for prefix in prefixes
-        if label.startswith(prefix)
+        if covers(prefix, label)
     ]
     return -max(found)[1] if found else _NONE

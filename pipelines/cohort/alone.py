@@ -26,6 +26,7 @@ from pipelines.files import documents, people
 from pipelines.site.snapshot import Snapshot
 from pipelines.study import definition
 from pipelines.study.definition import Definition
+from pipelines.study.hierarchy import Hierarchy
 
 Say = Callable[[str], None]
 Run = Callable[[Cohort], Results]
@@ -51,7 +52,8 @@ def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagE
     found, faults = [], []
     for path in files(paths):
         try:
-            found.append((path, *read(path, isinstance(where, Cdm))))
+            hierarchy = where.hierarchy if isinstance(where, Snapshot) else None
+            found.append((path, *read(path, isinstance(where, Cdm), hierarchy)))
         except UttagError as fault:
             faults.append(fault)
     numbers = _numbers([path for path, *_ in found])
@@ -61,12 +63,15 @@ def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagE
     ), faults
 
 
-def read(path: Path, cdm: bool) -> tuple[Cohort, Definition | None]:
-    """One definition, Circe JSON or YAML, for a CDM or a snapshot; and as it stands in YAML. SettingsError:
-    it does not read, or asks for what a CDM, or a snapshot, does not have."""
+def read(path: Path, cdm: bool, hierarchy: Hierarchy | None = None) -> tuple[Cohort, Definition | None]:
+    """One definition, Circe JSON or YAML, for a CDM or a snapshot; and as it stands in YAML, with the code
+    lists that `hierarchy` makes of it. SettingsError: it does not read, or asks for what a CDM, or a
+    snapshot, does not have."""
     if path.suffix not in _SUFFIXES:
         raise SettingsError(path, "is neither Circe JSON nor YAML", "name a .json or .yaml file")
     design = None if path.suffix == ".json" else definition.load(path)
+    if design is not None and hierarchy is not None:
+        design = hierarchy.resolved(design)
     if cdm and design is not None and (design.controls or design.strata):
         what = "controls" if design.controls else "strata"
         raise SettingsError(

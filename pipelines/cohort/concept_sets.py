@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.query import ConceptSet
+from pipelines.study.codes import covers
 
 
 def resolve(concepts: ConceptSet, cdm: Cdm) -> np.ndarray:
@@ -71,7 +72,11 @@ def _coded(concepts: ConceptSet, cdm: Cdm) -> np.ndarray:
     pairs = zip(vocabulary.codes.tolist(), code.codes.tolist(), strict=True)  # type: ignore[union-attr]
     labels = [f"{vocabulary.labels[of]}/{code.labels[at].replace('.', '').strip()}" for of, at in pairs]  # type: ignore[union-attr]
     fits = np.array(
-        [label.startswith(concepts.prefixes) and not label.startswith(concepts.without) for label in labels],
+        [
+            any(covers(each, label) for each in concepts.prefixes)
+            and not any(covers(each, label) for each in concepts.without)
+            for label in labels
+        ],
         bool,
     )
     return np.unique(cdm.numbers("concept", "concept_id")[fits])

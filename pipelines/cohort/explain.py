@@ -31,6 +31,7 @@ from pipelines.cohort.query import (
     Text,
     Window,
 )
+from pipelines.study.code_list import said
 
 _NUMBERS: Final = {
     "lt": "less than",
@@ -301,9 +302,14 @@ class _Explainer:
 
     def _set(self, id: SetId, concepts: ConceptSet) -> _Line:
         items = [_item(each) for each in concepts.items]
-        items += [f"codes that begin with {each}" for each in concepts.prefixes]
-        items += [f"but none that begins with {each}" for each in concepts.without]
+        items += [_code("codes that begin with", "", each) for each in concepts.prefixes]
+        items += [_code("but none that begins with", "but not ", each) for each in concepts.without]
         return _Line(f"{self._named(id)}: {'; '.join(items) or 'nothing'}.")
+
+
+def _code(beginning: str, alone: str, code: str) -> str:
+    """A line of a code list: a prefix, or what names one code."""
+    return f"{beginning} {code}" if said(code).endswith("*") else f"{alone}{code}"
 
 
 def _words(domain: str) -> str:

@@ -72,6 +72,12 @@ def _joined(noisy: Sequence[tuple[str, int]], apart: int) -> Iterator[tuple[tupl
         yield steps, shown
 
 
+def told_of(count: int, asked: str, key: bytes, rule: Feasibility) -> int | None:
+    """What may be said of one count: with noise, rounded; None for fewer than the least that is said.
+    `asked`: what it is a count of, and of which snapshot."""
+    return _rounded(count + noise(key, asked, 0, rule.scale), rule)
+
+
 def _rounded(count: int, rule: Feasibility) -> int | None:
     if count < rule.least:
         return None

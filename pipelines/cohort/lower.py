@@ -26,7 +26,7 @@ from pipelines.cohort.query import (
 )
 from pipelines.errors import SettingsError
 from pipelines.files.schemas import SETTING, SEX_MAN, SEX_WOMAN, VALUE_SCALE
-from pipelines.study.code_list import CodeList
+from pipelines.study.code_list import BELOW, CodeList
 from pipelines.study.days import day_number
 from pipelines.study.definition import Condition, Definition, Events, Together, Value
 from pipelines.study.definition import Rule as Asked
@@ -91,8 +91,14 @@ class _Lowering:
         if codes.concepts and not self._cdm:
             raise SettingsError(
                 f"{self._asked.cohort}: codes {name}",
-                "names concepts of OMOP, which our store does not have",
+                "names concepts of OMOP, and no delivery came with any",
                 "name codes",
+            )
+        if self._cdm and any(each.endswith(BELOW) for each in (*codes.include, *codes.exclude)):
+            raise SettingsError(
+                f"{self._asked.cohort}: codes {name}",
+                "names a code and what lies below, which --cdm takes by concept alone",
+                "name the concepts by id, under concepts",
             )
         return ConceptSet(
             name, tuple(Item(each, descendants=True) for each in codes.concepts), codes.include, codes.exclude

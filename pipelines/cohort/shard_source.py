@@ -185,6 +185,14 @@ class ShardSource:
         """The shard's codes."""
         return self._codes[0]
 
+    def sources_of(self, concepts: np.ndarray) -> tuple[str, ...]:
+        """Sources that have events of these codes (`concepts`, int64 (m,), ascending), whether or not a
+        permit names them."""
+        if not len(concepts):
+            return ()
+        column = self._postings.spans(("source",), self._spans(concepts))["source"]
+        return column.labels if isinstance(column, Category) else ()
+
     def values(self, domain: str, field: str, events: Events) -> Values:
         """See `Source`."""
         if field == "sex":

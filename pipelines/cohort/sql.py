@@ -18,6 +18,7 @@ from pipelines.cohort.query import Cohort, ConceptSet, Criterion, CustomEra, Dat
 from pipelines.cohort.results import Results
 from pipelines.cohort.sql_events import Steps, in_period, literal_day, literal_text, where
 from pipelines.errors import DataError
+from pipelines.study.codes import is_whole
 
 _MODES = ("qualified_events", "best_events")
 _DAY = "CAST({} - DATE '1970-01-01' AS BIGINT)"
@@ -114,13 +115,19 @@ def _concept_sets(
 
 
 def _coded(codes: ConceptSet, number: int, tables: Mapping[str, frozenset[str]]) -> str:
-    """Codes by the beginning of SYSTEM/CODE: those of a shard, or of a vocabulary, where they are written
+    """Codes by SYSTEM/CODE or its beginning: those of a shard, or of a vocabulary, where they are written
     without dots."""
     label, concept = "label", "concept"
     if "codes" not in tables:
         label, concept = "vocabulary_id || '/' || trim(replace(concept_code, '.', ''))", "concept_id"
     fits, unfit = (
-        " OR ".join(f"starts_with({label}, {literal_text(prefix)})" for prefix in prefixes) or "false"
+        " OR ".join(
+            f"{label} = {literal_text(prefix)}"
+            if is_whole(prefix)
+            else f"starts_with({label}, {literal_text(prefix)})"
+            for prefix in prefixes
+        )
+        or "false"
         for prefixes in (codes.prefixes, codes.without)
     )
     table = "codes" if "codes" in tables else "concept"

@@ -29,10 +29,12 @@ _ENGINES = {"numba": engine.run, "duckdb": oracle.run}
 
 @dataclass(frozen=True)
 class Selection:
-    """Members of a shard (schema MEMBERS) and how many persons were left after each step."""
+    """Members of a shard (schema MEMBERS), how many persons were left after each step, and the code lists
+    that have a code of the shard."""
 
     members: Frame
     attrition: Counts
+    matched: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     tasks = [
         _Task(
             shard=shard,
-            definition=project.definition,
+            definition=project.resolved,
             sources=project.permit.sources,
             out=project.members_file(shard),
             zone=project.zone,
@@ -62,11 +64,14 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     ]
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
     workers.map(_select_shard, missing)
+    told = [documents.read_object(_attrition_file(task.out), "attrition", "matched") for task in tasks]
+    matched = {name for each in told for name in each["matched"]}
     receipt = {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
-        "attrition": _merged([documents.read_json(_attrition_file(task.out)) for task in tasks]),
+        "attrition": _merged([each["attrition"] for each in told]),
+        "unmatched": sorted(set(project.definition.codes) - matched),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
     return {**receipt, **_beside(project, [task.out for task in tasks])}
@@ -75,7 +80,7 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
 def _beside(project: Project, files: list[Path]) -> dict[str, Any]:
     """What the receipt says of controls and strata, where the definition asks for them. `files`: the
     members."""
-    asked, shards, told = project.definition, project.snapshot.shards, dict[str, Any]()
+    asked, shards, told = project.resolved, project.snapshot.shards, dict[str, Any]()
     if not asked.controls and not asked.strata:
         return told
     members = concat([sealed.read(path, MEMBERS, project.zone) for path in files], MEMBERS)
@@ -95,9 +100,9 @@ def select(
     cohort = lower(definition)
     source = ShardSource(shard, sources)
     results: Results = _ENGINES[engine](cohort, source)
-    return Selection(
-        results.members(), (*_everyone(source, sources), *zip(steps(cohort), results.attrition, strict=True))
-    )
+    attrition = (*_everyone(source, sources), *zip(steps(cohort), results.attrition, strict=True))
+    matched = (str(name) for name, asked in cohort.sets.items() if len(source.concepts(asked)))
+    return Selection(results.members(), attrition, tuple(matched))
 
 
 def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
@@ -114,7 +119,8 @@ def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
 def _select_shard(task: _Task) -> None:
     selection = select(task.shard, task.sources, task.definition, task.engine)
     sealed.write(selection.members, task.out, MEMBERS, task.zone)
-    documents.write_json([list(step) for step in selection.attrition], _attrition_file(task.out))
+    told = {"attrition": [list(step) for step in selection.attrition], "matched": list(selection.matched)}
+    documents.write_json(told, _attrition_file(task.out))
 
 
 def _attrition_file(members: Path) -> Path:

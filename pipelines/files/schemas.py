@@ -93,6 +93,14 @@ ACCEPTED_EVENTS: Final[Schema] = {
     "encounter": "int64",  # keyed hash of the source's visit id, 0 if none
 }
 
+# store zone, written by intake for a delivery with a concept table, and by store for a snapshot: what lies
+# above the codes that occur.
+ANCESTORS: Final[Schema] = {  # ascending by (concept, ancestor), each once
+    "concept": "category",  # a label that an event has
+    "ancestor": "category",  # the label of a concept above it, and "OMOP/" with that concept's id
+    "itself": "int8",  # 1 where that is no other concept, but its own: of the source, or the standard one
+}
+
 # identity zone, written by intake: why a row was turned away, never what it held.
 QUARANTINE: Final[Schema] = {"file": "category", "row": "int64", "reason": "category", "column": "category"}
 

@@ -146,7 +146,9 @@ def _table(path: Path, schema: SchemaObject, omop: bool) -> AgreedTable:
     name = schema.name or ""
     mapping = _ours(path, name, schema.customProperties, Mapping)
     if mapping is None and omop:
-        mapping = default_mapping(name)
+        mapping = default_mapping(
+            name, {each.physicalName or each.name or "" for each in schema.properties or []}
+        )
     if mapping is None:
         raise SettingsError(f"{path}: {name}", "the property uttag is missing", "say what the table holds")
     table = AgreedTable(

@@ -19,6 +19,8 @@ from pipelines.files.schemas import (
     VALUE_MISSING,
     VALUE_SCALE,
 )
+from pipelines.intake.ancestors import Occurring
+from pipelines.intake.by_concept import Concepts, NoConcepts, Own, by_concept
 from pipelines.intake.columns import Block, Ledger, keyed
 from pipelines.intake.contract import Agreement
 from pipelines.intake.identities import Keys
@@ -35,27 +37,14 @@ class Births(Protocol):
         ...
 
 
-class Concepts(Protocol):
-    """A delivery's own concept table."""
-
-    def labels(self, concept: np.ndarray) -> tuple[list[str], np.ndarray]:
-        """Concept labels, and for each id of `concept`, int64 (n,), which of them, int32 (n,), −1 if it is
-        not in the table or its vocabulary is not ours."""
-        ...
-
-
 ALWAYS = -719_162  # the first day of year 1: an opt-out whose date is not known
-
-
-class _NoConcepts:
-    def labels(self, concept: np.ndarray) -> tuple[list[str], np.ndarray]:
-        return [], np.full(len(concept), -1, np.int32)
 
 
 @dataclass(frozen=True)
 class Setting:
     """What an event is checked against. `delivered`: day of delivery. `warnings` counts what was doubtful but
-    let through."""
+    let through; `occurring` is filled with the labels of events and the concepts that they have of their
+    own."""
 
     source: str
     delivered: int
@@ -64,6 +53,7 @@ class Setting:
     births: Births | None
     concepts: Concepts | None
     warnings: dict[str, int]
+    occurring: set[Occurring]
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ def events(block: Block, event: Event, whose: Whose | None, setting: Setting, le
         _opt_outs(block, event, setting) if event.kind == "opt_out" else _period(block, event, asked, ledger)
     )
     care = _settings(block, event, asked, ledger)
-    concept = _concept(block, event, care, asked, setting, ledger)
+    concept, own = _concept(block, event, care, asked, setting, ledger)
     value, asked = _value(block, event, asked, ledger)
     unit = _unit(block, event, concept, value, asked, ledger)
     if event.kind != "opt_out":
@@ -110,7 +100,10 @@ def events(block: Block, event: Event, whose: Whose | None, setting: Setting, le
     }
     if event.duplicates == "quarantine":
         ledger.mark(_repeated(frame, asked & ledger.good), "duplicate", "")
-    return take(frame, np.flatnonzero(asked & ledger.good))
+    accepted = np.flatnonzero(asked & ledger.good)
+    if own is not None:
+        own.told(concept, accepted, setting.warnings, setting.occurring)
+    return take(frame, accepted)
 
 
 def _referred(block: Block, event: Event, asked: np.ndarray, setting: Setting, ledger: Ledger) -> Whose:
@@ -171,31 +164,30 @@ def _settings(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> 
 
 def _concept(
     block: Block, event: Event, care: np.ndarray, asked: np.ndarray, setting: Setting, ledger: Ledger
-) -> Category:
+) -> tuple[Category, Own | None]:
     if event.code is None and event.concept is None:
-        return Category.of([f"VISIT/{name.upper()}" for name in SETTINGS], care.astype(np.int32))
+        return Category.of([f"VISIT/{name.upper()}" for name in SETTINGS], care.astype(np.int32)), None
     if event.code is None:
-        return Category.constant(event.concept, len(block))
+        return Category.constant(event.concept, len(block)), None
+    own = None
     if event.system == BY_CONCEPT:
-        values, state = block.fixed(event.code)
-        labels, index = (setting.concepts or _NoConcepts()).labels(
-            np.where(state == text.GOOD, values // VALUE_SCALE, -1)
-        )
+        labels, index, own = by_concept(block, event, setting.concepts or NoConcepts())
     else:
         written, index = block.category(event.code)
         ledger.mark(asked & (index < 0), "missing", event.code)
         if event.system == BY_VISIT:
             labels, index = _by_visit(written, index, block.bytes(event.encounter or ""))
         else:
-            labels = [_label(event.systems, codes.normal(code)) for code in written]
+            labels = [_label(event.systems, code) for code in written]
             index = np.where(np.array([bool(label) for label in labels] + [False])[index], index, -1)
     ledger.mark(asked & (index < 0), "unknown_code", event.code)
-    return Category.of(labels, index.astype(np.int32))
+    return Category.of(labels, index.astype(np.int32)), own
 
 
 def _label(systems: tuple[str, ...], code: str) -> str:
     """The label in the first system that the code is of, empty if it is of none."""
-    return next((f"{system}/{code}" for system in systems if codes.known(system, code)), "")
+    written = ((system, codes.written(system, code)) for system in systems)
+    return next((f"{system}/{each}" for system, each in written if codes.known(system, each)), "")
 
 
 def _by_visit(written: list[str], index: np.ndarray, visit: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -224,14 +216,15 @@ def _by_visit(written: list[str], index: np.ndarray, visit: np.ndarray) -> tuple
 
 
 def _value(block: Block, event: Event, asked: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-    """Values, and which rows still tell of this event: one whose value is empty and not required does not."""
+    """Values, and which rows still tell of this event: a measurement whose value is empty and not required
+    does not; but one of a CDM does, which keeps values as concepts, too."""
     if event.value is None:
         return np.full(len(block), VALUE_MISSING, np.int64), asked
     agreed = block.table.column(event.value)
     value, state = block.fixed(event.value)
     if agreed.required:
         ledger.mark(asked & (state == text.EMPTY), "missing", event.value)
-    elif event.kind == "measurement":
+    elif event.kind == "measurement" and event.system != BY_CONCEPT:
         asked = asked & (state != text.EMPTY)
     ledger.mark(asked & (state == text.BAD), "bad_value", event.value)
     for bound, outside in ((agreed.lowest, np.less), (agreed.highest, np.greater)):

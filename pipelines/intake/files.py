@@ -18,14 +18,13 @@ from pipelines.files.frames import Category, Column, Frame, array, concat, empty
 from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_UNKNOWN, IDENTITIES, QUARANTINE
 from pipelines.files.sealing import Zone
 from pipelines.intake.adapters import blocks
+from pipelines.intake.ancestors import Occurring
 from pipelines.intake.columns import Block, Ledger
-from pipelines.intake.concept_table import concept_table
+from pipelines.intake.concept_table import Digests, concept_table
 from pipelines.intake.contract import AgreedTable, Contract
 from pipelines.intake.events import Births, Setting, Whose, events
 from pipelines.intake.identities import Keys, identities
 from pipelines.intake.mapping import BY_CONCEPT
-
-Digests = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ class FileResult:
     quarantined: dict[tuple[str, str], int] = field(default_factory=dict)
     quarantine: Frame = field(default_factory=lambda: empty(QUARANTINE))
     quality: dict[str, dict[str, Any]] = field(default_factory=dict)
+    occurring: set[Occurring] = field(default_factory=set)
     stopped: tuple[str, str, str] | None = None
 
 
@@ -193,6 +193,7 @@ def _happened(
         births=_births(task),
         concepts=concepts,
         warnings=result.warnings,
+        occurring=result.occurring,
     )
     frames = []
     for event in mapping.events:

@@ -59,6 +59,7 @@ class Event(Strict):
     reference: str | None = None
     concept: str | None = None
     code: str | None = None
+    standard: str | None = None  # the column of the standard concept, where that of the source's says nothing
     system: str | tuple[str, ...] | None = None  # of several, the first whose form a code has
     value: str | None = None
     unit: str | None = None
@@ -88,6 +89,8 @@ class Event(Strict):
             self.kind == "visit" and self.code is None and self.concept is None
         ):
             raise ValueError("an event has a concept or a code")
+        if self.standard is not None and self.system != BY_CONCEPT:
+            raise ValueError("a standard concept goes with codes by concept")
         if self.system == BY_VISIT and self.encounter is None:
             raise ValueError("codes told apart by visit need the encounter")
         for setting in self.setting.values.values() if isinstance(self.setting, Coded) else (self.setting,):

@@ -3,6 +3,8 @@ the tables and columns."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipelines.intake.mapping import BY_CONCEPT, Coded, Event, Identities, Mapping
 
 SETTINGS = {
@@ -21,9 +23,20 @@ SETTINGS = {
 }
 
 
-def default_mapping(table: str) -> Mapping | None:
-    """What a CDM table holds; None for one that intake does not know."""
-    return _DEFAULTS.get(table)
+def default_mapping(table: str, columns: Collection[str]) -> Mapping | None:
+    """What a CDM table holds; None for one that intake does not know. `columns`: those that the contract
+    lists: of the two columns of concepts, the source's and the standard one, either may be left out."""
+    mapping = _DEFAULTS.get(table)
+    if mapping is None or not any(event.standard for event in mapping.events):
+        return mapping
+    return mapping.model_copy(update={"events": tuple(_by(event, columns) for event in mapping.events)})
+
+
+def _by(event: Event, columns: Collection[str]) -> Event:
+    """The event by those columns of concepts that come."""
+    if event.standard not in columns:
+        return event.model_copy(update={"standard": None})
+    return event if event.code in columns else event.model_copy(update={"code": event.standard})
 
 
 def _occurrence(kind: str, name: str, start: str, end: str | None, **more: str) -> Mapping:
@@ -35,6 +48,7 @@ def _occurrence(kind: str, name: str, start: str, end: str | None, **more: str) 
                 start=start,
                 end=end,
                 code=f"{name}_source_concept_id",
+                standard=f"{name}_concept_id",
                 system=BY_CONCEPT,
                 encounter="visit_occurrence_id",
                 **more,
@@ -89,6 +103,7 @@ _DEFAULTS = {
     "death": Mapping(
         events=(Event(kind="death", reference="person_id", start="death_date", concept="VITAL/DEATH"),)
     ),
-    "concept": Mapping(lookup=True),
+    "concept": Mapping(lookup=True, optional=True),
+    "concept_ancestor": Mapping(lookup=True, optional=True),
     "care_site": Mapping(lookup=True),
 }

@@ -13,15 +13,19 @@ from pipelines.errors import ContractError
 from pipelines.files import sealed
 from pipelines.files.digests import content_hash, file_digest
 from pipelines.files.frames import concat, length, take
-from pipelines.files.schemas import IDENTITIES, QUARANTINE
+from pipelines.files.schemas import ANCESTORS, IDENTITIES, QUARANTINE
+from pipelines.intake.ancestors import TABLE, ancestors
 from pipelines.intake.attempt import Attempt, Receipt
 from pipelines.intake.compared import compared
+from pipelines.intake.concept_table import Digests
 from pipelines.intake.contract import Contract
 from pipelines.intake.files import FileResult, FileTask, Part, map_file
 from pipelines.site.arrivals import Delivery
 from pipelines.site.contents import contents, stamps
 from pipelines.site.made_from import of_intake
 from pipelines.site.site import Site
+
+ANCESTORS_FILE = "ancestors.parquet"
 
 
 def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
@@ -39,6 +43,7 @@ def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
             before = stamps(delivery)
             results = _mapped(site, delivery, contract, workers, attempt)
             receipt |= _accepted(site, results, attempt)
+            receipt |= _ancestors(site, delivery, contract, results, attempt)
             receipt["compared"] = compared(site, delivery, *attempt.files(receipt))
             if stamps(delivery) != before:
                 what = "its files changed while they were read"
@@ -120,14 +125,7 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
             )
         for name in names:
             files.append((table, name))
-    concepts = tuple(
-        (
-            str(delivery.root / name),
-            file_digest(delivery.root / name),
-        )
-        for table, name in files
-        if table.name == "concept" and table.mapping.lookup
-    )
+    concepts = _lookup(contract, delivery, "concept")
     mapped = sorted(
         ((table, name) for table, name in files if not table.mapping.lookup),
         key=lambda each: (each[0].name, each[1]),
@@ -148,6 +146,15 @@ def _tasks(site: Site, delivery: Delivery, contract: Contract, attempt: Attempt)
         )
         for number, (table, name) in enumerate(mapped)
     ]
+
+
+def _lookup(contract: Contract, delivery: Delivery, name: str) -> Digests:
+    """Files of a table that others look into, with the digest of each."""
+    table = contract.table(name)
+    if table is None or not table.mapping.lookup:
+        return ()
+    paths = [delivery.root / each for each in sorted(delivery.tables.get(name, []))]
+    return tuple((str(path), file_digest(path) if path.is_file() else "") for path in paths)
 
 
 _EPOCH = 719163  # the ordinal of 1970-01-01
@@ -190,6 +197,22 @@ def _by_table(results: list[FileResult]) -> dict[str, dict[str, int]]:
         rows["rows_read"] += each.rows_read
         rows["rows_accepted"] += each.rows_accepted
     return dict(sorted(found.items()))
+
+
+def _ancestors(
+    site: Site, delivery: Delivery, contract: Contract, results: list[FileResult], attempt: Attempt
+) -> Receipt:
+    """Write what lies above the codes that occur, where they go by concepts; returns what the receipt
+    says."""
+    occurring = {each for result in results for each in result.occurring}
+    if not occurring:
+        return {}
+    frame = ancestors(
+        contract, _lookup(contract, delivery, "concept"), _lookup(contract, delivery, TABLE), occurring
+    )
+    sealed.write(frame, attempt.store / ANCESTORS_FILE, ANCESTORS, site.zone("store"))
+    part = Part(ANCESTORS_FILE, length(frame), content_hash(frame, ANCESTORS))
+    return {"ancestors": [attempt.listed("store", part)]}
 
 
 def _one_row_each(site: Site, results: list[FileResult], folder: Path) -> tuple[list[Part], int]:

@@ -32,6 +32,7 @@ class Accepted:
     no_reidentify: bool
     identities: tuple[Part, ...]
     events: tuple[Part, ...]
+    ancestors: tuple[Part, ...] = ()
 
 
 def active(site: Site) -> list[Accepted]:
@@ -61,6 +62,7 @@ def _accepted(verdict: Verdict, all: dict[tuple[str, str], Verdict]) -> Accepted
         no_reidentify=receipt["no_reidentify"],
         identities=_parts(receipt["identities"]),
         events=_parts(receipt["events"]),
+        ancestors=_parts(receipt.get("ancestors", [])),
     )
 
 

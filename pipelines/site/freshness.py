@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from statistics import median
 
 from pipelines.site.acceptance import Verdict
@@ -40,7 +41,7 @@ def freshness(found: list[Verdict], source: str, today: date) -> Freshness:
     guard = Guards.model_validate(counted[-1].get("guards", {})).freshness
     most = guard.days
     if most is None and len(days) >= BEFORE:
-        between = median((late - early).days for early, late in zip(days, days[1:], strict=False))
+        between = median((late - early).days for early, late in pairwise(days))
         most = max(1, round(2 * between))
     return Freshness(
         counted[-1]["delivery"], days[-1], (today - days[-1]).days, None if guard.then == "off" else most

@@ -37,7 +37,9 @@ def of_store(site: Site, index: str, deliveries: list[Accepted]) -> MadeFrom:
         "shards": site.shards,
         "person index": index,
         "deliveries": {
-            _title(each): digest(each.owner, each.no_reidentify, [part.hash for part in each.events])
+            _title(each): digest(
+                each.owner, each.no_reidentify, [part.hash for part in (*each.events, *each.ancestors)]
+            )
             for each in deliveries
         },
     }

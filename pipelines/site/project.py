@@ -43,6 +43,11 @@ class Project:
         return Project(site, asked, definition.load(asked.definition_path), pinned)
 
     @cached_property
+    def resolved(self) -> Definition:
+        """The definition as it is run: each code list with all codes of the snapshot that it stands for."""
+        return self.snapshot.hierarchy.resolved(self.definition)
+
+    @cached_property
     def zone(self) -> Zone:
         return self.site.zone(f"project-{self.permit.permit}")
 
@@ -69,4 +74,4 @@ class Project:
 
     def members_file(self, shard: Shard) -> Path:
         """Where a shard's members lie."""
-        return self.kept("members", shard, self.definition.meaning, self.permit.sources)
+        return self.kept("members", shard, self.resolved.meaning, self.permit.sources)

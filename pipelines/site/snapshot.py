@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +13,11 @@ from pipelines.errors import DataError
 from pipelines.files import documents, schemas, sealed
 from pipelines.files.digests import digest
 from pipelines.files.frames import Frame
-from pipelines.files.schemas import Schema
+from pipelines.files.schemas import ANCESTORS, Schema
 from pipelines.files.sealed import Parts
 from pipelines.files.sealing import Zone
 from pipelines.site.site import Site
+from pipelines.study.hierarchy import Hierarchy
 
 SHARD_FILES: Final[dict[str, Schema]] = {
     "persons": schemas.SHARD_PERSONS,
@@ -72,12 +74,22 @@ class Contribution:
 @dataclass(frozen=True)
 class Snapshot:
     """One state of the whole store. `id`: the hash of its content; `index`: of the person index that it was
-    built with."""
+    built with; `above`: the file of what lies above its codes, and its zone, None where no delivery told of
+    it."""
 
     id: str
     index: str
     shards: tuple[Shard, ...]
     sources: dict[str, Contribution]
+    above: tuple[Path, Zone] | None = field(default=None, repr=False)
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """What lies above its codes."""
+        if self.above is None:
+            return Hierarchy()
+        path, zone = self.above
+        return Hierarchy.of(sealed.read(path, ANCESTORS, zone))
 
     @property
     def deliveries(self) -> tuple[tuple[str, str], ...]:
@@ -107,12 +119,14 @@ class Snapshot:
                 name: Contribution(each["owner"], each["no_reidentify"], tuple(each["deliveries"]))
                 for name, each in sorted(content["sources"].items())
             },
+            above=(ancestors_file(site, content["ancestors"]), zone) if "ancestors" in content else None,
         )
 
 
 def publish(site: Site, content: dict[str, Any]) -> str:
     """Write the snapshot and make it the current one, each by one atomic rename. `content`: index, shards,
-    sources. Returns its id."""
+    sources, and, where any delivery tells of them, ancestors: the hash of what lies above its codes. Returns
+    its id."""
     id = digest(content)
     documents.write_json({"snapshot": id, **content}, snapshot_file(site, id))
     if not current_file(site).exists() or current(site) != id:
@@ -138,6 +152,11 @@ def snapshot_file(site: Site, id: str) -> Path:
 def shard_folder(site: Site, hash: str) -> Path:
     """Where a shard's files lie."""
     return site.store / "shards" / hash
+
+
+def ancestors_file(site: Site, hash: str) -> Path:
+    """Where what lies above a snapshot's codes stands."""
+    return site.store / "ancestors" / f"{hash}.parquet"
 
 
 def index_folder(site: Site, hash: str) -> Path:

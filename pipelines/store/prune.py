@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipelines.site.site import Site
-from pipelines.site.snapshot import Snapshot, current, index_folder, shard_folder, snapshot_file
+from pipelines.site.snapshot import (
+    Snapshot,
+    ancestors_file,
+    current,
+    index_folder,
+    shard_folder,
+    snapshot_file,
+)
 
 
 def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:
@@ -30,6 +37,9 @@ def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:
         "shards": _remove_all_but(
             shard_folder(site, "x").parent, {shard.hash for each in standing for shard in each.shards}
         ),
+        "ancestors": _remove_all_but(
+            ancestors_file(site, "x").parent, {each.above[0].name for each in standing if each.above}
+        ),
         "indexes": _remove_all_but(index_folder(site, "x").parent, {each.index for each in standing}),
     }
 
@@ -37,5 +47,8 @@ def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:
 def _remove_all_but(folder: Path, names: set[str]) -> int:
     gone = [path for path in sorted(folder.glob("*")) if path.name not in names]
     for path in gone:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(gone)

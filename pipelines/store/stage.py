@@ -14,13 +14,14 @@ from pipelines.errors import DataError
 from pipelines.files import documents, sealed
 from pipelines.files.digests import content_hash
 from pipelines.files.frames import array, length, take
-from pipelines.files.schemas import PERSONS
+from pipelines.files.schemas import ANCESTORS, PERSONS
 from pipelines.site.deliveries import Accepted, Part, active
 from pipelines.site.made_from import of_store
 from pipelines.site.site import Site
-from pipelines.site.snapshot import index_folder, publish, shard_folder
+from pipelines.site.snapshot import ancestors_file, index_folder, publish, shard_folder
 from pipelines.store.shard import Slice, build_shard, shard_hash
 from pipelines.store.slices import PersonIndex, cut, folder, records_file
+from pipelines.study.hierarchy import together
 
 Progress = Callable[[str], None]
 
@@ -127,7 +128,8 @@ def _publish(
         for name in sorted({each.source for each in deliveries})
     }
     listed = [{"hash": each["hash"], "rows": each["rows"]} for each in shards]
-    snapshot = publish(site, {"index": index_hash, "shards": listed, "sources": sources})
+    content = {"index": index_hash, "shards": listed, "sources": sources, **_ancestors(site, deliveries)}
+    snapshot = publish(site, content)
     receipt = {
         "snapshot": snapshot,
         "index": index_hash,
@@ -140,6 +142,18 @@ def _publish(
     }
     documents.write_json(receipt, site.receipt("store"))
     return receipt
+
+
+def _ancestors(site: Site, deliveries: list[Accepted]) -> dict[str, str]:
+    """Write what lies above the codes of all deliveries, under its hash; nothing where none tells of it."""
+    zone = site.zone("store")
+    parts = [part for each in deliveries for part in each.ancestors]
+    if not parts:
+        return {}
+    frame = together([sealed.read(site.root / part.file, ANCESTORS, zone) for part in parts])
+    hash = content_hash(frame, ANCESTORS)
+    sealed.write(frame, ancestors_file(site, hash), ANCESTORS, zone)
+    return {"ancestors": hash}
 
 
 def _built_and_reused(items: list[dict[str, Any]]) -> dict[str, int]:

@@ -13,15 +13,20 @@ from pydantic import field_validator, model_validator
 from pipelines.errors import SettingsError
 from pipelines.files.dialect import of_text
 from pipelines.files.yaml import Strict
+from pipelines.study.codes import is_whole
 
+BELOW = " and below"
 _PREFIX = re.compile(r"^[A-Za-z0-9-]+/[A-Z0-9]*$")
+_HYPHENED = re.compile(r"^LOINC/[A-Z0-9-]*$")
 _SPAN = re.compile(r"^([A-Za-z0-9-]+/)([A-Z]*)(\d+)-([A-Z]*)(\d+)$")
 
 
 class CodeList(Strict):
     """Codes by prefix, SYSTEM/CODE, or by a span of categories, ICD-10-SE/E10-E14; less those excluded.
 
-    `concepts`: of an OMOP CDM, by id, with all that descend from them, in place of codes. `file`: a CSV whose
+    A code of SNOMED, RxNorm, LOINC, CVX or OMOP is no prefix, but that code alone; SNOMED/73211009 and below:
+    with all that lie below it in the vocabularies that were delivered, of whatever system. `concepts`: of an
+    OMOP CDM, by id, with all that descend from them, in place of codes. `file`: a CSV whose
     column `code` holds more of them, beside the definition; `sha256` of it, so that the list that was
     approved is the one that is used; `version`: whose list it is and which.
     """
@@ -50,7 +55,14 @@ class CodeList(Strict):
 
 
 def _prefixes(code: str) -> list[str]:
-    """A prefix as it is; a span as the prefixes in it."""
+    """A prefix as it is, and so a code with what lies below; a span as the prefixes in it."""
+    if code.endswith(BELOW):
+        above = code.removesuffix(BELOW).rstrip()
+        if len(_prefixes(above)) > 1 or above.endswith("/"):
+            raise ValueError(f"{code} does not name one code, as SNOMED/73211009 and below does")
+        return [above + BELOW]
+    if _HYPHENED.match(code):
+        return [code]
     if span := _SPAN.match(code):
         system, letter, first, letters, last = span.groups()
         if letters == letter and len(first) == len(last) and first <= last:
@@ -59,6 +71,11 @@ def _prefixes(code: str) -> list[str]:
     if not _PREFIX.match(code):
         raise ValueError(f"{code} is not SYSTEM/CODE in capitals without dots")
     return [code]
+
+
+def said(code: str) -> str:
+    """One line of a list in words: a prefix with a star, what names one code as it is."""
+    return code if code.endswith(BELOW) or is_whole(code) else f"{code}*"
 
 
 def filled(codes: CodeList, name: str, definition: Path) -> CodeList:

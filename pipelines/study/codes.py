@@ -2,8 +2,9 @@
 file.
 
 A concept label is the system, a slash and the code in upper case without dots or blanks: "ICD-10-SE/E119".
-Codes are hierarchical by prefix, so that "ICD-10-SE/E11" covers it. ICD-10 in its Swedish and American forms
-and ICD-9-CM share one list of chapters.
+Codes are hierarchical by prefix, so that "ICD-10-SE/E11" covers it; but for systems whose codes are `whole`,
+SNOMED and the like, where what lies under a code is known from a delivery alone (`hierarchy.py`). The forms
+of ICD-10 and ICD-9-CM share one list of chapters.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ _LISTS = Path(__file__).parent / "code_lists"
 @dataclass(frozen=True)
 class System:
     """A code system. `pattern`: what a normalised code looks like in full. `levels`: lengths of prefix that
-    are groups of their own."""
+    are groups of their own. `whole`: a code is no prefix of others, but stands for itself alone."""
 
     name: str
     title: str
     pattern: str
     levels: tuple[int, ...] = ()
+    whole: bool = False
 
     def holds(self, code: str) -> bool:
         """Has the normalised code the form of this system?"""
@@ -38,6 +40,7 @@ class System:
 SYSTEMS = {
     system.name: system
     for system in (
+        System("ICD-10", "ICD-10 of the World Health Organization", r"[A-Z]\d\d[0-9A-Z]{0,3}", (3, 4)),
         System("ICD-10-SE", "ICD-10, Swedish version", r"[A-Z]\d\d[0-9A-Z]{0,4}", (3, 4)),
         System(
             "ICD-10-CM", "ICD-10, American clinical modification", r"[A-Z]\d[0-9A-Z][0-9A-Z]{0,4}", (3, 4)
@@ -61,10 +64,20 @@ SYSTEMS = {
         System("ICD-10-PCS", "ICD-10 Procedure Coding System", r"[0-9A-HJ-NP-Z]{7}", (1, 3)),
         System("ICD-9-PROC", "ICD-9-CM procedures", r"\d{3,4}", (2,)),
         System("NDC", "National Drug Code, eleven digits", r"\d{11}", (5, 9)),
+        System("SNOMED", "SNOMED CT", r"[1-9]\d{5,17}", whole=True),
+        System("RxNorm", "RxNorm", r"[1-9]\d{0,8}", whole=True),
+        System("RxNorm-Extension", "RxNorm Extension of OHDSI", r"OMOP\d{1,12}", whole=True),
+        System(
+            "LOINC", "Logical Observation Identifiers Names and Codes", r"(L[A-Z])?\d{1,8}-\d", whole=True
+        ),
+        System("CVX", "Vaccines administered", r"\d{1,3}", whole=True),
+        System("OMOP", "Concepts of the OMOP CDM, by id", r"[1-9]\d{0,17}", whole=True),
     )
 }
 
-ICD10 = ("ICD-10-SE", "ICD-10-CM")
+ICD10 = ("ICD-10", "ICD-10-SE", "ICD-10-CM")
+_BY_CHAPTER = ("ICD-10", "ICD-10-SE")  # whose chapters hold every code
+_HYPHENED = ("LOINC",)  # the hyphen before the check digit is part of the code
 
 
 @lru_cache(maxsize=64)
@@ -77,11 +90,27 @@ def normal(code: str) -> str:
     return code.upper().replace(".", "").replace(" ", "").replace("-", "")
 
 
+def written(system: str, code: str) -> str:
+    """A code as it stands in the labels of a system: `normal`, but with the hyphen that is part of it."""
+    return code.upper().replace(" ", "") if system in _HYPHENED else normal(code)
+
+
+def is_whole(label: str) -> bool:
+    """Is the label a code that stands for itself alone, and so no prefix?"""
+    system, _, code = label.partition("/")
+    return bool(code) and system in SYSTEMS and SYSTEMS[system].whole
+
+
+def covers(prefix: str, label: str) -> bool:
+    """Is the label one of a prefix's, or the very code where that is whole?"""
+    return label == prefix if is_whole(prefix) else label.startswith(prefix)
+
+
 def known(system: str, code: str) -> bool:
     """Is the normalised code one of the system's, by list where the list is here and by form elsewhere?"""
     if not SYSTEMS[system].holds(code):
         return False
-    if system == "ICD-10-SE":
+    if system in _BY_CHAPTER:
         return _within(_category(system, code), icd_chapters()) is not None
     if system == "LAB":
         return code in laboratory()

@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pipelines.files.digests import digest
 from pipelines.files.schemas import KINDS, SETTINGS
 from pipelines.files.yaml import Strict, load_yaml
-from pipelines.study.code_list import CodeList, filled
+from pipelines.study.code_list import CodeList, filled, said
 from pipelines.study.days import Study
 from pipelines.study.design import Controls, Stratum, distinct, words
 
@@ -313,12 +313,12 @@ class Definition(Strict):
         codes = self.codes[events.codes]
         listed = ", ".join(
             [
-                *(f"{prefix}*" for prefix in codes.include),
+                *(said(each) for each in codes.include),
                 *(f"concept {each} and below" for each in codes.concepts),
             ]
         )
         if codes.exclude:
-            listed += f", but not {', '.join(f'{prefix}*' for prefix in codes.exclude)}"
+            listed += f", but not {', '.join(said(each) for each in codes.exclude)}"
         narrowed = [
             events.kind or "",
             ", ".join(events.setting),

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.files.yaml import Strict
+from pipelines.study.code_list import BELOW
 from pipelines.study.rates import Compare, Standardise
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -115,6 +116,7 @@ class Table(Strict):
             _of_standard,
             _of_comparison,
             _of_time,
+            _of_codes,
             _of_transitions,
             _of_values,
             _of_prevalence,
@@ -205,6 +207,12 @@ def _of_survival(table: Table) -> Iterable[str]:
         yield "does not say what event: name codes, a kind or or_death"
     if table.or_death and table.competing == "death":
         yield "has death both as the event and as what competes with it"
+
+
+def _of_codes(table: Table) -> Iterable[str]:
+    states = table.states.values() if isinstance(table.states, dict) else ()
+    if any(code.endswith(BELOW) for codes in (table.codes, *states) for code in codes):
+        yield f"names a code with “{BELOW.strip()}”, which definitions alone may say: name the codes"
 
 
 def _of_time(table: Table) -> Iterable[str]:

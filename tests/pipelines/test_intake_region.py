@@ -19,8 +19,17 @@ from pipelines.compute.workers import LocalWorkers
 from pipelines.files import sealed
 from pipelines.files.digests import content_hash, file_digest
 from pipelines.files.frames import Category, length, take
-from pipelines.files.schemas import ACCEPTED_EVENTS, DAY_OPEN, IDENTITIES, KIND, QUARANTINE, SETTING
+from pipelines.files.schemas import (
+    ACCEPTED_EVENTS,
+    ANCESTORS,
+    DAY_OPEN,
+    IDENTITIES,
+    KIND,
+    QUARANTINE,
+    SETTING,
+)
 from pipelines.intake import adapters, intake
+from pipelines.intake.stage import ANCESTORS_FILE
 from pipelines.site.site import Site, create_keys
 from pipelines.study import codes
 from pipelines.synthetic.generate import SOURCES, generate
@@ -136,8 +145,10 @@ def contents(made: Site) -> dict[str, str]:
             sealed.read(path, schema, made.zone("identity")), schema
         )
     for path in sorted(made.store.rglob("*.parquet")):
-        frame = sealed.read(path, ACCEPTED_EVENTS, made.zone("store"))
-        found[str(path.relative_to(made.root))] = content_hash(frame, ACCEPTED_EVENTS)
+        schema = ANCESTORS if path.name == ANCESTORS_FILE else ACCEPTED_EVENTS
+        found[str(path.relative_to(made.root))] = content_hash(
+            sealed.read(path, schema, made.zone("store")), schema
+        )
     for path in sorted(made.receipts.rglob("*.*")):
         found[str(path.relative_to(made.root))] = path.read_text()
     return found

@@ -49,6 +49,10 @@ def axis(asked: Table, role: str) -> Dimension:
         ({**RATE, "dimensions": ["sex"], "first": True}, "leave out one of the two"),
         ({"dimensions": ["sex"], "first": True, "washout": 30}, "not with first"),
         ({"count": "members", "dimensions": ["sex"], "washout": 30}, "says washout"),
+        (
+            {"count": "events", "dimensions": ["sex"], "codes": ["SNOMED/195967001 and below"]},
+            "names a code with",
+        ),
         ({"dimensions": ["follow_up"]}, "needs both follow_up and"),
         ({"dimensions": ["follow_up"], "follow_up": [30, 30]}, "do not ascend"),
         ({"count": "transitions"}, "needs both count: transitions and states"),

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from pipelines.files.digests import content_hash
+from pipelines.files.frames import Category, Frame
+from pipelines.files.schemas import ANCESTORS
 from pipelines.study import codes
+from pipelines.study.code_list import CodeList
+from pipelines.study.concepts import prefix_range
+from pipelines.study.hierarchy import Hierarchy, together
 
 
 @pytest.mark.parametrize(
@@ -117,11 +124,67 @@ def test_the_groups_by_prefix_that_a_code_lies_under(concept: str, above: tuple[
         ("LAB", "HBA1C", "HBA1D"),
         ("ICD-9-CM", "25000", "250000"),
         ("NDC", "00002751001", "2751001"),
+        ("ICD-10", "I500", "I5O"),
+        ("SNOMED", "73211009", "7321A"),
+        ("RxNorm", "313782", "OMOP313782"),
+        ("RxNorm-Extension", "OMOP313782", "313782"),
+        ("LOINC", "2885-2", "28852"),
+        ("CVX", "113", "1133"),
+        ("OMOP", "201826", "0"),
     ],
 )
 def test_a_code_is_known_by_list_or_by_form(system: str, good: str, bad: str) -> None:
     assert codes.known(system, good)
     assert not codes.known(system, bad)
+
+
+@pytest.mark.parametrize(
+    ("line", "takes", "leaves"),
+    [
+        ("ICD-10-SE/E11", "ICD-10-SE/E119", "ICD-10-SE/E12"),
+        ("SNOMED/73211009", "SNOMED/73211009", "SNOMED/732110091"),
+        ("SNOMED/", "SNOMED/732110091", "LOINC/2885-2"),
+        ("LOINC/2885-2", "LOINC/2885-2", "LOINC/12885-2"),
+    ],
+)
+def test_a_code_of_a_system_without_a_hierarchy_in_its_form_takes_itself_alone(
+    line: str, takes: str, leaves: str
+) -> None:
+    labels = sorted((takes, leaves))
+    begin, end = prefix_range(labels, line)
+    assert labels[begin:end] == [takes]
+    assert codes.covers(line, takes)
+    assert not codes.covers(line, leaves)
+
+
+def test_what_lies_below_a_code_is_what_a_delivery_says() -> None:
+    def pairs(rows: list[tuple[str, str, int]]) -> Frame:
+        concepts, ancestors = [row[0] for row in rows], [row[1] for row in rows]
+        return {
+            "concept": Category.of(concepts, np.arange(len(rows))),
+            "ancestor": Category.of(ancestors, np.arange(len(rows))),
+            "itself": np.array([row[2] for row in rows], np.int8),
+        }
+
+    one = pairs([("ICD-10-CM/K922", "SNOMED/74474003", 1), ("ICD-10-CM/K922", "SNOMED/53619000", 0)])
+    two = pairs([("SNOMED/74474003", "SNOMED/53619000", 0), ("ICD-10-CM/K922", "SNOMED/53619000", 0)])
+    found, turned = together([one, two]), together([two, one])
+    assert content_hash(found, ANCESTORS) == content_hash(turned, ANCESTORS)
+    hierarchy = Hierarchy.of(found)
+    assert hierarchy.expanded("SNOMED/53619000 and below") == (
+        "ICD-10-CM/K922",
+        "SNOMED/53619000",
+        "SNOMED/74474003",
+    )
+    assert hierarchy.expanded("SNOMED/74474003") == ("ICD-10-CM/K922", "SNOMED/74474003")
+    assert hierarchy.expanded("SNOMED/53619000") == ("SNOMED/53619000",)
+    assert hierarchy.expanded("ICD-10-CM/K92") == ("ICD-10-CM/K92",)
+
+
+@pytest.mark.parametrize("line", ["SNOMED/ and below", "ICD-10-SE/E10-E14 and below", "LOINC/28.85", "X"])
+def test_a_line_of_a_code_list_that_names_no_code_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"is not SYSTEM/CODE|does not name one code"):
+        CodeList(include=(line,))
 
 
 def test_the_county_has_twenty_six_municipalities() -> None:

@@ -74,7 +74,7 @@ def test_a_site_is_never_made_over_another(tmp_path: Path) -> None:
 def test_an_example_that_is_none_leaves_nothing(tmp_path: Path) -> None:
     ran = sites.uttag("init", tmp_path / "centre", "--example", "nowhere", check=False)
     assert ran.returncode == 10
-    assert "choose from mimic" in ran.stderr
+    assert "choose from gibleed, mimic" in ran.stderr
     assert not (tmp_path / "centre").exists()
 
 
