@@ -55,6 +55,7 @@ NAVIGATION = {
     ],
     "Run it": [
         "Operations <docs/operations>",
+        "Clusters <docs/cluster>",
         "Scale <docs/scale>",
         "The made-up region <docs/synthetic>",
     ],

@@ -12,7 +12,7 @@ from workflows.told import AsJson, plain, silent
 
 commands = typer.Typer()
 
-_KINDS = "site, contract, delivery, linkage, definition, permit, table, link, encoding or protect"
+_KINDS = "site, contract, delivery, cluster, linkage, definition, permit, table, link, encoding or protect"
 Definitions = Annotated[list[Path], typer.Argument(help="Circe JSON or YAML files, or folders of them")]
 
 

@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone, codes, delivery_commands, link_commands
+from workflows import alone, cluster_commands, codes, delivery_commands, link_commands, told
 from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.add_typer(alone.commands)
 app.add_typer(link_commands.commands)
 app.add_typer(delivery_commands.commands)
 app.add_typer(codes.commands)
+app.add_typer(cluster_commands.commands)
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]
@@ -48,7 +49,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would run, and
 def main() -> None:
     """Entry point: exit 0 if all is well, 10 and on for what a person can mend, 1 for a fault in the
     program."""
-    os.umask(0o077)
+    told.umask_before = os.umask(0o077)
     os.environ["NUMBA_CACHE_DIR"] = _compiled()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -277,19 +278,6 @@ def init(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Is this machine, or the cluster around it, fit to run uttag?
-
-    Example: uttag doctor
-    """
-    from workflows.doctor import findings
-
-    found = findings()
-    lines = [f"{'ok ' if each['ok'] else 'no '} {each['what']}: {each['found']}" for each in found]
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines))
-
-
-@app.command()
 def sign(
     permit: Annotated[Path, typer.Argument(help="the permit's file in a site")],
     owner: Annotated[str, typer.Option(help="in whose name")],
@@ -384,12 +372,13 @@ def stage(
     snapshot: Annotated[str | None, typer.Option()] = None,
     on: On = "local",
     workers: WorkerCount = 1,
-    journal: Annotated[Path | None, typer.Option(envvar="UTTAG_JOURNAL")] = None,
+    each: Annotated[str, typer.Option(help="MiB and minutes of a worker's job, as 1500:240")] = "",
 ) -> None:
     """One stage, as a rule of the workflows calls it."""
     from workflows.stages import Call, run
 
-    run(name, Call(site, delivery, permit, snapshot, on, workers, journal))
+    journal = Path(os.environ["UTTAG_JOURNAL"]) if os.environ.get("UTTAG_JOURNAL") else None
+    run(name, Call(site, delivery, permit, snapshot, on, workers, each, journal))
 
 
 def _site_of(permit: Path) -> Any:

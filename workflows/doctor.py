@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+
+from pipelines.compute.cluster import Cluster
+from pipelines.errors import ClusterError, UttagError
+from workflows import told
+from workflows.findings import NO, OK, WARNING, Finding, judged, said
 
 _PACKAGES = (
     "dask",
@@ -25,39 +28,57 @@ _PACKAGES = (
 )
 
 
-def findings() -> list[dict[str, Any]]:
-    """What was looked at, whether it is well, and what was found. Without a cluster, its lines say so and are
-    no fault."""
-    return [{"what": what, "ok": ok, "found": found} for what, ok, found in _look()]
+def findings(site: Path | None = None) -> list[Finding]:
+    """What was looked at, and what was found: this machine, the site, the cluster if there is one."""
+    from workflows.doctor_site import look_at_site
+    from workflows.doctor_slurm import look_at_slurm
 
-
-def _look() -> Iterator[tuple[str, bool, str]]:
-    yield "python", sys.version_info >= (3, 11), sys.version.split()[0]
-    for name in _PACKAGES:
-        yield name, True, metadata.version(name)
-    yield "processors", True, str(len(os.sched_getaffinity(0)))
-    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    memory = pages * size / 2**30
-    yield "memory", memory >= 4, f"{memory:.0f} GiB"
-    ranks = _ranks()
-    yield "mpiexec", ranks == "2", f"{ranks or 0} ranks answered of 2"
+    found = list(_machine())
+    settings = Cluster()
+    if site is not None:
+        found += look_at_site(site)
+        try:
+            settings = Cluster.load(site)
+            found.append(Finding("cluster.yaml", OK, "read" if (site / "cluster.yaml").exists() else "none"))
+        except UttagError as fault:
+            return [*found, Finding("cluster.yaml", NO, fault.what, fault.next_step)]
     if shutil.which("sbatch") is None:
-        yield "slurm", True, "not on this machine; --on slurm will not work here"
-        return
-    nodes = _said(["sinfo", "--noheader", "--Node", "--format=%T"]).split()
-    up = [state for state in nodes if state.rstrip("*~#") in ("idle", "mixed", "allocated", "completing")]
-    yield "slurm nodes", bool(up), f"{len(up)} of {len(nodes)} up"
-    yield "slurm MPI", "pmi2" in _said(["srun", "--mpi=list"]), "pmi2 is what uttag starts ranks with"
-    settings = dict(
-        line.partition("=")[::2]
-        for line in _said(["scontrol", "show", "config"]).replace(" ", "").splitlines()
+        absent = "not on this machine; --on slurm will not work here"
+        return [*found, Finding("slurm", OK, absent)]
+    return found + look_at_slurm(settings, site)
+
+
+def worst(found: list[Finding]) -> int:
+    """The exit code: 19 if something would fail, else 0."""
+    return ClusterError.exit_code if any(each.state == NO for each in found) else 0
+
+
+def _machine() -> Iterator[Finding]:
+    version = sys.version.split()[0]
+    yield judged("python", sys.version_info >= (3, 11), version, "install Python 3.11 or later")
+    for name in _PACKAGES:
+        try:
+            yield Finding(name, OK, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            yield Finding(name, NO, "not installed", "run make setup in uttag's folder")
+    yield Finding("processors", OK, str(len(os.sched_getaffinity(0))))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    yield judged("memory", memory >= 4, f"{memory:.0f} GiB", "use a machine with 4 GiB or more")
+    ranks = _ranks()
+    yield judged(
+        "mpiexec",
+        ranks == "2",
+        f"{ranks or 0} ranks answered of 2",
+        "run make setup again; until then use --ranks 1",
     )
-    age = settings.get("MinJobAge", "0sec").removesuffix("sec")
-    yield (
-        "slurm MinJobAge",
-        age.isdigit() and int(age) >= 300,
-        f"{age} s; 300 or more, so that squeue still knows a job that ended",
+    umask = told.umask_before
+    yield judged(
+        "umask",
+        umask & 0o002 != 0,
+        f"{umask:03o}" + ("" if umask & 0o002 else "; what you put into a site, others may write"),
+        "put umask 077 into your shell's profile",
     )
+    yield from _cron()
 
 
 def _ranks() -> str:
@@ -66,13 +87,22 @@ def _ranks() -> str:
     code = (
         "from mpi4py.MPI import COMM_WORLD as all; n = all.allreduce(1); print(n) if all.rank == 0 else None"
     )
-    answer = _said([str(mpiexec), "-launcher", "fork", "-n", "2", sys.executable, "-c", code]).split()
+    command = [str(mpiexec), "-launcher", "fork", "-n", "2", sys.executable, "-c", code]
+    answer = said(command)[1].split()
     return answer[0] if len(answer) == 1 and answer[0].isdigit() else ""
 
 
-def _said(command: list[str]) -> str:
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout + result.stderr
+def _cron() -> Iterator[Finding]:
+    if shutil.which("crontab") is None:
+        remedy = "install cron, or put what uttag schedule prints where your scheduler reads it"
+        yield Finding("cron", WARNING, "no crontab on the path", remedy)
+        return
+    names = (path.read_text(encoding="utf-8").strip() for path in _commands())
+    runs = any(name in ("cron", "crond", "cronie") for name in names)
+    yield judged("cron", runs, "runs" if runs else "does not run", "start it; no night begins", WARNING)
+
+
+def _commands() -> Iterator[Path]:
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        if path.exists():
+            yield path

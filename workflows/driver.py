@@ -3,7 +3,6 @@ again at any time."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shlex
@@ -17,16 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.compute.cluster import Cluster
 from pipelines.errors import ClusterError, StageError
 from pipelines.files import documents
 from pipelines.files.digests import digest
 from pipelines.site import audit
 from pipelines.site.site import Site
+from workflows.cancel import under_way
 from workflows.leftovers import end_leftovers, tag
+from workflows.needs import Size, group_arguments, here, is_small, shared, spread
 from workflows.progress import Progress
 
 _HERE = Path(__file__).parent
 _PROFILE = _HERE.parent / "slurm" / "profile"
+_PLUGIN = _HERE.parent / "slurm" / "plugin"  # where Snakemake finds our executor
 _PASSED_ON = (
     "HOME",
     "LANG",
@@ -39,19 +42,11 @@ _PASSED_ON = (
     "USER",
     "SLURM_CONF",
     "UTTAG_SCHEDULER_HOST",
+    # where a job finds `module`
+    "LMOD_PKG",
+    "MODULEPATH",
+    "MODULESHOME",
 )
-# MiB for a rule, and for each rank of linkage and store.
-_MEMORY = {
-    "intake": 3000,
-    "linkage": 1800,
-    "store": 1800,
-    "cohort": 2000,
-    "aggregation": 2000,
-    "disclosure": 3000,
-    "measures": 1500,
-    "release": 3000,
-}
-_ORDER = tuple(_MEMORY)
 
 
 @dataclass(frozen=True)
@@ -69,19 +64,27 @@ class Options:
         return self.cores or len(os.sched_getaffinity(0))
 
 
+@dataclass(frozen=True)
+class Means:
+    """How a run goes about it. `settings`: what the workflow reads; `arguments`: what Snakemake is told."""
+
+    settings: dict[str, Any]
+    arguments: list[str]
+
+
 def drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
     """Run a workflow to its end. Raises the failure of the first stage that failed, or `StageError`."""
     runs = site.root / "runs"
     journal, settings = runs / f"{workflow}.journal", runs / f"{workflow}.json"
-    documents.write_json({**config, **_how(site, options, journal)}, settings)
-    command = _command(site, workflow, settings, options)
-    if options.dry_run:
-        _tell_plan(command, _environment(site, journal), config)
-        return
-    end_leftovers(site)
+    means = _means(site, workflow, options)
+    uttag = f"{shlex.quote(sys.executable)} -P -m workflows.cli"
+    documents.write_json({**config, "uttag": uttag, **means.settings}, settings)
+    command = _command(site, workflow, settings, means)
+    end_leftovers(site, options.on)
     journal.unlink(missing_ok=True)
     audit.note(site, f"run {workflow}", on=options.on, config=digest(config))
-    with (runs / f"{workflow}.log").open("wb") as log, Progress(journal) as progress:
+    log_file = runs / f"{workflow}.log"
+    with log_file.open("wb") as log, Progress(journal) as progress, under_way(site, workflow):
         environment = _environment(site, journal)
         driver = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
@@ -96,9 +99,7 @@ def drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -
             raise
         progress.follow()
     if driver.returncode:
-        raise progress.failure or StageError(
-            f"{workflow}: Snakemake failed; read {log.name}, then run the same command again", 1
-        )
+        raise progress.failure or _unexplained(progress, workflow, str(log_file), driver.returncode)
     progress.finish()
 
 
@@ -111,53 +112,24 @@ def nothing_due(site: Site, workflow: str) -> None:
         progress.finish()
 
 
-def _tell_plan(command: list[str], environment: dict[str, str], config: dict[str, Any]) -> None:
-    """Print a line for each stage that would run."""
-    asked = subprocess.run(
-        [*command, "--summary"], env=environment, capture_output=True, text=True, check=False
-    )
-    if asked.returncode:
-        raise StageError(
-            "--dry-run: Snakemake could not tell; run the command itself, and read its log in runs/", 1
+def _unexplained(progress: Progress, workflow: str, log: str, code: int) -> StageError:
+    """A run that failed though no stage said why: which of them had begun, at least."""
+    begun = ", ".join(progress.running)
+    if code < 0:
+        return StageError(
+            f"{workflow}: Snakemake was ended by signal {-code}; run the same command again", 19
         )
-    rows = list(csv.DictReader(asked.stdout.splitlines(), delimiter="\t"))
-    due = {(row["rule"], row["output_file"]) for row in rows if row["plan"] != "no update"}
-    for rule, receipt in sorted(due, key=lambda each: (_ORDER.index(each[0]), each[1])):
-        what = (
-            receipt.removeprefix("receipts/intake/").removesuffix(".json")
-            if rule == "intake"
-            else config.get("permit", "")
+    if begun:
+        return StageError(
+            f"{begun}: ended without a word, as one does that is killed or has no memory left; free some, "
+            f"read {log}, then run the same command again",
+            19,
         )
-        print(f"would run {rule} {what}".rstrip())
-    if not due:
-        print("nothing would run: everything is up to date")
+    return StageError(f"{workflow}: Snakemake failed before a stage began; read {log}", 1)
 
 
-def _how(site: Site, options: Options, journal: Path) -> dict[str, Any]:
-    uttag = f"{shlex.quote(sys.executable)} -P -m workflows.cli"
-    own = {"uttag": uttag, "threads": options.processors, "memory": _MEMORY}
-    if options.on == "slurm":
-        ranks = options.ranks or 4
-        return {
-            **own,
-            "threads": 1,
-            "workers": f"--on slurm --workers {options.workers or 2}",
-            "launch": f"srun --mpi=pmi2 -n {ranks}",
-            "ranks": {"mpi": "srun", "tasks": ranks, "nodes": min(ranks, 4)},
-        }
-    ranks = options.ranks or options.processors
-    mpiexec = shlex.quote(str(Path(sys.executable).with_name("mpiexec")))
-    launch = f"{mpiexec} -launcher fork -n {ranks}" if ranks > 1 else ""
-    return {
-        **own,
-        "workers": f"--workers {options.workers or options.processors}",
-        "launch": launch,
-        "ranks": {},
-    }
-
-
-def _command(site: Site, workflow: str, settings: Path, options: Options) -> list[str]:
-    command = [
+def _command(site: Site, workflow: str, settings: Path, means: Means) -> list[str]:
+    return [
         sys.executable,
         "-m",
         "snakemake",
@@ -172,21 +144,37 @@ def _command(site: Site, workflow: str, settings: Path, options: Options) -> lis
         "--rerun-triggers",
         "mtime",
         "--keep-going",
+        *means.arguments,
     ]
-    if options.on == "slurm":
-        if shlex.quote(sys.executable) != sys.executable:  # Snakemake puts it into job scripts as it is
-            raise ClusterError(
-                "slurm",
-                "uttag lies in a folder whose name a job script would not take for one word",
-                "install it in a folder without blanks and signs",
-            )
-        if shutil.which("sbatch") is None:
-            raise ClusterError(
-                "slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local"
-            )
-        logs = ["--slurm-logdir", str(site.root / "runs" / "slurm"), "--slurm-jobname-prefix", tag(site)]
-        return [*command, "--profile", str(_PROFILE), *logs]
-    return [*command, "--cores", str(options.processors)]
+
+
+def _means(site: Site, workflow: str, options: Options) -> Means:
+    """Raises `ClusterError` where there is no Slurm, or uttag lies where its jobs could not be written."""
+    if options.on == "local":
+        ranks = options.ranks or options.processors
+        settings = here(options.processors, ranks, options.workers or options.processors)
+        return Means(settings, ["--cores", str(options.processors)])
+    if shlex.quote(sys.executable) != sys.executable:  # Snakemake puts it into job scripts as it is
+        raise ClusterError(
+            "slurm",
+            "uttag lies in a folder whose name a job script would not take for one word",
+            "install it in a folder without blanks and signs",
+        )
+    if shutil.which("sbatch") is None:
+        raise ClusterError(
+            "slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local"
+        )
+    cluster, size = Cluster.load(site.root), Size.of(site)
+    arguments = [
+        *("--profile", str(_PROFILE)),
+        *("--uttag-logdir", str(site.root / "runs" / "slurm"), "--uttag-jobname-prefix", tag(site)),
+        *("--jobs", str(cluster.jobs), "--retries", str(cluster.retries)),
+        *("--resources", f"dask={cluster.sharing}", f"slots={cluster.cores}"),
+    ]
+    # Who asks for ranks or workers wants them.
+    if is_small(size, cluster) and not options.ranks and not options.workers:
+        return Means(shared(size, cluster), [*arguments, *group_arguments(workflow)])
+    return Means(spread(size, cluster, options.ranks, options.workers), arguments)
 
 
 def _environment(site: Site, journal: Path) -> dict[str, str]:
@@ -197,7 +185,8 @@ def _environment(site: Site, journal: Path) -> dict[str, str]:
     caches = {"NUMBA_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(site.root / "runs" / ".cache")}
     threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     path = f"{Path(sys.executable).parent}:{passed.get('PATH', os.defpath)}"
-    return {**passed, **own, **caches, **threads, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    plugins = {"PYTHONPATH": str(_PLUGIN), "PYTHONUNBUFFERED": "1"}
+    return {**passed, **own, **caches, **threads, **plugins, "PATH": path}
 
 
 def last_events(site: Site, workflow: str) -> list[dict[str, Any]]:

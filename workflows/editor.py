@@ -27,6 +27,7 @@ def kinds() -> tuple[Kind, ...]:
     """Every kind, in the order of a site's life."""
     from open_data_contract_standard.model import OpenDataContractStandard
 
+    from pipelines.compute.cluster import Cluster
     from pipelines.disclosure.specification import Specification
     from pipelines.linkage.agreement import EncodingSettings
     from pipelines.linkage.link_settings import LinkSettings
@@ -53,6 +54,13 @@ def kinds() -> tuple[Kind, ...]:
             "intake",
         ),
         Kind("delivery", ("delivery.yaml",), "which files came, and when", Delivery, "intake", ("root",)),
+        Kind(
+            "cluster",
+            ("cluster.yaml",),
+            "whose account, which nodes, how much memory and time",
+            Cluster,
+            "cluster",
+        ),
         Kind("linkage", ("linkage.yaml",), "how the night links records", LinkageSettings, "linkage"),
         Kind("definition", ("definitions/*.yaml",), "who is in a cohort", Definition, "cohort"),
         Kind(

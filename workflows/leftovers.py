@@ -10,10 +10,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from pipelines.errors import LockedError
+from pipelines.errors import ClusterError, LockedError
 from pipelines.files.atomic import locked
 from pipelines.files.digests import digest
 from pipelines.site.site import Site
+from slurm.controller import NoAnswerError, mine
 
 
 def tag(site: Site) -> str:
@@ -42,15 +43,27 @@ def is_running(site: Site) -> bool:
         return True
 
 
-def end_leftovers(site: Site) -> None:
+def end_leftovers(site: Site, on: str = "local") -> tuple[int, int]:
     """End the processes and jobs of a driver that was killed: we hold the lock, so whatever still runs for
-    this site is not wanted."""
-    for process in _processes(tag(site)):
+    this site is not wanted. How many of each there were. Raises `ClusterError` where a run `on` Slurm could
+    not ask after them: two runs of one stage must not meet."""
+    processes = _processes(tag(site))
+    for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process, signal.SIGKILL)
+    jobs = 0
     if shutil.which("scancel") and shutil.which("squeue"):
-        _cancel_jobs(tag(site))
+        try:
+            jobs = _cancel_jobs(tag(site), patience=60 if on == "slurm" else 0)
+        except NoAnswerError:
+            if on == "slurm":
+                raise ClusterError(
+                    "slurm",
+                    "the controller does not answer, and jobs of an earlier run may still be under way",
+                    "run the same command again when it does",
+                ) from None
     shutil.rmtree(site.root / ".workers", ignore_errors=True)
+    return len(processes), jobs
 
 
 def _processes(tag: str) -> list[int]:
@@ -63,18 +76,25 @@ def _processes(tag: str) -> list[int]:
     return found
 
 
-def _cancel_jobs(tag: str) -> None:
-    jobs = [line.split()[0] for line in _squeue("--me", "--format=%i %j") if line.split()[1].startswith(tag)]
+def _cancel_jobs(tag: str, patience: float) -> int:
+    jobs = [number for number, name in _ours(patience) if name.startswith(tag)]
     if jobs:
-        subprocess.run(["scancel", "--full", *jobs], capture_output=True, timeout=60, check=False)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(["scancel", "--full", *jobs], capture_output=True, timeout=60, check=False)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and _squeue("--jobs", ",".join(jobs), "--format=%i"):
+        while time.monotonic() < deadline and {number for number, _ in _ours(patience)} & set(jobs):
             time.sleep(0.5)
+    return len(jobs)
 
 
-def _squeue(*arguments: str) -> list[str]:
-    """Lines of jobs that wait or run."""
-    listed = subprocess.run(
-        ["squeue", "--noheader", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-    return [line for line in listed.stdout.splitlines() if line.strip()]
+def _ours(patience: float) -> list[tuple[str, str]]:
+    """Number and name of this user's jobs that wait or run; a controller that is away is waited for, so many
+    seconds. Raises `NoAnswerError`."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return mine()
+        except NoAnswerError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2)

@@ -16,7 +16,8 @@ from pipelines.errors import StageError
 
 
 class Progress:
-    """Follows a journal. `failure`: the first failure that it holds."""
+    """Follows a journal. `failure`: the first failure that it holds; `running`: stages that have
+    begun and not ended."""
 
     def __init__(self, journal: Path) -> None:
         self._journal, self._read = journal, 0
@@ -25,7 +26,7 @@ class Progress:
             self._console.status("starting Snakemake") if self._console.is_terminal else None
         )
         self._begun = time.monotonic()
-        self._running: dict[str, None] = {}
+        self.running: dict[str, None] = {}
         self._done = 0
         self.failure: StageError | None = None
 
@@ -63,20 +64,20 @@ class Progress:
         if entry["rank"] and event != "failed":
             return  # the first rank speaks for all
         if event == "begin":
-            self._running[name] = None
+            self.running[name] = None
         elif event == "say":
             self._print(f"  {name}: {entry['text']}")
         elif event == "end":
-            self._running.pop(name, None)
+            self.running.pop(name, None)
             self._done += 1
             self._print(
                 f"  {name}: done in {entry['wall']:.1f} s ({entry['cpu']:.1f} CPU s, {entry['peak_mib']} MiB)"
             )
         elif event == "failed":
-            self._running.pop(name, None)
+            self.running.pop(name, None)
             self.failure = self.failure or StageError(entry["text"], entry["exit_code"])
         if self._status:
-            self._status.update(", ".join(self._running) or "waiting")
+            self._status.update(", ".join(self.running) or "waiting")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False)

@@ -2,6 +2,8 @@
 # Runs in the site's folder; each rule's output is the receipt of its stage, written last. What is sealed lies in the zones.
 # What is due, and why, is the plan's (workflows/plan.py): an order that is newer than the receipt. No other time counts.
 
+from pipelines.compute.asked import asked
+
 receipts = expand("receipts/intake/{delivery}.json", delivery=config["deliveries"])
 
 def before(wildcards):
@@ -15,20 +17,20 @@ rule refresh:
 rule intake:
     input: "runs/orders/intake/{source}/{delivery}", before
     output: "receipts/intake/{source}/{delivery}.json"
-    threads: config["threads"]
-    resources: mem_mb=config["memory"]["intake"], dask=1
-    shell: "{config[uttag]} stage intake --delivery {wildcards.source:q}/{wildcards.delivery:q} {config[workers]}"
+    threads: config.get("intake_threads", config["threads"])
+    resources: **asked(config, "intake")
+    shell: "{config[uttag]} stage intake --delivery {wildcards.source:q}/{wildcards.delivery:q} {config[workers][intake]} --each {resources.worker_mb}:{resources.runtime}"
 
 rule linkage:
     input: "runs/orders/linkage", ancient(receipts)
     output: "receipts/linkage.json"
     threads: config["threads"]
-    resources: **config["ranks"], mem_mb_per_cpu=config["memory"]["linkage"]
-    shell: "{config[launch]} {config[uttag]} stage linkage"
+    resources: **asked(config, "linkage")
+    shell: "{config[launch][linkage]} {config[uttag]} stage linkage"
 
 rule store:
     input: "runs/orders/store", ancient("receipts/linkage.json"), ancient(receipts)
     output: "receipts/store.json"
     threads: config["threads"]
-    resources: **config["ranks"], mem_mb_per_cpu=config["memory"]["store"]
-    shell: "{config[launch]} {config[uttag]} stage store"
+    resources: **asked(config, "store")
+    shell: "{config[launch][store]} {config[uttag]} stage store"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.errors import ContractError, StageError
+from pipelines.errors import ClusterError, ContractError, StageError
 from pipelines.intake.unread import refuse
 from pipelines.site import audit
 from pipelines.site.acceptance import verdicts
@@ -43,7 +43,7 @@ def _carry_out(site: Site, plan: Plan, options: Options) -> None:
     try:
         _drive(site, plan, options)
     except StageError as fault:
-        died = _died(site, plan) if fault.exit_code == 1 else []
+        died = _died(site, plan) if fault.exit_code in (1, ClusterError.exit_code) else []
         if not died:
             raise
         # One delivery that no process survives must not end everybody's night.

@@ -4,13 +4,14 @@ the cluster."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.compute.journal import Journal
 from pipelines.compute.ranks import Ranks, ranks
-from pipelines.compute.workers import workers
+from pipelines.compute.workers import Workers, workers
 from pipelines.errors import SettingsError
 from pipelines.files import documents
 from pipelines.site import audit
@@ -21,7 +22,7 @@ from pipelines.site.site import Site
 @dataclass(frozen=True)
 class Call:
     """How a stage is called. `delivery`: "source/name", of intake alone; `permit`, `snapshot`: of the stages
-    of a release."""
+    of a release; `each`: MiB and minutes of a worker's job, as "1500:240"."""
 
     site: Path
     delivery: str | None = None
@@ -29,6 +30,7 @@ class Call:
     snapshot: str | None = None
     on: str = "local"
     workers: int = 0
+    each: str = ""
     journal: Path | None = None
 
     def project(self) -> Project:
@@ -36,6 +38,11 @@ class Call:
         if self.permit is None:
             raise SettingsError("stage", "no permit is named", "add --permit NAME")
         return Project.open(Site.load(self.site), self.permit, self.snapshot)
+
+    def team(self) -> AbstractContextManager[Workers]:
+        """Workers for the time of a block."""
+        memory, _, minutes = self.each.partition(":")
+        return workers(self.on, self.workers, int(memory or 0), int(minutes or 0))
 
 
 def intake(call: Call, journal: Journal) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def intake(call: Call, journal: Journal) -> dict[str, Any]:
 
     site = Site.load(call.site)
     source, _, name = (call.delivery or "").partition("/")
-    with workers(call.on, call.workers) as team:
+    with call.team() as team:
         receipt = intake(site, site.delivery(source, name), team)
     if receipt["status"] == "stopped":
         journal.say(f"stopped: {receipt['reason']}")
@@ -88,7 +95,7 @@ def cohort(call: Call, journal: Journal) -> dict[str, Any]:
     from pipelines.cohort.stage import select_cohort
 
     project = call.project()
-    with workers(call.on, call.workers) as team:
+    with call.team() as team:
         receipt = select_cohort(project, team)
     for name in receipt["unmatched"]:
         journal.say(
@@ -103,7 +110,7 @@ def aggregation(call: Call, journal: Journal) -> dict[str, Any]:
     from pipelines.aggregation.stage import aggregate
 
     project = call.project()
-    with workers(call.on, call.workers) as team:
+    with call.team() as team:
         receipt = aggregate(project, team)
     journal.say(f"{sum(table['cells'] for table in receipt['tables']):,} cells; {_shards(receipt)}")
     return _of_project(project, "aggregation", receipt)

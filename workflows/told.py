@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+umask_before = 0o077  # what whoever called us would have had; set by `main`, which sets our own
+
 AsJson = Annotated[bool, typer.Option("--json", help="for scripts")]
 
 

@@ -29,6 +29,10 @@ class Journal:
         """Progress, in plain words."""
         self._line("say", text=text)
 
+    def failed(self, text: str, exit_code: int) -> None:
+        """The end of a stage that could not say so itself, as whoever watched it saw it."""
+        self._line("failed", text=text, exit_code=exit_code)
+
     @contextlib.contextmanager
     def stage(self) -> Iterator[Journal]:
         """The time of a stage: its beginning, then its end with what it used, or its failure with the error's

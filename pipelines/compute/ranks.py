@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.errors import ClusterError
+
 
 class Ranks:
     """One process among `size`, or the only one. Every rank calls the same methods in the same order."""
@@ -64,17 +66,30 @@ class MpiRanks(Ranks):
         self._comm.Barrier()
 
 
+def _all_here(size: int, tasks: int) -> None:
+    """Have the `tasks` that srun started found each other? If not, each would do the whole work at once."""
+    if tasks > 1 and size != tasks:
+        raise ClusterError(
+            "srun",
+            f"started {tasks} ranks, and {size} found each other",
+            "choose another mpi, or launcher: mpiexec, in cluster.yaml",
+        )
+
+
 @contextlib.contextmanager
 def ranks() -> Iterator[Ranks]:
     """The ranks that this process is one of; a failure on one ends them all, so that none waits for the
-    dead."""
-    if not any(name in os.environ for name in ("PMI_RANK", "PMI_SIZE", "PMI_FD")):
+    dead. Raises `ClusterError` where srun started ranks that do not find each other."""
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
+    if not any(name in os.environ for name in ("PMI_RANK", "PMI_SIZE", "PMI_FD", "PMIX_RANK")):
+        _all_here(1, tasks)
         yield Ranks()
         return
     from mpi4py import MPI
     from mpi4py.util import pkl5
 
     communicator = pkl5.Intracomm(MPI.COMM_WORLD)
+    _all_here(communicator.Get_size(), tasks)
     try:
         yield MpiRanks(communicator)
     except BaseException as fault:  # noqa: BLE001 - whatever it is, the other ranks must not wait for this one

@@ -7,17 +7,15 @@ import contextlib
 import os
 import shlex
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from pipelines.compute.cluster import Cluster
 from pipelines.errors import ClusterError
-from pipelines.files.version import kernels_hash
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,24 +34,35 @@ class SlurmWorkers:
         return str(self._client.scheduler.address) if self._client else ""
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """As `compute.Workers.map`. A worker that dies has its items done again by another."""
+        """As `compute.Workers.map`. A worker that dies has its items done again by another. Raises
+        `ClusterError` where one after another dies."""
         if len(items) < 2:
             return [function(item) for item in items]
         self._client = self._client or self._start()
         futures = self._client.map(function, list(items), pure=False, retries=3)
-        return self._client.gather(futures)
+        from distributed.scheduler import KilledWorker
+
+        try:
+            return self._client.gather(futures)
+        except KilledWorker:
+            raise ClusterError(
+                "slurm",
+                "workers died one after another, as they do that have too little memory",
+                "give the stage more memory in cluster.yaml",
+            ) from None
 
 
 @contextlib.contextmanager
-def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
-    """`count` workers, each a Slurm job of its own, for the time of the block. ClusterError: there is no
-    `sbatch` here, or no job started in time."""
+def slurm_workers(count: int, memory: int = 1500, minutes: int = 240) -> Iterator[SlurmWorkers]:
+    """`count` workers, each a Slurm job of its own with `memory` MiB for at most `minutes`, for the time of
+    the block; the working directory is the site's. ClusterError: there is no `sbatch` here, no job started in
+    time, or workers died one after another."""
     if shutil.which("sbatch") is None:
         raise ClusterError(
             "slurm", "sbatch is not on the path", "run on a machine of the cluster, or with --on local"
         )
     _forget_surrounding_job()
-    settings = _settings()
+    settings = Cluster.load(Path.cwd())
     private = Path(
         tempfile.mkdtemp(prefix="dask-", dir=_shared_folder())
     )  # 0700: it holds this run's certificate and key
@@ -62,12 +71,12 @@ def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
 
         def start() -> Any:
             stack.enter_context(_encrypted())
-            cluster = stack.enter_context(_cluster(settings, private))
+            cluster = stack.enter_context(_cluster(settings, private, memory, minutes))
             # Adaptive scaling is what replaces a worker that died: a fixed scale would not be watched.
             cluster.adapt(minimum_jobs=count, maximum_jobs=count, interval="2s")
             client = stack.enter_context(_client(cluster))
             try:
-                client.wait_for_workers(1, timeout=settings["wait_for_first_worker"])
+                client.wait_for_workers(1, timeout=60 * settings.worker_minutes)
             except TimeoutError:
                 raise ClusterError(
                     "slurm",
@@ -77,10 +86,6 @@ def slurm_workers(count: int) -> Iterator[SlurmWorkers]:
             return client
 
         yield SlurmWorkers(start)
-
-
-def _settings() -> dict[str, Any]:
-    return yaml.safe_load((resources.files("slurm") / "jobqueue.yaml").read_text(encoding="utf-8"))
 
 
 def _encrypted() -> Any:
@@ -96,34 +101,68 @@ def _encrypted() -> Any:
     )
 
 
-def _cluster(settings: dict[str, Any], private: Path) -> Any:
+def _cluster(settings: Cluster, private: Path, memory: int, minutes: int) -> Any:
     from dask_jobqueue import SLURMCluster
 
-    return SLURMCluster(
-        cores=1,
-        processes=1,
-        memory=settings["memory"],
-        walltime=settings["walltime"],
-        job_name=f"{os.environ.get('UTTAG_TAG', 'uttag')}-worker",
-        worker_extra_args=[
-            "--lifetime",
-            f"'{settings['lifetime']}'",
-            "--lifetime-stagger",
-            "30s",
-            "--no-dashboard",
+    return SLURMCluster(**worker_jobs(settings, memory, minutes), security=credentials(private))
+
+
+def worker_jobs(settings: Cluster, memory: int, minutes: int) -> dict[str, Any]:
+    """What dask-jobqueue is told of each worker's job: `memory` in MiB, `minutes` at most. Raises
+    `ClusterError` where the network interface is not there."""
+    # A worker leaves before Slurm ends it, so that its items move on in good order.
+    lifetime = max(minutes - 10, minutes / 2)
+    place = {"host": os.environ.get("UTTAG_SCHEDULER_HOST", "")}
+    if settings.interface:
+        place = {"interface": _known(settings.interface)}
+    return {
+        "cores": 1,
+        "processes": 1,
+        "memory": f"{memory} MiB",
+        "walltime": f"{minutes // 60:02d}:{minutes % 60:02d}:00",
+        "job_name": f"{os.environ.get('UTTAG_TAG', 'uttag')}-worker",
+        "worker_extra_args": [
+            *("--lifetime", f"'{lifetime:.0f} minutes'", "--lifetime-stagger", "30s", "--no-dashboard")
         ],
-        job_extra_directives=["--export=NONE", "--no-requeue", "--output=/dev/null", "--error=/dev/null"],
-        job_script_prologue=["umask 077", "export UTTAG_UMASK=077", *_numba_cache()],
-        local_directory=settings["scratch"],
-        log_directory=None,
-        security=_credentials(private),
-        protocol="tls://",
-        scheduler_options={"dashboard": False, "host": os.environ.get("UTTAG_SCHEDULER_HOST", "")},
-        python=shlex.quote(sys.executable),
-    )
+        "job_extra_directives": [
+            *("--export=NONE", "--no-requeue", "--output=/dev/null", "--error=/dev/null"),
+            *settings.options,
+            *([f"--mem-per-cpu={memory}M"] if settings.memory == "processor" else []),
+        ],
+        "job_directives_skip": [] if settings.memory == "job" else ["--mem="],
+        "job_script_prologue": settings.prologue(),
+        # Node-local: what a worker spills never touches a shared disk.
+        "local_directory": settings.scratch or "${TMPDIR:-/tmp}",
+        "log_directory": None,
+        "interface": settings.interface,
+        "protocol": "tls://",
+        "scheduler_options": {"dashboard": False, **place},
+        "python": shlex.quote(sys.executable),
+    }
 
 
-def _credentials(private: Path) -> Any:
+def listening_at(settings: Cluster) -> str:
+    """The address at which workers are told to look for the scheduler. Raises `ClusterError` where the
+    network interface is not there."""
+    from distributed.utils import get_ip, get_ip_interface
+
+    if settings.interface:
+        return str(get_ip_interface(_known(settings.interface)))
+    return os.environ.get("UTTAG_SCHEDULER_HOST") or str(get_ip())
+
+
+def _known(interface: str) -> str:
+    names = [name for _, name in socket.if_nameindex()]
+    if interface not in names:
+        raise ClusterError(
+            f"cluster.yaml: interface {interface}",
+            "is not on this machine",
+            f"choose from {', '.join(names)}",
+        )
+    return interface
+
+
+def credentials(private: Path) -> Any:
     """A certificate and key of this run's own: without them anyone on the network could run code as this
     user."""
     from distributed import Security
@@ -152,16 +191,6 @@ def _client(cluster: Any) -> Any:
     from distributed import Client
 
     return Client(cluster, set_as_default=False)
-
-
-def _numba_cache() -> list[str]:
-    return [
-        f'export NUMBA_CACHE_DIR="${{TMPDIR:-/tmp}}/uttag-numba-$(id -u)-{kernels_hash()}" '
-        "NUMBA_NUM_THREADS=1",
-        'mkdir -p -m 700 "$NUMBA_CACHE_DIR"',
-        # One that another user put there first could hold code of theirs.
-        '[ -O "$NUMBA_CACHE_DIR" ] && [ ! -L "$NUMBA_CACHE_DIR" ] || NUMBA_CACHE_DIR=$(mktemp -d)',
-    ]
 
 
 def _shared_folder() -> str:

@@ -36,13 +36,13 @@ class LocalWorkers:
 
 
 @contextlib.contextmanager
-def workers(on: str = "local", count: int = 0) -> Iterator[Workers]:
+def workers(on: str = "local", count: int = 0, memory: int = 0, minutes: int = 0) -> Iterator[Workers]:
     """Workers on this machine (`local`) or as Slurm jobs over TLS (`slurm`). `count`: 0 for as many as there
-    are cores."""
+    are cores. `memory` in MiB and `minutes` of each job; 0 for what suits most."""
     if on == "slurm":
         from pipelines.compute.slurm import slurm_workers
 
-        with slurm_workers(count or 2) as cluster:
+        with slurm_workers(count or 2, memory or 1500, minutes or 240) as cluster:
             yield cluster
     else:
         yield LocalWorkers(count or len(os.sched_getaffinity(0)))

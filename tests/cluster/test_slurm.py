@@ -28,9 +28,10 @@ def accounted(root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def on_slurm(region: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The region run on Slurm, its driver killed in the middle and the same command given again; and the jobs
-    that this took."""
+    """The region run on Slurm as a large one is, its driver killed in the middle and the same command given
+    again; and the jobs that this took."""
     root = sites.copy_of(region, tmp_path_factory.mktemp("slurm") / "site")
+    (root / "cluster.yaml").write_text("small: 0\n", encoding="utf-8")
     sites.killed_in("linkage", root, "night", root, "--on", "slurm")
     sites.uttag("night", root, "--on", "slurm")
     return root, accounted(root)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.compute import slurm
+from pipelines.compute.cluster import Cluster
 from pipelines.errors import ClusterError
 from pipelines.files.version import kernels_hash
 
@@ -33,7 +34,7 @@ def test_certificate_and_key_are_new_each_time_and_closed_to_others(tmp_path: Pa
     keys = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        security = slurm._credentials(tmp_path / name)
+        security = slurm.credentials(tmp_path / name)
         assert security.require_encryption
         assert {path.stat().st_mode & 0o777 for path in (tmp_path / name).iterdir()} == {0o600}
         keys.append((tmp_path / name / "tls_key.pem").read_bytes())
@@ -52,7 +53,7 @@ def test_a_job_inside_a_job_forgets_the_outer_one(monkeypatch: pytest.MonkeyPatc
 
 def numba_cache(scratch: Path) -> Path:
     """Where a worker's job would keep its compiled loops."""
-    script = "\n".join([*slurm._numba_cache(), "env"])
+    script = "\n".join([*Cluster().prologue(), "env"])
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(scratch)}
     said = subprocess.run(
         ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True

@@ -135,7 +135,7 @@ def test_what_is_broken_is_named_with_its_place_and_without_its_value(
 
 
 def test_doctor_looks_at_this_machine() -> None:
-    found = {each["what"]: each for each in json.loads(sites.uttag("doctor", "--json").stdout)}
+    found = {each["what"]: each for each in json.loads(sites.uttag("doctor", "--json", check=False).stdout)}
     assert found["python"]["ok"]
     assert found["mpiexec"]["found"] == "2 ranks answered of 2"
     assert found["memory"]["found"].endswith("GiB")
@@ -143,8 +143,8 @@ def test_doctor_looks_at_this_machine() -> None:
 
 
 def test_doctor_says_it_in_lines_too() -> None:
-    lines = sites.called("doctor").stdout.splitlines()
-    assert all(line.startswith(("ok ", "no ")) for line in lines)
+    lines = sites.called("doctor", check=False).stdout.splitlines()
+    assert all(line.startswith(("ok ", "no ", "!  ")) for line in lines)
     assert len(lines) > 10
 
 
