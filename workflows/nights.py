@@ -211,6 +211,8 @@ def _stages(events: list[Found]) -> list[Found]:
 
 def _held(site: Site, name: str) -> bool:
     """Does the permit's run on the current snapshot stand held?"""
+    if not current_file(site).exists():
+        return False
     receipt = Project.open(site, name).folder / "release.json"
     return receipt.exists() and bool(documents.read_object(receipt).get("held"))
 

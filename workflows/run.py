@@ -97,6 +97,8 @@ def _why(project: Project) -> str:
     last = next((each for each in reversed(runs) if each.get("permit") == name), None)
     if last is None:
         return "it has not been run"
+    if last["run"] == project.run:
+        return "its receipts are gone"
     new = ["the snapshot is a new one"] if last["snapshot"] != project.snapshot.id else []
     if last.get("asks") != project.asks:
         new.append("the permit or its definition changed")

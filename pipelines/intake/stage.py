@@ -33,7 +33,7 @@ def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
     and leaves nothing else.
 
     A contract that does not read is a `SettingsError`, a full disk a `SpaceError`, a later attempt meanwhile
-    a `DataError`: all of them leave what was there before.
+    a `DataError`: all of them leave what was there before. A `ContractError` is what stops a delivery.
     """
     contract = Contract.load(site.root / site.sources[delivery.source].contract)
     receipt = _heading(site, delivery, contract)

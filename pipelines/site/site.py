@@ -63,7 +63,7 @@ class Site(Strict):
     sources: dict[str, Source]
     linkage: str | None = None  # settings file; the defaults of the linkage stage where absent
     feasibility: Feasibility = Feasibility()
-    notify: Notify | None = None
+    notify: Notify | None = None  # a command that tells of each night
 
     @field_validator("sources")
     @classmethod

@@ -179,7 +179,7 @@ def test_each_failure_of_a_night_is_said_once_and_keeps_no_other_permit_from_run
     (site.root / "permits" / "broken.yaml").write_text("permit: [\n", encoding="utf-8")
     tried: list[str] = []
 
-    def refresh(_site: Site, _options: Options) -> None:
+    def refresh(_site: Site, _options: Options, _planned: object) -> None:
         raise ContractError("source/delivery", "stopped: it is not whole", "ask for another")
 
     def release(_site: Site, name: str, _options: Options) -> None:

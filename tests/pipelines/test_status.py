@@ -11,7 +11,8 @@ from pipelines.errors import DataError
 from pipelines.site.site import Site
 from workflows.driver import last_events
 from workflows.progress import Progress
-from workflows.status import report, told
+from workflows.status import report
+from workflows.status_told import told
 
 
 @pytest.fixture
@@ -23,9 +24,15 @@ def site(tmp_path: Path) -> Site:
 def test_an_empty_site_has_a_status(site: Site) -> None:
     assert report(site) == {
         "site": "somewhere",
+        "sources": {},
         "deliveries": [],
+        "waits": [],
         "snapshot": None,
+        "holds": None,
+        "permits": [],
         "released": [],
+        "night": None,
+        "running": None,
         "runs": {name: {"done": [], "failed": []} for name in ("refresh", "release")},
     }
     assert "snapshot none yet" in told(report(site))

@@ -152,7 +152,7 @@ def test_status_before_anything_ran(region: Path) -> None:
     said = sites.uttag("status", region).stdout
     assert "folkbokforing/2025-09-01: waiting" in said
     assert "snapshot none yet" in said
-    assert "released nothing yet" in said
+    assert "diabetes, standing: waiting; there is no snapshot yet" in said
     found = json.loads(sites.called("status", region, "--json").stdout)
     assert {each["status"] for each in found["deliveries"]} == {"waiting"}
     assert found["snapshot"] is None
@@ -177,8 +177,8 @@ def test_a_dry_run_of_what_is_new_names_each_stage_and_runs_none(region: Path, t
     before = everything(root)
     ran = sites.uttag("refresh", root, "--dry-run")
     lines = ran.stdout.splitlines()
-    assert "would run intake journal_a/2025-09-01" in lines
-    assert lines[-2:] == ["would run linkage", "would run store"]
+    assert "would run intake journal_a/2025-09-01: it is new" in lines
+    assert lines[-2:] == ["would run linkage: deliveries come or go", "would run store: linkage runs"]
     assert len(lines) == len(Site.load(root).deliveries()) + 2
     assert ran.stderr == ""
     assert everything(root) == before
@@ -190,7 +190,8 @@ def test_a_dry_run_of_a_permit_names_its_stages_and_runs_none(first_night: Path,
         receipt.unlink()
     before = everything(root)
     ran = sites.called("run", root / "permits" / f"{PERMIT}.yaml", "--dry-run")
-    assert ran.stdout.splitlines() == [f"would run {stage} {PERMIT}" for stage in STAGES]
+    why = "its receipts are gone"
+    assert ran.stdout.splitlines() == [f"would run {stage} {PERMIT}: {why}" for stage in STAGES]
     assert everything(root) == before
 
 
