@@ -78,6 +78,7 @@ class Night:
     on: str
     begun: datetime
     before: _State
+    stood: dict[str, str]  # what the last night said of each delivery
     plan: Plan | None = None
     stages: list[Found] = field(default_factory=list)
     permits: list[Found] = field(default_factory=list)
@@ -86,7 +87,9 @@ class Night:
     @staticmethod
     def begin(site: Site, on: str) -> Night:
         """Begin a record, which says that the night runs until it has ended."""
-        night = Night(site, on, datetime.now(UTC), _State.of(site))
+        before, earlier = _State.of(site), last(site) or {}
+        stood = earlier.get("deliveries") or {title: each.word for title, each in before.verdicts.items()}
+        night = Night(site, on, datetime.now(UTC), before, stood)
         night._write({"outcome": "running", "exit_code": None})
         return night
 
@@ -125,6 +128,7 @@ class Night:
                 "waits": [str(each) for each in self.plan.faults] if self.plan else [],
                 "came": [_came(after.verdicts[title]) for title in after.read if self._new(title, after)],
                 "changed": self._changed(after),
+                "deliveries": {title: each.word for title, each in after.verdicts.items()},
                 "late": self._late(after),
                 "snapshot": {"before": _of(self.before.snapshot), "after": _of(after.snapshot)},
                 "permits": self.permits,
@@ -143,13 +147,14 @@ class Night:
         return after.read[title] != self.before.read.get(title)
 
     def _changed(self, after: _State) -> list[Found]:
-        """Deliveries that were there before, and stand otherwise now."""
+        """Deliveries that stood otherwise when the last night ended: what people decided since is told,
+        too."""
         found = []
-        for title, old in self.before.verdicts.items():
+        for title, was in self.stood.items():
             new = after.verdicts.get(title)
             word, reason = (new.word, new.reason) if new else self._gone(title)
-            if word != old.word:
-                found.append({"delivery": title, "from": old.word, "to": word, "reason": reason})
+            if word != was and not (new and self._new(title, after)):
+                found.append({"delivery": title, "from": was, "to": word, "reason": reason})
         return found
 
     def _gone(self, title: str) -> tuple[str, str]:

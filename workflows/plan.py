@@ -7,6 +7,7 @@ plan the same.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from pipelines.errors import ContractError, SettingsError, UttagError
 from pipelines.files import documents
+from pipelines.files.atomic import atomic
 from pipelines.intake.contract import Contract
 from pipelines.intake.unread import forget, refuse
 from pipelines.site.acceptance import Verdict, verdicts
@@ -95,17 +97,12 @@ class Plan:
             forget(self.site, source, name)
         for each in self.refused:
             refuse(self.site, each, owner(self.site, each.source), str(each.fault))
-        wanted = {
-            _order_file(self.site, each.stage, each.what): self.site.receipts
-            / (f"intake/{each.what}.json" if each.what else f"{each.stage}.json")
-            for each in self.due
-        }
-        for order, receipt in wanted.items():
-            _order(order, receipt)
-        for stage in ("linkage", "store"):
-            order = _order_file(self.site, stage, "")
-            if order not in wanted:
-                _settle(order, self.site.receipt(stage))
+        for due in self.due:
+            name = f"intake/{due.what}" if due.what else due.stage
+            order = _order_file(self.site, due.stage, due.what)
+            _order(order, self.site.receipts / f"{name}.json", due.why)
+        for stage in {"linkage", "store"} - self.stages:
+            _settle(_order_file(self.site, stage, ""), self.site.receipt(stage))
 
 
 def owner(site: Site, source: str) -> str:
@@ -123,10 +120,12 @@ def _order_file(site: Site, stage: str, what: str) -> Path:
     return site.root / "runs" / "orders" / (f"intake/{what}" if what else stage)
 
 
-def _order(order: Path, receipt: Path) -> None:
-    """An order that is newer than the receipt, by whichever clock that was written."""
+def _order(order: Path, receipt: Path, why: str) -> None:
+    """An order that is newer than the receipt, by whichever clock that was written, and that says what none
+    said before: Snakemake takes a small file of the same content for the same."""
     order.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    order.touch(mode=0o600)
+    with atomic(order) as beside:
+        beside.write_text(f"{why}\n{time.time_ns()}\n", encoding="utf-8")
     if receipt.exists():
         newer = max(order.stat().st_mtime_ns, receipt.stat().st_mtime_ns + 1_000_000)
         os.utime(order, ns=(newer, newer))
