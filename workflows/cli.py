@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone, codes, link_commands
+from workflows import alone, codes, keys, link_commands
 from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.add_typer(alone.commands)
 app.add_typer(link_commands.commands)
 app.add_typer(codes.commands)
+app.add_typer(keys.commands, name="key")
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]
