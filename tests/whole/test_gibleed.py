@@ -119,7 +119,7 @@ def test_a_row_without_a_source_concept_that_is_known_counts_by_its_standard_one
         f"SELECT count(*) FROM ({ALL}) WHERE s NOT IN (SELECT concept_id FROM concept WHERE concept_id > 0)"
     )
     assert receipt["warnings"]["standard_concept_used"] == tables.execute(unknown).fetchone()[0] == 62
-    assert {each["reason"] for each in receipt["quarantined"]} == {"unknown_person", "duplicate"}
+    assert {each["reason"] for each in receipt["quarantined"]} == {"unknown_person"}
 
 
 ASTHMA = named("SNOMED", "195967001")
