@@ -54,6 +54,8 @@ def main() -> None:
     os.environ["NUMBA_CACHE_DIR"] = _compiled()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if code == 130:  # typer makes this of an interruption by itself, and says nothing
+            raise KeyboardInterrupt
     except UttagError as error:
         code = _told(f"uttag: {error}", error.exit_code)
     except TyperException as error:
