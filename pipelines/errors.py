@@ -88,3 +88,9 @@ class ClusterError(UttagError):
     """The scheduler or its workers are not there or do not answer."""
 
     exit_code = 19
+
+
+class AccessError(UttagError):
+    """A file or folder that this user may not read or write, or that lies on a read-only file system."""
+
+    exit_code = 20

@@ -55,7 +55,9 @@ def _check_site(site: Site) -> Iterator[str]:
     for zone in ("identity", "store"):
         site.zone(zone).key()
         yield f"key of zone {zone}: there, and closed to others"
-    yield f"deliveries: {len(site.deliveries())}"
+    arrived = site.arrivals()
+    yield f"deliveries: {sum(each.delivery is not None for each in arrived)}"
+    yield from (f"delivery {each.title} will be stopped: {each.fault}" for each in arrived if each.fault)
     occurring, faults = _occurring(site), list[UttagError]()
     if occurring is None:
         yield "snapshot: none yet, so that nobody can say which codes occur; run uttag refresh"

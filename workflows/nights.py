@@ -14,10 +14,10 @@ from pipelines.errors import UttagError
 from pipelines.files import documents
 from pipelines.release.publish import latest_version
 from pipelines.site.acceptance import Verdict, verdicts
-from pipelines.site.freshness import freshness
 from pipelines.site.project import Project
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
+from pipelines.site.sources import states
 from workflows.driver import last_events
 from workflows.plan import Plan
 
@@ -129,7 +129,7 @@ class Night:
                 "came": [_came(after.verdicts[title]) for title in after.read if self._new(title, after)],
                 "changed": self._changed(after),
                 "deliveries": {title: each.word for title, each in after.verdicts.items()},
-                "late": self._late(after),
+                "warnings": self._warnings(after),
                 "snapshot": {"before": _of(self.before.snapshot), "after": _of(after.snapshot)},
                 "permits": self.permits,
                 "stages": self.stages,
@@ -161,12 +161,9 @@ class Night:
         removed = self.plan is not None and tuple(title.split("/", 1)) in self.plan.removed
         return ("removed", "its folder was removed") if removed else ("withdrawn", "it was withdrawn")
 
-    def _late(self, after: _State) -> list[Found]:
-        found = list(after.verdicts.values())
-        fresh = ((name, freshness(found, name, date.today())) for name in sorted(self.site.sources))
-        return [
-            {"source": name, "days": each.days, "at_most": each.most} for name, each in fresh if each.late
-        ]
+    def _warnings(self, after: _State) -> list[str]:
+        found = states(self.site, list(after.verdicts.values()), date.today())
+        return [text for each in found for text in each.warnings()]
 
     def _write(self, more: Found) -> Found:
         ended = None if more["outcome"] == "running" else datetime.now(UTC)

@@ -50,12 +50,10 @@ def _block(title: str, lines: Any) -> list[str]:
 
 def _sources(sources: dict[str, Found]) -> Iterator[str]:
     for name, each in sources.items():
-        if each["last"] is None:
-            yield f"{name}: nothing counts yet"
-            continue
-        late = f", LATE: {each['days_at_most']} days are borne" if each["late"] else ""
+        last = f"last {each['last']}, {each['days']} days ago" if each["last"] else "nothing counts yet"
         unlinked = f", {each['unlinked']:.1%} of records are nobody's" if each["unlinked"] else ""
-        yield f"{name}: last {each['last']}, {each['days']} days ago{late}{unlinked}"
+        yield f"{name}: {last}{unlinked}"
+        yield from (f"  warn: {text}" for text in each["warnings"])
 
 
 def _deliveries(deliveries: list[Found]) -> Iterator[str]:
