@@ -118,7 +118,8 @@ class Night:
     def end(self) -> Found:
         """Write the record and return it."""
         after = _State.of(self.site)
-        trouble = [{"text": str(each), "exit_code": each.exit_code} for each in self.faults]
+        told = [each for fault in self.faults for each in (fault.others or (fault,))]
+        trouble = [{"text": str(each), "exit_code": each.exit_code} for each in told]
         record = self._write(
             {
                 "outcome": "trouble" if trouble else "good",

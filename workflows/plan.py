@@ -78,16 +78,19 @@ class Plan:
 
     def waits(self) -> list[str]:
         """What the next refresh would do or cannot do, a line each; none where the site is up to date."""
-        return [] if (lines := self.said())[0].startswith("nothing would run") else lines
+        return [*self._would(), *map(str, self.faults)]
 
     def said(self) -> list[str]:
-        """A line for each thing that would happen."""
+        """The same for a dry run."""
+        lines = [*self._would(), *(f"waits: {fault}" for fault in self.faults)]
+        return lines or ["nothing would run: everything is up to date"]
+
+    def _would(self) -> list[str]:
         lines = [f"would refuse {each.title}: {each.fault}" for each in self.refused]
         lines += [f"would forget {source}/{name}: its folder was removed" for source, name in self.removed]
         lines += [f"would forget {source}/{name}: it was withdrawn" for source, name in self.withdrawn]
         lines += [f"would run {each.stage} {each.what}".rstrip() + f": {each.why}" for each in self.due]
-        lines += [f"waits: {fault}" for fault in self.faults]
-        return lines or ["nothing would run: everything is up to date"]
+        return lines
 
     def prepare(self) -> None:
         """Do what no stage does: write down what is gone, refuse what cannot be read, order what is due."""
@@ -102,7 +105,8 @@ class Plan:
             order = _order_file(self.site, due.stage, due.what)
             _order(order, self.site.receipts / f"{name}.json", due.why)
         for stage in {"linkage", "store"} - self.stages:
-            _settle(_order_file(self.site, stage, ""), self.site.receipt(stage))
+            if (receipt := self.site.receipt(stage)).exists():
+                _settle(_order_file(self.site, stage, ""), receipt)
 
 
 def owner(site: Site, source: str) -> str:

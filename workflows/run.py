@@ -130,4 +130,6 @@ def _tell_stopped(found: list[Verdict], plan: Plan) -> None:
     if faults:
         first, more = faults[0], len(faults) - 1
         where = f"{first.where} (and {more} more, see uttag status)" if more else first.where
-        raise type(first)(where, first.what, f"{first.next_step}; the others went through")
+        fault = type(first)(where, first.what, f"{first.next_step}; the others went through")
+        fault.others = tuple(faults)
+        raise fault

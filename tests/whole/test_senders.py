@@ -4,6 +4,7 @@ others go through, and what is no longer there no longer counts."""
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -596,3 +597,22 @@ def test_a_night_is_told_to_whom_the_site_says(root: Path) -> None:
     ran = sites.called("night", root, check=False)
     assert ran.returncode == 11
     assert "notify: " in ran.stderr
+
+
+def test_a_site_where_nothing_counts_yet_has_a_quiet_night(root: Path) -> None:
+    (root / "deliveries" / "clinic" / "d1" / "delivery.yaml").write_text("", encoding="utf-8")
+    assert sites.called("night", root, check=False).returncode == 11
+    shutil.rmtree(root / "deliveries" / "clinic" / "d1")
+    assert sites.called("night", root, check=False).returncode == 0
+    assert json.loads(sites.called("status", root, "--json").stdout)["snapshot"] is None
+
+
+def test_the_last_delivery_may_be_withdrawn(root: Path) -> None:
+    deliver(root, "d2", OTHERS, "2025-09-02")
+    sites.refreshed(root)
+    for name in ("d1", "d2"):
+        decide(Site.load(root), "clinic", name, "withdrawn", "the source has left")
+    sites.refreshed(root)
+    assert counted(root) == 0
+    assert Snapshot.load(Site.load(root)).deliveries == ()
+    assert sites.refreshed(root).due == []
