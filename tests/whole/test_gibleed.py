@@ -14,6 +14,7 @@ import pytest
 from pipelines.release.publish import latest
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot
+from pipelines.store.prune import prune
 from tests import sites
 
 duckdb = pytest.importorskip("duckdb")
@@ -185,6 +186,9 @@ def test_what_lies_above_codes_is_the_same_however_the_store_is_cut(gibleed: Pat
     assert two.above is not None
     assert one.above[0].name == two.above[0].name
     assert one.hierarchy == two.hierarchy
+    (two.above[0].parent / "of-an-older-snapshot.parquet").touch()
+    assert prune(Site.load(other), 0)["ancestors"] == 1
+    assert Snapshot.load(Site.load(other)).hierarchy == one.hierarchy
 
 
 # ---- codes that match nothing are told ---------------------------------------------------------------------
