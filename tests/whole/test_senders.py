@@ -616,3 +616,18 @@ def test_the_last_delivery_may_be_withdrawn(root: Path) -> None:
     assert counted(root) == 0
     assert Snapshot.load(Site.load(root)).deliveries == ()
     assert sites.refreshed(root).due == []
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_an_hour_off_changes_nothing(root: Path, hours: int) -> None:
+    sites.refreshed(root)
+    for path in [*(root / "receipts").rglob("*.json"), *(root / "runs").rglob("*")]:
+        then = path.stat().st_mtime_ns + hours * 3_600_000_000_000
+        os.utime(path, ns=(then, then))
+    assert Plan.of(Site.load(root)).due == []
+    with (root / "site.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("shards: 3\n")
+    sites.uttag("refresh", root)
+    assert len(Snapshot.load(Site.load(root)).shards) == 3
+    assert sites.stages_begun(root, "refresh") == ["store"]
+    assert sites.uttag("refresh", root, "--dry-run").stdout.startswith("nothing would run")
