@@ -123,7 +123,7 @@ def owner(site: Site, source: str) -> str:
 # ---- orders: files that tell Snakemake what is due ---------------------------------------------------------
 
 # Snakemake goes by the times of files. These are given, and lie long ago, so that no clock has a say: a
-# receipt that is not to stand, an order, a receipt that an order has led to. What a stage writes now is newer.
+# receipt that is not to stand, an order, a receipt that an order has led to. What a stage writes is newer.
 _OLD, _ORDERED, _DONE = (946_684_800 + step for step in (0, 60, 120))
 
 
