@@ -68,6 +68,11 @@ class Plan:
         return [each.what for each in self.due if each.stage == "intake"]
 
     @property
+    def config(self) -> dict[str, Any]:
+        """What the workflow is told."""
+        return {"deliveries": self.deliveries, "after": self.after}
+
+    @property
     def stages(self) -> set[str]:
         """Stages of which something is due."""
         return {each.stage for each in self.due}

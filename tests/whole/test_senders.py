@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -632,3 +633,11 @@ def test_a_clock_that_is_an_hour_off_changes_nothing(root: Path, hours: int) -> 
     assert len(Snapshot.load(Site.load(root)).shards) == 3
     assert sites.stages_begun(root, "refresh") == ["store"]
     assert sites.uttag("refresh", root, "--dry-run").stdout.startswith("nothing would run")
+
+
+def test_plain_snakemake_does_what_it_is_told_to(root: Path) -> None:
+    command = sites.uttag("refresh", root, "--prepare").stdout
+    assert not (root / "receipts").exists()
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, timeout=300)
+    assert counted(root) == 10
+    assert sites.uttag("refresh", root, "--prepare").stdout.startswith("nothing would run")
