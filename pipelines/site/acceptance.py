@@ -82,6 +82,7 @@ def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[st
     """The verdicts on one source's deliveries, in their order."""
     known = {each["delivery"] for each in receipts} | set(decided)
     found: dict[str, Verdict] = {}
+    corrected: dict[str, str] = {}  # a delivery, and the one that counts in its place
     for receipt in receipts:
         name, decision = receipt["delivery"], decided.get(receipt["delivery"])
         if decision is not None and decision.word == "withdrawn":
@@ -89,12 +90,13 @@ def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[st
         elif receipt["status"] == "stopped":
             found[name] = Verdict(receipt, "stopped", receipt.get("reason"))
         else:
-            findings = tuple(_findings(receipt, found, known))
+            replaces = _replaces(receipt, found, known, corrected)
+            findings = (*replaces, *_findings(receipt, found))
             stops = [each for each in findings if each.then == "stop"]
             if stops and not _overruled(receipt, decision):
                 found[name] = Verdict(receipt, "held", "; ".join(each.text for each in stops), findings)
             else:
-                _replace(receipt["replaces"], name, found)
+                _replace(receipt["replaces"], name, found, corrected)
                 found[name] = Verdict(receipt, "accepted", None, findings)
     return found
 
@@ -103,25 +105,29 @@ def _overruled(receipt: Receipt, decision: Decision | None) -> bool:
     return decision is not None and decision.word == "accepted" and decision.content == content_of(receipt)
 
 
-def _replace(target: str | None, by: str, found: dict[str, Verdict]) -> None:
-    """Mark `target`, and whatever replaced it before, as replaced."""
-    while target in found and found[target].word in ("accepted", "replaced"):
-        before = found[target]
-        found[target] = Verdict(before.receipt, "replaced", f"replaced by {by}", before.findings, by)
-        target = before.by
+def _replace(target: str | None, by: str, found: dict[str, Verdict], corrected: dict[str, str]) -> None:
+    """Mark `target`, and whatever counts in its place, as replaced."""
+    if target is None:
+        return
+    place: str | None = target
+    while place is not None:
+        before = found.get(place)
+        if before is not None and before.word in ("accepted", "replaced"):
+            found[place] = Verdict(before.receipt, "replaced", f"replaced by {by}", before.findings, by)
+        place = corrected.get(place)
+    corrected[target] = by
 
 
 # ---- guards ------------------------------------------------------------------------------------------------
 
 
-def _findings(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> Iterator[Finding]:
-    yield from _replaces(receipt, before, known)
+def _findings(receipt: Receipt, before: dict[str, Verdict]) -> Iterator[Finding]:
     if "tables" not in receipt:
         return
     guards = Guards.model_validate(receipt["guards"])
     tables = {name: each["rows_accepted"] for name, each in receipt["tables"].items()}
     target = before.get(receipt["replaces"] or "")
-    if target is not None and "tables" in target.receipt:
+    if target is not None and target.receipt.get("tables"):
         yield from _shrinking(guards, tables, target.receipt)
         yield from _compared(guards, receipt)
     else:
@@ -132,19 +138,22 @@ def _findings(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> 
     yield from _share("unknown_codes", guards.unknown_codes, turned_away, receipt["rows_read"], what)
 
 
-def _replaces(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> Iterator[Finding]:
-    name = receipt["replaces"]
+def _replaces(
+    receipt: Receipt, before: dict[str, Verdict], known: set[str], corrected: dict[str, str]
+) -> Iterator[Finding]:
+    name, text = receipt["replaces"], None
     if name is None:
         return
     if name == receipt["delivery"]:
-        yield Finding("replaces", "stop", "it replaces itself")
+        text = "it replaces itself"
     elif name not in known:
-        yield Finding("replaces", "stop", f"it replaces {name}, which never came")
-    elif name in before and before[name].word == "replaced":
-        text = f"it replaces {name}, as {before[name].by} does already; to correct that one, name that one"
+        text = f"it replaces {name}, which never came"
+    elif name in corrected:
+        text = f"it replaces {name}, as {corrected[name]} does already; to correct that one, name that one"
+    elif name not in before:
+        text = f"it replaces {name}, which was not delivered before it"
+    if text is not None:
         yield Finding("replaces", "stop", text)
-    elif name not in before and name in known:
-        yield Finding("replaces", "stop", f"it replaces {name}, which was not delivered before it")
 
 
 def _shrinking(guards: Guards, tables: dict[str, int], target: Receipt) -> Iterator[Finding]:
