@@ -8,6 +8,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -26,13 +27,21 @@ def commands() -> str:
     """Every command's help."""
     from workflows.cli import app
 
-    group = typer.main.get_command(app)
     pages = ["# Commands\n"]
-    for name, command in sorted(group.commands.items()):
+    for name, command in sorted(_commands(typer.main.get_command(app))):
         if not command.hidden:
             context = command.make_context(f"uttag {name}", [], resilient_parsing=True, terminal_width=120)
             pages.append(f"## uttag {name}\n\n```\n{command.get_help(context).strip()}\n```\n")
     return "\n".join(pages)
+
+
+def _commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Each command with its name, those of a group under the group's."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", command
 
 
 def errors() -> str:

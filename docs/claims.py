@@ -69,11 +69,13 @@ def _of_command(name: str, rest: str, commands: dict[str, set[str]]) -> Iterator
 
 
 def _commands() -> dict[str, set[str]]:
-    """The options of each command."""
+    """The options of each command; of a group, those of all in it."""
     from workflows.cli import app
 
     group: Any = typer.main.get_command(app)
-    return {
-        name: {option for each in command.params for option in each.opts} | {"--help"}
-        for name, command in group.commands.items()
-    }
+    return {name: _options(command) | {"--help"} for name, command in group.commands.items()}
+
+
+def _options(command: Any) -> set[str]:
+    own = {option for each in command.params for option in each.opts}
+    return own.union(*(_options(each) for each in getattr(command, "commands", {}).values()))

@@ -31,7 +31,8 @@ def _round(v0, v1, v2, v3):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _siphash(data: np.ndarray, length: int, k0: np.uint64, k1: np.uint64) -> np.uint64:
+def siphash(data: np.ndarray, length: int, k0: np.uint64, k1: np.uint64) -> np.uint64:
+    """Of the first `length` bytes of `data`, uint8 (n,), under the two halves of a key."""
     v0 = k0 ^ np.uint64(0x736F6D6570736575)
     v1 = k1 ^ np.uint64(0x646F72616E646F6D)
     v2 = k0 ^ np.uint64(0x6C7967656E657261)
@@ -61,7 +62,7 @@ def _hash_rows(rows: np.ndarray, k0: np.uint64, k1: np.uint64) -> np.ndarray:
         length = width
         while length > 0 and rows[i, length - 1] == 0:
             length -= 1
-        out[i] = np.int64(_siphash(rows[i], length, k0, k1) & np.uint64(0x7FFFFFFFFFFFFFFF))
+        out[i] = np.int64(siphash(rows[i], length, k0, k1) & np.uint64(0x7FFFFFFFFFFFFFFF))
     return out
 
 

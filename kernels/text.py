@@ -11,9 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.days import day_number, month_length
+from kernels.hashing import siphash
 from kernels.jit import compiled
 
 GOOD, EMPTY, BAD = 0, 1, 2
+TOKEN_BYTES = 128  # the longest token
 ISO, COMPACT = 0, 1  # yyyy-mm-dd, with or without a time of day; yyyymmdd
 _UNKNOWN_DAY = -(2**31)
 _MISSING = -(2**63)
@@ -126,27 +128,53 @@ def read_fixed(
     return out, state
 
 
+def read_tokens(
+    data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, key: bytes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens that stand for a person, as positive int64 (n,), 0 if there is none; and `state`.
+
+    Sixteen hexadecimal digits below 2⁶³ are that number: a keyed hash that the sender has computed. Any other
+    text of 1 to `TOKEN_BYTES` bytes without control characters is opaque: its bytes are hashed with `key`, 16
+    bytes. Sixteen hexadecimal digits are the same in either case; nothing else is changed. Sixteen zeros
+    stand for nobody, and are bad.
+    """
+    k0, k1 = np.frombuffer(key, "<u8", 2)
+    return _read_tokens(data, offsets, valid, k0, k1)  # type: ignore[no-any-return]
+
+
 @compiled
-def read_tokens(data: np.ndarray, offsets: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sixteen hexadecimal digits each, as non-negative int64 (n,), 0 if there is none; and `state`."""
+def _read_tokens(
+    data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, k0: np.uint64, k1: np.uint64
+) -> tuple[np.ndarray, np.ndarray]:
     n = len(valid)
     out, state = np.zeros(n, np.int64), np.zeros(n, np.int8)
+    plain = np.zeros(TOKEN_BYTES, np.uint8)
     for i in range(n):
         start, stop = _span(data, offsets[i], offsets[i + 1])
-        if not valid[i] or start == stop:
+        size = stop - start
+        if not valid[i] or size == 0:
             state[i] = EMPTY
             continue
-        value, good = np.uint64(0), stop - start == 16
+        if size > TOKEN_BYTES:
+            state[i] = BAD
+            continue
+        value, digits, good = np.uint64(0), size == 16, True
         for position in range(start, stop):
             c = int(data[position])
+            plain[position - start] = c
             digit = c - 48 if 48 <= c <= 57 else c - 87 if 97 <= c <= 102 else c - 55 if 65 <= c <= 70 else 99
-            if digit == 99:
-                good = False
-                break
-            value = np.uint64(value * np.uint64(16) + np.uint64(digit))
-        if good and value < np.uint64(1 << 63) and value > np.uint64(0):
+            digits = digits and digit < 16
+            good = good and c >= 32 and c != 127
+            if digits:
+                value = np.uint64(value * np.uint64(16) + np.uint64(digit))
+        if digits:
+            for j in range(size):
+                plain[j] += 32 if 65 <= plain[j] <= 70 else 0
+        if digits and value < np.uint64(1 << 63):
             out[i] = np.int64(value)
-        else:
+        elif good:
+            out[i] = max(np.int64(1), np.int64(siphash(plain, size, k0, k1) & np.uint64(0x7FFFFFFFFFFFFFFF)))
+        if out[i] == 0:
             state[i] = BAD
     return out, state
 

@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
 from pipelines.files.version import kernels_hash
-from workflows import alone, cluster_commands, codes, delivery_commands, link_commands, told
+from workflows import alone, cluster_commands, codes, delivery_commands, keys, link_commands, told
 from workflows.told import AsJson, plain, silent
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.add_typer(link_commands.commands)
 app.add_typer(delivery_commands.commands)
 app.add_typer(codes.commands)
 app.add_typer(cluster_commands.commands)
+app.add_typer(keys.commands, name="key")
 
 SitePath = Annotated[Path, typer.Argument(help="the site's folder")]
 On = Annotated[str, typer.Option(help="local, or slurm")]

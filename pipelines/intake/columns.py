@@ -125,9 +125,10 @@ class Block:
             raise self._breach(name, kind)
         return text.read_fixed(*_buffers(column), ord(self.decimal))  # type: ignore[no-any-return]
 
-    def tokens(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens made by the sender: int64 (n,) and their state, int8 (n,) (`kernels.text`)."""
-        return text.read_tokens(*_buffers(self.strings(name)))  # type: ignore[no-any-return]
+    def tokens(self, name: str, key: bytes) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens made by the sender: int64 (n,) and their state, int8 (n,) (`kernels.text`). `key`: 16 bytes,
+        for those that are opaque."""
+        return text.read_tokens(*_buffers(self.strings(name)), key)
 
     def strings(self, name: str) -> pa.Array:
         """A column as strings. ContractError: it holds something else."""

@@ -29,6 +29,7 @@ class Agreement(Strict):
 
     owner: str
     no_reidentify: bool = False
+    birth_dates: bool = False  # with no_reidentify: more of a birth than its year may be mapped
     quarantine_share: float = Field(0.2, ge=0, le=1)
     decimal: Literal[".", ","] = "."
     before_birth: bool = True  # turn away what happened before birth
@@ -213,14 +214,20 @@ def _used(mapping: Mapping) -> Iterator[str]:
 
 
 def _refuse_names(contract: Contract) -> None:
-    """A source that forbids re-identification maps nothing but a token."""
+    """A source that forbids re-identification maps a token, a sex and a year of birth; a date of birth only
+    where it says so, since with a sex that is nearly a name."""
     if not contract.agreement.no_reidentify:
         return
     for table in contract.tables:
         who = table.mapping.identities
-        if who is not None and (who.token is None or any(getattr(who, name) for name in NAMING)):
-            raise SettingsError(
-                f"{contract.path}: {table.name}",
-                "maps more than a token, though the source forbids re-identification",
-                "map the token alone",
-            )
+        if who is None:
+            continue
+        where = f"{contract.path}: {table.name}"
+        if who.token is None or any(getattr(who, name) for name in NAMING):
+            what = "maps more than a token, sex and birth, though the source forbids re-identification"
+            raise SettingsError(where, what, "map the token, and no number, name or postcode")
+        whole = isinstance(who.birth, str) or len(who.birth or ()) > 1
+        if whole and not contract.agreement.birth_dates:
+            what = "maps dates of birth, which the source, that forbids re-identification, has not agreed to"
+            then = "map the year alone, birth: [column], or agree on them: birth_dates: true for the contract"
+            raise SettingsError(where, what, then)

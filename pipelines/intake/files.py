@@ -52,7 +52,7 @@ class FileTask:
     @property
     def keys(self) -> Keys:
         derived = self.identity_zone.derived
-        return Keys(derived("record"), derived("token"), derived("encounter"))
+        return Keys(derived("record"), derived("token"), derived("encounter"), derived("opaque token"))
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,13 @@ _SEXES = {"man": SEX_MAN, "woman": SEX_WOMAN, "unknown": SEX_UNKNOWN}
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys that hide references. `record`, `token`, `encounter`: 16 bytes each."""
+    """The keys that hide references. `record`, `token`, `encounter`, `opaque`: 16 bytes each; the last is for
+    tokens, and another than for numbers, so that a number sent as a token meets no number."""
 
     record: bytes
     token: bytes
     encounter: bytes
+    opaque: bytes
 
 
 def identities(
@@ -56,7 +58,9 @@ def identities(
     """
     n = len(block)
     if mapping.token:
-        token, state = block.tokens(mapping.token)
+        token, state = block.tokens(mapping.token, keys.opaque)
+        likeness = _numbers(block, mapping.token, delivered)
+        _warn(warnings, "token_like_number", np.isin(likeness.kind, _TOKENS) & likeness.checksum_ok)
         ledger.mark(state == text.EMPTY, "missing", mapping.token)
         ledger.mark(state == text.BAD, "bad_token", mapping.token)
         kind = np.where(state == text.GOOD, _KIND["token"], _KIND["none"]).astype(np.int8)
@@ -118,7 +122,8 @@ def _births(
     elif mapping.birth:
         parts = [block.fixed(name) for name in mapping.birth]
         whole = [np.where(state == text.GOOD, values // VALUE_SCALE, 0) for values, state in parts]
-        day = days_of_parts(*whole)
+        none = np.zeros(len(block), np.int64)
+        day = days_of_parts(*(*whole, none, none)[:3])
     return np.where(day == DAY_UNKNOWN, found.birth_day, day).astype(np.int32)
 
 

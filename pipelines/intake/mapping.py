@@ -12,7 +12,7 @@ from pipelines.study import codes
 
 BY_CONCEPT = "concept"  # the system and code stand in the delivery's concept table
 BY_VISIT = "icd-cm-by-visit"  # ICD-9-CM or ICD-10-CM, as the code's form or the other codes of its visit tell
-NAMING = ("number", "previous", "given", "surname", "birth", "postcode")
+NAMING = ("number", "previous", "given", "surname", "postcode")  # what may not stand beside a token
 
 
 class Coded(Strict):
@@ -33,7 +33,7 @@ class Identities(Strict):
     given: str | None = None
     surname: str | None = None
     sex: Coded | None = None
-    birth: str | tuple[str, str, str] | None = None  # a date, or year, month and day in columns of their own
+    birth: str | tuple[str] | tuple[str, str, str] | None = None  # a date; the year; or year, month and day
     postcode: str | None = None
     valid_from: str | None = None
     valid_to: str | None = None
@@ -44,7 +44,7 @@ class Identities(Strict):
         if not (self.reference or self.number or self.token):
             raise ValueError("identities need a reference, a number or a token")
         if self.token and any(getattr(self, name) for name in NAMING):
-            raise ValueError("a token stands instead of numbers, names, dates of birth and postcodes")
+            raise ValueError("a token stands instead of numbers, names and postcodes")
         return self
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kernels import text
 from kernels.days import day_number, days_of_parts, month_length
+from kernels.hashing import hash_rows
 
 UNKNOWN, MISSING = -(2**31), -(2**63)
 
@@ -131,16 +132,33 @@ def test_a_number_too_large_for_fixed_point_is_bad() -> None:
     assert text.read_fixed(*column(["9" * 18, "1" * 30]), ord("."))[1].tolist() == [text.BAD, text.BAD]
 
 
+KEY = bytes(range(16))
+
+
 @given(st.lists(st.one_of(st.none(), st.integers(1, 2**63 - 1))))
 def test_tokens_of_sixteen_hexadecimal_digits(values: list[int | None]) -> None:
-    found, state = text.read_tokens(*column([None if value is None else f"{value:016x}" for value in values]))
+    rows = [None if value is None else f"{value:016x}" for value in values]
+    found, state = text.read_tokens(*column(rows), KEY)
     assert found.tolist() == [value or 0 for value in values]
     assert state.tolist() == [text.EMPTY if value is None else text.GOOD for value in values]
 
 
-def test_what_is_no_token_is_bad() -> None:
-    rows = ["0" * 16, "f" * 16, "12", "g" * 16, "0" * 15 + "1 "]
-    assert text.read_tokens(*column(rows))[1].tolist() == [text.BAD, text.BAD, text.BAD, text.BAD, text.GOOD]
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=70)))
+@example(["12", " 12 ", "f" * 16, "F" * 16, "g" * 16, "a" * 128, "a" * 129, "0" * 16, "\x7f", "a\0"])
+def test_other_tokens_are_hashed_byte_for_byte(rows: list[str]) -> None:
+    found, state = text.read_tokens(*column(list(rows)), KEY)
+    for row, token, how in zip(rows, found.tolist(), state.tolist(), strict=True):
+        plain = row.strip(" ").encode()
+        digits = len(plain) == 16 and all(c in b"0123456789abcdefABCDEF" for c in plain)
+        if not plain:
+            assert (token, how) == (0, text.EMPTY)
+        elif digits and int(plain, 16) < 2**63:
+            assert (token, how) == (int(plain, 16), text.GOOD if int(plain, 16) else text.BAD)
+        elif len(plain) > text.TOKEN_BYTES or min(plain) < 32 or 127 in plain:
+            assert (token, how) == (0, text.BAD)
+        else:
+            plain = plain.lower() if digits else plain
+            assert (token, how) == (int(hash_rows(np.array([plain]), KEY)[0]), text.GOOD)
 
 
 @given(
