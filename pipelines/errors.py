@@ -9,10 +9,12 @@ from __future__ import annotations
 class UttagError(Exception):
     """A mistake that a person can mend; shown as one line, never as a traceback.
 
-    `where` names a file, stage or setting; `what` the fault; `next_step` what the reader can do about it.
+    `where` names a file, stage or setting; `what` the fault; `next_step` what the reader can do about it;
+    `others` what else was found in the same breath, where this one speaks for several.
     """
 
     exit_code = 10
+    others: tuple[UttagError, ...] = ()
 
     def __init__(self, where: object, what: str, next_step: str) -> None:
         super().__init__(f"{where}: {what}; {next_step}")
@@ -88,3 +90,9 @@ class ClusterError(UttagError):
     """The scheduler or its workers are not there or do not answer."""
 
     exit_code = 19
+
+
+class AccessError(UttagError):
+    """A file or folder that this user may not read or write, or that lies on a read-only file system."""
+
+    exit_code = 20

@@ -55,7 +55,9 @@ def _check_site(site: Site) -> Iterator[str]:
     for zone in ("identity", "store"):
         site.zone(zone).key()
         yield f"key of zone {zone}: there, and closed to others"
-    yield f"deliveries: {len(site.deliveries())}"
+    arrived = site.arrivals()
+    yield f"deliveries: {sum(each.delivery is not None for each in arrived)}"
+    yield from (f"delivery {each.title} will be stopped: {each.fault}" for each in arrived if each.fault)
     occurring, faults = _occurring(site), list[UttagError]()
     if occurring is None:
         yield "snapshot: none yet, so that nobody can say which codes occur; run uttag refresh"
@@ -160,7 +162,7 @@ def _check_codes(
                 f"{name}: its codes come from {whence} alone, which the permit does not name",
                 "name the source, and have its owner sign, or name other codes",
             )
-        yield f"{lists.whose}: {name}: {looked.codes:,} different codes of it occur in the snapshot"
+        yield f"{lists.whose}: {name}: different codes of it that occur in the snapshot: {looked.codes:,}"
         if looked.unmatched:
             yield f"{lists.whose}: WARNING: {name}: {_unmatched(looked.unmatched, occurring)}"
 
@@ -172,8 +174,8 @@ def _unmatched(lines: tuple[str, ...], occurring: Occurring) -> str:
         others = occurring.elsewhere(line)
         said.append(f"{line} (it occurs in {', '.join(others)})" if others else line)
     more = f" and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""
-    lines_said = f"{len(lines):,} line{'s' if len(lines) > 1 else ''}"
-    return f"{lines_said} of it match nothing in the snapshot: {', '.join(said)}{more}"
+    match = "line of it matches" if len(lines) == 1 else "lines of it match"
+    return f"{len(lines):,} {match} nothing in the snapshot: {', '.join(said)}{more}"
 
 
 _NAMED = 10

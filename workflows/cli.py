@@ -20,6 +20,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipelines.errors import UttagError
+from pipelines.files.atomic import denied
 from pipelines.files.version import kernels_hash
 from workflows import alone, cluster_commands, codes, delivery_commands, keys, link_commands, told
 from workflows.told import AsJson, plain, silent
@@ -54,6 +55,8 @@ def main() -> None:
     os.environ["NUMBA_CACHE_DIR"] = _compiled()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if code == 130:  # typer makes this of an interruption by itself, and says nothing
+            raise KeyboardInterrupt
     except UttagError as error:
         code = _told(f"uttag: {error}", error.exit_code)
     except TyperException as error:
@@ -61,6 +64,8 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = _told("uttag: interrupted; run the same command again to go on", 130)
     except Exception as fault:
+        if isinstance(fault, OSError) and (refused := denied(fault)):
+            sys.exit(_told(f"uttag: {refused}", refused.exit_code))
         place = traceback.extract_tb(fault.__traceback__)[-1]
         code = _told(
             f"uttag: fault in the program: {type(fault).__name__} at "

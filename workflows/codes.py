@@ -33,7 +33,7 @@ def listed(root: Path, system: str | None, prefix: str | None) -> dict[str, Any]
         )
     site = Site.load(root)
     snapshot, rule = Snapshot.load(site), site.feasibility
-    audit.note(site, "codes", snapshot=snapshot.id, system=system or "", prefix=prefix or "")
+    audit.note(site, "codes", snapshot=snapshot.id)
     key = site.zone("store").derived("codes", 32)
     found, systems = [], defaultdict[str, int](int)
     for label, persons in occurring.persons_by_code(snapshot.shards).items():

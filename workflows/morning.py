@@ -41,7 +41,7 @@ def summary(record: Found) -> str:
     lines += [each["text"] for each in record["faults"]]
     lines += [f"{each['delivery']}: {each['status']}" for each in record["came"]]
     lines += [f"{each['delivery']}: {each['from']} -> {each['to']}" for each in record["changed"]]
-    lines += [f"{each['source']}: late, {each['days']} days" for each in record["late"]]
+    lines += record["warnings"]
     lines += [f"permit {each['permit']}: {each['outcome']}" for each in record["permits"]]
     if after:
         lines.append(f"snapshot {after['id'][:12]}: {after['persons']:,} persons, {after['events']:,} events")

@@ -14,10 +14,10 @@ from pipelines.errors import UttagError
 from pipelines.files import documents
 from pipelines.release.publish import latest_version
 from pipelines.site.acceptance import Verdict, verdicts
-from pipelines.site.freshness import freshness
 from pipelines.site.project import Project
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
+from pipelines.site.sources import states
 from workflows.driver import last_events
 from workflows.plan import Plan
 
@@ -78,6 +78,7 @@ class Night:
     on: str
     begun: datetime
     before: _State
+    stood: dict[str, str]  # what the last night said of each delivery
     plan: Plan | None = None
     stages: list[Found] = field(default_factory=list)
     permits: list[Found] = field(default_factory=list)
@@ -86,7 +87,9 @@ class Night:
     @staticmethod
     def begin(site: Site, on: str) -> Night:
         """Begin a record, which says that the night runs until it has ended."""
-        night = Night(site, on, datetime.now(UTC), _State.of(site))
+        before, earlier = _State.of(site), last(site) or {}
+        stood = earlier.get("deliveries") or {title: each.word for title, each in before.verdicts.items()}
+        night = Night(site, on, datetime.now(UTC), before, stood)
         night._write({"outcome": "running", "exit_code": None})
         return night
 
@@ -115,7 +118,8 @@ class Night:
     def end(self) -> Found:
         """Write the record and return it."""
         after = _State.of(self.site)
-        trouble = [{"text": str(each), "exit_code": each.exit_code} for each in self.faults]
+        told = [each for fault in self.faults for each in (fault.others or (fault,))]
+        trouble = [{"text": str(each), "exit_code": each.exit_code} for each in told]
         record = self._write(
             {
                 "outcome": "trouble" if trouble else "good",
@@ -125,7 +129,8 @@ class Night:
                 "waits": [str(each) for each in self.plan.faults] if self.plan else [],
                 "came": [_came(after.verdicts[title]) for title in after.read if self._new(title, after)],
                 "changed": self._changed(after),
-                "late": self._late(after),
+                "deliveries": {title: each.word for title, each in after.verdicts.items()},
+                "warnings": self._warnings(after),
                 "snapshot": {"before": _of(self.before.snapshot), "after": _of(after.snapshot)},
                 "permits": self.permits,
                 "stages": self.stages,
@@ -143,25 +148,23 @@ class Night:
         return after.read[title] != self.before.read.get(title)
 
     def _changed(self, after: _State) -> list[Found]:
-        """Deliveries that were there before, and stand otherwise now."""
+        """Deliveries that stood otherwise when the last night ended: what people decided since is told,
+        too."""
         found = []
-        for title, old in self.before.verdicts.items():
+        for title, was in self.stood.items():
             new = after.verdicts.get(title)
             word, reason = (new.word, new.reason) if new else self._gone(title)
-            if word != old.word:
-                found.append({"delivery": title, "from": old.word, "to": word, "reason": reason})
+            if word != was and not (new and self._new(title, after)):
+                found.append({"delivery": title, "from": was, "to": word, "reason": reason})
         return found
 
     def _gone(self, title: str) -> tuple[str, str]:
         removed = self.plan is not None and tuple(title.split("/", 1)) in self.plan.removed
         return ("removed", "its folder was removed") if removed else ("withdrawn", "it was withdrawn")
 
-    def _late(self, after: _State) -> list[Found]:
-        found = list(after.verdicts.values())
-        fresh = ((name, freshness(found, name, date.today())) for name in sorted(self.site.sources))
-        return [
-            {"source": name, "days": each.days, "at_most": each.most} for name, each in fresh if each.late
-        ]
+    def _warnings(self, after: _State) -> list[str]:
+        found = states(self.site, list(after.verdicts.values()), date.today())
+        return [text for each in found for text in each.warnings()]
 
     def _write(self, more: Found) -> Found:
         ended = None if more["outcome"] == "running" else datetime.now(UTC)

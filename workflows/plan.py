@@ -7,6 +7,7 @@ plan the same.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from pipelines.errors import ContractError, SettingsError, UttagError
 from pipelines.files import documents
+from pipelines.files.atomic import atomic
 from pipelines.intake.contract import Contract
 from pipelines.intake.unread import forget, refuse
 from pipelines.site.acceptance import Verdict, verdicts
@@ -76,16 +78,19 @@ class Plan:
 
     def waits(self) -> list[str]:
         """What the next refresh would do or cannot do, a line each; none where the site is up to date."""
-        return [] if (lines := self.said())[0].startswith("nothing would run") else lines
+        return [*self._would(), *map(str, self.faults)]
 
     def said(self) -> list[str]:
-        """A line for each thing that would happen."""
+        """The same for a dry run."""
+        lines = [*self._would(), *(f"waits: {fault}" for fault in self.faults)]
+        return lines or ["nothing would run: everything is up to date"]
+
+    def _would(self) -> list[str]:
         lines = [f"would refuse {each.title}: {each.fault}" for each in self.refused]
         lines += [f"would forget {source}/{name}: its folder was removed" for source, name in self.removed]
         lines += [f"would forget {source}/{name}: it was withdrawn" for source, name in self.withdrawn]
         lines += [f"would run {each.stage} {each.what}".rstrip() + f": {each.why}" for each in self.due]
-        lines += [f"waits: {fault}" for fault in self.faults]
-        return lines or ["nothing would run: everything is up to date"]
+        return lines
 
     def prepare(self) -> None:
         """Do what no stage does: write down what is gone, refuse what cannot be read, order what is due."""
@@ -95,17 +100,13 @@ class Plan:
             forget(self.site, source, name)
         for each in self.refused:
             refuse(self.site, each, owner(self.site, each.source), str(each.fault))
-        wanted = {
-            _order_file(self.site, each.stage, each.what): self.site.receipts
-            / (f"intake/{each.what}.json" if each.what else f"{each.stage}.json")
-            for each in self.due
-        }
-        for order, receipt in wanted.items():
-            _order(order, receipt)
-        for stage in ("linkage", "store"):
-            order = _order_file(self.site, stage, "")
-            if order not in wanted:
-                _settle(order, self.site.receipt(stage))
+        for due in self.due:
+            name = f"intake/{due.what}" if due.what else due.stage
+            order = _order_file(self.site, due.stage, due.what)
+            _order(order, self.site.receipts / f"{name}.json", due.why)
+        for stage in {"linkage", "store"} - self.stages:
+            if (receipt := self.site.receipt(stage)).exists():
+                _settle(_order_file(self.site, stage, ""), receipt)
 
 
 def owner(site: Site, source: str) -> str:
@@ -123,10 +124,12 @@ def _order_file(site: Site, stage: str, what: str) -> Path:
     return site.root / "runs" / "orders" / (f"intake/{what}" if what else stage)
 
 
-def _order(order: Path, receipt: Path) -> None:
-    """An order that is newer than the receipt, by whichever clock that was written."""
+def _order(order: Path, receipt: Path, why: str) -> None:
+    """An order that is newer than the receipt, by whichever clock that was written, and that says what none
+    said before: Snakemake takes a small file of the same content for the same."""
     order.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    order.touch(mode=0o600)
+    with atomic(order) as beside:
+        beside.write_text(f"{why}\n{time.time_ns()}\n", encoding="utf-8")
     if receipt.exists():
         newer = max(order.stat().st_mtime_ns, receipt.stat().st_mtime_ns + 1_000_000)
         os.utime(order, ns=(newer, newer))

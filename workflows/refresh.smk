@@ -9,7 +9,7 @@ receipts = expand("receipts/intake/{delivery}.json", delivery=config["deliveries
 def before(wildcards):
     """A correction is read after what it replaces."""
     first = config["after"].get(f"{wildcards.source}/{wildcards.delivery}")
-    return [ancient(f"receipts/intake/{first}.json")] if first else []
+    return [f"receipts/intake/{first}.json"] if first else []
 
 rule refresh:
     input: receipts, "receipts/store.json"
@@ -22,14 +22,14 @@ rule intake:
     shell: "{config[uttag]} stage intake --delivery {wildcards.source:q}/{wildcards.delivery:q} {config[workers][intake]} --each {resources.worker_mb}:{resources.runtime}"
 
 rule linkage:
-    input: "runs/orders/linkage", ancient(receipts)
+    input: "runs/orders/linkage", receipts
     output: "receipts/linkage.json"
     threads: config["threads"]
     resources: **asked(config, "linkage")
     shell: "{config[launch][linkage]} {config[uttag]} stage linkage"
 
 rule store:
-    input: "runs/orders/store", ancient("receipts/linkage.json"), ancient(receipts)
+    input: "runs/orders/store", "receipts/linkage.json", receipts
     output: "receipts/store.json"
     threads: config["threads"]
     resources: **asked(config, "store")

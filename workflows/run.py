@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipelines.errors import ClusterError, ContractError, StageError
+from pipelines.intake.quality import write_reports
 from pipelines.intake.unread import refuse
 from pipelines.site import audit
-from pipelines.site.acceptance import verdicts
+from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.arrivals import Arrival
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
@@ -32,7 +33,9 @@ def refresh(site: Site, options: Options, planned: Callable[[Plan], None] | None
         if planned is not None:
             planned(plan)
         _carry_out(site, plan, options)
-    _tell_stopped(site, plan)
+        found = verdicts(site)
+        write_reports(site, found)
+    _tell_stopped(found, plan)
 
 
 def _carry_out(site: Site, plan: Plan, options: Options) -> None:
@@ -111,10 +114,9 @@ def standing(site: Site) -> list[str]:
     return [name for name in names if Permit.load(site, name).standing]
 
 
-def _tell_stopped(site: Site, plan: Plan) -> None:
+def _tell_stopped(found: list[Verdict], plan: Plan) -> None:
     """Raise what keeps deliveries from counting, until they are replaced, withdrawn or removed; all else is
     in the snapshot."""
-    found = verdicts(site)
     accepted = [each.receipt for each in found if each.word == "accepted"]
     mended = {f"{each['source']}/{each['replaces']}" for each in accepted}
     faults = [*plan.faults]
@@ -128,4 +130,6 @@ def _tell_stopped(site: Site, plan: Plan) -> None:
     if faults:
         first, more = faults[0], len(faults) - 1
         where = f"{first.where} (and {more} more, see uttag status)" if more else first.where
-        raise type(first)(where, first.what, f"{first.next_step}; the others went through")
+        fault = type(first)(where, first.what, f"{first.next_step}; the others went through")
+        fault.others = tuple(faults)
+        raise fault

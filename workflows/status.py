@@ -15,11 +15,11 @@ from pipelines.release.publish import latest_version
 from pipelines.site import audit
 from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.decisions import decisions
-from pipelines.site.freshness import freshness
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
+from pipelines.site.sources import State, states
 from workflows import nights
 from workflows.driver import last_events
 from workflows.leftovers import is_running
@@ -35,7 +35,7 @@ def report(site: Site, today: date | None = None) -> Found:
     plan = Plan.of(site)
     return {
         "site": site.site,
-        "sources": {name: _source(site, found, name, today or date.today()) for name in sorted(site.sources)},
+        "sources": {each.source: _source(each) for each in states(site, found, today or date.today())},
         "deliveries": _deliveries(site, found, snapshot, plan),
         "waits": plan.waits(),
         "snapshot": snapshot.id if snapshot else None,
@@ -53,18 +53,15 @@ def report(site: Site, today: date | None = None) -> Found:
 # ---- what has come -----------------------------------------------------------------------------------------
 
 
-def _source(site: Site, found: list[Verdict], name: str, today: date) -> Found:
-    fresh = freshness(found, name, today)
-    linkage = site.receipt("linkage")
-    links = documents.read_object(linkage).get("sources", {}).get(name) if linkage.exists() else None
-    records = sum(links.values()) if links else 0
+def _source(state: State) -> Found:
     return {
-        "last": fresh.last,
-        "delivered": fresh.delivered.isoformat() if fresh.delivered else None,
-        "days": fresh.days,
-        "days_at_most": fresh.most,
-        "late": fresh.late,
-        "unlinked": round(links["alone"] / records, 4) if links and records else None,
+        "last": state.last,
+        "delivered": state.delivered.isoformat() if state.delivered else None,
+        "days": state.days,
+        "days_at_most": state.most,
+        "late": state.late,
+        "unlinked": state.unlinked,
+        "warnings": list(state.warnings()),
     }
 
 

@@ -50,12 +50,10 @@ def _block(title: str, lines: Any) -> list[str]:
 
 def _sources(sources: dict[str, Found]) -> Iterator[str]:
     for name, each in sources.items():
-        if each["last"] is None:
-            yield f"{name}: nothing counts yet"
-            continue
-        late = f", LATE: {each['days_at_most']} days are borne" if each["late"] else ""
+        last = f"last {each['last']}, {each['days']} days ago" if each["last"] else "nothing counts yet"
         unlinked = f", {each['unlinked']:.1%} of records are nobody's" if each["unlinked"] else ""
-        yield f"{name}: last {each['last']}, {each['days']} days ago{late}{unlinked}"
+        yield f"{name}: {last}{unlinked}"
+        yield from (f"  warn: {text}" for text in each["warnings"])
 
 
 def _deliveries(deliveries: list[Found]) -> Iterator[str]:
@@ -63,7 +61,8 @@ def _deliveries(deliveries: list[Found]) -> Iterator[str]:
         rows = f" {each['rows_accepted']:,} of {each['rows_read']:,} rows" if "rows_read" in each else ""
         reason = f": {each['reason']}" if each["reason"] else ""
         yield f"{each['source']}/{each['delivery']}: {each['status']}{rows}{reason}"
-        yield from (f"  {finding['then']}: {finding['text']}" for finding in each["findings"])
+        said = [finding for finding in each["findings"] if finding["text"] not in (each["reason"] or "")]
+        yield from (f"  {finding['then']}: {finding['text']}" for finding in said)
         if each["changed"]:
             yield f"  {each['changed']}"
 
@@ -97,8 +96,12 @@ def _night(night: Found | None) -> Iterator[str]:
 
 def _stage(each: Found) -> str:
     if each["outcome"] != "done":
-        return f"{each['stage']} {each['what']} {each['outcome'].upper()}: {each['said']}"
-    return f"{each['stage']} {each['what']}: {_used(each)}"
+        return f"{_name(each)} {each['outcome'].upper()}: {each['said']}"
+    return f"{_name(each)}: {_used(each)}"
+
+
+def _name(each: Found) -> str:
+    return f"{each['stage']} {each['what']}".rstrip()
 
 
 def _used(each: Found) -> str:
@@ -111,10 +114,10 @@ def _running(running: list[Found] | None) -> Iterator[str]:
     if not running:
         yield "a run is under way, between two stages"
     for each in running:
-        yield f"{each['stage']} {each['what']}: {each['seconds']} s so far {each.get('said', '')}".rstrip()
+        yield f"{_name(each)}: {each['seconds']} s so far {each.get('said', '')}".rstrip()
 
 
 def _run(ran: Found) -> Iterator[str]:
     for each in ran["done"]:
-        yield f"{each['stage']} {each['what']}: {_used(each)}"
-    yield from (f"{each['stage']} {each['what']} FAILED: {each['text']}" for each in ran["failed"])
+        yield f"{_name(each)}: {_used(each)}"
+    yield from (f"{_name(each)} FAILED: {each['text']}" for each in ran["failed"])

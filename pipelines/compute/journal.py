@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UttagError
+from pipelines.files.atomic import denied
 
 
 class Journal:
@@ -44,6 +45,12 @@ class Journal:
         except UttagError as fault:
             self._line("failed", text=str(fault), exit_code=fault.exit_code)
             raise
+        except OSError as fault:
+            if (told := denied(fault)) is None:
+                self._line("failed", text=f"fault in the program ({type(fault).__name__})", exit_code=1)
+                raise
+            self._line("failed", text=str(told), exit_code=told.exit_code)
+            raise told from None
         except BaseException as fault:
             self._line("failed", text=f"fault in the program ({type(fault).__name__})", exit_code=1)
             raise

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.errors import LockedError, SpaceError
+from pipelines.errors import AccessError, LockedError, SpaceError
 
 
 @contextlib.contextmanager
@@ -75,9 +75,22 @@ def exclusive(path: Path) -> Iterator[BinaryIO]:
 
 
 def space_or(fault: OSError, path: Path) -> Exception:
-    """A `SpaceError` where a write failed for want of room, else the fault itself."""
+    """A `SpaceError` where a write failed for want of room, an `AccessError` where it was not allowed, else
+    the fault itself."""
     if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(fault):
         return SpaceError(
             path, "there is no room to write it", "free some space and run the same command again"
         )
-    return fault
+    return denied(fault, path) or fault
+
+
+def denied(fault: OSError, path: Path | None = None) -> AccessError | None:
+    """The `AccessError` that an operating system's refusal is, None for another fault."""
+    if fault.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return None
+    where = path or fault.filename or "a file"
+    if fault.errno == errno.EROFS:
+        return AccessError(
+            where, "lies on a read-only file system", "mount it to be written, or move the site"
+        )
+    return AccessError(where, "this user may not read or write it", "look at its owner and mode")

@@ -51,6 +51,7 @@ def _occurrence(kind: str, name: str, start: str, end: str | None, **more: str) 
                 standard=f"{name}_concept_id",
                 system=BY_CONCEPT,
                 encounter="visit_occurrence_id",
+                duplicates="keep",  # a CDM's rows have ids of their own; the store keeps equal events once
                 **more,
             ),
         )

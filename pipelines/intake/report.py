@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from pipelines.site.acceptance import Verdict
 
-def quality_report(receipt: dict[str, Any]) -> str:
-    """The receipt as Markdown."""
+Beside = Sequence[tuple[str, int, str]]
+
+
+def quality_report(receipt: dict[str, Any], verdict: Verdict | None = None, beside: Beside = ()) -> str:
+    """The receipt as Markdown; with the verdict on it, what guards found, and the rows of the source's other
+    deliveries: (name, rows accepted, what became of it), by date."""
     lines = [f"# {receipt['source']}, delivery {receipt['delivery']}", ""]
     lines += [
         f"Owner: {receipt['owner']}. Delivered {receipt['delivered']}. Status: **{receipt['status']}**.",
@@ -19,6 +25,10 @@ def quality_report(receipt: dict[str, Any]) -> str:
     people, events = (sum(each["rows"] for each in receipt[name]) for name in ("identities", "events"))
     lines += ["| rows read | rows accepted | persons | events |", "| ---: | ---: | ---: | ---: |"]
     lines += [f"| {receipt['rows_read']:,} | {receipt['rows_accepted']:,} | {people:,} | {events:,} |", ""]
+    if verdict is not None:
+        found = [(each.guard, each.then, each.text) for each in verdict.findings]
+        lines += _table("What guards found", ("guard", "then", "what"), found)
+        lines += _chart(receipt["delivery"], beside)
     lines += _table(
         "Turned away", ("reason", "column", "rows"), [tuple(each.values()) for each in _quarantined(receipt)]
     )
@@ -30,6 +40,17 @@ def quality_report(receipt: dict[str, Any]) -> str:
         ]
         lines += _table(file, ("column", "complete", "first", "last"), rows)
     return "\n".join(lines)
+
+
+def _chart(name: str, beside: Beside) -> list[str]:
+    """Rows as bars of up to 40 signs, this delivery's marked."""
+    most = max((rows for _, rows, _ in beside), default=0) or 1
+    wide = max((len(each) for each, _, _ in beside), default=0)
+    bars = [
+        f"{'>' if each == name else ' '} {each:<{wide}} {'█' * round(40 * rows / most):<40} {rows:,} {word}"
+        for each, rows, word in beside
+    ]
+    return ["## Rows beside the source's other deliveries", "", "```", *bars, "```", ""]
 
 
 def _quarantined(receipt: dict[str, Any]) -> list[dict[str, Any]]:

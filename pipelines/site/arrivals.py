@@ -16,9 +16,7 @@ from pipelines.files.yaml import Strict, load_yaml
 
 ANNOUNCEMENT = "delivery.yaml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_ALLOWED = (
-    "a name is up to 100 letters A to Z, digits, points, hyphens and underscores, a letter or digit first"
-)
+_ALLOWED = "use up to 100 letters A to Z, digits, points, hyphens and underscores, a letter or digit first"
 _LARGEST_ANNOUNCEMENT = 1 << 20  # bytes
 _MOST_FILES = 100_000
 

@@ -42,6 +42,13 @@ class Share(Strict):
     then: Then = "warn"
 
 
+class Unlinked(Strict):
+    """A share that is known once records are linked: too late to stop a delivery for it."""
+
+    most: float = Field(0.2, ge=0, le=1)
+    then: Literal["off", "warn"] = "warn"
+
+
 class Freshness(Strict):
     """Days from one delivery to the next, at most; twice the usual where none is said and three have come."""
 
@@ -61,7 +68,7 @@ class Guards(Strict):
     empty: Empty = Empty()
     shrinking: Shrinking = Shrinking()
     unknown_codes: Share = Share(most=0.05)
-    unlinked: Share = Share(most=0.2)
+    unlinked: Unlinked = Unlinked()
     lost_records: Share = Share(most=0.2)
     moved_dates: Share = Share(most=0.05)
     freshness: Freshness = Freshness()

@@ -21,7 +21,8 @@ def prune(site: Site, keep: int, pinned: Iterable[str] = ()) -> dict[str, int]:
     """Remove all snapshots but the current one, those `pinned` by a permit and the last `keep` published;
     then what no snapshot uses.
 
-    Not to be called while another run reads or builds. Returns how many snapshots, shards and indexes went.
+    Not to be called while another run reads or builds. Returns how many snapshots, shards, files of
+    ancestors and indexes went.
     """
     files = sorted(
         (site.store / "snapshots").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)

@@ -406,3 +406,20 @@ def test_what_a_killed_attempt_has_left_goes_when_the_next_publishes(tmp_path: P
         for path in (tmp_path / zone / "staging").rglob("*")
         if path.is_file()
     ]
+
+
+def test_files_that_change_while_they_are_read_stop_their_delivery(tmp_path: Path) -> None:
+    made = site(tmp_path, contract(PATIENTS, DIAGNOSES), {"patients.csv": PEOPLE, "diagnoses.csv": GOOD})
+
+    class Replaced(LocalWorkers):
+        def map(self, function: Any, items: Any) -> Any:
+            found = super().map(function, items)
+            path = tmp_path / "deliveries" / "clinic" / "d1" / "patients.csv"
+            path.write_text(PEOPLE + "3,,Alm,F,1991-01-01\n", encoding="utf-8")
+            return found
+
+    found = intake(made, made.deliveries()[0], Replaced(1))
+    assert found["status"] == "stopped"
+    assert "its files changed while they were read" in found["reason"]
+    nothing_left(tmp_path)
+    assert receipt(made)["status"] == "accepted"

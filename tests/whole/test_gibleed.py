@@ -14,6 +14,7 @@ import pytest
 from pipelines.release.publish import latest
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot
+from pipelines.store.prune import prune
 from tests import sites
 
 duckdb = pytest.importorskip("duckdb")
@@ -119,7 +120,7 @@ def test_a_row_without_a_source_concept_that_is_known_counts_by_its_standard_one
         f"SELECT count(*) FROM ({ALL}) WHERE s NOT IN (SELECT concept_id FROM concept WHERE concept_id > 0)"
     )
     assert receipt["warnings"]["standard_concept_used"] == tables.execute(unknown).fetchone()[0] == 62
-    assert {each["reason"] for each in receipt["quarantined"]} == {"unknown_person", "duplicate"}
+    assert {each["reason"] for each in receipt["quarantined"]} == {"unknown_person"}
 
 
 ASTHMA = named("SNOMED", "195967001")
@@ -185,6 +186,9 @@ def test_what_lies_above_codes_is_the_same_however_the_store_is_cut(gibleed: Pat
     assert two.above is not None
     assert one.above[0].name == two.above[0].name
     assert one.hierarchy == two.hierarchy
+    (two.above[0].parent / "of-an-older-snapshot.parquet").touch()
+    assert prune(Site.load(other), 0)["ancestors"] == 1
+    assert Snapshot.load(Site.load(other)).hierarchy == one.hierarchy
 
 
 # ---- codes that match nothing are told ---------------------------------------------------------------------
@@ -248,7 +252,7 @@ def test_codes_are_listed_by_system_and_by_how_they_begin(gibleed: Path) -> None
 def test_check_warns_of_codes_that_do_not_occur_and_says_where_they_do(own: Path) -> None:
     path = definition_of(own, "ICD-10/K92", "SNOMED/195967001", "ATC/A10")
     said = sites.called("check", path).stdout
-    assert "code list a: 1 different codes of it occur in the snapshot" in said
+    assert "code list a: different codes of it that occur in the snapshot: 1" in said
     assert "WARNING: code list a: 2 lines of it match nothing" in said
     assert "ICD-10/K92 (it occurs in ICD-10-CM), ATC/A10" in said
 

@@ -4,6 +4,7 @@ others go through, and what is no longer there no longer counts."""
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -496,3 +497,122 @@ def test_a_night_with_bad_neighbours_ends_with_11_and_the_good_ones_are_in(root:
     assert documents.read_object(root / "receipts" / "store.json")["snapshot"]
     said = sites.uttag("refresh", root, "--dry-run").stdout
     assert said == "nothing would run: everything is up to date\n"
+
+
+def test_a_folder_that_may_not_be_written_is_told_as_that(root: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may write everywhere")
+    (root / "receipts").mkdir(mode=0o500)
+    ran = sites.uttag("refresh", root, check=False)
+    assert ran.returncode == 20
+    assert "look at its owner and mode" in ran.stderr
+
+
+def test_a_read_only_file_system_is_no_fault_in_the_program(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def refused(*_arguments: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(root / "runs"))
+
+    monkeypatch.setattr("workflows.run.run_lock", refused)
+    ran = sites.called("refresh", root, check=False)
+    assert ran.returncode == 20
+    assert ran.stderr.endswith("lies on a read-only file system; mount it to be written, or move the site\n")
+
+
+def test_the_quality_report_shows_what_guards_found_beside_earlier_deliveries(root: Path) -> None:
+    from pipelines.intake.quality import write_reports
+
+    deliver(root, "d2", ONE_ROW, "2025-09-02", replaces="d1")
+    sites.refreshed(root)
+    site = Site.load(root)
+    write_reports(site, verdicts(site))
+    text = (root / "receipts" / "intake" / "clinic" / "d2.md").read_text(encoding="utf-8")
+    assert "| shrinking | stop | diagnoses: 1 rows instead of the 10 that it replaces |" in text
+    assert [line.split()[-2:] for line in text.splitlines() if "█" in line] == [
+        ["12", "accepted"],
+        ["3", "held"],
+    ]
+
+
+def test_a_late_source_and_one_whose_records_are_nobodys_are_told(root: Path) -> None:
+    from datetime import date
+
+    from pipelines.site.sources import states
+
+    agreed = contract(PATIENTS, DIAGNOSES, guards={"freshness": {"days": 30}, "unlinked": {"most": 0.1}})
+    (root / "contracts" / "clinic.yaml").write_text(yaml.safe_dump(agreed), encoding="utf-8")
+    sites.refreshed(root)
+    site = Site.load(root)
+    (state,) = states(site, verdicts(site), date(2025, 10, 2))
+    assert list(state.warnings()) == [
+        "clinic is late: its last delivery is 31 days old, 30 are borne",
+        "clinic: 100% of its records are nobody's, 10% are borne",
+    ]
+    (state,) = states(site, verdicts(site), date(2025, 10, 1))
+    assert not state.late
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("", "is no reason"), ("a\nb", "is no reason"), ("19640823-3234 asked", "identity number")],
+)
+def test_a_reason_is_a_line_without_numbers_of_people(root: Path, reason: str, said: str) -> None:
+    ran = sites.called("withdraw-delivery", "clinic/d1", "--reason", reason, "--site", root, check=False)
+    assert ran.returncode == 10
+    assert said in ran.stderr
+    assert "19640823" not in ran.stderr
+
+
+def test_only_what_is_there_is_withdrawn_and_only_what_is_held_accepted(root: Path) -> None:
+    sites.refreshed(root)
+    for command, delivery, said in (
+        ("withdraw-delivery", "clinic/d7", "is no delivery of this site"),
+        ("accept-delivery", "clinic/d1", "is accepted: no guard holds it"),
+    ):
+        ran = sites.called(command, delivery, "--reason", "so", "--site", root, check=False)
+        assert (ran.returncode, said in ran.stderr) == (10, True)
+
+
+def test_a_night_is_told_to_whom_the_site_says(root: Path) -> None:
+    told = root.parent / "told"
+    program = root.parent / "tell"
+    program.write_text(
+        f'#!/bin/sh\n{{ echo "$1"; cat; echo "$UTTAG_REPORT_PAGE"; }} > {told}\n', encoding="utf-8"
+    )
+    program.chmod(0o700)
+    with (root / "site.yaml").open("a", encoding="utf-8") as settings:
+        settings.write(f"notify: {{command: [{program}, 'a word'], when: trouble}}\n")
+    sites.called("night", root)
+    assert not told.exists()
+    deliver(root, "d2", NOTHING, "2025-09-02", replaces="d1")
+    sites.called("night", root, check=False)
+    lines = told.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "a word"
+    assert "clinic/d2: held" in lines
+    assert Path(lines[-1]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    program.unlink()
+    ran = sites.called("night", root, check=False)
+    assert ran.returncode == 11
+    assert "notify: " in ran.stderr
+
+
+def test_a_site_where_nothing_counts_yet_has_a_quiet_night(root: Path) -> None:
+    (root / "deliveries" / "clinic" / "d1" / "delivery.yaml").write_text("", encoding="utf-8")
+    assert sites.called("night", root, check=False).returncode == 11
+    shutil.rmtree(root / "deliveries" / "clinic" / "d1")
+    assert sites.called("night", root, check=False).returncode == 0
+    assert json.loads(sites.called("status", root, "--json").stdout)["snapshot"] is None
+
+
+def test_the_last_delivery_may_be_withdrawn(root: Path) -> None:
+    deliver(root, "d2", OTHERS, "2025-09-02")
+    sites.refreshed(root)
+    for name in ("d1", "d2"):
+        decide(Site.load(root), "clinic", name, "withdrawn", "the source has left")
+    sites.refreshed(root)
+    assert counted(root) == 0
+    assert Snapshot.load(Site.load(root)).deliveries == ()
+    assert sites.refreshed(root).due == []
