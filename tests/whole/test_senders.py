@@ -18,11 +18,13 @@ import yaml
 
 from pipelines.errors import ContractError, SettingsError
 from pipelines.files import documents
+from pipelines.files.yaml import load_yaml
 from pipelines.site import audit
 from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.contents import contents
 from pipelines.site.decisions import decide
 from pipelines.site.deliveries import active
+from pipelines.site.guards import Guards
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current
 from tests import sites
@@ -520,6 +522,13 @@ def test_a_read_only_file_system_is_no_fault_in_the_program(
     ran = sites.called("refresh", root, check=False)
     assert ran.returncode == 20
     assert ran.stderr.endswith("lies on a read-only file system; mount it to be written, or move the site\n")
+
+
+def test_a_guard_is_off_however_yaml_reads_the_word(tmp_path: Path) -> None:
+    """Without quotes YAML takes off for false, as people write it."""
+    (tmp_path / "guards.yaml").write_text("volume: {then: off}\nfreshness: {then: 'off'}\n", encoding="utf-8")
+    guards = load_yaml(tmp_path / "guards.yaml", Guards)
+    assert (guards.volume.then, guards.freshness.then) == ("off", "off")
 
 
 def test_the_quality_report_shows_what_guards_found_beside_earlier_deliveries(root: Path) -> None:
