@@ -80,7 +80,7 @@ def _order(receipt: Receipt) -> tuple[str, str, str]:
 
 def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[str, Verdict]:
     """The verdicts on one source's deliveries, in their order."""
-    known = {each["delivery"] for each in receipts} | set(decided)
+    came = {each["delivery"] for each in receipts}
     found: dict[str, Verdict] = {}
     for receipt in receipts:
         name, decision = receipt["delivery"], decided.get(receipt["delivery"])
@@ -89,7 +89,7 @@ def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[st
         elif receipt["status"] == "stopped":
             found[name] = Verdict(receipt, "stopped", receipt.get("reason"))
         else:
-            findings = tuple(_findings(receipt, found, known))
+            findings = tuple(_findings(receipt, found, came, set(decided)))
             stops = [each for each in findings if each.then == "stop"]
             if stops and not _overruled(receipt, decision):
                 found[name] = Verdict(receipt, "held", "; ".join(each.text for each in stops), findings)
@@ -114,8 +114,10 @@ def _replace(target: str | None, by: str, found: dict[str, Verdict]) -> None:
 # ---- guards ------------------------------------------------------------------------------------------------
 
 
-def _findings(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> Iterator[Finding]:
-    yield from _replaces(receipt, before, known)
+def _findings(
+    receipt: Receipt, before: dict[str, Verdict], came: set[str], decided: set[str]
+) -> Iterator[Finding]:
+    yield from _replaces(receipt, before, came, decided)
     if "tables" not in receipt:
         return
     guards = Guards.model_validate(receipt["guards"])
@@ -132,19 +134,26 @@ def _findings(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> 
     yield from _share("unknown_codes", guards.unknown_codes, turned_away, receipt["rows_read"], what)
 
 
-def _replaces(receipt: Receipt, before: dict[str, Verdict], known: set[str]) -> Iterator[Finding]:
+def _replaces(
+    receipt: Receipt, before: dict[str, Verdict], came: set[str], decided: set[str]
+) -> Iterator[Finding]:
+    """`came`: whose receipts are there; `decided`: who, too, had come, and may be removed or withdrawn since,
+    after which its correction goes on counting."""
     name = receipt["replaces"]
     if name is None:
         return
     if name == receipt["delivery"]:
         yield Finding("replaces", "stop", "it replaces itself")
-    elif name not in known:
-        yield Finding("replaces", "stop", f"it replaces {name}, which never came")
-    elif name in before and before[name].word == "replaced":
-        text = f"it replaces {name}, as {before[name].by} does already; to correct that one, name that one"
-        yield Finding("replaces", "stop", text)
-    elif name not in before and name in known:
+    elif name in before:
+        if before[name].word == "replaced":
+            text = (
+                f"it replaces {name}, as {before[name].by} does already; to correct that one, name that one"
+            )
+            yield Finding("replaces", "stop", text)
+    elif name in came:
         yield Finding("replaces", "stop", f"it replaces {name}, which was not delivered before it")
+    elif name not in decided:
+        yield Finding("replaces", "stop", f"it replaces {name}, which never came")
 
 
 def _shrinking(guards: Guards, tables: dict[str, int], target: Receipt) -> Iterator[Finding]:

@@ -281,6 +281,27 @@ def test_a_disk_that_is_not_there_forgets_nothing(root: Path) -> None:
     assert sites.refreshed(root).due == []
 
 
+def test_what_did_not_count_goes_without_a_stage(root: Path) -> None:
+    deliver(root, "d2", OTHERS, "2025-09-02", replaces="never-came")
+    sites.refreshed(root)
+    assert verdict(root, "d2").word == "held"
+    site = Site.load(root)
+    decide(site, "clinic", "d2", "withdrawn", "sent by mistake")
+    assert Plan.of(site).said() == ["would forget clinic/d2: it was withdrawn"]
+    (root / "decisions" / "deliveries" / "clinic" / "d2.json").unlink()
+    shutil.rmtree(root / "deliveries" / "clinic" / "d2")
+    assert Plan.of(site).said() == ["would forget clinic/d2: its folder was removed"]
+
+
+def test_a_replaced_delivery_may_be_removed_and_its_correction_goes_on_counting(root: Path) -> None:
+    deliver(root, "d2", FILES, "2025-09-02", replaces="d1")
+    sites.refreshed(root)
+    before = counted(root)
+    shutil.rmtree(root / "deliveries" / "clinic" / "d1")
+    sites.refreshed(root)
+    assert (verdict(root, "d2").word, counted(root)) == ("accepted", before)
+
+
 def test_withdrawn_counts_no_more_whether_its_folder_stays_or_not(root: Path) -> None:
     deliver(root, "d2", OTHERS, "2025-09-02")
     sites.refreshed(root)
