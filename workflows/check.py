@@ -38,7 +38,7 @@ def check_path(path: Path) -> Iterator[str]:
         yield from _check_definition(path, _occurring(Site.load(folder.parent)) if there else None)
     elif path.suffix in (".yaml", ".yml"):
         contract = Contract.load(path)
-        yield f"contract {path.name}: {len(contract.tables)} tables"
+        yield f"contract {path.name}: {_tables(contract)}"
     else:
         raise SettingsError(path, "is neither a site's folder nor a YAML file", "name one of these")
 
@@ -48,10 +48,14 @@ def _occurring(site: Site) -> Occurring | None:
     return Occurring(Snapshot.load(site)) if current_file(site).exists() else None
 
 
+def _tables(contract: Contract) -> str:
+    return f"{len(contract.tables)} table{'s' if len(contract.tables) > 1 else ''}"
+
+
 def _check_site(site: Site) -> Iterator[str]:
     for name, source in sorted(site.sources.items()):
         contract = Contract.load(site.root / source.contract)
-        yield f"source {name}: contract with {len(contract.tables)} tables"
+        yield f"source {name}: contract with {_tables(contract)}"
     for zone in ("identity", "store"):
         site.zone(zone).key()
         yield f"key of zone {zone}: there, and closed to others"

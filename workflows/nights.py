@@ -23,6 +23,7 @@ from workflows.plan import Plan
 
 Found = dict[str, Any]
 KEPT = 400  # records
+HELD = "what has changed since an earlier version is too little to be shown safely"
 _FORMAT = "%Y-%m-%dT%H-%M-%SZ"
 
 
@@ -111,9 +112,8 @@ class Night:
         now = latest_version(self.site.release / name)
         held = fault is None and _held(self.site, name)
         outcome = "failed" if fault else "released" if now > version else "held" if held else "unchanged"
-        self.permits.append(
-            {"permit": name, "outcome": outcome, "version": now, "reason": str(fault) if fault else None}
-        )
+        reason = str(fault) if fault else HELD if outcome == "held" else None
+        self.permits.append({"permit": name, "outcome": outcome, "version": now, "reason": reason})
 
     def end(self, fault: BaseException | None = None) -> Found:
         """Write the record and return it. `fault`: what ended the night before its time."""

@@ -280,8 +280,10 @@ class _Look:
         }
 
     def _later_stages(self) -> None:
-        intake = bool(self.plan.deliveries or self.plan.removed or self.plan.withdrawn)
         accepted = standing(list(self.verdicts.values()))
+        # One that is withdrawn is not among them already; one that is removed is, until that is written down.
+        gone = [self.verdicts[f"{source}/{name}"].word for source, name in self.plan.removed]
+        intake = bool(self.plan.deliveries) or not {"accepted", "replaced"}.isdisjoint(gone)
         linkage, store = (self._stage_receipt(stage) for stage in ("linkage", "store"))
         why = ["deliveries come or go"] if intake else []
         if linkage is None:

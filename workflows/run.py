@@ -118,6 +118,13 @@ def standing(site: Site) -> list[str]:
     return [name for name in names if Permit.load(site, name).standing]
 
 
+def _why_stopped(stopped: Verdict) -> tuple[str, str]:
+    """What is wrong, and what to do, each said once: the reason is a whole message of its own."""
+    reason = (stopped.reason or "").removeprefix(f"{stopped.title}: ").removeprefix(f"{stopped.title}/")
+    what, _, then = reason.rpartition("; ")
+    return f"stopped: {what or reason}", then if what else "ask the sender for a new delivery"
+
+
 def _tell_stopped(found: list[Verdict], plan: Plan) -> None:
     """Raise what keeps deliveries from counting, until they are replaced, withdrawn or removed; all else is
     in the snapshot."""
@@ -126,8 +133,7 @@ def _tell_stopped(found: list[Verdict], plan: Plan) -> None:
     faults = [*plan.faults]
     for each in found:
         if each.word == "stopped" and each.title not in mended:
-            then = "ask the sender for a new delivery"
-            faults.append(ContractError(each.title, f"stopped: {each.reason}", then))
+            faults.append(ContractError(each.title, *_why_stopped(each)))
         elif each.word == "held" and each.title not in mended:
             then = f"look at it with the sender, then `uttag accept-delivery {each.title}`, or withdraw it"
             faults.append(ContractError(each.title, f"held by a guard: {each.reason}", then))

@@ -97,6 +97,7 @@ def _delivery(verdict: Verdict, inside: set[tuple[str, str]]) -> Found:
     return {
         **_entry(receipt["source"], receipt["delivery"], verdict.word, verdict.reason, receipt["delivered"]),
         **{name: receipt[name] for name in names if name in receipt and verdict.word != "stopped"},
+        "turned_away": sorted(receipt.get("quarantined", []), key=lambda each: -each["rows"]),
         "tables": {name: each["rows_accepted"] for name, each in receipt.get("tables", {}).items()},
         "findings": [vars(each) for each in verdict.findings],
         "in_snapshot": (receipt["source"], receipt["delivery"]) in inside,
@@ -164,8 +165,7 @@ def _on(project: Project, noted: list[Found]) -> Found:
         if not (path.exists() and documents.read_object(path).get("held")):
             break
         since = each["time"]
-    reason = "what has changed since an earlier version is too little to be shown safely"
-    return {"state": "held", "reason": reason, "held_since": since}
+    return {"state": "held", "reason": nights.HELD, "held_since": since}
 
 
 # ---- runs --------------------------------------------------------------------------------------------------

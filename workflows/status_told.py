@@ -38,7 +38,11 @@ def told(found: Found) -> str:
             *_block("permits", _permits(found["permits"])),
             *_block("last night", _night(found["night"])),
             *_block("runs now", _running(found["running"])),
-            *(line for name, ran in found["runs"].items() for line in _block(f"last {name}", _run(ran))),
+            *(
+                line
+                for name, ran in found["runs"].items()
+                for line in _block(f"last {name}", _run(ran, found["night"]))
+            ),
         ]
     )
 
@@ -61,6 +65,9 @@ def _deliveries(deliveries: list[Found]) -> Iterator[str]:
         rows = f" {each['rows_accepted']:,} of {each['rows_read']:,} rows" if "rows_read" in each else ""
         reason = f": {each['reason']}" if each["reason"] else ""
         yield f"{each['source']}/{each['delivery']}: {each['status']}{rows}{reason}"
+        if away := each.get("turned_away"):
+            most = [f"{one['rows']:,} {one['reason']} in {one['column'] or 'the row'}" for one in away[:3]]
+            yield f"  turned away: {', '.join(most)}{', …' if len(away) > 3 else ''}"
         said = [finding for finding in each["findings"] if finding["text"] not in (each["reason"] or "")]
         yield from (f"  {finding['then']}: {finding['text']}" for finding in said)
         if each["changed"]:
@@ -71,7 +78,8 @@ def _holds(holds: Found | None) -> str:
     if holds is None:
         return ""
     of = len(holds["deliveries"])
-    return f": {holds['persons']:,} persons, {holds['events']:,} events of {of} deliveries"
+    deliveries = f"{of} deliver{'y' if of == 1 else 'ies'}"
+    return f": {holds['persons']:,} persons, {holds['events']:,} events of {deliveries}"
 
 
 def _permits(permits: list[Found]) -> Iterator[str]:
@@ -117,7 +125,15 @@ def _running(running: list[Found] | None) -> Iterator[str]:
         yield f"{_name(each)}: {each['seconds']} s so far {each.get('said', '')}".rstrip()
 
 
-def _run(ran: Found) -> Iterator[str]:
+def _run(ran: Found, night: Found | None) -> Iterator[str]:
+    """A line for each stage, whatever its number of ranks; none of a run that was the last night's."""
+    stages: dict[str, Found] = {}
     for each in ran["done"]:
-        yield f"{_name(each)}: {_used(each)}"
+        one = stages.setdefault(_name(each), {**each, "wall": 0, "cpu": 0, "peak_mib": 0})
+        one["wall"] = max(one["wall"], each["wall"])
+        one["cpu"] = round(one["cpu"] + each["cpu"], 2)
+        one["peak_mib"] = max(one["peak_mib"], each["peak_mib"])
+    told = {_stage(each) for each in (night or {}).get("stages", [])}
+    lines = [f"{name}: {_used(each)}" for name, each in stages.items()]
+    yield from [] if told.issuperset(lines) else lines
     yield from (f"{_name(each)} FAILED: {each['text']}" for each in ran["failed"])

@@ -123,6 +123,8 @@ def _asked(block: Block, event: Event) -> np.ndarray:
     for column, values in event.where.items():
         labels, index = block.category(column)
         asked &= np.array([label in values for label in labels] + [False])[index]
+    if event.optional:
+        asked &= block.category(event.code or "")[1] >= 0
     return asked
 
 

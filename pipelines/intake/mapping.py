@@ -69,6 +69,7 @@ class Event(Strict):
     encounter: str | None = None
     where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     duplicates: Literal["quarantine", "keep"] = "quarantine"
+    optional: bool = False  # a row whose code is empty tells of no such event
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -89,6 +90,8 @@ class Event(Strict):
             self.kind == "visit" and self.code is None and self.concept is None
         ):
             raise ValueError("an event has a concept or a code")
+        if self.optional and (self.code is None or self.system == BY_CONCEPT):
+            raise ValueError("optional is for an event whose code stands in a column of the row")
         if self.standard is not None and self.system != BY_CONCEPT:
             raise ValueError("a standard concept goes with codes by concept")
         if self.system == BY_VISIT and self.encounter is None:

@@ -80,7 +80,7 @@ def _order(receipt: Receipt) -> tuple[str, str, str]:
 
 def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[str, Verdict]:
     """The verdicts on one source's deliveries, in their order."""
-    known = {each["delivery"] for each in receipts} | set(decided)
+    came = {each["delivery"] for each in receipts}
     found: dict[str, Verdict] = {}
     corrected: dict[str, str] = {}  # a delivery, and the one that counts in its place
     for receipt in receipts:
@@ -90,7 +90,7 @@ def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[st
         elif receipt["status"] == "stopped":
             found[name] = Verdict(receipt, "stopped", receipt.get("reason"))
         else:
-            replaces = _replaces(receipt, found, known, corrected)
+            replaces = _replaces(receipt, found, came | set(decided), came, corrected)
             findings = (*replaces, *_findings(receipt, found))
             stops = [each for each in findings if each.then == "stop"]
             if stops and not _overruled(receipt, decision):
@@ -139,8 +139,10 @@ def _findings(receipt: Receipt, before: dict[str, Verdict]) -> Iterator[Finding]
 
 
 def _replaces(
-    receipt: Receipt, before: dict[str, Verdict], known: set[str], corrected: dict[str, str]
+    receipt: Receipt, before: dict[str, Verdict], known: set[str], came: set[str], corrected: dict[str, str]
 ) -> Iterator[Finding]:
+    """`known`: who ever came, and may be removed or withdrawn since, after which its correction goes on
+    counting; `came`: whose receipts are there."""
     name, text = receipt["replaces"], None
     if name is None:
         return
@@ -150,7 +152,7 @@ def _replaces(
         text = f"it replaces {name}, which never came"
     elif name in corrected:
         text = f"it replaces {name}, as {corrected[name]} does already; to correct that one, name that one"
-    elif name not in before:
+    elif name in came and name not in before:
         text = f"it replaces {name}, which was not delivered before it"
     if text is not None:
         yield Finding("replaces", "stop", text)

@@ -3,13 +3,16 @@ stops."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pipelines.files.yaml import Strict
 
-Then = Literal["off", "warn", "stop"]
+# Without quotes YAML reads `off` as false.
+_Off = BeforeValidator(lambda said: "off" if said is False else said)
+Then = Annotated[Literal["off", "warn", "stop"], _Off]
+Warns = Annotated[Literal["off", "warn"], _Off]
 BEFORE = 3  # earlier deliveries that a median asks for
 
 
@@ -46,14 +49,14 @@ class Unlinked(Strict):
     """A share that is known once records are linked: too late to stop a delivery for it."""
 
     most: float = Field(0.2, ge=0, le=1)
-    then: Literal["off", "warn"] = "warn"
+    then: Warns = "warn"
 
 
 class Freshness(Strict):
     """Days from one delivery to the next, at most; twice the usual where none is said and three have come."""
 
     days: int | None = Field(None, ge=1, le=3660)
-    then: Literal["off", "warn"] = "warn"
+    then: Warns = "warn"
 
 
 class Guards(Strict):

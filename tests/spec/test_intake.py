@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from datetime import date
 from pathlib import Path
 
@@ -216,6 +217,24 @@ def test_a_residence_that_has_not_ended_is_open(tmp_path: Path) -> None:
     assert frame["concept"].decoded() == ["SCB/0180", "SCB/0126"]
     assert frame["end"].tolist() == [day("2018-12-31"), DAY_OPEN]
     assert quarantine(made) == [(2, "unknown_code", "where")]
+
+
+def test_an_optional_event_is_told_of_only_by_rows_that_have_its_code(tmp_path: Path) -> None:
+    """A wide row has columns for several codes, most of them empty: that turns nothing away where the
+    contract says so, and a code that is there is checked as ever."""
+    wide = deepcopy(DIAGNOSES)
+    first = wide["customProperties"][0]["value"]["events"][0]
+    wide["customProperties"][0]["value"]["events"] = [
+        {key: each for key, each in first.items() if key != "end"},
+        {"kind": "diagnosis", "reference": "id", "start": "day", "code": "also", "system": "ICD-10-SE"}
+        | {"optional": True},
+    ]
+    wide["properties"].append({"name": "also", "logicalType": "string"})
+    rows = "id,day,end,code,also\n1,2020-01-01,,E119,\n2,2020-01-01,,E119,I10\n1,2020-01-02,,E119,QQQ\n"
+    made = site(tmp_path, contract(PATIENTS, wide), {"patients.csv": PEOPLE, "diagnoses.csv": rows})
+    frame = events(made, receipt(made))
+    assert sorted(frame["concept"].decoded()) == [*3 * ["ICD-10-SE/E119"], "ICD-10-SE/I10"]
+    assert quarantine(made) == [(2, "unknown_code", "also")]
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path: Path) -> None:

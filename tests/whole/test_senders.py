@@ -19,11 +19,13 @@ import yaml
 
 from pipelines.errors import ContractError, SettingsError
 from pipelines.files import documents
+from pipelines.files.yaml import load_yaml
 from pipelines.site import audit
 from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.contents import contents
 from pipelines.site.decisions import decide
 from pipelines.site.deliveries import active
+from pipelines.site.guards import Guards
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current
 from tests import sites
@@ -280,6 +282,27 @@ def test_a_disk_that_is_not_there_forgets_nothing(root: Path) -> None:
     assert sites.refreshed(root).due == []
 
 
+def test_what_did_not_count_goes_without_a_stage(root: Path) -> None:
+    deliver(root, "d2", OTHERS, "2025-09-02", replaces="never-came")
+    sites.refreshed(root)
+    assert verdict(root, "d2").word == "held"
+    site = Site.load(root)
+    decide(site, "clinic", "d2", "withdrawn", "sent by mistake")
+    assert Plan.of(site).said() == ["would forget clinic/d2: it was withdrawn"]
+    (root / "decisions" / "deliveries" / "clinic" / "d2.json").unlink()
+    shutil.rmtree(root / "deliveries" / "clinic" / "d2")
+    assert Plan.of(site).said() == ["would forget clinic/d2: its folder was removed"]
+
+
+def test_a_replaced_delivery_may_be_removed_and_its_correction_goes_on_counting(root: Path) -> None:
+    deliver(root, "d2", FILES, "2025-09-02", replaces="d1")
+    sites.refreshed(root)
+    before = counted(root)
+    shutil.rmtree(root / "deliveries" / "clinic" / "d1")
+    sites.refreshed(root)
+    assert (verdict(root, "d2").word, counted(root)) == ("accepted", before)
+
+
 def test_withdrawn_counts_no_more_whether_its_folder_stays_or_not(root: Path) -> None:
     deliver(root, "d2", OTHERS, "2025-09-02")
     sites.refreshed(root)
@@ -521,6 +544,13 @@ def test_a_read_only_file_system_is_no_fault_in_the_program(
     ran = sites.called("refresh", root, check=False)
     assert ran.returncode == 20
     assert ran.stderr.endswith("lies on a read-only file system; mount it to be written, or move the site\n")
+
+
+def test_a_guard_is_off_however_yaml_reads_the_word(tmp_path: Path) -> None:
+    """Without quotes YAML takes off for false, as people write it."""
+    (tmp_path / "guards.yaml").write_text("volume: {then: off}\nfreshness: {then: 'off'}\n", encoding="utf-8")
+    guards = load_yaml(tmp_path / "guards.yaml", Guards)
+    assert (guards.volume.then, guards.freshness.then) == ("off", "off")
 
 
 def test_the_quality_report_shows_what_guards_found_beside_earlier_deliveries(root: Path) -> None:
