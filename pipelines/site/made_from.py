@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.errors import SettingsError
 from pipelines.files.digests import digest, file_digest
 from pipelines.site.deliveries import Accepted
 from pipelines.site.site import Site
@@ -18,9 +19,13 @@ def of_intake(contract: str, contents: dict[str, str]) -> MadeFrom:
 
 
 def of_linkage(site: Site, deliveries: list[Accepted]) -> MadeFrom:
-    """Of the person index: the linkage settings, and whom each delivery that counts speaks of."""
+    """Of the person index: the linkage settings, and whom each delivery that counts speaks of. Raises
+    `SettingsError` where the settings are not there."""
+    settings = site.root / site.linkage if site.linkage else None
+    if settings is not None and not settings.is_file():
+        raise SettingsError(settings, "is not there", "check `linkage` in site.yaml")
     return {
-        "linkage settings": file_digest(site.root / site.linkage) if site.linkage else None,
+        "linkage settings": file_digest(settings) if settings else None,
         "deliveries": {
             _title(each): digest(
                 each.delivered, each.first, each.no_reidentify, [part.hash for part in each.identities]
