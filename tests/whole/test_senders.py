@@ -362,7 +362,7 @@ def test_each_setting_that_changes_makes_due_what_it_is_an_input_of(root: Path) 
     (root / "linkage.yaml").write_text("threshold: 20\n", encoding="utf-8")
     assert reasons(root) == {"linkage": "linkage settings changed", "store": "linkage runs"}
     (root / "linkage.yaml").unlink()
-    with pytest.raises(SettingsError, match="check `linkage` in site.yaml"):
+    with pytest.raises(SettingsError, match=r"check `linkage` in site\.yaml"):
         reasons(root)
     settings.write_text(text, encoding="utf-8")
 
