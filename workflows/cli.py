@@ -13,6 +13,7 @@ import stat
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -153,7 +154,14 @@ def demo(
 
 @app.command()
 def refresh(
-    site: SitePath, on: On = "local", ranks: Ranks = 0, workers: WorkerCount = 0, dry_run: DryRun = False
+    site: SitePath,
+    on: On = "local",
+    ranks: Ranks = 0,
+    workers: WorkerCount = 0,
+    dry_run: DryRun = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="print the command of plain Snakemake, and run nothing")
+    ] = False,
 ) -> None:
     """Bring the snapshot up to date with the deliveries. Run it again to go on after an interruption.
 
@@ -162,7 +170,7 @@ def refresh(
     from pipelines.site.site import Site
     from workflows import run
 
-    run.refresh(Site.load(site), _options(on, ranks, workers, dry_run))
+    run.refresh(Site.load(site), replace(_options(on, ranks, workers, dry_run), prepare=prepare))
 
 
 @app.command("run")

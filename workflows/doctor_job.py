@@ -135,7 +135,7 @@ def _refused(error: str) -> Finding:
     """Which setting sbatch did not like."""
     line = next((each for each in error.splitlines() if each.strip()), "it said nothing").strip()
     line = line.removeprefix("sbatch: ").removeprefix("error: ")
-    names = ("partition", "account", "qos", "reservation", "constraint")
+    names = ("account", "qos", "reservation", "partition", "constraint")  # some name two: account/partition
     blamed = next((name for name in names if name in error.lower()), None)
     if "feature" in error.lower():
         blamed = "constraint"

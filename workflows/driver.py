@@ -58,6 +58,7 @@ class Options:
     ranks: int = 0
     workers: int = 0
     dry_run: bool = False
+    prepare: bool = False
 
     @property
     def processors(self) -> int:
@@ -72,14 +73,28 @@ class Means:
     arguments: list[str]
 
 
-def drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
-    """Run a workflow to its end. Raises the failure of the first stage that failed, or `StageError`."""
-    runs = site.root / "runs"
-    journal, settings = runs / f"{workflow}.journal", runs / f"{workflow}.json"
+def prepare(site: Site, workflow: str, config: dict[str, Any], options: Options) -> list[str]:
+    """Write what the workflow reads, and return the command that runs it."""
+    settings = site.root / "runs" / f"{workflow}.json"
     means = _means(site, workflow, options)
     uttag = f"{shlex.quote(sys.executable)} -P -m workflows.cli"
     documents.write_json({**config, "uttag": uttag, **means.settings}, settings)
-    command = _command(site, workflow, settings, means)
+    return _command(site, workflow, settings, means)
+
+
+def plain_command(site: Site, workflow: str, config: dict[str, Any], options: Options) -> str:
+    """`prepare`, and the command as a shell takes it, with what it needs of an environment."""
+    command = prepare(site, workflow, config, options)
+    journal = site.root / "runs" / f"{workflow}.journal"
+    ours = {name: text for name, text in _environment(site, journal).items() if name not in _PASSED_ON}
+    return shlex.join(["env", *(f"{name}={text}" for name, text in ours.items()), *command])
+
+
+def drive(site: Site, workflow: str, config: dict[str, Any], options: Options) -> None:
+    """Run a workflow to its end. Raises the failure of the first stage that failed, or `StageError`."""
+    runs = site.root / "runs"
+    journal = runs / f"{workflow}.journal"
+    command = prepare(site, workflow, config, options)
     end_leftovers(site, options.on)
     journal.unlink(missing_ok=True)
     audit.note(site, f"run {workflow}", on=options.on, config=digest(config))

@@ -45,8 +45,10 @@ def _run(site: Site, options: Options) -> None:
         _refresh(site, options, night)
         for path in sorted((site.root / "permits").glob("*.yaml")):
             _permit(site, path.stem, options, night)
-    finally:
-        morning.report(site, night.end())
+    except BaseException as fault:
+        morning.report(site, night.end(fault))
+        raise
+    morning.report(site, night.end())
     for other in night.faults[1:]:
         print(f"uttag: {other}", file=sys.stderr)
     if night.faults:

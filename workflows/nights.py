@@ -115,11 +115,16 @@ class Night:
         reason = str(fault) if fault else HELD if outcome == "held" else None
         self.permits.append({"permit": name, "outcome": outcome, "version": now, "reason": reason})
 
-    def end(self) -> Found:
-        """Write the record and return it."""
+    def end(self, fault: BaseException | None = None) -> Found:
+        """Write the record and return it. `fault`: what ended the night before its time."""
         after = _State.of(self.site)
         told = [each for fault in self.faults for each in (fault.others or (fault,))]
         trouble = [{"text": str(each), "exit_code": each.exit_code} for each in told]
+        if isinstance(fault, KeyboardInterrupt):
+            trouble.insert(0, {"text": "it was interrupted", "exit_code": 130})
+        elif fault is not None and not isinstance(fault, UttagError):
+            text = f"fault in the program ({type(fault).__name__})"
+            trouble.insert(0, {"text": text, "exit_code": 1})
         record = self._write(
             {
                 "outcome": "trouble" if trouble else "good",

@@ -68,6 +68,11 @@ class Plan:
         return [each.what for each in self.due if each.stage == "intake"]
 
     @property
+    def config(self) -> dict[str, Any]:
+        """What the workflow is told."""
+        return {"deliveries": self.deliveries, "after": self.after}
+
+    @property
     def stages(self) -> set[str]:
         """Stages of which something is due."""
         return {each.stage for each in self.due}
@@ -102,11 +107,14 @@ class Plan:
             refuse(self.site, each, owner(self.site, each.source), str(each.fault))
         for due in self.due:
             name = f"intake/{due.what}" if due.what else due.stage
-            order = _order_file(self.site, due.stage, due.what)
-            _order(order, self.site.receipts / f"{name}.json", due.why)
+            _order(self.site.root / "runs" / "orders" / name, due.why)
+            _date(self.site.receipts / f"{name}.json", _OLD)
         for stage in {"linkage", "store"} - self.stages:
-            if (receipt := self.site.receipt(stage)).exists():
-                _settle(_order_file(self.site, stage, ""), receipt)
+            order = self.site.root / "runs" / "orders" / stage
+            if not order.exists():
+                _order(order, "it is as it was")
+            _date(order, _OLD)
+            _date(self.site.receipt(stage), _DONE)
 
 
 def owner(site: Site, source: str) -> str:
@@ -119,28 +127,27 @@ def owner(site: Site, source: str) -> str:
 
 # ---- orders: files that tell Snakemake what is due ---------------------------------------------------------
 
+# Snakemake goes by the times of files. These are given, and lie long ago, so that no clock has a say: a
+# receipt that is not to stand, an order, a receipt that an order has led to. What a stage writes is newer.
+_OLD, _ORDERED, _DONE = (946_684_800 + step for step in (0, 60, 120))
+
 
 def _order_file(site: Site, stage: str, what: str) -> Path:
     return site.root / "runs" / "orders" / (f"intake/{what}" if what else stage)
 
 
-def _order(order: Path, receipt: Path, why: str) -> None:
-    """An order that is newer than the receipt, by whichever clock that was written, and that says what none
-    said before: Snakemake takes a small file of the same content for the same."""
+def _order(order: Path, why: str) -> None:
+    """An order that says what none said before: Snakemake takes a small file of the same content for the
+    same."""
     order.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with atomic(order) as beside:
         beside.write_text(f"{why}\n{time.time_ns()}\n", encoding="utf-8")
-    if receipt.exists():
-        newer = max(order.stat().st_mtime_ns, receipt.stat().st_mtime_ns + 1_000_000)
-        os.utime(order, ns=(newer, newer))
+    _date(order, _ORDERED)
 
 
-def _settle(order: Path, receipt: Path) -> None:
-    """An order that has been carried out is older than its receipt."""
-    order.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    order.touch(mode=0o600)
-    older = receipt.stat().st_mtime_ns - 1_000_000_000
-    os.utime(order, ns=(older, older))
+def _date(path: Path, seconds: int) -> None:
+    if path.exists():
+        os.utime(path, (seconds, seconds))
 
 
 # ---- the look ----------------------------------------------------------------------------------------------

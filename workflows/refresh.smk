@@ -1,6 +1,6 @@
 # The night: deliveries → intake → linkage → store → one snapshot, shared by all permits.
 # Runs in the site's folder; each rule's output is the receipt of its stage, written last. What is sealed lies in the zones.
-# What is due, and why, is the plan's (workflows/plan.py): an order that is newer than the receipt. No other time counts.
+# What is due, and why, is the plan's (workflows/plan.py), which dates orders and receipts: no clock counts.
 
 from pipelines.compute.asked import asked
 

@@ -13,7 +13,7 @@ from pipelines.site.arrivals import Arrival
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
-from workflows.driver import Options, drive, last_events, nothing_due
+from workflows.driver import Options, drive, last_events, nothing_due, plain_command
 from workflows.leftovers import run_lock
 from workflows.plan import Plan, owner
 
@@ -32,6 +32,10 @@ def refresh(site: Site, options: Options, planned: Callable[[Plan], None] | None
         plan = Plan.of(site)
         if planned is not None:
             planned(plan)
+        if options.prepare:
+            plan.prepare()
+            print(plain_command(site, "refresh", plan.config, options) if plan.due else plan.said()[0])
+            return
         _carry_out(site, plan, options)
         found = verdicts(site)
         write_reports(site, found)
@@ -59,7 +63,7 @@ def _carry_out(site: Site, plan: Plan, options: Options) -> None:
 
 
 def _drive(site: Site, plan: Plan, options: Options) -> None:
-    drive(site, "refresh", {"deliveries": plan.deliveries, "after": plan.after}, options)
+    drive(site, "refresh", plan.config, options)
 
 
 def _died(site: Site, plan: Plan) -> list[Arrival]:

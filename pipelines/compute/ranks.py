@@ -81,7 +81,9 @@ def ranks() -> Iterator[Ranks]:
     """The ranks that this process is one of; a failure on one ends them all, so that none waits for the
     dead. Raises `ClusterError` where srun started ranks that do not find each other."""
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
-    if not any(name in os.environ for name in ("PMI_RANK", "PMI_SIZE", "PMI_FD", "PMIX_RANK")):
+    told = any(name in os.environ for name in ("PMI_RANK", "PMI_SIZE", "PMI_FD", "PMIX_RANK"))
+    # One task of srun's is told of MPI, too, by an open file that Snakemake has closed meanwhile.
+    if not told or os.environ.get("PMI_SIZE") == "1":
         _all_here(1, tasks)
         yield Ranks()
         return

@@ -82,6 +82,7 @@ def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[st
     """The verdicts on one source's deliveries, in their order."""
     came = {each["delivery"] for each in receipts}
     found: dict[str, Verdict] = {}
+    corrected: dict[str, str] = {}  # a delivery, and the one that counts in its place
     for receipt in receipts:
         name, decision = receipt["delivery"], decided.get(receipt["delivery"])
         if decision is not None and decision.word == "withdrawn":
@@ -89,12 +90,13 @@ def _of_source(receipts: list[Receipt], decided: dict[str, Decision]) -> dict[st
         elif receipt["status"] == "stopped":
             found[name] = Verdict(receipt, "stopped", receipt.get("reason"))
         else:
-            findings = tuple(_findings(receipt, found, came, set(decided)))
+            replaces = _replaces(receipt, found, (came, set(decided)), corrected)
+            findings = (*replaces, *_findings(receipt, found))
             stops = [each for each in findings if each.then == "stop"]
             if stops and not _overruled(receipt, decision):
                 found[name] = Verdict(receipt, "held", "; ".join(each.text for each in stops), findings)
             else:
-                _replace(receipt["replaces"], name, found)
+                _replace(receipt["replaces"], name, found, corrected)
                 found[name] = Verdict(receipt, "accepted", None, findings)
     return found
 
@@ -103,27 +105,29 @@ def _overruled(receipt: Receipt, decision: Decision | None) -> bool:
     return decision is not None and decision.word == "accepted" and decision.content == content_of(receipt)
 
 
-def _replace(target: str | None, by: str, found: dict[str, Verdict]) -> None:
-    """Mark `target`, and whatever replaced it before, as replaced."""
-    while target in found and found[target].word in ("accepted", "replaced"):
-        before = found[target]
-        found[target] = Verdict(before.receipt, "replaced", f"replaced by {by}", before.findings, by)
-        target = before.by
+def _replace(target: str | None, by: str, found: dict[str, Verdict], corrected: dict[str, str]) -> None:
+    """Mark `target`, and whatever counts in its place, as replaced."""
+    if target is None:
+        return
+    place: str | None = target
+    while place is not None:
+        before = found.get(place)
+        if before is not None and before.word in ("accepted", "replaced"):
+            found[place] = Verdict(before.receipt, "replaced", f"replaced by {by}", before.findings, by)
+        place = corrected.get(place)
+    corrected[target] = by
 
 
 # ---- guards ------------------------------------------------------------------------------------------------
 
 
-def _findings(
-    receipt: Receipt, before: dict[str, Verdict], came: set[str], decided: set[str]
-) -> Iterator[Finding]:
-    yield from _replaces(receipt, before, came, decided)
+def _findings(receipt: Receipt, before: dict[str, Verdict]) -> Iterator[Finding]:
     if "tables" not in receipt:
         return
     guards = Guards.model_validate(receipt["guards"])
     tables = {name: each["rows_accepted"] for name, each in receipt["tables"].items()}
     target = before.get(receipt["replaces"] or "")
-    if target is not None and "tables" in target.receipt:
+    if target is not None and target.receipt.get("tables"):
         yield from _shrinking(guards, tables, target.receipt)
         yield from _compared(guards, receipt)
     else:
@@ -135,25 +139,27 @@ def _findings(
 
 
 def _replaces(
-    receipt: Receipt, before: dict[str, Verdict], came: set[str], decided: set[str]
+    receipt: Receipt,
+    before: dict[str, Verdict],
+    known: tuple[set[str], set[str]],
+    corrected: dict[str, str],
 ) -> Iterator[Finding]:
-    """`came`: whose receipts are there; `decided`: who, too, had come, and may be removed or withdrawn since,
-    after which its correction goes on counting."""
-    name = receipt["replaces"]
+    """`known`: whose receipts are there; and who, too, had come, and was removed or withdrawn since, after
+    which its correction goes on counting."""
+    came, decided = known
+    name, text = receipt["replaces"], None
     if name is None:
         return
     if name == receipt["delivery"]:
-        yield Finding("replaces", "stop", "it replaces itself")
-    elif name in before:
-        if before[name].word == "replaced":
-            text = (
-                f"it replaces {name}, as {before[name].by} does already; to correct that one, name that one"
-            )
-            yield Finding("replaces", "stop", text)
-    elif name in came:
-        yield Finding("replaces", "stop", f"it replaces {name}, which was not delivered before it")
-    elif name not in decided:
-        yield Finding("replaces", "stop", f"it replaces {name}, which never came")
+        text = "it replaces itself"
+    elif name not in came | decided:
+        text = f"it replaces {name}, which never came"
+    elif name in corrected:
+        text = f"it replaces {name}, as {corrected[name]} does already; to correct that one, name that one"
+    elif name in came and name not in before:
+        text = f"it replaces {name}, which was not delivered before it"
+    if text is not None:
+        yield Finding("replaces", "stop", text)
 
 
 def _shrinking(guards: Guards, tables: dict[str, int], target: Receipt) -> Iterator[Finding]:

@@ -210,3 +210,15 @@ def test_ranks_that_do_not_find_each_other_are_refused(monkeypatch: pytest.Monke
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
     with ranks() as alone:
         assert alone.size == 1
+
+
+def test_the_one_task_of_a_step_needs_no_mpi_though_srun_speaks_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pipelines.compute.ranks import ranks
+
+    for name, value in {"PMI_SIZE": "1", "PMI_RANK": "0", "PMI_FD": "999"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    with ranks() as alone:
+        assert alone.size == 1

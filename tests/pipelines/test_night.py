@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.errors import ContractError, SettingsError, StageError
+from pipelines.errors import ClusterError, ContractError, SettingsError, StageError
+from pipelines.files import documents
 from pipelines.site.site import Site
 from tests import sites
-from workflows import night, run
+from workflows import night, nights, run
 from workflows.driver import Options
 
 SOURCES = ("folkbokforing", "dodsorsak")
@@ -196,3 +197,52 @@ def test_each_failure_of_a_night_is_said_once_and_keeps_no_other_permit_from_run
     assert [line.startswith("uttag: ") for line in said] == [True, True]
     assert "of b" in said[0]
     assert "broken.yaml:" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "it was interrupted"),
+        (ZeroDivisionError("19640823-3234"), 1, "fault in the program (ZeroDivisionError)"),
+        (ClusterError("slurm", "does not answer", "wait"), 19, "slurm: does not answer; wait"),
+    ],
+)
+def test_a_night_that_ends_before_its_time_says_so_in_its_record(
+    fault: BaseException, code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site.load(empty_site(tmp_path / "region"))
+
+    def refresh(*_arguments: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(run, "refresh", refresh)
+    with pytest.raises(type(fault)):
+        night.run_night(site, Options())
+    record = nights.last(site)
+    assert record is not None
+    assert (record["outcome"], record["exit_code"]) == ("trouble", code)
+    assert [each["text"] for each in record["faults"]] == [said]
+    assert (nights.folder(site) / f"{record['night']}.html").exists()
+
+
+def test_a_night_that_was_killed_says_nothing_and_is_told_as_that(tmp_path: Path) -> None:
+    site = Site.load(empty_site(tmp_path / "region"))
+    begun = nights.Night.begin(site, "local")
+    path = nights.folder(site) / f"{begun.name}.json"
+    record = nights.last(site)
+    assert record is not None
+    assert record["outcome"] == "running"
+    documents.write_json({**documents.read_object(path), "process": 2**22 + 1}, path)
+    record = nights.last(site)
+    assert record is not None
+    assert record["outcome"] == "ended without a word"
+
+
+def test_records_of_old_nights_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site.load(empty_site(tmp_path / "region"))
+    monkeypatch.setattr(nights, "KEPT", 3)
+    for day in range(1, 6):
+        documents.write_json({"outcome": "good"}, nights.folder(site) / f"2025-01-0{day}T00-00-00Z.json")
+    nights.Night.begin(site, "local").end()
+    assert [path.stem[:10] for path in nights.records(site)][:2] == ["2025-01-04", "2025-01-05"]
+    assert len(nights.records(site)) == 3

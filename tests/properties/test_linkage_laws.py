@@ -76,7 +76,10 @@ def care(source: str, rows: list[dict[str, Any]], seed: int) -> list[dict[str, A
 def test_any_number_of_ranks_and_any_cut_of_files_give_one_index(seed: int, size: int, parts: int) -> None:
     made = region(seed, 40)
     with site_of(made, 1) as one, site_of(made, parts, backwards=True) as many:
-        assert link(one, Ranks()) == on_ranks(size, lambda ranks: link(many, ranks))
+        found = link(one, Ranks()), on_ranks(size, lambda ranks: link(many, ranks))
+        for each in found:
+            del each["made_from"]  # the hash of each file, as it was cut
+        assert found[0] == found[1]
 
 
 @settings(max_examples=share_of(4), deadline=None)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -646,3 +647,27 @@ def test_the_last_delivery_may_be_withdrawn(root: Path) -> None:
     assert counted(root) == 0
     assert Snapshot.load(Site.load(root)).deliveries == ()
     assert sites.refreshed(root).due == []
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_an_hour_off_changes_nothing(root: Path, hours: int) -> None:
+    sites.refreshed(root)
+    for path in [*(root / "receipts").rglob("*.json"), *(root / "runs").rglob("*")]:
+        then = path.stat().st_mtime_ns + hours * 3_600_000_000_000
+        os.utime(path, ns=(then, then))
+    assert Plan.of(Site.load(root)).due == []
+    shutil.rmtree(root / "runs")  # nothing in it is needed
+    with (root / "site.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("shards: 3\n")
+    sites.uttag("refresh", root)
+    assert len(Snapshot.load(Site.load(root)).shards) == 3
+    assert sites.stages_begun(root, "refresh") == ["store"]
+    assert sites.uttag("refresh", root, "--dry-run").stdout.startswith("nothing would run")
+
+
+def test_plain_snakemake_does_what_it_is_told_to(root: Path) -> None:
+    command = sites.uttag("refresh", root, "--prepare").stdout
+    assert not (root / "receipts").exists()
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, timeout=300)
+    assert counted(root) == 10
+    assert sites.uttag("refresh", root, "--prepare").stdout.startswith("nothing would run")
