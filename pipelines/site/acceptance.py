@@ -148,7 +148,7 @@ def _replaces(
         return
     if name == receipt["delivery"]:
         text = "it replaces itself"
-    elif name not in came | decided:
+    elif name not in known:
         text = f"it replaces {name}, which never came"
     elif name in corrected:
         text = f"it replaces {name}, as {corrected[name]} does already; to correct that one, name that one"
