@@ -59,7 +59,7 @@ def main() -> None:
         if code == 130:  # typer makes this of an interruption by itself, and says nothing
             raise KeyboardInterrupt
     except UttagError as error:
-        code = _told(f"uttag: {error}", error.exit_code)
+        code = _told("\n".join(f"uttag: {each}" for each in (error, *error.others[1:])), error.exit_code)
     except TyperException as error:
         code = _told(f"uttag: {error.format_message().rstrip('.')}; see uttag --help", 10)
     except (typer.Abort, KeyboardInterrupt):

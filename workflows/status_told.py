@@ -55,7 +55,7 @@ def _block(title: str, lines: Any) -> list[str]:
 def _sources(sources: dict[str, Found]) -> Iterator[str]:
     for name, each in sources.items():
         last = f"last {each['last']}, {each['days']} days ago" if each["last"] else "nothing counts yet"
-        unlinked = f", {each['unlinked']:.1%} of records are nobody's" if each["unlinked"] else ""
+        unlinked = f", {each['unlinked']:.1%} of records are linked to no other" if each["unlinked"] else ""
         yield f"{name}: {last}{unlinked}"
         yield from (f"  warn: {text}" for text in each["warnings"])
 

@@ -17,7 +17,7 @@ BEFORE = 3  # earlier deliveries that a median asks for
 
 
 class Volume(Strict):
-    """Rows of each table beside the median of earlier deliveries, from the third on: at least `least` and at
+    """Rows of each table beside the median of earlier deliveries, from the fourth on: at least `least` and at
     most `most` times as many."""
 
     least: float = Field(0.5, ge=0, le=1)
@@ -62,8 +62,8 @@ class Freshness(Strict):
 class Guards(Strict):
     """The guards of a source.
 
-    `unknown_codes`: rows turned away for their code, of those read; `unlinked`: records that are nobody's,
-    after linkage; `lost_records`: of what a correction replaces, the records that it no longer speaks of;
+    `unknown_codes`: rows turned away for their code, of those read; `unlinked`: records that linkage links
+    to no other; `lost_records`: of what a correction replaces, the records that it no longer speaks of;
     `moved_dates`: events of the others that are there again on another day.
     """
 

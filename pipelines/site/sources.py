@@ -19,8 +19,8 @@ class State:
     """Of a source.
 
     `last`, `delivered`: its last delivery that counts; `days`: since then, of which `most` may pass, None
-    where nobody knows; `unlinked`: share of its records that are nobody's, of which `unlinked_most`
-    is borne.
+    where nobody knows; `unlinked`: share of its records that linkage linked to no other, of which
+    `unlinked_most` is borne; None where there is no other source.
     """
 
     source: str
@@ -42,7 +42,8 @@ class State:
             yield f"{self.source} is late: its last delivery is {self.days} days old, {self.most} are borne"
         bound = self.unlinked_most
         if self.unlinked is not None and bound is not None and self.unlinked > bound:
-            yield f"{self.source}: {self.unlinked:.0%} of its records are nobody's, {bound:.0%} are borne"
+            share = f"{self.unlinked:.0%} of its records are linked to no other"
+            yield f"{self.source}: {share}, {bound:.0%} are borne"
 
 
 def states(site: Site, found: list[Verdict], today: date) -> list[State]:
@@ -50,6 +51,7 @@ def states(site: Site, found: list[Verdict], today: date) -> list[State]:
     `guards.freshness`, else against twice their median once three have come."""
     linkage = site.receipt("linkage")
     links = documents.read_object(linkage).get("sources", {}) if linkage.exists() else {}
+    links = links if len(links) > 1 else {}
     return [_state(found, name, links.get(name), today) for name in sorted(site.sources)]
 
 

@@ -54,7 +54,8 @@ def test_a_small_night_takes_three_jobs_can_be_cancelled_and_gives_the_same_byte
     assert night.wait(30) == 130
     assert "run the same command again" in night.communicate()[1]
     assert sites.uttag("cancel", root).stdout == "nothing was under way\n"
-    assert "CANCELLED" in "\n".join(jobs_of(root))
+    # Its processes are on this machine, too: its state shows whether Slurm or the driver was there first.
+    assert not any(f"JobState={state}" in job for job in jobs_of(root) for state in ("RUNNING", "PENDING"))
 
     before = len(jobs_of(root))
     sites.uttag("night", root, "--on", "slurm")

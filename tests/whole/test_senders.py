@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from pipelines.site.deliveries import active
 from pipelines.site.guards import Guards
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current
+from pipelines.site.sources import states
 from tests import sites
 from tests.intake_site import DIAGNOSES, PATIENTS, PEOPLE, contract, deliver
 from tests.intake_site import site as made_site
@@ -571,22 +573,32 @@ def test_the_quality_report_shows_what_guards_found_beside_earlier_deliveries(ro
     ]
 
 
-def test_a_late_source_and_one_whose_records_are_nobodys_are_told(root: Path) -> None:
-    from datetime import date
-
-    from pipelines.site.sources import states
-
+def test_a_late_source_and_one_whose_records_are_linked_to_no_other_are_told(root: Path) -> None:
     agreed = contract(PATIENTS, DIAGNOSES, guards={"freshness": {"days": 30}, "unlinked": {"most": 0.1}})
     (root / "contracts" / "clinic.yaml").write_text(yaml.safe_dump(agreed), encoding="utf-8")
     sites.refreshed(root)
     site = Site.load(root)
+    late = "clinic is late: its last delivery is 31 days old, 30 are borne"
     (state,) = states(site, verdicts(site), date(2025, 10, 2))
-    assert list(state.warnings()) == [
-        "clinic is late: its last delivery is 31 days old, 30 are borne",
-        "clinic: 100% of its records are nobody's, 10% are borne",
-    ]
+    assert list(state.warnings()) == [late]  # of one source, no record has another to be linked to
     (state,) = states(site, verdicts(site), date(2025, 10, 1))
     assert not state.late
+
+    other = deliver(root, "d2", FILES, "2025-09-01")
+    (root / "deliveries" / "ward").mkdir()
+    other = other.rename(root / "deliveries" / "ward" / "d2")
+    _swap("source: clinic", "source: ward")(other / "delivery.yaml")
+    with (root / "site.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("  ward: {contract: contracts/clinic.yaml}\n")
+    (other / "patients.csv").write_text("id,number,name,sex,born\n7,,Alm,M,1964-08-23\n", encoding="utf-8")
+    (other / "diagnoses.csv").write_text(GOOD.replace("\n1,", "\n7,"), encoding="utf-8")
+    sites.refreshed(root)
+    site = Site.load(root)
+    told = [list(each.warnings()) for each in states(site, verdicts(site), date(2025, 9, 2))]
+    assert told == [
+        ["clinic: 100% of its records are linked to no other, 10% are borne"],
+        ["ward: 100% of its records are linked to no other, 10% are borne"],
+    ]
 
 
 @pytest.mark.parametrize(
