@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from pipelines.compute.journal import Journal
 from pipelines.errors import DataError
 from pipelines.site.site import Site
+from workflows import status_told
 from workflows.driver import last_events
+from workflows.leftovers import run_lock
 from workflows.progress import Progress
 from workflows.status import report
 from workflows.status_told import told
@@ -96,3 +99,20 @@ def test_a_line_that_is_half_written_waits_for_its_other_half(tmp_path: Path) ->
             path.write_bytes(whole[:length])
             progress.follow()
     assert progress._done == 1
+
+
+def test_what_runs_now_is_seen_from_another_shell_and_watched_until_it_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = Journal(site.root / "runs" / "refresh.journal", "linkage")
+    with contextlib.ExitStack() as running:
+        running.enter_context(run_lock(site))
+        stage = running.enter_context(journal.stage())
+        stage.say("1 of 5 rules compared")
+        (under_way,) = report(site)["running"]
+        assert (under_way["stage"], under_way["said"]) == ("linkage", "1 of 5 rules compared")
+        monkeypatch.setattr(status_told.time, "sleep", lambda _seconds: running.close())
+        status_told.show(site, as_json=False, watch=True)
+    said = capsys.readouterr().out
+    assert said.count("site somewhere") == 2
+    assert said.count("linkage: 0 s so far 1 of 5 rules compared") == 1
