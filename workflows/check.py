@@ -63,6 +63,10 @@ def _check_site(site: Site) -> Iterator[str]:
     yield f"deliveries: {sum(each.delivery is not None for each in arrived)}"
     yield from (f"delivery {each.title} will be stopped: {each.fault}" for each in arrived if each.fault)
     occurring, faults = _occurring(site), list[UttagError]()
+    for name in site.strangers():
+        what, then = "is the folder of no source in site.yaml", "add the source, or move the folder away"
+        faults.append(SettingsError(site.root / "deliveries" / name, what, then))
+        yield f"deliveries/{ascii(name)[1:-1]}: DOES NOT HOLD: {what}"
     if occurring is None:
         yield "snapshot: none yet, so that nobody can say which codes occur; run uttag refresh"
 

@@ -131,7 +131,7 @@ class Night:
                 "exit_code": trouble[0]["exit_code"] if trouble else 0,
                 "faults": trouble,
                 "due": [vars(each) for each in self.plan.due] if self.plan else [],
-                "waits": [str(each) for each in self.plan.faults] if self.plan else [],
+                "waits": [*map(str, self.plan.faults), *self.plan.unread()] if self.plan else [],
                 "came": [_came(after.verdicts[title]) for title in after.read if self._new(title, after)],
                 "changed": self._changed(after),
                 "deliveries": {title: each.word for title, each in after.verdicts.items()},

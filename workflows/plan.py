@@ -83,12 +83,17 @@ class Plan:
 
     def waits(self) -> list[str]:
         """What the next refresh would do or cannot do, a line each; none where the site is up to date."""
-        return [*self._would(), *map(str, self.faults)]
+        return [*self._would(), *map(str, self.faults), *self.unread()]
 
     def said(self) -> list[str]:
         """The same for a dry run."""
-        lines = [*self._would(), *(f"waits: {fault}" for fault in self.faults)]
+        lines = [*self._would(), *(f"waits: {text}" for text in (*self.faults, *self.unread()))]
         return lines or ["nothing would run: everything is up to date"]
+
+    def unread(self) -> list[str]:
+        """What lies in `deliveries/` and is of no source."""
+        what = "no source of that name is in site.yaml, so that nothing in it is read"
+        return [f"deliveries/{ascii(name)[1:-1]}: {what}" for name in self.site.strangers()]
 
     def _would(self) -> list[str]:
         lines = [f"would refuse {each.title}: {each.fault}" for each in self.refused]

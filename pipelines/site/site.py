@@ -123,6 +123,15 @@ class Site(Strict):
         """Every folder in `deliveries/`, by source and name, whatever is wrong with it."""
         return list(arrivals(self.root / "deliveries", self.sources))
 
+    def strangers(self) -> list[str]:
+        """Folders in `deliveries/` that are no source's: nothing in them is read."""
+        place = self.root / "deliveries"
+        return sorted(
+            each.name
+            for each in (place.iterdir() if place.is_dir() else ())
+            if each.is_dir() and each.name not in self.sources
+        )
+
     def deliveries(self) -> list[Delivery]:
         """Every delivery that has arrived whole (its `delivery.yaml` is written last) and reads, by date,
         source and name."""

@@ -686,3 +686,15 @@ def test_plain_snakemake_does_what_it_is_told_to(root: Path) -> None:
     subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, timeout=300)
     assert counted(root) == 10
     assert sites.uttag("refresh", root, "--prepare").stdout.startswith("nothing would run")
+
+
+def test_a_folder_of_no_source_is_told(root: Path) -> None:
+    (root / "deliveries" / "hosptial").mkdir()
+    sites.refreshed(root)
+    said = "deliveries/hosptial: no source of that name is in site.yaml, so that nothing in it is read"
+    assert Plan.of(Site.load(root)).said() == [f"waits: {said}"]
+    assert json.loads(sites.called("status", root, "--json").stdout)["waits"] == [said]
+    ran = sites.called("check", root, check=False)
+    assert ran.returncode == 10
+    assert "is the folder of no source in site.yaml; add the source, or move the folder away" in ran.stderr
+    assert sites.called("night", root).returncode == 0
