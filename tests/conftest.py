@@ -98,14 +98,19 @@ def mimic_released(mimic: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 # ---- in which order ----------------------------------------------------------------------------------------
 
-# Those on the cluster wait most of the time, so they start first and wait while others compute; then those
-# that take long, so that no worker is left with them at the end. Nothing else depends on the order.
+# Whole runs on the cluster wait most of the time, so they start first and wait while others compute; then
+# what takes long, so that no worker is left with it at the end. Tests that stop the cluster's daemons have it
+# alone: they come when the whole runs have ended. Nothing else depends on the order.
 FIRST = (
-    "cluster/",
+    "cluster/test_slurm.py",
+    "cluster/test_slurm_runs",
+    "cluster/test_slurm_mimic",
     "whole/test_nights",
+    "whole/test_ten_nights",
     "kernels/test_linkage",
     "properties/",
     "attacks/",
+    "cluster/",
     "whole/",
     "faults/",
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import sites
+from tests.amount import LONG
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-site.md"
 DATA = sites.REFERENCE / "cohort" / "gibleed"
@@ -47,6 +48,7 @@ def test_an_output_must_come_in_its_order() -> None:
     assert missing("d …\na", "a\nd 12 s\n") == ["a"]
 
 
+@pytest.mark.skipif(not LONG, reason="a minute and a half; make test-long does")
 def test_what_the_page_says_is_what_happens(tmp_path: Path) -> None:
     if not DATA.is_dir():
         pytest.skip("GiBleed is not in ../shared/reference")
