@@ -61,7 +61,9 @@ def test_broken_deliveries_are_stopped_and_the_night_goes_on(few: Path) -> None:
 
     ran = sites.uttag("refresh", few, check=False)
     assert ran.returncode == 11
-    assert "and 2 more" in one_line(ran.stderr)
+    told = [line for line in ran.stderr.splitlines() if line.startswith("uttag: ")]
+    assert "and 2 more" in told[0]
+    assert len(told) == 3  # a line for each
     found = json.loads(sites.called("status", few, "--json").stdout)
     states = {each["source"]: each["status"] for each in found["deliveries"]}
     assert states == {
