@@ -3,6 +3,7 @@ bytes. In `make test-long` fifty of them, over this machine and Slurm."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -111,8 +112,9 @@ def test_a_delivery_whose_intake_is_killed_ends_nobody_elses_night(region: Path,
         assert time.monotonic() < deadline
         time.sleep(0.02)
     for process in processes_of(root):
-        if victim.encode() in Path(f"/proc/{process}/cmdline").read_bytes():
-            os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if victim.encode() in Path(f"/proc/{process}/cmdline").read_bytes():
+                os.kill(process, signal.SIGKILL)
     told = run.communicate(timeout=300)[1]
     assert run.returncode == 11, told
     assert f"uttag: {victim}: stopped: its intake died" in told
