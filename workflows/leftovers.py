@@ -16,6 +16,8 @@ from pipelines.files.digests import digest
 from pipelines.site.site import Site
 from slurm.controller import NoAnswerError, mine
 
+_WRITTEN = ("receipts", "runs", "identity", "store", "projects", "release")  # by stages
+
 
 def tag(site: Site) -> str:
     """A name for this site's processes and jobs that says nothing of it."""
@@ -60,6 +62,8 @@ def end_leftovers(site: Site, on: str = "local") -> tuple[int, int]:
                     "run the same command again when it does",
                 ) from None
     shutil.rmtree(site.root / ".workers", ignore_errors=True)
+    for part in (path for name in _WRITTEN for path in (site.root / name).rglob(".*.part")):
+        part.unlink(missing_ok=True)  # what a killed process was about to put into its place
     return len(processes), jobs
 
 

@@ -698,3 +698,12 @@ def test_a_folder_of_no_source_is_told(root: Path) -> None:
     assert ran.returncode == 10
     assert "is the folder of no source in site.yaml; add the source, or move the folder away" in ran.stderr
     assert sites.called("night", root).returncode == 0
+
+
+def test_what_a_killed_process_was_writing_goes_with_the_next_run(root: Path) -> None:
+    part = root / "receipts" / "intake" / "clinic" / ".d1.md.abc.part"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    sites.uttag("refresh", root)
+    assert not part.exists()
+    assert verdict(root, "d1").word == "accepted"
