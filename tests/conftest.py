@@ -111,6 +111,7 @@ FIRST = (
     "properties/",
     "attacks/",
     "cluster/",
+    "deliveries/",
     "whole/",
     "faults/",
 )

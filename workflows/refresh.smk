@@ -8,7 +8,7 @@ receipts = expand("receipts/intake/{delivery}.json", delivery=config["deliveries
 
 def before(wildcards):
     """A correction is read after what it replaces."""
-    first = config["after"].get(f"{wildcards.source}/{wildcards.delivery}")
+    first = config["after"].get("/".join([wildcards.source, wildcards.delivery]))
     return [f"receipts/intake/{first}.json"] if first else []
 
 rule refresh:
