@@ -38,6 +38,13 @@ class StageError(UttagError):
         self.exit_code = exit_code
 
 
+class SilentError(StageError):
+    """A stage ended without a word, as one does that is killed or has no memory left."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 19)
+
+
 class ContractError(UttagError):
     """A delivery that breaks its data contract: it is stopped whole, the others go on."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.compute.cluster import Cluster
-from pipelines.errors import ClusterError, StageError
+from pipelines.errors import ClusterError, SilentError, StageError
 from pipelines.files import documents
 from pipelines.files.digests import digest
 from pipelines.site import audit
@@ -135,10 +135,9 @@ def _unexplained(progress: Progress, workflow: str, log: str, code: int) -> Stag
             f"{workflow}: Snakemake was ended by signal {-code}; run the same command again", 19
         )
     if begun:
-        return StageError(
+        return SilentError(
             f"{begun}: ended without a word, as one does that is killed or has no memory left; free some, "
-            f"read {log}, then run the same command again",
-            19,
+            f"read {log}, then run the same command again"
         )
     return StageError(f"{workflow}: Snakemake failed before a stage began; read {log}", 1)
 

@@ -48,6 +48,15 @@ def last(site: Site) -> Found | None:
     return record
 
 
+def _stood(site: Site) -> dict[str, str]:
+    """What the last night that came to its end said of each delivery."""
+    for path in reversed(records(site)):
+        found: dict[str, str] | None = documents.read_object(path).get("deliveries")
+        if found is not None:
+            return found
+    return {}
+
+
 def _alive(record: Found) -> bool:
     if record["host"] != socket.gethostname():
         return True  # who knows
@@ -88,8 +97,8 @@ class Night:
     @staticmethod
     def begin(site: Site, on: str) -> Night:
         """Begin a record, which says that the night runs until it has ended."""
-        before, earlier = _State.of(site), last(site) or {}
-        stood = earlier.get("deliveries") or {title: each.word for title, each in before.verdicts.items()}
+        before = _State.of(site)
+        stood = _stood(site) or {title: each.word for title, each in before.verdicts.items()}
         night = Night(site, on, datetime.now(UTC), before, stood)
         night._write({"outcome": "running", "exit_code": None})
         return night

@@ -19,7 +19,7 @@ from pipelines.files.atomic import atomic
 from pipelines.intake.contract import Contract
 from pipelines.intake.unread import forget, refuse
 from pipelines.site.acceptance import Verdict, verdicts
-from pipelines.site.arrivals import Arrival
+from pipelines.site.arrivals import Arrival, Delivery
 from pipelines.site.contents import contents
 from pipelines.site.decisions import decide, decisions
 from pipelines.site.deliveries import standing
@@ -56,10 +56,11 @@ class Plan:
     faults: list[UttagError] = field(default_factory=list)
 
     @staticmethod
-    def of(site: Site) -> Plan:
-        """Look at what has arrived, what people decided and what the receipts say. Changes nothing."""
+    def of(site: Site, keep: bool = True) -> Plan:
+        """Look at what has arrived, what people decided and what the receipts say. Keeps hashes of files for
+        the next look, and changes nothing else; nothing at all without `keep`."""
         plan = Plan(site)
-        _Look(plan).over(site.arrivals())
+        _Look(plan, keep).over(site.arrivals())
         return plan
 
     @property
@@ -109,6 +110,7 @@ class Plan:
         for source, name in [*self.removed, *self.withdrawn]:
             forget(self.site, source, name)
         for each in self.refused:
+            forget(self.site, each.source, each.name)
             refuse(self.site, each, owner(self.site, each.source), str(each.fault))
         for due in self.due:
             name = f"intake/{due.what}" if due.what else due.stage
@@ -159,8 +161,8 @@ def _date(path: Path, seconds: int) -> None:
 
 
 class _Look:
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.site = plan, plan.site
+    def __init__(self, plan: Plan, keep: bool) -> None:
+        self.plan, self.site, self.keep = plan, plan.site, keep
         self.decided = decisions(self.site)
         self.contracts: dict[str, Contract | None] = {}
 
@@ -172,7 +174,7 @@ class _Look:
         for each in arrived:
             self._arrival(each)
         self._gone(arrived)
-        self._corrections()
+        self._corrections([each.delivery for each in arrived if each.delivery is not None])
         self._later_stages()
 
     def _receipt(self, title: str) -> Receipt | None:
@@ -189,20 +191,24 @@ class _Look:
                 self.plan.faults.append(fault)
         return self.contracts[source]
 
+    def _counts(self, title: str) -> bool:
+        """Does what was read of a delivery count, or what counts in its place? Then it stays as it was read;
+        what is held or stopped may be mended where it lies."""
+        return title in self.verdicts and self.verdicts[title].word in ("accepted", "replaced")
+
     def _arrival(self, each: Arrival) -> None:
         receipt, decision = self._receipt(each.title), self.decided.get((each.source, each.name))
         if decision is not None and decision.word == "withdrawn":
             if receipt is not None:
                 self.plan.withdrawn.append((each.source, each.name))
             return
-        accepted = receipt is not None and receipt["status"] == "accepted"
         if each.fault is not None:
-            if accepted:
+            if self._counts(each.title):
                 self._changed(each.title, each.fault.what)
-            elif receipt is None or receipt["reason"] != str(each.fault):
+            elif receipt is None or receipt.get("reason") != str(each.fault):
                 self.plan.refused.append(each)
         elif each.delivery is None:
-            if accepted:
+            if self._counts(each.title):
                 self._changed(each.title, "its delivery.yaml is gone")
         elif (contract := self._contract(each.source)) is not None:
             self._read(each, contract, receipt)
@@ -218,22 +224,26 @@ class _Look:
             ordered = _order_file(self.site, "intake", each.title).exists()
             self._due("intake", each.title, "its receipt is gone" if ordered else "it is new")
             return
-        before, accepted = receipt.get("made_from"), receipt["status"] == "accepted"
+        before, counts = receipt.get("made_from"), self._counts(each.title)
         try:
-            now = of_intake(contract.hash, contents(self.site, each.delivery))
+            now = of_intake(contract.hash, contents(self.site, each.delivery, self.keep))
         except ContractError as fault:
-            if accepted:
+            if counts:
                 self._changed(each.title, f"{fault.where.rpartition('/')[2]}: {fault.what}")
-            elif receipt["reason"] != str(fault):
-                self._due("intake", each.title, "its files changed since it was stopped")
+            elif receipt.get("reason") != str(fault):
+                self._due(
+                    "intake", each.title, f"its files changed since it was {self.verdicts[each.title].word}"
+                )
             return
-        if accepted and before is not None and before["files"] != now["files"]:
+        if counts and before is not None and before["files"] != now["files"]:
             name = next(iter(sorted(set(before["files"].items()) ^ set(now["files"].items()))))[0]
             self._changed(each.title, f"{name} holds something else")
         elif before is None:
             self._due("intake", each.title, "an earlier version read it")
         elif before["files"] != now["files"]:
-            self._due("intake", each.title, "its files changed since it was stopped")
+            self._due(
+                "intake", each.title, f"its files changed since it was {self.verdicts[each.title].word}"
+            )
         elif before["contract"] != now["contract"]:
             path = self.site.sources[each.source].contract
             self._due("intake", each.title, f"contract {path} changed")
@@ -265,9 +275,9 @@ class _Look:
                 to = self.plan.withdrawn if withdrawn else self.plan.removed
                 to.append((each.receipt["source"], each.receipt["delivery"]))
 
-    def _corrections(self) -> None:
+    def _corrections(self, read: list[Delivery]) -> None:
         """A correction is compared with what it replaces, so it is read after that, and again if that is."""
-        read = self.site.deliveries()
+        read = sorted(read, key=lambda each: (each.delivered, each.source, each.delivery))
         place = {f"{each.source}/{each.delivery}": number for number, each in enumerate(read)}
         named = {
             f"{each.source}/{each.delivery}": f"{each.source}/{each.replaces}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.errors import ClusterError, ContractError, StageError
+from pipelines.errors import ClusterError, ContractError, SilentError, StageError
 from pipelines.intake.quality import write_reports
 from pipelines.intake.unread import refuse
 from pipelines.site import audit
@@ -26,7 +26,7 @@ def refresh(site: Site, options: Options, planned: Callable[[Plan], None] | None
     or changed in place, and `SettingsError` for contracts that do not read.
     """
     if options.dry_run:
-        print("\n".join(Plan.of(site).said()))
+        print("\n".join(Plan.of(site, keep=False).said()))
         return
     with run_lock(site):
         plan = Plan.of(site)
@@ -50,7 +50,7 @@ def _carry_out(site: Site, plan: Plan, options: Options) -> None:
     try:
         _drive(site, plan, options)
     except StageError as fault:
-        died = _died(site, plan) if fault.exit_code in (1, ClusterError.exit_code) else []
+        died = _died(site, plan, isinstance(fault, SilentError))
         if not died:
             raise
         # One delivery that no process survives must not end everybody's night.
@@ -66,15 +66,21 @@ def _drive(site: Site, plan: Plan, options: Options) -> None:
     drive(site, "refresh", plan.config, options)
 
 
-def _died(site: Site, plan: Plan) -> list[Arrival]:
-    """Deliveries whose intake began and neither ended nor left a receipt."""
-    begun = {each["what"] for each in last_events(site, "refresh") if each["stage"] == "intake"}
-    return [
-        each
-        for each in site.arrivals()
-        if each.title in begun & set(plan.deliveries)
-        and not (site.receipts / "intake" / f"{each.title}.json").exists()
-    ]
+def _died(site: Site, plan: Plan, silent: bool) -> list[Arrival]:
+    """Deliveries whose own intake failed for no reason of theirs that it could name: it was ended, or met a
+    fault in the program; `silent`: or said nothing. That the cluster was away is no delivery's fault."""
+    begun, ended, died = set[str](), set[str](), set[str]()
+    for each in (each for each in last_events(site, "refresh") if each["stage"] == "intake"):
+        if each["event"] == "begin":
+            begun.add(each["what"])
+        elif each["event"] in ("end", "failed"):
+            ended.add(each["what"])
+        if each["event"] == "failed" and each["exit_code"] in (1, ClusterError.exit_code):
+            died.add(each["what"])
+    if silent:
+        died |= begun - ended
+    unread = {each for each in plan.deliveries if not (site.receipts / "intake" / f"{each}.json").exists()}
+    return [each for each in site.arrivals() if each.title in died & unread]
 
 
 def release(site: Site, name: str, options: Options) -> None:

@@ -32,7 +32,7 @@ def report(site: Site, today: date | None = None) -> Found:
     """Sources, deliveries, the snapshot, permits, the last night, the last runs and what runs now."""
     found = verdicts(site)
     snapshot = Snapshot.load(site) if current_file(site).exists() else None
-    plan = Plan.of(site)
+    plan = Plan.of(site, keep=False)
     return {
         "site": site.site,
         "sources": {each.source: _source(each) for each in states(site, found, today or date.today())},

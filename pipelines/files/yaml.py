@@ -3,6 +3,7 @@ value there."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+_NAME = re.compile(r"[\w .:/-]{1,60}")
 _MOST = 1_000_000  # values that a file may stand for
 
 
@@ -47,15 +49,20 @@ def load_yaml(path: Path, model: type[Model], **more: Any) -> Model:
     if not isinstance(content, dict):
         raise SettingsError(path, "does not hold names and values", "see the example site in workflows/")
     if own := sorted(str(name) for name in content if name in more):
-        raise SettingsError(f"{path}: {own[0]}", "extra inputs are not permitted", "mend the setting")
+        raise SettingsError(f"{path}: {_key(own[0])}", "extra inputs are not permitted", "mend the setting")
     try:
         return model.model_validate({**content, **more})
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
+        place = ".".join(_key(part) for part in first["loc"]) or "file"
         raise SettingsError(
             f"{path}: {place}", first["msg"][:1].lower() + first["msg"][1:], "mend the setting"
         ) from None
+
+
+def _key(part: object) -> str:
+    """A key, as far as it looks like one: a stranger's file may hold anything in its place."""
+    return str(part) if _NAME.fullmatch(str(part)) else "a key that is none"
 
 
 def _size(value: Any, known: dict[int, int]) -> int:

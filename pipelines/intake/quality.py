@@ -7,7 +7,7 @@ from pipelines.intake.report import quality_report
 from pipelines.site.acceptance import Verdict
 from pipelines.site.site import Site
 
-_SHOWN = 24  # deliveries beside which one is shown
+_SHOWN = 24  # deliveries, it and those before it
 
 
 def write_reports(site: Site, found: list[Verdict]) -> None:
@@ -18,7 +18,7 @@ def write_reports(site: Site, found: list[Verdict]) -> None:
         for place, each in enumerate(read):
             if each.word == "stopped":
                 continue
-            text = quality_report(each.receipt, each, rows[max(0, place - _SHOWN) : place + 2])
+            text = quality_report(each.receipt, each, rows[max(0, place + 1 - _SHOWN) : place + 1])
             path = site.receipts / "intake" / source / f"{each.receipt['delivery']}.md"
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 with atomic(path) as beside:

@@ -50,7 +50,7 @@ def _chart(name: str, beside: Beside) -> list[str]:
         f"{'>' if each == name else ' '} {each:<{wide}} {'█' * round(40 * rows / most):<40} {rows:,} {word}"
         for each, rows, word in beside
     ]
-    return ["## Rows beside the source's other deliveries", "", "```", *bars, "```", ""]
+    return ["## Rows beside earlier deliveries", "", "```", *bars, "```", ""]
 
 
 def _quarantined(receipt: dict[str, Any]) -> list[dict[str, Any]]:

@@ -123,6 +123,8 @@ def _read(source: str, folder: Path) -> Delivery:
         raise ContractError(title, f"names more than {_MOST_FILES:,} files", "deliver fewer, larger files")
     if len(set(named)) < len(named):
         raise ContractError(title, "a file is named twice", "mend delivery.yaml")
+    if not all(name.isprintable() and 0 < len(name) <= 100 for name in delivery.tables):
+        raise ContractError(title, "names a table that cannot be one", "name the tables of the contract")
     for name in named:
         _require_inside(title, name)
     return delivery

@@ -16,9 +16,9 @@ from pipelines.site.site import Site
 Stamp = list[int]
 
 
-def contents(site: Site, delivery: Delivery) -> dict[str, str]:
+def contents(site: Site, delivery: Delivery, keep: bool = True) -> dict[str, str]:
     """SHA-256 of each file of a delivery, its announcement included, by name. A file is read again only where
-    its size or one of its times is not what it was.
+    its size or one of its times is not what it was when its hash was kept, as is done unless `keep` says no.
 
     Raises `ContractError` where a file is not there, or is no file of the delivery's own.
     """
@@ -32,7 +32,7 @@ def contents(site: Site, delivery: Delivery) -> dict[str, str]:
         ]
         for name, stamp in now.items()
     }
-    if held != before:
+    if keep and held != before:
         documents.write_json(held, cache)
     return {name: str(each[3]) for name, each in held.items()}
 

@@ -53,8 +53,9 @@ def decide(site: Site, source: str, name: str, word: Word, reason: str, content:
     entry = Decision(
         word, reason.strip(), getpass.getuser(), datetime.now(UTC).isoformat(timespec="seconds"), content
     )
-    documents.write_json(vars(entry), _folder(site) / source / f"{name}.json")
+    # The log first: a decision that takes effect without an entry is worse than an entry without effect.
     audit.note(site, f"delivery {word}", source=source, delivery=name, reason=entry.reason)
+    documents.write_json(vars(entry), _folder(site) / source / f"{name}.json")
 
 
 def _folder(site: Site) -> Path:

@@ -86,6 +86,8 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (swapped("- patients.csv", "- ../d1/patients.csv"), "outside the delivery's folder"),
         (swapped("- patients.csv", "- patients.csv\n  - patients.csv"), "named twice"),
         (swapped("- patients.csv", '- "a\\nb.csv"'), "cannot be one"),
+        (swapped("patients:", '"\\e[2J":'), "names a table that cannot be one"),
+        (swapped("source:", '"19640823-3234\\n": x\nsource:'), "a key that is none"),
         (swapped("source:", "replaces: $(x)\nsource:"), "is no name of a delivery"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is not UTF-8"),
         (as_pipe, "is not a file"),

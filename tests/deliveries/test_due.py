@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.compute.journal import Journal
 from pipelines.errors import SettingsError
 from pipelines.site.deliveries import active
 from pipelines.site.site import Site
@@ -16,6 +17,7 @@ from pipelines.site.snapshot import Snapshot
 from tests import sites
 from tests.delivered import FILES, counted, verdict
 from tests.intake_site import deliver
+from workflows import run
 from workflows.plan import Plan
 
 
@@ -100,6 +102,34 @@ def test_a_clock_that_is_an_hour_off_changes_nothing(root: Path, hours: int) -> 
     assert len(Snapshot.load(Site.load(root)).shards) == 3
     assert sites.stages_begun(root, "refresh") == ["store"]
     assert sites.uttag("refresh", root, "--dry-run").stdout.startswith("nothing would run")
+
+
+def test_a_look_writes_nothing(root: Path) -> None:
+    sites.refreshed(root)
+    shutil.rmtree(root / "runs")
+    before = sorted(root.rglob("*"))
+    sites.called("status", root)
+    sites.called("refresh", root, "--dry-run")
+    assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "blamed"),
+    [("intake", 19, True), ("intake", 1, True), ("intake", 18, False), ("slurm", 19, False)],
+)
+def test_only_its_own_end_is_laid_to_a_deliverys_charge(
+    root: Path, stage: str, code: int, blamed: bool
+) -> None:
+    site = Site.load(root)
+    journal = root / "runs" / "refresh.journal"
+    with Journal(journal, "intake", "clinic/d1").stage():
+        begun = journal.read_bytes()
+    journal.write_bytes(begun)
+    Journal(journal, stage, "clinic/d1" if stage == "intake" else "").failed("so", code)
+    assert [each.title for each in run._died(site, Plan.of(site), silent=False)] == ["clinic/d1"] * blamed
+    assert [each.title for each in run._died(site, Plan.of(site), silent=True)] == ["clinic/d1"] * (
+        blamed or stage == "slurm"
+    )
 
 
 def test_plain_snakemake_does_what_it_is_told_to(root: Path) -> None:

@@ -137,6 +137,21 @@ def test_a_reason_is_a_line_without_numbers_of_people(root: Path, reason: str, s
     assert "19640823" not in ran.stderr
 
 
+def test_no_decision_takes_effect_without_its_entry_in_the_log(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites.refreshed(root)
+    site = Site.load(root)
+
+    def killed(*_arguments: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.site.audit.note", killed)
+    with pytest.raises(KeyboardInterrupt):
+        decide(site, "clinic", "d1", "withdrawn", "so")
+    assert verdict(root, "d1").word == "accepted"
+
+
 def test_only_what_is_there_is_withdrawn_and_only_what_is_held_accepted(root: Path) -> None:
     sites.refreshed(root)
     for command, delivery, said in (

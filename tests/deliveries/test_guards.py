@@ -50,13 +50,34 @@ def test_a_correction_that_would_wipe_or_replace_the_wrong_thing_is_held(
     decide(site, "clinic", "d2", "accepted", "the sender confirms it", digest_of(site, "d2"))
     sites.refreshed(root)
     assert verdict(root, "d2").word == "accepted"
-    # What was accepted is that content, not the name.
+    # It counts now, and what was accepted is that content, not the name.
     (delivery.root / "diagnoses.csv").write_text(GOOD.replace("I10", "I12"), encoding="utf-8")
     assert [type(each) for each in Plan.of(site).faults] == [ContractError]
 
 
 def digest_of(site: Site, name: str) -> str:
     return digest(contents(site, site.delivery("clinic", name)))
+
+
+def test_a_held_delivery_may_be_mended_where_it_lies(root: Path) -> None:
+    folder = deliver(root, "d2", NOTHING, "2025-09-02", replaces="d1")
+    sites.refreshed(root)
+    (folder / "diagnoses.csv").write_text(GOOD, encoding="utf-8")
+    plan = sites.refreshed(root)
+    assert plan.faults == []
+    assert plan.due[0].why == "its files changed since it was held"
+    assert verdict(root, "d2").word == "accepted"
+    (folder / "delivery.yaml").write_text("", encoding="utf-8")  # now it counts, and stays as it was read
+    assert [type(each) for each in sites.refreshed(root).faults] == [ContractError]
+
+
+def test_a_held_delivery_whose_announcement_is_spoilt_leaves_nothing_sealed(root: Path) -> None:
+    folder = deliver(root, "d2", NOTHING, "2025-09-02", replaces="d1")
+    sites.refreshed(root)
+    (folder / "delivery.yaml").write_text("", encoding="utf-8")
+    sites.refreshed(root)
+    assert verdict(root, "d2").word == "stopped"
+    assert not list(root.glob("*/accepted/clinic/d2"))
 
 
 def test_of_two_corrections_of_one_the_second_is_held(root: Path) -> None:
