@@ -23,8 +23,10 @@ def withdraw_delivery(delivery: Which, reason: Reason, site: Where = Path()) -> 
     from pipelines.site.site import Site
     from workflows import deliveries
 
-    deliveries.withdraw(Site.load(site), delivery, reason)
+    follows = deliveries.withdraw(Site.load(site), delivery, reason)
     print(f"{delivery} is withdrawn: the next night forgets it and builds the snapshot without it")
+    for line in follows:
+        print(line)
 
 
 @commands.command("accept-delivery")

@@ -95,6 +95,15 @@ def test_withdrawn_counts_no_more_whether_its_folder_stays_or_not(root: Path) ->
     assert verdict(root, "d2").word == "accepted"
 
 
+def test_withdrawing_a_correction_says_what_counts_again(root: Path) -> None:
+    deliver(root, "d2", FILES, "2025-09-02", replaces="d1")
+    sites.refreshed(root)
+    said = sites.called("withdraw-delivery", "clinic/d2", "--reason", "so", "--site", root).stdout
+    assert said.splitlines()[1:] == ["clinic/d1, replaced until now, is accepted again"]
+    sites.refreshed(root)
+    assert verdict(root, "d1").word == "accepted"
+
+
 def test_the_last_delivery_may_be_withdrawn(root: Path) -> None:
     deliver(root, "d2", OTHERS, "2025-09-02")
     sites.refreshed(root)

@@ -82,6 +82,20 @@ def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(
     assert sites.bundle_bytes(second, PERMIT) == sites.bundle_bytes(full, PERMIT)
 
 
+def test_a_withdrawn_delivery_names_the_bundles_that_were_released_with_it(
+    first_night: Path, tmp_path: Path
+) -> None:
+    root = sites.copy_of(first_night, tmp_path / "site")
+    told = "withdraw-delivery", "lakemedel/2025-09-01", "--reason", "the register has left", "--site", root
+    said = sites.called(*told).stdout.splitlines()
+    assert said[1:] == [f"permit {PERMIT}, version 1, was released with it, and stays published"]
+    next((root / "store" / "snapshots").glob("*.json")).unlink()
+    said = sites.called(*told).stdout.splitlines()
+    assert said[1:] == [
+        f"permit {PERMIT}, version 1, may have been released with it: its snapshot has been pruned"
+    ]
+
+
 # In linkage the tests of the cluster kill a driver, too.
 @pytest.mark.parametrize("stage", ["linkage", "aggregation"] if LONG else ["aggregation"])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(
