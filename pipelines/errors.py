@@ -39,10 +39,12 @@ class StageError(UttagError):
 
 
 class SilentError(StageError):
-    """A stage ended without a word, as one does that is killed or has no memory left."""
+    """A stage that ended without a word, as one does that is killed or has no memory left."""
+
+    exit_code = 19
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, 19)
+        super().__init__(text, self.exit_code)
 
 
 class ContractError(UttagError):

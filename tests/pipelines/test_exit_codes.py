@@ -30,6 +30,7 @@ def test_every_error_stands_in_the_table_of_exit_codes(kind: type[errors.UttagEr
     assert do
 
 
-def test_two_kinds_share_no_number_but_the_general_one() -> None:
-    numbers = [each.exit_code for each in KINDS if each.exit_code != errors.UttagError.exit_code]
+def test_two_kinds_share_no_number_but_the_general_one_and_those_of_stages() -> None:
+    own = [each.exit_code for each in KINDS if not issubclass(each, errors.StageError)]
+    numbers = [each for each in own if each != errors.UttagError.exit_code]
     assert len(set(numbers)) == len(numbers)
