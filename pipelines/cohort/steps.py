@@ -12,7 +12,7 @@ def steps(cohort: Cohort) -> tuple[str, ...]:
         observed += f" and {cohort.post_days} after"
     additional = ("meet the conditions on the entry event",) if cohort.additional is not None else ()
     return (
-        "have an entry event",
+        "have an entry event" if cohort.calendar is None else "are observed on an index day",
         observed,
         *additional,
         *(rule.name or f"meet rule {at + 1}" for at, rule in enumerate(cohort.rules)),
