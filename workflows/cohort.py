@@ -18,6 +18,7 @@ from pipelines.site.permit import Permit
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot
 from pipelines.study.definition import Definition
+from workflows import cohort_page
 
 Say = Callable[[str], None]
 
@@ -61,7 +62,9 @@ def run(
         raise SettingsError("cohort", "does not say where to write", "add --out")
     if not definitions:
         raise SettingsError("cohort", "has no definition left to run", "mend those refused")
-    return alone.run(definitions, where, out, engine, say)
+    told = alone.run(definitions, where, out, engine, say)
+    cohort_page.write(out / "index.html", told, exact=False)
+    return told
 
 
 def _refused(faults: Sequence[UttagError]) -> SettingsError:
@@ -102,7 +105,7 @@ def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str
             ]
         )
     rows = sum(each["rows"] for each in told)
-    return f"{len(told)} cohorts, {rows:,} rows: {out}"
+    return f"{len(told)} cohorts, {rows:,} rows: {out}; to look at: {out}/index.html"
 
 
 def explained(paths: Sequence[Path]) -> Iterator[str]:

@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cohort import circe, duck, ended, engine, sql
+from pipelines.cohort import circe, duck, ended, engine, entered, sql
 from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.concept_sets import unknown
+from pipelines.cohort.controls import without_controls
 from pipelines.cohort.domains import STORED
 from pipelines.cohort.lower import lower
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
+from pipelines.cohort.source import Source
 from pipelines.cohort.stage import of_shard
 from pipelines.cohort.steps import steps
 from pipelines.errors import SettingsError, UttagError
@@ -127,11 +129,13 @@ def run(
     definitions ask for. Returns what `definitions.json` holds: for each its number, file, rows, persons,
     attrition, how many concepts the vocabulary does not know, and what is told of its controls and strata."""
     results, told, beside = {}, [], Beside()
+    everybody = _everybody(where)
     with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):
             found = results[each.id] = run_one(each.cohort)
             about = {
                 **_about(each, found, where),
+                **_whom(found, everybody),
                 **(beside.found(each.id, each.design, where, found) if each.design else {}),
             }
             told.append(about)
@@ -142,8 +146,46 @@ def run(
     write(results, out)
     for name, columns in beside.tables().items():
         people.write(columns, out / f"{name}.parquet")
+    told = [{**each, "overlap": shared} for each, shared in zip(told, _overlap(results), strict=True)]
     documents.write_json(told, out / "definitions.json")
     return told
+
+
+def _everybody(where: Where) -> list[Source]:
+    """Sources of everybody's birth and sex."""
+    return (
+        [CdmSource(where)] if isinstance(where, Cdm) else [ShardSource(each, None) for each in where.shards]
+    )
+
+
+def _whom(found: Results, everybody: Sequence[Source]) -> dict[str, Any]:
+    """Index days by year, age and sex; and, over a snapshot, why follow-up ends."""
+    who, ends = entered.Entered(), []
+    for source in everybody:
+        place = np.searchsorted(source.persons, found.person)
+        here = np.append(source.persons, -1)[place] == found.person
+        who += entered.entered(source, found.person[here], found.start[here])
+        if isinstance(source, ShardSource) and found.ended is not None:
+            ends.append(ended.counted(place[here], found.end[here], found.ended[here], source.deaths))
+    told: dict[str, Any] = {"entered": entered.rows(who)}
+    return {**told, "ends": ended.told(ended.together(ends))} if ends else told
+
+
+_COMPARED = 12  # cohorts of which it is told whom they have in common: pairs grow with the square
+
+
+def _overlap(results: Mapping[int, Results]) -> list[dict[str, int]]:
+    """Of each cohort, by number: how many persons it has in common with each of the first ones."""
+    persons = {id: np.unique(each.person) for id, each in results.items()}
+    first = list(persons)[:_COMPARED]
+    return [
+        {
+            str(other): len(np.intersect1d(own, persons[other], assume_unique=True))
+            for other in first
+            if id in first
+        }
+        for id, own in persons.items()
+    ]
 
 
 def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
@@ -160,25 +202,13 @@ def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
         "unknown_concepts": sum(unknown(each, where) for each in asked.cohort.sets.values())
         if isinstance(where, Cdm)
         else 0,
-        **({"ends": _ends(found, where)} if isinstance(where, Snapshot) else {}),
     }
 
 
-def _ends(found: Results, where: Snapshot) -> list[dict[str, Any]]:
-    """Why follow-up ends, and how many die later."""
-    sources = [ShardSource(shard, None) for shard in where.shards]
-    persons, deaths = (
-        np.concatenate([np.empty(0, np.int64), *(getattr(each, name) for each in sources)])
-        for name in ("persons", "deaths")
-    )
-    order = np.argsort(persons, kind="stable")
-    place = np.searchsorted(persons[order], found.person)
-    return ended.told(ended.counted(place, found.end, np.asarray(found.members()["ended"]), deaths[order]))
-
-
 def _note(about: Mapping[str, Any]) -> str:
-    count = about["unknown_concepts"]
-    return f"; {count} concepts of its sets are not in the vocabulary" if count else ""
+    count, controls = about["unknown_concepts"], about.get("controls")
+    unknown = f"; {count} concepts of its sets are not in the vocabulary" if count else ""
+    return f"{unknown}; {without_controls(controls)}" if controls and controls["without"] else unknown
 
 
 @contextlib.contextmanager

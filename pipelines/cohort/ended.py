@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,13 @@ def counted(
     return {
         name: (int((ended == place).sum()), int((later & (ended == place)).sum()))
         for place, name in enumerate(ENDS)
+    }
+
+
+def together(parts: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, tuple[int, int]]:
+    """The counts of several shards added up, reason by reason."""
+    return {
+        name: (sum(each[name][0] for each in parts), sum(each[name][1] for each in parts)) for name in ENDS
     }
 
 

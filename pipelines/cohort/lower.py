@@ -287,4 +287,4 @@ def _name(condition: Condition) -> str:
         return condition.name
     if isinstance(condition, Together):
         return " or ".join(_name(part) for part in condition.parts)
-    return condition.codes if isinstance(condition, Asked) else f"a stay in {condition.cohort}"
+    return condition.codes if isinstance(condition, Asked) else f"days in the cohort {condition.cohort}"

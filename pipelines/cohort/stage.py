@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipelines.cohort import ended, engine, oracle
+from pipelines.cohort import ended, engine, entered, oracle
 from pipelines.cohort.controls import find_controls
 from pipelines.cohort.given import Given
 from pipelines.cohort.lower import lower
@@ -20,7 +20,7 @@ from pipelines.cohort.strata import count_strata
 from pipelines.compute.workers import Workers
 from pipelines.files import documents, sealed
 from pipelines.files.frames import Frame, array, concat
-from pipelines.files.schemas import CONTROLS, ENDS, MEMBERS
+from pipelines.files.schemas import CONTROLS, MEMBERS
 from pipelines.files.sealing import Zone
 from pipelines.site.project import Project
 from pipelines.site.snapshot import Shard
@@ -33,12 +33,13 @@ Counts = tuple[tuple[str, int], ...]  # persons left after each step
 @dataclass(frozen=True)
 class Selection:
     """Members of a shard (schema MEMBERS), how many persons were left after each step, the code lists that
-    have a code of the shard, and why follow-up ends, as `ended.counted` says it."""
+    have a code of the shard, why follow-up ends, as `ended.counted` says it, and whom it is of."""
 
     members: Frame
     attrition: Counts
     matched: tuple[str, ...]
     ends: dict[str, tuple[int, int]]
+    who: entered.Entered
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
     workers.map(_select_shard, missing)
     told = [
-        documents.read_object(_attrition_file(task.out), "attrition", "matched", "ends") for task in tasks
+        documents.read_object(_attrition_file(task.out), "attrition", "matched", "ends", "entered")
+        for task in tasks
     ]
     matched = {name for each in told for name in each["matched"]}
     receipt = {
@@ -77,7 +79,8 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
         "attrition": _merged([each["attrition"] for each in told]),
-        "ends": ended.told(_ends([each["ends"] for each in told])),
+        "ends": ended.told(ended.together([each["ends"] for each in told])),
+        "entered": entered.merged([each["entered"] for each in told]),
         "unmatched": sorted(set(project.definition.codes) - matched),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
@@ -112,7 +115,8 @@ def select(
     matched = (str(name) for name, asked in cohort.sets.items() if len(source.concepts(asked)))
     person = np.searchsorted(source.persons, results.person)
     ends = ended.counted(person, results.end, array(members, "ended"), source.deaths)
-    return Selection(members, attrition, tuple(matched), ends)
+    of = entered.entered(source, results.person, results.start)
+    return Selection(members, attrition, tuple(matched), ends, of)
 
 
 def of_shard(cohort: Cohort, source: ShardSource, engine_name: str) -> Results:
@@ -143,19 +147,13 @@ def _select_shard(task: _Task) -> None:
         "attrition": [list(step) for step in selection.attrition],
         "matched": list(selection.matched),
         "ends": {name: list(counts) for name, counts in selection.ends.items()},
+        "entered": entered.rows(selection.who),
     }
     documents.write_json(told, _attrition_file(task.out))
 
 
 def _attrition_file(members: Path) -> Path:
     return members.with_suffix(".json")
-
-
-def _ends(parts: list[dict[str, list[int]]]) -> dict[str, tuple[int, int]]:
-    """Counts of the shards added up, reason by reason."""
-    return {
-        name: (sum(each[name][0] for each in parts), sum(each[name][1] for each in parts)) for name in ENDS
-    }
 
 
 def _merged(parts: list[list[list[Any]]]) -> list[dict[str, Any]]:

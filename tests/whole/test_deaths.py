@@ -16,7 +16,7 @@ from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.cohort.ended import told
 from pipelines.cohort.stage import Selection, select
-from pipelines.files import sealed
+from pipelines.files import documents, sealed
 from pipelines.files.schemas import ENDS, PERSON_INDEX
 from pipelines.site.permit import Table
 from pipelines.site.site import Site
@@ -142,6 +142,15 @@ def test_deaths_and_diagnoses_on_the_day_of_death_are_counted(
         for shard, each in selected
     )
     assert persons == sum(each.ends["death"][0] for _, each in selected) > 0
+
+
+def test_the_runs_page_says_how_many_and_why_exactly(first_night: Path) -> None:
+    (page,) = (first_night / "projects" / "diabetes" / "runs").glob("*/cohort.html")
+    receipt = documents.read_json(page.with_suffix(".json"))
+    text = page.read_text(encoding="utf-8")
+    assert "These counts are exact" in text
+    assert f"<b>{receipt['attrition'][-1]['persons']:,}</b>persons" in text
+    assert sum(row["entries"] for row in receipt["entered"]) == receipt["attrition"][-1]["persons"]
 
 
 def test_a_table_says_why_follow_up_ends(selected: list[tuple[Shard, Selection]]) -> None:

@@ -32,14 +32,17 @@ orient="auto">
 )
 
 
-def diagram(attrition: Sequence[dict[str, Any]]) -> Markup:
-    """An SVG of the steps, first to last. `attrition`: `step` and `persons` of each."""
+def diagram(attrition: Sequence[dict[str, Any]], few: str | None = None) -> Markup:
+    """An SVG of the steps, first to last. `attrition`: `step` and `persons` of each. `few`: what 0 stands
+    for, where counts are rounded; how many left is then said in tens."""
     steps: list[dict[str, Any]] = []
     before = None
     for number, each in enumerate(attrition):
         left = None if before is None else f"{before - each['persons']:,}"
+        if few is not None and left is not None:
+            left = "some or none" if each["persons"] == 0 or left == "0" else f"about {left}"
         top = 1 + number * (_HEIGHT + _GAP)
-        steps.append({"text": each["step"], "persons": f"{each['persons']:,}", "left": left, "top": top})
+        steps.append({"text": each["step"], "persons": _said(each["persons"], few), "left": left, "top": top})
         before = each["persons"]
     height = len(steps) * (_HEIGHT + _GAP) - _GAP + 2
     return Markup(
@@ -53,3 +56,7 @@ def diagram(attrition: Sequence[dict[str, Any]]) -> Markup:
             middle=_BOX // 2,
         )
     )
+
+
+def _said(persons: int, few: str | None) -> str:
+    return few if few is not None and persons == 0 else f"{persons:,}"
