@@ -48,7 +48,14 @@ def run(cohort: Cohort, source: Source) -> Results:
         lost=lost,
         rules=rules,
         attrition=attrition,
+        by_year=_by_year(source, qualified) if cohort.asks_birthday else 0,
     )
+
+
+def _by_year(source: Source, asked: IndexEvents) -> int:
+    """How many persons have a year of birth and no birthday."""
+    year, day = source.birth_years(asked.person), source.birth_days(asked.person)
+    return _persons(asked.person[(year != MISSING) & (day == MISSING)])
 
 
 def _persons(*columns: np.ndarray) -> int:

@@ -21,7 +21,8 @@ class Results:
     by mode, {mask of rules met: events}; bit r is rule r. `lost`: persons that the censor window took away,
     None without one. `rules`: how many inclusion rules. `attrition`: persons left after each step: with an
     entry event, observed, of whom the additional conditions hold (if there are any), of whom the rules hold,
-    one after the other.
+    one after the other. `by_year`: persons of whom the rules were asked and whose age was counted from their
+    year of birth, since no birthday is known; 0 where no rule asks it.
     """
 
     person: np.ndarray
@@ -31,6 +32,7 @@ class Results:
     lost: int | None
     rules: int
     attrition: tuple[int, ...]
+    by_year: int = 0
 
     def members(self) -> Frame:
         """The stays as schema MEMBERS has them."""
@@ -110,6 +112,7 @@ def merged(parts: Sequence[Results]) -> Results:
         sum(lost) if lost else None,
         parts[0].rules,
         attrition,
+        sum(part.by_year for part in parts),
     )
 
 
