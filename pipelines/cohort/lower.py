@@ -93,6 +93,12 @@ class _Lowering:
         """Events by which people enter, put on the day on which they do, which lies in the study."""
         asked, index = self._asked, self._asked.index
         study = Range("start_date", "bt", day_number(asked.study.first), day_number(asked.study.last))
+        if isinstance(index, Calendar | Residence) and self._cdm:
+            raise SettingsError(
+                f"{asked.cohort}: index",
+                "lets everybody enter on a day, which --cdm does not give",
+                "run it with --snapshot, or name an event",
+            )
         if isinstance(index, Calendar | Residence):
             return (Criterion(INDEX_DAY, filters=(study,)),)
         shift = Shift(index.start.of, index.start.after) if index.start else None

@@ -263,7 +263,7 @@ class Cohort:
     the next, at least. `exit`: None for the end of the observation period. `censoring`: events that end it
     earlier. `era_pad`: days that may lie between two stays of a person that are one. `censor_window`: days
     outside which nothing counts. `calendar`: the days of domain `INDEX_DAY`. `others`: by name, the cohorts
-    whose stays are the events of domain `STAY`.
+    whose stays are the events of domain `STAY`. `notes`: what is to be told of how it was read.
     """
 
     sets: Mapping[SetId, ConceptSet]
@@ -283,6 +283,19 @@ class Cohort:
     calendar: Calendar | None = None
     others: Mapping[str, Cohort] = field(default_factory=dict)
     title: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def asks_birthday(self) -> bool:
+        """Does a rule count completed years?"""
+        groups = [each for each in (self.additional, *(rule.group for rule in self.rules)) if each]
+        groups += [each.group for each in self.criteria() if each.group]
+        while groups:
+            group = groups.pop()
+            groups += group.groups
+            if any(each.field == "completed_age" for one in group.demographics for each in one.filters):
+                return True
+        return False
 
     def criteria(self) -> Iterator[Criterion]:
         """Every criterion, nested ones too."""
