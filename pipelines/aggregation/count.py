@@ -13,7 +13,7 @@ from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import Ages, Bands, Homes, after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import prevalence, survival, transitions, values
+from pipelines.aggregation import clustering, prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
 from pipelines.files.frames import Category, Frame, take, until_of
@@ -156,10 +156,12 @@ class Counter:
             return self._values(layout)
         if layout.table.count == "prevalence":
             return self._prevalence(layout)
-        counts = self._count_events(layout, self._wanted(layout.table))
+        events = self._wanted(layout.table)
+        counts = self._count_events(layout, events)
         if layout.time_measures:
-            counts |= self._days_at_risk(layout)
-        return {name: counts[name] for name in (*layout.measures, *layout.time_measures)}
+            counts |= self._days_at_risk(layout, events)
+        wanted = (*layout.measures, *layout.time_measures, *layout.products)
+        return {name: counts[name] for name in wanted}
 
     def _wanted(self, table: Table) -> Frame:
         """The events that the table counts."""
@@ -255,8 +257,9 @@ class Counter:
         begin, until = self._begin[person].astype(np.int64), self._until[person].astype(np.int64)
         return np.maximum(1, np.minimum(last[place], until) - np.maximum(first[place], begin))
 
-    def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""
+    def _days_at_risk(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
+        """Days of follow-up, each in the age, year and home of its day, and the persons who have one; and how
+        `events`, those that are counted, lie on these persons."""
         start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
         names, table, member = layout.table.dimensions, layout.table, np.arange(len(start))
         if table.washout:
@@ -278,10 +281,16 @@ class Counter:
             self._member[member[row]], first, band=band if width else None, year=year if by_year else None
         )
         positions = layout.positions(self.people, rows)
-        return {
+        counts = {
             "person_days": add_up(positions, days, *layout.spread, layout.cells),
             "at_risk": count_distinct(member[row], positions, *layout.spread, layout.cells),
         }
+        if layout.products:
+            such = _rows(events)
+            ones = np.ones(len(such.person), np.int64)
+            counted = clustering.Rows(such.person, layout.positions(self.people, such), ones)
+            counts |= clustering.products(layout, counted, clustering.Rows(rows.person, positions, days))
+        return counts
 
     def _after_washout(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stretches of follow-up at risk: the member, the first day and the day after the last."""
