@@ -14,7 +14,9 @@ from pipelines.aggregation.layout import Layout
 from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import DAY_UNKNOWN, KIND, KINDS, SETTINGS, VALUE_MISSING
 from pipelines.site.permit import Table
+from pipelines.study.event_filter import EventFilter
 from tests.people import MadeShard
+from tests.study_twin import is_covered, known_of, times
 from tests.time_tables import HOMES, LEVELS, SOURCES, UNITS
 
 STANDARDS = ("standard", "reference", "rates")
@@ -47,6 +49,8 @@ class Member:
         self.events = [
             {
                 "day": int(events["start"][k]),
+                "last": int(events["end"][k]),
+                "position": int(events["position"][k]),
                 "kind": int(events["kind"][k]),
                 "value": int(events["value"][k]),
                 "level": SETTINGS[int(events["setting"][k])],
@@ -58,12 +62,23 @@ class Member:
 
     def new_on(self, day: int, table: Table) -> bool:
         """Has nothing such happened in the days of the washout before?"""
-        such = {
-            e["day"]
-            for e in self.events
-            if (e["concept"] or "").startswith(table.codes or "") and table.kind in (None, KINDS[e["kind"]])
-        }
+        such = {each["day"] for each in self.such(table)}
         return not table.washout or not any(day - back in such for back in range(1, table.washout + 1))
+
+    def such(self, asked: EventFilter) -> list[dict]:
+        """Whatever is asked for, at any time, by day, of one day as they stand."""
+        return [
+            each
+            for each in self.events
+            if (not asked.codes or (each["concept"] or "").startswith(asked.codes))
+            and asked.kind in (None, KINDS[each["kind"]])
+            and (not asked.setting or each["level"] in asked.setting)
+            and (not asked.primary or each["position"] == 1)
+        ]
+
+    def followed(self, asked: EventFilter) -> list[dict]:
+        """Whatever is asked for, in the follow-up."""
+        return [each for each in self.such(asked) if self.start <= each["day"] < self.end]
 
     def during(self, codes: Iterable[str] = (), kind: str | None = None) -> list[dict]:
         codes = tuple(codes)
@@ -76,6 +91,10 @@ class Member:
         ]
 
     def place(self, name: str, day: int, table: Table) -> str:
+        if name in table.characteristics:
+            return known_of(self, table.characteristics[name])
+        if name == "quarter":
+            return f"{day_of(day).year}-Q{(day_of(day).month + 2) // 3}"
         if name == "year":
             return str(day_of(day).year)
         if name == "follow_up":
@@ -123,11 +142,7 @@ class Amount(NamedTuple):
 def ending(member: Member, table: Table) -> tuple[str, str]:
     """Band and outcome, day by day."""
     dies = {member.death} if member.start <= member.death < member.end else set()
-    hits = (
-        {each["day"] for each in member.during(table.codes, table.kind)}
-        if table.codes or table.kind
-        else set()
-    )
+    hits = {each["day"] for each in member.followed(table)} if table.names_some else set()
     hits |= dies if table.or_death else set()
     rival = (
         dies
@@ -172,7 +187,20 @@ def rows(member: Member, table: Table) -> Iterator[tuple[str, tuple[str, ...], o
                 ):
                     yield "persons", (day.isoformat(), *at(number)), id(member)
         return
-    found = sorted(member.during(table.codes, table.kind), key=lambda each: each["day"])
+    if table.count == "intervals":
+        for places, day, clock in times(member, table):
+            yield "intervals", (*places, *at(day)), (id(member), clock)
+            yield "persons", (*places, *at(day)), id(member)
+        return
+    if table.count == "exposure":
+        for day in range(member.start, member.end):
+            yield "person_days", at(day), (id(member), day)
+            yield "at_risk", at(day), id(member)
+            if is_covered(member, table, day):
+                yield "days_covered", at(day), (id(member), day)
+                yield "persons", at(day), id(member)
+        return
+    found = sorted(member.followed(table), key=lambda each: each["day"])
     if table.count == "values":
         yield from value_rows(member, found, table, at)
         return
@@ -198,7 +226,8 @@ def rows(member: Member, table: Table) -> Iterator[tuple[str, tuple[str, ...], o
         yield "events", (*period, *at(each["day"])), id(each)
         yield "persons", (*period, *at(each["day"])), id(member)
     if "person_days" in table.measures:
-        for number in (day for day in range(member.start, member.end) if member.new_on(day, table)):
+        until = found[0]["day"] + 1 if table.first and found else member.end
+        for number in (day for day in range(member.start, until) if member.new_on(day, table)):
             yield "person_days", at(number), (id(member), number)
             yield "at_risk", at(number), id(member)
 

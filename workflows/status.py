@@ -116,7 +116,15 @@ def _holds(site: Site, snapshot: Snapshot | None) -> Found | None:
         "persons": sum(each.persons for each in snapshot.shards),
         "events": sum(each.events for each in snapshot.shards),
         "deliveries": [f"{source}/{name}" for source, name in snapshot.deliveries],
+        "deaths": _deaths(site, snapshot),
     }
+
+
+def _deaths(site: Site, snapshot: Snapshot) -> Found | None:
+    """How many have died on a day that is observed, and on another, where the store's receipt is of the
+    snapshot."""
+    receipt = documents.read_json(site.receipt("store")) if site.receipt("store").exists() else {}
+    return receipt.get("deaths") if receipt.get("snapshot") == snapshot.id else None
 
 
 # ---- permits -----------------------------------------------------------------------------------------------

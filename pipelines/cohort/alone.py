@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cohort import circe, duck, engine, oracle, sql
+from pipelines.cohort import circe, duck, ended, engine, sql
 from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
@@ -20,6 +20,7 @@ from pipelines.cohort.lower import lower
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
+from pipelines.cohort.stage import of_shard
 from pipelines.cohort.steps import steps
 from pipelines.errors import SettingsError, UttagError
 from pipelines.files import documents, people
@@ -159,7 +160,20 @@ def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
         "unknown_concepts": sum(unknown(each, where) for each in asked.cohort.sets.values())
         if isinstance(where, Cdm)
         else 0,
+        **({"ends": _ends(found, where)} if isinstance(where, Snapshot) else {}),
     }
+
+
+def _ends(found: Results, where: Snapshot) -> list[dict[str, Any]]:
+    """Why follow-up ends, and how many die later."""
+    sources = [ShardSource(shard, None) for shard in where.shards]
+    persons, deaths = (
+        np.concatenate([np.empty(0, np.int64), *(getattr(each, name) for each in sources)])
+        for name in ("persons", "deaths")
+    )
+    order = np.argsort(persons, kind="stable")
+    place = np.searchsorted(persons[order], found.person)
+    return ended.told(ended.counted(place, found.end, np.asarray(found.members()["ended"]), deaths[order]))
 
 
 def _note(about: Mapping[str, Any]) -> str:
@@ -171,9 +185,8 @@ def _note(about: Mapping[str, Any]) -> str:
 def _engine(name: str, where: Where) -> Iterator[Run]:
     """An engine over all persons, made ready once."""
     if isinstance(where, Snapshot):
-        one = engine.run if name == "numba" else oracle.run
         sources = [ShardSource(shard, None) for shard in where.shards]
-        yield lambda cohort: merged([one(cohort, source) for source in sources])
+        yield lambda cohort: merged([of_shard(cohort, source, name) for source in sources])
     elif name == "numba":
         source = CdmSource(where)
         yield lambda cohort: engine.run(cohort, source)

@@ -80,6 +80,12 @@ class ShardSource:
         """bool (persons,): who has not opted out."""
         return array(self.people, "opt_out_day") == DAY_UNKNOWN
 
+    @cached_property
+    def deaths(self) -> np.ndarray:
+        """int64 (persons,): the day of each one's death, `MISSING` if none is known."""
+        day = array(self.people, "death_day").astype(np.int64)
+        return np.where(day == DAY_UNKNOWN, MISSING, day)
+
     def with_events(self) -> int:
         """How many persons who have not opted out have an event that may be seen. Reads some columns of all
         events."""
@@ -106,11 +112,11 @@ class ShardSource:
             array(frame, "start")[keep].astype(np.int64),
             array(frame, "end")[keep].astype(np.int64),
         )
-        death = array(self.people, "death_day")[person].astype(np.int64)
+        death = self.deaths[person]
         return Periods(
             row_starts(person, len(self.persons)),
             start,
-            np.where(death == DAY_UNKNOWN, end, np.minimum(end, death)),
+            np.where(death == MISSING, end, np.minimum(end, death)),
         )
 
     @cached_property

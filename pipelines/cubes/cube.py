@@ -43,6 +43,7 @@ ROLES = (
 )
 RATE_SCALE = 10_000  # parts of an event per 100,000 person-years that the values of `rates` count
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
+PART_OF = "part of"  # the note that names the table that a cube is a part of
 
 
 def time_table(table: str) -> str:

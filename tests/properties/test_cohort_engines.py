@@ -113,7 +113,8 @@ definitions = st.builds(
 def same(shard: MadeShard, definition: Definition, sources: tuple[str, ...] | None) -> int:
     fast, slow = select(shard, sources, definition), select(shard, sources, definition, "duckdb")
     assert fast.attrition == slow.attrition
-    for name in ("person", "start", "end"):
+    assert fast.ends == slow.ends
+    for name in ("person", "start", "end", "ended"):
         np.testing.assert_array_equal(fast.members[name], slow.members[name])
     return len(np.asarray(fast.members["person"]))
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.cohort.stage import select
 from pipelines.files.frames import Category, Frame
-from pipelines.files.schemas import DAY_UNKNOWN, KIND, VALUE_MISSING
+from pipelines.files.schemas import DAY_UNKNOWN, ENDS, KIND, VALUE_MISSING
 from pipelines.store.shard import codes, postings
 from pipelines.study.days import day_number
 from pipelines.study.definition import Definition
@@ -200,6 +200,40 @@ def test_follow_up_ends_with_the_first_of_its_ends(
     more: dict[str, Any], made: dict[str, Any], last: str
 ) -> None:
     assert entry(person([("2019-03-04", "A1")], **made), definition(**more)) == ("2019-03-04", last)
+
+
+@pytest.mark.parametrize(
+    ("more", "made", "why"),
+    [
+        ({}, {}, "study_end"),
+        ({}, {"died": "2019-05-01"}, "death"),
+        ({}, {"died": "2021-12-31"}, "death"),
+        ({}, {"observed": ("2015-01-01", "2019-06-30")}, "moved"),
+        ({}, {"observed": ("2015-01-01", "2021-12-31")}, "study_end"),
+        ({"follow_up": 10}, {}, "follow_up"),
+        ({"follow_up": 59}, {"died": "2019-05-01"}, "death"),
+        ({"censor": [{"codes": "other"}]}, {}, "censored"),
+        ({"censor": [{"codes": "other"}]}, {"died": "2019-06-01"}, "death"),
+        ({"censor": [{"codes": "other"}], "follow_up": 90}, {}, "censored"),
+        ({"while_exposed": {"codes": "other", "gap": 100, "offset": 4}}, {}, "exposure_end"),
+    ],
+)
+def test_it_is_known_why_follow_up_ends(more: dict[str, Any], made: dict[str, Any], why: str) -> None:
+    shard = person([("2019-03-04", "A1"), ("2019-03-04", "B9"), ("2019-06-01", "B1")], **made)
+    if "while_exposed" in more:
+        shard.frames["events"]["kind"][np.asarray(shard.frames["events"]["start"]) >= 0] = KIND["drug"]
+        shard.frames.update(postings=postings(shard.frames["events"]))
+    if "censor" in more:
+        shard = person([("2019-03-04", "A1"), ("2019-06-01", "B1")], **made)
+    for engine in ("numba", "duckdb"):
+        found = select(shard, ("a",), definition(**more), engine)
+        assert [ENDS[place] for place in np.asarray(found.members["ended"]).tolist()] == [why]
+        assert found.ends[why] == (1, 0)
+
+
+def test_who_dies_after_follow_up_is_told_beside_why_it_ended() -> None:
+    found = select(person([("2019-03-04", "A1")], died="2019-09-01"), ("a",), definition(follow_up=10))
+    assert {name: counts for name, counts in found.ends.items() if any(counts)} == {"follow_up": (1, 1)}
 
 
 def test_events_of_a_source_that_the_permit_does_not_name_are_not_seen() -> None:

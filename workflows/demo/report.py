@@ -27,6 +27,14 @@ _LINKS = {
     "weight": "by name, birth date and what else is known",
     "alone": "to nobody",
 }
+_ENDS = {
+    "death": "death",
+    "censored": "an event that ends it",
+    "study_end": "the end of the study",
+    "moved": "the end of observation: a move, or the register says no more",
+    "follow_up": "the days of follow-up being over",
+    "exposure_end": "the end of exposure",
+}
 
 
 def write_report(site: Site) -> Path:
@@ -56,6 +64,7 @@ def _content(site: Site, project: Project) -> dict[str, Any]:
         "cohort": cohort,
         "facts": list(_facts(project, cohort, found)),
         "flow": diagram(cohort["attrition"]),
+        "ends": [(_ENDS[each["ended"]], each["members"], each["die_later"]) for each in cohort["ends"]],
         "sentences": project.definition.sentences(),
         "quality": {
             "f1": f"{quality.f1:.4f}",
