@@ -12,7 +12,8 @@ from pipelines.cohort import alone
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.explain import sentences
 from pipelines.cohort.query import Cohort
-from pipelines.errors import PermitError, SettingsError, UttagError
+from pipelines.errors import DataError, PermitError, SettingsError, UttagError
+from pipelines.files import documents
 from pipelines.files.yaml import load_yaml
 from pipelines.site.permit import Permit
 from pipelines.site.site import Site
@@ -42,7 +43,7 @@ def run(
     """Run every definition; what `definitions.json` holds.
 
     Raises SettingsError where the engine is not known, a definition cannot be run, none is left to run, or it
-    is not said where to write.
+    is not said where to write; DataError where definitions cannot be run for want of data alone.
     """
     if engine not in ("numba", "duckdb"):
         raise SettingsError("--engine", "is neither numba nor duckdb", "choose one of them")
@@ -51,28 +52,46 @@ def run(
     for fault in faults:
         say(f"refused: {fault}")
     if faults and not ways.skip_refused:
-        raise _refused(faults)
+        raise _refused(faults, len(definitions))
     if ways.dry_run:
-        return [
-            {"cohort_definition_id": each.id, "file": each.path.name, "title": each.cohort.title}
-            for each in definitions
-        ]
+        for each in definitions:
+            for note in each.cohort.notes:
+                say(f"{each.path.name}: {note}")
+        return [*(_can_run(each) for each in definitions), *map(_cannot_run, faults)]
     if out is None:
         raise SettingsError("cohort", "does not say where to write", "add --out")
     if not definitions:
         raise SettingsError("cohort", "has no definition left to run", "mend those refused")
-    return alone.run(definitions, where, out, engine, say)
+
+    def refused(fault: UttagError) -> None:
+        if not ways.skip_refused:
+            raise fault
+        say(f"refused: {fault}")
+        faults.append(fault)
+
+    told = alone.run(definitions, where, out, engine, say, refused)
+    documents.write_json([_cannot_run(fault) for fault in faults], out / "refused.json")
+    if faults:
+        say(f"{len(faults)} definitions were refused: {out / 'refused.json'}")
+    return told
 
 
-def _refused(faults: Sequence[UttagError]) -> SettingsError:
+def _can_run(asked: alone.Asked) -> dict[str, Any]:
+    return {"cohort_definition_id": asked.id, "file": asked.path.name, "title": asked.cohort.title}
+
+
+def _cannot_run(fault: UttagError) -> dict[str, Any]:
+    return {"where": fault.where, "refused": fault.what, "next": fault.next_step}
+
+
+def _refused(faults: Sequence[UttagError], others: int) -> UttagError:
+    """What is told of all in one line; DataError where no definition is at fault, but the data."""
     first = faults[0]
-    if len(faults) == 1:
-        return SettingsError(first.where, first.what, first.next_step)
-    return SettingsError(
-        "cohort",
-        f"{len(faults)} definitions cannot be run, first {first.where}: {first.what}",
-        "mend them, or add --skip-refused",
-    )
+    kind = DataError if all(isinstance(each, DataError) for each in faults) else SettingsError
+    if len(faults) == 1 and not others:
+        return kind(first.where, first.what, first.next_step)
+    share = f"{len(faults)} of {len(faults) + others} definitions cannot be run"
+    return kind("cohort", f"{share}, first {first.where}: {first.what}", "mend them, or add --skip-refused")
 
 
 def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
@@ -95,10 +114,12 @@ def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
 def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str:
     """The outcome in one line."""
     if dry_run:
+        able = [each for each in told if "refused" not in each]
+        unable = len(told) - len(able)
         return "\n".join(
             [
-                *(f"{each['cohort_definition_id']}: {each['file']}" for each in told),
-                f"{len(told)} definitions can be run",
+                *(f"{each['cohort_definition_id']}: {each['file']}" for each in able),
+                f"{len(able)} definitions can be run" + (f", {unable} refused" if unable else ""),
             ]
         )
     rows = sum(each["rows"] for each in told)
@@ -116,6 +137,7 @@ def explained(paths: Sequence[Path]) -> Iterator[str]:
             continue
         cohort, design = _either(path)
         yield from sentences(cohort)
+        yield from (f"note: {note}" for note in cohort.notes)
         yield from design.beside() if design else ()
 
 

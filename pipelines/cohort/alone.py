@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cohort import circe, duck, ended, engine, sql
+from pipelines.cohort import circe, duck, ended, engine, sql, uses
 from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
@@ -31,6 +31,7 @@ from pipelines.study.hierarchy import Hierarchy
 
 Say = Callable[[str], None]
 Run = Callable[[Cohort], Results]
+Refused = Callable[[UttagError], None]
 Where = Cdm | Snapshot
 _SUFFIXES = (".json", ".yaml", ".yml")
 _TYPES = {"mode_id": "i4", "rule_sequence": "i4", "cohort_start_date": "M8[D]", "cohort_end_date": "M8[D]"}
@@ -48,13 +49,17 @@ class Asked:
 
 
 def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagError]]:
-    """Every definition in files and folders, by number: the file's name where it is one, else the next free
-    number, by name. Also what is wrong with those that cannot be run."""
+    """Every definition in files and folders that can be run, by number: the file's name where it is one, else
+    the next free number, by name. Also what is wrong with those that cannot: that they do not read, or that
+    the CDM lacks a column that their answer hangs on."""
     found, faults = [], []
     for path in files(paths):
         try:
             hierarchy = where.hierarchy if isinstance(where, Snapshot) else None
-            found.append((path, *read(path, isinstance(where, Cdm), hierarchy)))
+            cohort, design = read(path, isinstance(where, Cdm), hierarchy)
+            if isinstance(where, Cdm):
+                uses.refuse(cohort, where, path)
+            found.append((path, cohort, design))
         except UttagError as fault:
             faults.append(fault)
     numbers = _numbers([path for path, *_ in found])
@@ -121,15 +126,22 @@ def _numbers(paths: Iterable[Path]) -> dict[Path, int]:
 
 
 def run(
-    definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say
+    definitions: Sequence[Asked], where: Where, out: Path, engine_name: str, say: Say, refused: Refused
 ) -> list[dict[str, Any]]:
     """Run every definition and write OHDSI's five tables and `definitions.json` into `out`, and what else
     definitions ask for. Returns what `definitions.json` holds: for each its number, file, rows, persons,
-    attrition, how many concepts the vocabulary does not know, and what is told of its controls and strata."""
-    results, told, beside = {}, [], Beside()
+    attrition, how many concepts the vocabulary does not know, how many ages are by year of birth, and what is
+    told of its controls and strata. `refused`: takes what is wrong with one that turns out not to run, or
+    raises it. SettingsError: none is left."""
+    results: dict[int, Results] = {}
+    told, beside = [], Beside()
     with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):
-            found = results[each.id] = run_one(each.cohort)
+            try:
+                found = results[each.id] = run_one(each.cohort)
+            except UttagError as fault:
+                refused(type(fault)(each.path, f"{fault.where}: {fault.what}", fault.next_step))
+                continue
             about = {
                 **_about(each, found, where),
                 **(beside.found(each.id, each.design, where, found) if each.design else {}),
@@ -139,6 +151,8 @@ def run(
                 f"{number}/{len(definitions)} {each.path.name}: {about['persons']:,} persons, "
                 f"{about['rows']:,} rows{_note(about)}"
             )
+    if not results:
+        raise SettingsError("cohort", "has no definition left to run", "mend those refused")
     write(results, out)
     for name, columns in beside.tables().items():
         people.write(columns, out / f"{name}.parquet")
@@ -157,10 +171,14 @@ def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
             {"step": step, "persons": count}
             for step, count in zip(steps(asked.cohort), found.attrition, strict=True)
         ],
-        "unknown_concepts": sum(unknown(each, where) for each in asked.cohort.sets.values())
+        "unknown_concepts": sum(
+            unknown(asked.cohort.sets[id], where) for id in uses.concept_sets(asked.cohort)
+        )
         if isinstance(where, Cdm)
         else 0,
         **({"ends": _ends(found, where)} if isinstance(where, Snapshot) else {}),
+        "ages_by_year_of_birth": found.by_year,
+        "notes": list(asked.cohort.notes),
     }
 
 
@@ -177,8 +195,14 @@ def _ends(found: Results, where: Snapshot) -> list[dict[str, Any]]:
 
 
 def _note(about: Mapping[str, Any]) -> str:
-    count = about["unknown_concepts"]
-    return f"; {count} concepts of its sets are not in the vocabulary" if count else ""
+    concepts, ages = about["unknown_concepts"], about["ages_by_year_of_birth"]
+    return "".join(
+        [
+            f"; {concepts} concepts of its sets are not in the vocabulary" if concepts else "",
+            f"; of {ages:,} persons only the year of birth is known, and the age is by year" if ages else "",
+            *(f"; {note}" for note in about["notes"]),
+        ]
+    )
 
 
 @contextlib.contextmanager
@@ -191,8 +215,17 @@ def _engine(name: str, where: Where) -> Iterator[Run]:
         source = CdmSource(where)
         yield lambda cohort: engine.run(cohort, source)
     else:
-        with duck.connect({table: where.typed(table) for table in where.tables()}) as connection:
-            yield lambda cohort: sql.run(cohort, connection)
+        yield lambda cohort: _plainly(cohort, where)
+
+
+def _plainly(cohort: Cohort, cdm: Cdm) -> Results:
+    """By the plain engine, which sees those columns alone that the answer hangs on."""
+    columns: dict[str, list[str]] = {}
+    for use in sorted(uses.uses(cohort)):
+        if use.column in cdm.columns(use.table):
+            columns.setdefault(use.table, []).append(use.column)
+    with duck.connect({table: cdm.typed(table, names) for table, names in columns.items()}) as connection:
+        return sql.run(cohort, connection)
 
 
 def write(results: Mapping[int, Results], out: Path) -> None:

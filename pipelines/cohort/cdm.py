@@ -6,7 +6,7 @@ days since 1970-01-01 with `MISSING`, texts as `Texts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,14 +73,8 @@ class Cdm:
         """One column."""
         key = (table, name, kind)
         if key not in self._read:
-            self._read[key] = _converted(self.arrow(table, [name])[name], kind, self._place(table, name))
+            self._read[key] = _converted(self.arrow(table, [name])[name], kind, self.place(table, name))
         return self._read[key]
-
-    def known(self, table: str, name: str, kind: Kind = "integer") -> np.ndarray:
-        """As `numbers`, int64 (rows,); nothing but `MISSING` where the table has no such column."""
-        if name in self.columns(table):
-            return self.numbers(table, name, kind)
-        return np.full(self.length(table), MISSING, np.int64)
 
     def numbers(self, table: str, name: str, kind: Kind = "integer") -> np.ndarray:
         """One column that holds no texts: int64 (rows,), `MISSING` where there is none; float64 (rows,) for
@@ -97,18 +91,18 @@ class Cdm:
         wanted = list(columns) if columns is not None else list(names)
         if missing := [name for name in wanted if name not in names]:
             raise DataError(
-                self._place(table),
+                self.place(table),
                 f"has no column {missing[0]}",
                 "add the column, or leave out what asks for it",
             )
         return self._columns(table, [names[name] for name in wanted]).rename_columns(wanted)
 
-    def typed(self, table: str) -> pa.Table:
-        """A whole table; what a CSV holds as text gets the type that OMOP gives a column of that name."""
-        whole = self.arrow(table)
+    def typed(self, table: str, columns: Iterable[str]) -> pa.Table:
+        """Columns of a table; what a CSV holds as text gets the type that OMOP gives a column of that
+        name."""
         if table in self._given or self._files[table].suffix == ".parquet":
-            return whole
-        return pa.table({name: _as_typed(self, table, name) for name in whole.column_names})
+            return self.arrow(table, columns)
+        return pa.table({name: _as_typed(self, table, name) for name in columns})
 
     def _columns(self, table: str, names: list[str]) -> pa.Table:
         if table in self._given:
@@ -119,12 +113,11 @@ class Cdm:
         if table in self._given:
             return list(self._given[table].column_names)
         if table not in self._files:
-            raise DataError(
-                self._place(table), "is not there", "add the table, or leave out what asks for it"
-            )
+            raise DataError(self.place(table), "is not there", "add the table, or leave out what asks for it")
         return people.columns(self._files[table])
 
-    def _place(self, table: str, column: str = "") -> str:
+    def place(self, table: str, column: str = "") -> str:
+        """Where a table, or a column of it, stands or would stand."""
         place = str(self._files.get(table, (self.folder or Path()) / table))
         return f"{place}: {column}" if column else place
 

@@ -3,6 +3,7 @@ concept."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,10 +22,15 @@ from pipelines.files.schemas import SEX_MAN, SEX_UNKNOWN, SEX_WOMAN
 @dataclass(frozen=True)
 class _Table:
     """A domain's events by (person, start, id), of those persons that are ever observed and with a start.
-    `row`: where each stands in its file."""
+    `read`: gives their concepts when they are first asked for, int64 (n,)."""
 
     events: Events
-    concept: np.ndarray
+    read: Callable[[], np.ndarray]
+
+    @cached_property
+    def concept(self) -> np.ndarray:
+        """int64 (n,): concept of each."""
+        return self.read()
 
     @cached_property
     def by_concept(self) -> np.ndarray:
@@ -92,7 +98,7 @@ class CdmSource:
         """See `Source`."""
         about = DOMAINS[domain]
         if field == "concept":
-            concept = self._cdm.known(about.table, about.concept, "concept")[events.row]
+            concept = self._cdm.numbers(about.table, about.concept, "concept")[events.row]
             return (
                 np.where(concept == MISSING, 0, concept) if domain == "Death" else concept
             )  # a death without a cause has concept 0
@@ -166,13 +172,26 @@ class CdmSource:
         rows = np.flatnonzero(known & (start != MISSING))
         id = cdm.numbers(about.table, about.id)[rows]
         rows = rows[np.lexsort((id, start[rows], place[rows]))]
-        end = _ends(cdm, about, start)
-        visit = cdm.known(about.table, about.visit) if about.visit else np.full(len(start), MISSING, np.int64)
-        columns = {"end": end, "visit": visit, "id": cdm.numbers(about.table, about.id)}
-        events = Events(
-            rows, place[rows].astype(np.int32), start[rows], lambda name, wanted: columns[name][wanted]
+        columns: dict[str, np.ndarray] = {}
+
+        def read(name: str, wanted: np.ndarray) -> np.ndarray:
+            if name not in columns:
+                columns[name] = _column(cdm, about, name, start)
+            return columns[name][wanted]
+
+        events = Events(rows, place[rows].astype(np.int32), start[rows], read)
+        return _Table(events, lambda: cdm.numbers(about.table, about.concept, "concept")[rows])
+
+
+def _column(cdm: Cdm, about: Domain, name: str, start: np.ndarray) -> np.ndarray:
+    """int64 (n,): the `end`, `visit` or `id` of each row. DataError: its column is not there."""
+    if name == "end":
+        return _ends(cdm, about, start)
+    if name == "visit":
+        return (
+            cdm.numbers(about.table, about.visit) if about.visit else np.full(len(start), MISSING, np.int64)
         )
-        return _Table(events, cdm.known(about.table, about.concept, "concept")[rows])
+    return cdm.numbers(about.table, about.id)
 
 
 def _ends(cdm: Cdm, about: Domain, start: np.ndarray) -> np.ndarray:
@@ -183,11 +202,11 @@ def _ends(cdm: Cdm, about: Domain, start: np.ndarray) -> np.ndarray:
         if not open.any():
             break
         if isinstance(way, str):
-            found = cdm.known(about.table, way, "day")
+            found = cdm.numbers(about.table, way, "day")
         elif len(way) == 2:
             found = start + way[1]
         else:
-            supply = cdm.known(about.table, "days_supply")
+            supply = cdm.numbers(about.table, "days_supply")
             found = np.where(supply == MISSING, MISSING, start + supply)
         end[open] = found[open]
     return end

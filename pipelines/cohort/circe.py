@@ -1,13 +1,15 @@
 """OHDSI's Circe definitions, as ATLAS exports them, alone or with what surrounds them there.
 
 Every feature that circe-be 1.11 can run on OMOP 5.3 and 5.4 is read, with its defaults; what it cannot run,
-or does not know, is refused with its place in the file. A concept set that is named but not defined holds no
-concept, so that asking for it gives no event, as there. Keys that only describe (titles, authors, captions of
-concepts) are skipped.
+or does not know, is refused with its place in the file, but for keys beside the definition's own, which are
+skipped and told. A concept set that is named but not defined holds no concept, so that asking for it gives no
+event, as there. Keys that only describe (titles, authors, captions of concepts) are skipped.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -18,7 +20,7 @@ from pipelines.cohort.circe_criteria import (
     read_demographic,
     read_period,
 )
-from pipelines.cohort.json_reader import DEEPEST, Node, read
+from pipelines.cohort.json_reader import DEEPEST, LARGEST, Node, decoded, read
 from pipelines.cohort.query import (
     Cohort,
     ConceptSet,
@@ -46,6 +48,7 @@ _EXPRESSION: Final = tuple(
         "EndStrategy CensoringCriteria CollapseSettings CensorWindow"
     ).split()
 )
+_NAME: Final = re.compile(r"[\w .:/-]{1,60}")
 _MOST_RULES = 62  # bits of a mask
 
 
@@ -63,9 +66,12 @@ def load(path: Path) -> Cohort:
 def parse(content: bytes | str, where: str) -> Cohort:
     """A definition. `where`: what to call it in an error. SettingsError: it does not read, or asks for what
     cannot be run."""
+    notes: tuple[str, ...] = ()
+    if isinstance(content, bytes) and len(content) <= LARGEST:
+        content, notes = decoded(content, where)
     node, title = _unwrapped(read(content, where))
     try:
-        return _cohort(node, title)
+        return _cohort(node, title, notes)
     except RecursionError:
         raise SettingsError(where, "is nested too deeply", "simplify the definition") from None
 
@@ -95,8 +101,12 @@ def _unwrapped(node: Node) -> tuple[Node, str]:
     return inner, title or str(inner.value.get("Title") or "")
 
 
-def _cohort(node: Node, title: str) -> Cohort:
-    members = node.members(_EXPRESSION, _DESCRIPTIVE)
+def _cohort(node: Node, title: str, notes: tuple[str, ...]) -> Cohort:
+    foreign = _foreign(node)
+    members = node.members(_EXPRESSION, (*_DESCRIPTIVE, *foreign))
+    if foreign:
+        names = ", ".join(name if _NAME.fullmatch(name) else "a key that is none" for name in foreign[:5])
+        notes = (*notes, f"asks nothing by {names}: circe-be 1.11 does not know it")
     _not_null(node, ("QualifiedLimit", "ExpressionLimit", "InclusionRules", "CollapseSettings"))
     primary = _required(node, members, "PrimaryCriteria")
     entry = primary.members(("CriteriaList", "ObservationWindow", "PrimaryCriteriaLimit"))
@@ -123,7 +133,21 @@ def _cohort(node: Node, title: str) -> Cohort:
         era_pad=_era_pad(members),
         censor_window=read_period(members["CensorWindow"]) if "CensorWindow" in members else (None, None),
         title=title,
+        notes=notes,
     )
+
+
+def _foreign(node: Node) -> list[str]:
+    """Keys beside those that circe-be knows, which skips them; but one that is nearly one of its own is
+    refused by `members`, since its writer meant to ask something."""
+    own = {name.casefold(): name for name in _EXPRESSION}
+    return [
+        key
+        for key in node.value
+        if key not in _EXPRESSION
+        and key not in _DESCRIPTIVE
+        and not difflib.get_close_matches(key.casefold(), own, 1, 0.85)
+    ]
 
 
 def _required(node: Node, members: dict[str, Node], key: str) -> Node:

@@ -51,7 +51,14 @@ def run(cohort: Cohort, source: Source, deaths: np.ndarray | None = None) -> Res
         rules=rules,
         attrition=attrition,
         ended=None if deaths is None else why_ended(cohort, evaluator, deaths, person, end),
+        by_year=_by_year(source, qualified) if cohort.asks_birthday else 0,
     )
+
+
+def _by_year(source: Source, asked: IndexEvents) -> int:
+    """How many persons have a year of birth and no birthday."""
+    year, day = source.birth_years(asked.person), source.birth_days(asked.person)
+    return _persons(asked.person[(year != MISSING) & (day == MISSING)])
 
 
 def _persons(*columns: np.ndarray) -> int:

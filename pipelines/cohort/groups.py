@@ -146,9 +146,12 @@ class Evaluator:
         return keep
 
     def _completed_age(self, index: IndexEvents) -> np.ndarray:
+        """int64 (n,): years completed; calendar years, as Circe counts them, where the year of birth alone is
+        known."""
         birth = self.source.birth_days(index.person)
         known = birth != MISSING
-        return np.where(known, completed_years(np.where(known, birth, 0), index.start), MISSING)
+        completed = completed_years(np.where(known, birth, 0), index.start)
+        return np.where(known, completed, ages(index.start, self.source.birth_years(index.person)))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ do next."""
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -113,8 +114,8 @@ class Node:
 
 
 def read(content: bytes | str, where: str) -> Node:
-    """A JSON document. SettingsError: too large, not UTF-8, not JSON, nested too deeply, or with a member
-    given twice."""
+    """A JSON document. SettingsError: too large, no text, not JSON, nested too deeply, or with a member given
+    twice."""
     if len(content) > LARGEST:
         raise SettingsError(
             where,
@@ -122,10 +123,8 @@ def read(content: bytes | str, where: str) -> Node:
             "name the definition's own file",
         )
     try:
-        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
+        text = decoded(content, where)[0] if isinstance(content, bytes) else content.removeprefix("\ufeff")
         return Node(where, "", json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
-    except UnicodeDecodeError:
-        raise SettingsError(where, "is not text in UTF-8", "export the definition again as JSON") from None
     except json.JSONDecodeError as error:
         raise SettingsError(
             where, f"is not JSON: line {error.lineno}, column {error.colno}", "export the definition again"
@@ -134,6 +133,25 @@ def read(content: bytes | str, where: str) -> Node:
         raise SettingsError(where, "is nested too deeply", "simplify the definition") from None
     except ValueError as error:
         raise SettingsError(where, str(error), "correct the definition") from None
+
+
+def decoded(content: bytes, where: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, and what is to be told of it: UTF-8, or UTF-16 by its mark, else the letters of
+    Western Europe (Windows-1252, which holds Latin-1); without null characters that fill up its end.
+    SettingsError: it is no text."""
+    filled = content.rstrip(b"\0")
+    try:
+        if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return content.decode("utf-16").rstrip("\0"), ()
+        return filled.decode("utf-8-sig"), ()
+    except UnicodeDecodeError:
+        pass
+    if b"\0" in filled or content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise SettingsError(where, "is not text in UTF-8", "export the definition again as JSON")
+    try:
+        return filled.decode("cp1252"), ("is not UTF-8: read as Windows-1252",)
+    except UnicodeDecodeError:
+        return filled.decode("latin-1"), ("is not UTF-8: read as Latin-1",)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

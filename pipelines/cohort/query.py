@@ -238,7 +238,7 @@ class Cohort:
     `qualified_limit`. `rules`: inclusion rules; then `limit`. `spacing`: days from one entry of a person to
     the next, at least. `exit`: None for the end of the observation period. `censoring`: events that end it
     earlier. `era_pad`: days that may lie between two stays of a person that are one. `censor_window`: days
-    outside which nothing counts.
+    outside which nothing counts. `notes`: what is to be told of how it was read.
     """
 
     sets: Mapping[SetId, ConceptSet]
@@ -256,6 +256,19 @@ class Cohort:
     era_pad: int = 0
     censor_window: tuple[int | None, int | None] = (None, None)
     title: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def asks_birthday(self) -> bool:
+        """Does a rule count completed years?"""
+        groups = [each for each in (self.additional, *(rule.group for rule in self.rules)) if each]
+        groups += [each.group for each in self.criteria() if each.group]
+        while groups:
+            group = groups.pop()
+            groups += group.groups
+            if any(each.field == "completed_age" for one in group.demographics for each in one.filters):
+                return True
+        return False
 
     def criteria(self) -> Iterator[Criterion]:
         """Every criterion, nested ones too."""

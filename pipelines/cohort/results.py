@@ -22,7 +22,8 @@ class Results:
     None without one. `rules`: how many inclusion rules. `attrition`: persons left after each step: with an
     entry event, observed, of whom the additional conditions hold (if there are any), of whom the rules hold,
     one after the other. `ended`: int8 (n,), positions in `schemas.ENDS`, why each stay ends; None where
-    nobody asked.
+    nobody asked. `by_year`: persons of whom the rules were asked and whose age was counted from their
+    year of birth, since no birthday is known; 0 where no rule asks it.
     """
 
     person: np.ndarray
@@ -33,6 +34,7 @@ class Results:
     rules: int
     attrition: tuple[int, ...]
     ended: np.ndarray | None = None
+    by_year: int = 0
 
     def members(self) -> Frame:
         """The stays as schema MEMBERS has them. Raises TypeError where it is not known why they end."""
@@ -117,6 +119,7 @@ def merged(parts: Sequence[Results]) -> Results:
         parts[0].rules,
         attrition,
         np.concatenate(ended)[order] if len(ended) == len(parts) else None,
+        sum(part.by_year for part in parts),
     )
 
 

@@ -98,14 +98,16 @@ class Events:
     @staticmethod
     def together(parts: Sequence[Events]) -> Events:
         """Events of several domains, one after the other, in no order."""
-        names = ("row", "person", "start", "end", "visit", "id", "order")
-        whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        row, person, start = (whole.pop(name) for name in ("row", "person", "start"))
-        return Events(row, person, start, _unread, whole)
+        whole: dict[str, np.ndarray] = {}
 
+        def read(name: str, rows: np.ndarray) -> np.ndarray:
+            if name not in whole:
+                whole[name] = np.concatenate([getattr(part, name) for part in parts])
+            return whole[name][rows]
 
-def _unread(name: str, _rows: np.ndarray) -> np.ndarray:
-    raise TypeError(f"{name} of several domains is read from none")
+        rows = np.arange(sum(len(part) for part in parts))
+        person, start, order = (read(name, rows) for name in ("person", "start", "order"))
+        return Events(rows, person, start, read, {"order": order})
 
 
 class Source(Protocol):

@@ -16,7 +16,15 @@ from pipelines.cohort.domains import DOMAINS
 from pipelines.cohort.duck import Connection, columns, columns_of_tables, execute
 from pipelines.cohort.query import Cohort, ConceptSet, Criterion, CustomEra, DateOffset, Limit, SetId
 from pipelines.cohort.results import Results
-from pipelines.cohort.sql_events import Steps, in_period, literal_day, literal_text, where
+from pipelines.cohort.sql_events import (
+    BIRTH,
+    Steps,
+    in_period,
+    literal_day,
+    literal_text,
+    where,
+)
+from pipelines.cohort.uses import concept_sets
 from pipelines.errors import DataError
 from pipelines.study.codes import is_whole
 
@@ -50,6 +58,7 @@ def run(cohort: Cohort, connection: Connection) -> Results:
         lost=int(asked(lost)[0][0]) if windowed else None,
         rules=len(cohort.rules),
         attrition=tuple(int(asked(query)[0][0]) for query in _attrition(cohort)),
+        by_year=int(asked(_BY_YEAR)[0][0]) if cohort.asks_birthday else 0,
     )
 
 
@@ -78,9 +87,10 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
     """The queries that build a cohort, by the name of the table each fills, in order. `tables`: columns of
     each. DataError: a table without which no cohort is found is not there."""
     numbers = {id: place for place, id in enumerate(cohort.sets)}
+    sets = {id: cohort.sets[id] for id in concept_sets(cohort)}
     needed = (
         "observation_period",
-        *(["concept"] if any(each.items for each in cohort.sets.values()) else []),
+        *(["concept"] if any(each.items for each in sets.values()) else []),
     )
     for table in needed:
         if table not in tables:
@@ -90,7 +100,7 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
         return Steps(tables, numbers)
 
     return {
-        "concept_sets": _concept_sets(cohort.sets, numbers, tables),
+        "concept_sets": _concept_sets(sets, numbers, tables),
         "found_events": _found(cohort, steps()),
         "entry_events": _entered(cohort),
         "qualified_events": _qualified(cohort, steps()),
@@ -337,6 +347,13 @@ _BEST = """
     QUALIFY row_number() OVER (
         PARTITION BY q.person ORDER BY count(r.rule) DESC, min(r.rule), q.start_date, q.event
     ) = 1"""
+
+
+# Persons of whom the rules were asked with no birthday but a year of birth.
+_BY_YEAR = f"""
+    SELECT count(DISTINCT q.person) AS n FROM qualified_events AS q
+    JOIN person AS of_person ON of_person.person_id = q.person
+    WHERE of_person.year_of_birth IS NOT NULL AND {BIRTH} IS NULL"""
 
 
 def _masked(table: str) -> str:

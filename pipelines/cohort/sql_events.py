@@ -34,6 +34,10 @@ _COMPARED: Final = {"lt": "<", "lte": "<=", "eq": "=", "!eq": "<>", "gte": ">=",
 _COUNTED: Final = {"exactly": "=", "at_most": "<=", "at_least": ">="}
 _ABNORMAL: Final = "4155142, 4155143"  # below and above the low and the high limit
 _MAN, _WOMAN = 8507, 8532
+BIRTH: Final = (
+    "TRY_CAST(of_person.year_of_birth || '-' || of_person.month_of_birth || '-' || of_person.day_of_birth "
+    "AS DATE)"
+)
 # how a table beside the event is reached from it; only a provider may be missing without losing the event
 _LINKS: Final = {
     "person": "JOIN person AS of_person ON of_person.person_id = c.person",
@@ -306,13 +310,10 @@ class Steps:
             case "age_at_start":
                 return f"year(i.start_date) - {self.column('person', 'year_of_birth', 'of_person')}"
             case "completed_age":
-                year, month, day = (
+                for part in ("year", "month", "day"):
                     self.column("person", f"{part}_of_birth", "of_person")
-                    for part in ("year", "month", "day")
-                )
-                return _completed_years(
-                    f"TRY_CAST({year} || '-' || {month} || '-' || {day} AS DATE)", "i.start_date"
-                )
+                by_year = "year(i.start_date) - of_person.year_of_birth"
+                return f"coalesce({_completed_years(BIRTH, 'i.start_date')}, {by_year})"
             case "sex":
                 gender = self.column("person", "gender_concept_id", "of_person")
                 return (

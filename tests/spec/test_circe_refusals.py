@@ -84,12 +84,14 @@ def test_what_circe_itself_cannot_run_is_refused(definition: object, place: str,
     ("definition", "said"),
     [
         pytest.param(
-            study(1, "Surprise"),
-            "study.json: Surprise: is not known here",
+            study(1, "InclusionRule"),
+            "study.json: InclusionRule: is not known here",
             id="a key of the definition that nobody knows",
         ),
         pytest.param(
-            study(None, "Surprise"), "study.json: Surprise: is not known here", id="even if it is null"
+            study(None, "InclusionRule"),
+            "study.json: InclusionRule: is not known here",
+            id="even if it is null",
         ),
         pytest.param(
             entry("ConditionOccurrence", Severity=2),
@@ -340,6 +342,29 @@ def test_a_definition_reads_the_same_in_its_wrappers() -> None:
     assert read({"id": 7, "expression": json.dumps(STUDY), "createdBy": "someone", "tags": []}) == plain
     assert read({**STUDY, "Title": "Asthma", "cdmVersionRange": ">=5.0.0"}) == plain
     assert circe.parse(b"\xef\xbb\xbf" + json.dumps(STUDY).encode(), "study.json") == plain
+
+
+@pytest.mark.parametrize("value", [None, 1, {"a": "198501019999"}])
+def test_a_key_beside_the_definitions_own_asks_nothing_and_is_told_by_name(value: object) -> None:
+    asked = read({**STUDY, "Surprise": value, "198501019999\n": value})
+    assert asked == read(STUDY)
+    (note,) = asked.notes
+    assert note.startswith("asks nothing by Surprise, a key that is none")
+    assert read(STUDY).notes == ()
+
+
+@pytest.mark.parametrize("nearly", ["InclusionRule", "inclusionRules", "ExpressionLimits", "end_strategy"])
+def test_a_key_that_is_nearly_one_of_the_definitions_own_is_refused(nearly: str) -> None:
+    assert f"study.json: {nearly}: is not known here" in refusal({**STUDY, nearly: []})
+
+
+def test_null_characters_at_the_end_and_letters_of_western_europe_are_read() -> None:
+    named = study("Sjögren – Åsa", "InclusionRules", 0, "name")
+    text = json.dumps(named, ensure_ascii=False)
+    for content in (text.encode() + b"\0\0", text.encode("cp1252"), text.encode("utf-16")):
+        assert circe.parse(content, "study.json").rules[0].name == "Sjögren – Åsa"
+    assert circe.parse(text.encode(), "study.json").notes == ()
+    assert circe.parse(text.encode("cp1252"), "study.json").notes == ("is not UTF-8: read as Windows-1252",)
 
 
 def test_numbers_that_an_older_export_writes_as_text_are_numbers() -> None:

@@ -123,6 +123,37 @@ def test_a_definition_in_yaml_finds_codes_of_the_source(cdm: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("engine", ["numba", "duckdb"])
+def test_who_has_a_year_of_birth_alone_is_of_an_age_by_year_and_counted(
+    engine: str, cdm: Path, tmp_path: Path
+) -> None:
+    definition = tmp_path / "pressure.yaml"
+    for lowest, found in ((37, [2]), (38, [])):  # born in 1980, no day known; index day 1 January 2017
+        definition.write_text(
+            "cohort: p\ntitle: p\nstudy: {from: 2017-01-01, to: 2018-12-31}\ncodes: {p: [ICD10/I10]}\n"
+            f"index: {{codes: p, kind: diagnosis}}\nage: {{from: {lowest}}}\n"
+        )
+        out = tmp_path / f"{engine}-{lowest}"
+        ran = uttag("cohort", definition, "--cdm", cdm, "--out", out, "--engine", engine)
+        assert [row[1] for row in rows(out)] == found
+        assert "of 1 persons only the year of birth is known" in ran.stderr
+        assert json.loads((out / "definitions.json").read_text())[0]["ages_by_year_of_birth"] == 1
+
+
+def test_a_month_of_birth_that_is_no_column_is_refused_where_an_age_is_asked(
+    cdm: Path, tmp_path: Path
+) -> None:
+    (cdm / "person.csv").write_text(CDM["person"].replace("month_of_birth", "month"))
+    head = "cohort: p\ntitle: p\nstudy: {from: 2017-01-01, to: 2018-12-31}\ncodes: {p: [ICD10/I10]}\n"
+    index = "index: {codes: p, kind: diagnosis}\n"
+    (tmp_path / "any.yaml").write_text(head + index)
+    (tmp_path / "adults.yaml").write_text(head + index + "age: {from: 18}\n")
+    run = ("--cdm", cdm, "--out", tmp_path / "out")
+    uttag("cohort", tmp_path / "any.yaml", *run)
+    told = uttag("cohort", tmp_path / "adults.yaml", *run, code=14).stderr
+    assert "adults.yaml" in told and "person.csv: has no column month_of_birth" in told
+
+
 def test_a_concept_that_the_vocabulary_does_not_know_is_said(cdm: Path, tmp_path: Path) -> None:
     ran = uttag("cohort", written(tmp_path / "1.json", circe(404)), "--cdm", cdm, "--out", tmp_path / "out")
     assert "1 concepts of its sets are not in the vocabulary" in ran.stderr
@@ -132,12 +163,64 @@ def test_a_concept_that_the_vocabulary_does_not_know_is_said(cdm: Path, tmp_path
 def test_one_that_cannot_be_run_stops_all_and_nothing_is_written_unless_it_is_skipped(
     cdm: Path, tmp_path: Path
 ) -> None:
-    good, bad = written(tmp_path / "1.json", circe(10)), written(tmp_path / "2.json", circe(10, Unheard=1))
+    good, bad = (
+        written(tmp_path / "1.json", circe(10)),
+        written(tmp_path / "2.json", circe(10, EndStrategy=1)),
+    )
     ran = uttag("cohort", good, bad, "--cdm", cdm, "--out", tmp_path / "out", code=10)
-    assert "2.json: Unheard" in ran.stderr
+    assert "2.json: EndStrategy" in ran.stderr
     assert not (tmp_path / "out").exists()
     uttag("cohort", good, bad, "--cdm", cdm, "--out", tmp_path / "out", "--skip-refused")
     assert len(rows(tmp_path / "out")) == 3
+
+
+DRUGS = {
+    "PrimaryCriteria": {
+        "CriteriaList": [{"DrugExposure": {}}],
+        "ObservationWindow": {},
+        "PrimaryCriteriaLimit": {"Type": "All"},
+    }
+}
+
+
+@pytest.mark.parametrize("engine", ["numba", "duckdb"])
+def test_what_a_dry_run_says_can_run_does_and_the_others_are_named_and_counted(
+    engine: str, cdm: Path, tmp_path: Path
+) -> None:
+    asked = (
+        written(tmp_path / "1.json", circe(10)),
+        written(tmp_path / "2.json", DRUGS),  # there is no such table
+        written(tmp_path / "3.json", circe(11)),
+    )
+    for more in (["--dry-run"], ["--out", tmp_path / "out"]):
+        ran = uttag("cohort", *asked, "--cdm", cdm, "--engine", engine, *more, code=14)
+        assert "1 of 3 definitions cannot be run" in ran.stderr
+        assert "2.json" in ran.stderr and "drug_exposure" in ran.stderr
+    assert not (tmp_path / "out").exists()
+    skipping = ("--cdm", cdm, "--engine", engine, "--skip-refused")
+    dry = uttag("cohort", *asked, *skipping, "--dry-run").stdout
+    assert dry.splitlines()[-1] == "2 definitions can be run, 1 refused"
+    ran = uttag("cohort", *asked, *skipping, "--out", tmp_path / "out")
+    assert {row[0] for row in rows(tmp_path / "out")} == {1, 3}
+    (refused,) = json.loads((tmp_path / "out" / "refused.json").read_text())
+    assert refused["where"].endswith("2.json") and "drug_exposure" in refused["refused"]
+    assert "1 definitions were refused" in ran.stderr
+
+
+@pytest.mark.parametrize("engine", ["numba", "duckdb"])
+def test_a_value_that_does_not_read_refuses_those_alone_that_ask_for_it(
+    engine: str, cdm: Path, tmp_path: Path
+) -> None:
+    drugs = "drug_exposure_id,person_id,drug_concept_id,drug_exposure_start_date\n1,1,10,2015-13-01\n"
+    (cdm / "drug_exposure.csv").write_text(drugs)
+    asked = (written(tmp_path / "1.json", circe(10)), written(tmp_path / "2.json", DRUGS))
+    run = ("cohort", *asked, "--cdm", cdm, "--engine", engine, "--out", tmp_path / "out")
+    told = uttag(*run, code=14).stderr
+    assert "2.json" in told and "drug_exposure_start_date" in told and "2015-13" not in told
+    assert not (tmp_path / "out").exists()
+    uttag(*run, "--skip-refused")
+    assert {row[0] for row in rows(tmp_path / "out")} == {1}
+    assert len(json.loads((tmp_path / "out" / "refused.json").read_text())) == 1
 
 
 @pytest.mark.parametrize(
