@@ -144,9 +144,10 @@ def run(
             except UttagError as fault:
                 refused(type(fault)(each.path, f"{fault.where}: {fault.what}", fault.next_step))
                 continue
+            about = _about(each, found, where)
             about = {
-                **_about(each, found, where),
-                **_whom(found, everybody),
+                **about,
+                **_whom(found, everybody, about["attrition"]),
                 **(beside.found(each.id, each.design, where, found) if each.design else {}),
             }
             told.append(about)
@@ -171,8 +172,9 @@ def _everybody(where: Where) -> list[Source]:
     )
 
 
-def _whom(found: Results, everybody: Sequence[Source]) -> dict[str, Any]:
-    """Index days by year, age and sex; and, over a snapshot, why follow-up ends."""
+def _whom(found: Results, everybody: Sequence[Source], attrition: list[dict[str, Any]]) -> dict[str, Any]:
+    """Index days by year, age and sex; and, over a snapshot, why follow-up ends, the deaths in it and after
+    it with the last step of the attrition."""
     who, ends = entered.Entered(), []
     for source in everybody:
         place = np.searchsorted(source.persons, found.person)
@@ -181,7 +183,10 @@ def _whom(found: Results, everybody: Sequence[Source]) -> dict[str, Any]:
         if isinstance(source, ShardSource) and found.ended is not None:
             ends.append(ended.counted(place[here], found.end[here], found.ended[here], source.deaths))
     told: dict[str, Any] = {"entered": entered.rows(who)}
-    return {**told, "ends": ended.told(ended.together(ends))} if ends else told
+    if not ends:
+        return told
+    counts = ended.together(ends)
+    return {**told, "attrition": ended.with_deaths(attrition, counts), "ends": ended.told(counts)}
 
 
 _COMPARED = 12  # cohorts of which it is told whom they have in common: pairs grow with the square

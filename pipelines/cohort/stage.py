@@ -74,12 +74,13 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
         for task in tasks
     ]
     matched = {name for each in told for name in each["matched"]}
+    ends = ended.together([each["ends"] for each in told])
     receipt = {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
-        "attrition": _merged([each["attrition"] for each in told]),
-        "ends": ended.told(ended.together([each["ends"] for each in told])),
+        "attrition": ended.with_deaths(_merged([each["attrition"] for each in told]), ends),
+        "ends": ended.told(ends),
         "entered": entered.merged([each["entered"] for each in told]),
         "unmatched": sorted(set(project.definition.codes) - matched),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},

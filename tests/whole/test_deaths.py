@@ -17,11 +17,12 @@ from pipelines.aggregation.layout import Layout
 from pipelines.cohort.ended import told
 from pipelines.cohort.stage import Selection, select
 from pipelines.files import documents, sealed
-from pipelines.files.schemas import ENDS, PERSON_INDEX
+from pipelines.files.schemas import DAY_UNKNOWN, ENDS, PERSON_INDEX
 from pipelines.site.permit import Table
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Shard, Snapshot, index_folder
 from pipelines.study.definition import Definition
+from tests import sites
 
 LAST = date(2023, 12, 31)
 ASKED = Definition(
@@ -151,6 +152,24 @@ def test_the_runs_page_says_how_many_and_why_exactly(first_night: Path) -> None:
     assert "These counts are exact" in text
     assert f"<b>{receipt['attrition'][-1]['persons']:,}</b>persons" in text
     assert sum(row["entries"] for row in receipt["entered"]) == receipt["attrition"][-1]["persons"]
+    died = {row["ended"]: row["members"] for row in receipt["ends"]}["death"]
+    later = sum(row["die_later"] for row in receipt["ends"])
+    last = receipt["attrition"][-1]
+    assert (last["die_in_follow_up"], last["die_later"]) == (died, later)
+    assert f"{died:,} die in follow-up, {later:,} later" in text
+
+
+def test_status_and_the_night_say_how_many_have_died_and_on_which_days(first_night: Path) -> None:
+    people = pd.concat(
+        pd.DataFrame({k: np.asarray(v) for k, v in shard.read("persons", ("person", "death_day")).items()})
+        for shard in Snapshot.load(Site.load(first_night)).shards
+    )
+    deaths = documents.read_json(first_night / "receipts" / "store.json")["deaths"]
+    assert sum(deaths.values()) == (people.death_day != DAY_UNKNOWN).sum() > 50
+    said = f"{sum(deaths.values()):,} have died, {deaths['not_observed']:,} of them on a day that is not"
+    assert said in sites.called("status", first_night).stdout
+    (page,) = (first_night / "nights").glob("*.html")
+    assert said in page.read_text(encoding="utf-8")
 
 
 def test_a_table_says_why_follow_up_ends(selected: list[tuple[Shard, Selection]]) -> None:
