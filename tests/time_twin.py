@@ -19,6 +19,8 @@ from tests.people import MadeShard
 from tests.study_twin import is_covered, known_of, times
 from tests.time_tables import HOMES, LEVELS, SOURCES, UNITS
 
+STANDARDS = ("standard", "reference", "rates")
+
 
 def day_of(number: int) -> date:
     return date(1970, 1, 1) + timedelta(days=int(number))
@@ -279,6 +281,49 @@ def rows_of(shard: MadeShard, members: Frame) -> list[tuple[int, int, int]]:
     return [(ids.index(each), first, last + 1) for each, first, last in zip(who, start, end, strict=True)]
 
 
+class Own(NamedTuple):
+    """What one member adds to a cell."""
+
+    events: int
+    days: int
+
+
+Adds = dict[tuple[int, tuple[int, ...]], Own]  # by member and cell
+
+
+def products_of(layout: Layout, own: Adds) -> dict[str, np.ndarray]:
+    """Sums over members of what each adds to a cell, times what it adds there or, where the table is
+    standardised, at each place of the age groups."""
+    shape = [len(each) for each in layout.dimensions]
+    ages = next((k for k, each in enumerate(layout.dimensions) if each.role in STANDARDS), None)
+    out = {name: np.zeros(shape, np.int64) for name in layout.products}
+    for (member, cell), one in own.items():
+        for place in range(shape[ages]) if ages is not None else (None,):
+            there = cell if place is None else (*cell[:ages], place, *cell[ages + 1 :])
+            other = own.get((member, there), Own(0, 0))
+            suffix = "" if place is None else f"_{place}"
+            out[f"event_squares{suffix}"][cell] += one.events * other.events
+            out[f"event_days{suffix}"][cell] += one.events * other.days
+            out[f"day_squares{suffix}"][cell] += one.days * other.days
+    return {name: each.ravel() for name, each in out.items()}
+
+
+def own_of(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> Adds:
+    """What each member, by its row of the shard, adds to each cell."""
+    own: Adds = {}
+    for row, start, end in rows_of(shard, members):
+        done: set[object] = set()
+        for measure, places, what in rows(Member(shard, row, start, end), table):
+            if measure not in ("events", "person_days") or (measure, what) in done:
+                continue
+            done.add((measure, what))
+            for cell in product(*(_chain(*each) for each in zip(layout.dimensions, places, strict=True))):
+                before = own.get((row, cell), Own(0, 0))
+                events, days = before.events + (measure == "events"), before.days + (measure != "events")
+                own[row, cell] = Own(events, days)
+    return own
+
+
 def twin(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict[str, np.ndarray]:
     found: dict[tuple[str, tuple[int, ...]], set[object]] = {}
     kept = []
@@ -290,7 +335,7 @@ def twin(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict
             ]
             for cell in product(*chains):
                 found.setdefault((measure, cell), set()).add(what)
-    out = {}
+    out = products_of(layout, own_of(shard, members, table, layout) if layout.products else {})
     for place, name in enumerate(layout.ranked):
         out[name] = np.zeros([len(each) for each in layout.dimensions], np.int64)
         for (measure, cell), things in found.items():

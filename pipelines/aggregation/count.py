@@ -13,7 +13,7 @@ from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import Ages, Bands, Homes, after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import exposure, intervals, prevalence, survival, transitions, values
+from pipelines.aggregation import clustering, exposure, intervals, prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
 from pipelines.aggregation.matching import matching
@@ -164,10 +164,12 @@ class Counter:
             return self._intervals(layout)
         if layout.table.count == "exposure":
             return self._exposure(layout)
-        counts = self._count_events(layout, self._wanted(layout.table))
+        events = self._wanted(layout.table)
+        counts = self._count_events(layout, events)
         if layout.time_measures:
-            counts |= self._days_at_risk(layout)
-        return {name: counts[name] for name in (*layout.measures, *layout.time_measures)}
+            counts |= self._days_at_risk(layout, events)
+        wanted = (*layout.measures, *layout.time_measures, *layout.products)
+        return {name: counts[name] for name in wanted}
 
     def _wanted(self, table: Table) -> Frame:
         """The events that the table counts."""
@@ -287,15 +289,16 @@ class Counter:
             **self._pieces(layout, np.arange(len(start)), start, until),
         }
 
-    def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""
+    def _days_at_risk(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
+        """Days of follow-up, each in the age, year and home of its day, and the persons who have one.
+        `events`: those that are counted."""
         start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
         member, table = np.arange(len(start)), layout.table
         if table.washout:
             member, start, until = self._after_washout(table)
         elif table.first:
             until = self._until_first(table, until)
-        return self._pieces(layout, member, start, until)
+        return self._pieces(layout, member, start, until, events)
 
     def _until_first(self, table: Table, until: np.ndarray) -> np.ndarray:
         """The day after the first event of each member's follow-up, or after the follow-up of who has none:
@@ -306,10 +309,16 @@ class Counter:
         return np.minimum(ends[self._member], until)
 
     def _pieces(
-        self, layout: Layout, member: np.ndarray, start: np.ndarray, until: np.ndarray
+        self,
+        layout: Layout,
+        member: np.ndarray,
+        start: np.ndarray,
+        until: np.ndarray,
+        events: Frame | None = None,
     ) -> dict[str, np.ndarray]:
         """Days of stretches of some members' follow-up, each in the age, year and home of its day, and the
-        persons who have one. `member`: int64 (n,), ascending; `start`, `until`: int32 (n,)."""
+        persons who have one; and how `events`, those that are counted, lie on these persons. `member`: int64
+        (n,), ascending; `start`, `until`: int32 (n,)."""
         names, table = layout.table.dimensions, layout.table
         if "quarter" in names:
             row, start, until = cut_at_quarters(start, until)
@@ -331,10 +340,16 @@ class Counter:
             self._member[member[row]], first, band=band if width else None, year=year if by_year else None
         )
         positions = layout.positions(self.people, rows)
-        return {
+        counts = {
             "person_days": add_up(positions, days, *layout.spread, layout.cells),
             "at_risk": count_distinct(member[row], positions, *layout.spread, layout.cells),
         }
+        if layout.products and events is not None:
+            such = _rows(events)
+            ones = np.ones(len(such.person), np.int64)
+            counted = clustering.Rows(such.person, layout.positions(self.people, such), ones)
+            counts |= clustering.products(layout, counted, clustering.Rows(rows.person, positions, days))
+        return counts
 
     def _after_washout(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stretches of follow-up at risk: the member, the first day and the day after the last."""

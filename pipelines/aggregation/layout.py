@@ -14,6 +14,7 @@ from pipelines.aggregation.classifications import classification
 from pipelines.aggregation.dimensions import Classification, Occurrences, People
 from pipelines.aggregation.periods import months, weeks
 from pipelines.cubes.cube import Dimension
+from pipelines.cubes.design_effects import standard_axis
 from pipelines.errors import SettingsError
 from pipelines.site.permit import Table
 from pipelines.study.days import Study
@@ -21,6 +22,7 @@ from pipelines.study.table import MEASURES
 
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")
+PRODUCTS = ("event_squares", "event_days", "day_squares")
 # measures that such a table always has, beside persons
 ALWAYS = {"values": ("values",), "intervals": ("intervals",), "exposure": ("days_covered",)}
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
@@ -87,6 +89,25 @@ class Layout:
         """The two largest contributions to a sum of values, by which it is known how much of it one person
         is."""
         return LARGEST if "sum" in self.measures else ()
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Sums over persons of squares and products of their events and days, by which it is known how
+        unevenly events that may be repeated lie on persons; where the table is standardised, of each pair of
+        places that are standardised over."""
+        if self.table.first or not {"events", "person_days"} <= {*self.measures, *self.time_measures}:
+            return ()
+        axis = standard_axis(self.dimensions)
+        if axis is None:
+            return PRODUCTS
+        places = range(len(self.dimensions[axis]))
+        return tuple(f"{name}_{place}" for name in PRODUCTS for place in places)
+
+    @cached_property
+    def coordinates(self) -> np.ndarray:
+        """int32 (cells, dimensions): position of each cell in each dimension."""
+        sizes = [len(each) for each in self.dimensions]
+        return np.indices(sizes, np.int32).reshape(len(sizes), -1).T
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:

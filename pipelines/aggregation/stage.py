@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aggregation import intervals, survival
+from pipelines.aggregation import clustering, intervals, survival
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.compute.workers import Workers
@@ -97,7 +97,7 @@ def _count_shard(task: _Task) -> None:
 
 
 def _schema(layout: Layout) -> Schema:
-    return dict.fromkeys((*layout.measures, *layout.time_measures, *layout.ranked), "int64")
+    return dict.fromkeys((*layout.measures, *layout.time_measures, *layout.ranked, *layout.products), "int64")
 
 
 def _cubes(project: Project, layout: Layout) -> list[Cube]:
@@ -118,6 +118,8 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     )
     measures = {name: total[name] for name in layout.measures}
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
+    if layout.products:
+        cubes = [replace(cubes[0], design_effects=clustering.effects(layout, total))]
     if layout.ranked:
         cubes = [replace(cubes[0], largest=np.stack([total[name] for name in layout.ranked], axis=1))]
     if layout.time_measures:
@@ -142,7 +144,7 @@ def merged(layout: Layout, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, 
     contributions the two largest, since a person lives in one shard."""
     total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
     for part in parts:
-        for name in (*layout.measures, *layout.time_measures):
+        for name in (*layout.measures, *layout.time_measures, *layout.products):
             total[name] = added(total[name], part[name], f"table {layout.table.table}: {name}")
         if layout.ranked:
             four = np.stack([each[name] for each in (total, part) for name in layout.ranked])

@@ -316,7 +316,7 @@ def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarra
     panel.xaxis.set_major_formatter(thousands)
     panel.set_xlabel("Events per 100,000 person-years")
     legend(figure, panel)
-    gone = sum(bool(rates.why[cell]) for cell in at)
+    gone = int(np.isnan(rates.rate[at]).sum())
     said = f"{len(chosen)} groups{f', {gone} of them without a standardised rate' if gone else ''}"
     columns = {"standardised": rates.rate, "low": rates.low, "high": rates.high, "crude": crude}
     data = {"group": tuple(name for name, _ in chosen)} | {

@@ -12,6 +12,7 @@ from pipelines.cubes.figures import Figures, write_figures
 from pipelines.cubes.files import read_protected
 from pipelines.files.sealing import Zone
 from pipelines.measures import (
+    clustered,
     compared,
     forest,
     indirect,
@@ -24,7 +25,7 @@ from pipelines.measures import (
     value_figures,
 )
 from pipelines.measures.curves import Axes, follow
-from pipelines.measures.parts import with_role
+from pipelines.measures.parts import joined, with_role
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
 
@@ -94,7 +95,19 @@ def _plain(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
     rated = ("rate", "rate_low", "rate_high") if "rate" in columns else ()
     if time is not None and not rated:
         rated = ("percent_of_at_risk", "percent_low", "percent_high")
-    return Figures(cube.table, columns, {name: MEANINGS[name] for name in columns}, plot(cube, time), rated)
+    return Figures(
+        table=cube.table,
+        columns=columns,
+        meanings={name: MEANINGS[name] for name in columns},
+        plot=plot(cube, time),
+        shown=rated,
+        notes=_repeated(cube),
+    )
+
+
+def _repeated(cube: ProtectedCube) -> tuple[str, ...]:
+    """What is to be said of limits where events may be repeated."""
+    return clustered.NOTES if cube.design_effects else ()
 
 
 def _survival(cube: ProtectedCube) -> Figures:
@@ -139,7 +152,7 @@ def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figure
     meanings = {**MEANINGS, **standardised.meanings(about := cube.dimensions[axis].about)}
     crude = np.array([float(text or "nan") for text in columns["rate"]])
     picture = pictures.points(cube, axis, rates, crude)
-    notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)",)
+    notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)", *_repeated(cube))
     return Figures(
         table=cube.table,
         columns=columns,
@@ -155,7 +168,11 @@ def _indirect(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     columns = indirect.with_ratios(figures(cube, time), found)
     meanings = {**MEANINGS, **indirect.meanings(about := cube.dimensions[axis].about)}
     picture = forest.standardised(cube, axis, found)
-    notes = (f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)", indirect.NOTE)
+    notes = (
+        f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)",
+        indirect.NOTE,
+        *_repeated(cube),
+    )
     return Figures(
         table=cube.table,
         columns=columns,
@@ -174,6 +191,7 @@ def _compared(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     notes = (
         f"rate ratios and differences: beside {found.against}; exact limits (Przyborowski and Wilenski "
         "1940) and score limits",
+        *_repeated(cube),
     )
     shown = ("rate", "rate_low", "rate_high", *compared.SHOWN)
     return Figures(
@@ -192,9 +210,7 @@ def _with(standard: Figures, comparison: Figures | None) -> Figures:
         return standard
     why = "why_empty"
     both = zip(standard.columns[why], comparison.columns[why], strict=True)
-    texts = tuple(
-        "; ".join(dict.fromkeys(part for text in pair for part in text.split("; ") if part)) for pair in both
-    )
+    texts = tuple(joined(pair) for pair in both)
     columns = {
         name: each for name, each in {**standard.columns, **comparison.columns}.items() if name != why
     } | {why: texts}
@@ -206,7 +222,7 @@ def _with(standard: Figures, comparison: Figures | None) -> Figures:
         meanings=meanings,
         plot=standard.plot,
         shown=shown,
-        notes=(*standard.notes, *comparison.notes),
+        notes=tuple(dict.fromkeys((*standard.notes, *comparison.notes))),
     )
 
 
@@ -225,5 +241,5 @@ def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
         meanings={name: meanings[name] for name in columns},
         plot=picture,
         shown=units.SHOWN,
-        notes=units.NOTES,
+        notes=(*units.NOTES, *_repeated(cube)),
     )
