@@ -145,6 +145,42 @@ def test_deaths_and_diagnoses_on_the_day_of_death_are_counted(
     assert persons == sum(each.ends["death"][0] for _, each in selected) > 0
 
 
+def survival(shards: list[tuple[Shard, Selection]], sources: tuple[str, ...], **asked: Any) -> dict[str, int]:
+    """Members by what ended the waiting, over all bands of time, of a survival table."""
+    table = Table(table="t", title="t", count="survival", step=365, until=3650, dimensions=["sex"], **asked)
+    layout = Layout.of(table, ASKED.study)
+    counts = sum(Counter(shard, each.members, sources).count(layout)["persons"] for shard, each in shards)
+    outcome = layout.dimensions[1]
+    by = np.asarray(counts).reshape([len(each) for each in layout.dimensions])[0, :, 0]
+    return {code or "all": int(count) for code, count in zip(outcome.codes, by, strict=True)}
+
+
+def test_death_is_an_event_and_competes_with_one_in_tables_of_time(
+    first_night: Path, selected: list[tuple[Shard, Selection]]
+) -> None:
+    sources = tuple(Site.load(first_night).sources)
+    deaths = sum(each.ends["death"][0] for _, each in selected)
+    found = survival(selected, sources, or_death=True)
+    assert found["event"] == deaths
+    ill = died = 0
+    for shard, each in selected:
+        frame = {k: np.asarray(v) for k, v in shard.read("events", ("person", "start", "kind")).items()}
+        concept = shard.read("events", ("concept",))["concept"].decoded()  # type: ignore[union-attr]
+        events = pd.DataFrame({**frame, "concept": concept})
+        events = events[(events.kind == 0) & events.concept.str.startswith("ICD-10-SE/I", na=False)]
+        persons = np.asarray(shard.read("persons", ("person",))["person"])
+        rows = pd.DataFrame({k: np.asarray(v) for k, v in each.members.items()})
+        rows["row"] = np.searchsorted(persons, rows.person)
+        met = events.rename(columns={"start": "day", "person": "row"}).merge(rows, on="row")
+        met = met[(met.day >= met.start) & (met.day <= met.end)].row.unique()
+        ill += len(met)
+        died += int(((rows.ended == ENDS.index("death")) & ~rows.row.isin(met)).sum())
+    asked = {"kind": "diagnosis", "codes": ["ICD-10-SE/I"], "competing": "death"}
+    found = survival(selected, sources, **asked)
+    assert (found["event"], found["competing"]) == (ill, died)
+    assert died > 10
+
+
 def test_the_runs_page_says_how_many_and_why_exactly(first_night: Path) -> None:
     (page,) = (first_night / "projects" / "diabetes" / "runs").glob("*/cohort.html")
     receipt = documents.read_json(page.with_suffix(".json"))
