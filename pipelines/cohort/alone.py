@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cohort import circe, duck, ended, engine, entered, sql, uses
+from pipelines.cohort import circe, duck, ended, engine, entered, given, sql, uses
 from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
@@ -18,7 +18,7 @@ from pipelines.cohort.concept_sets import unknown
 from pipelines.cohort.controls import without_controls
 from pipelines.cohort.domains import STORED
 from pipelines.cohort.lower import lower
-from pipelines.cohort.query import Cohort
+from pipelines.cohort.query import STAY, Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.source import Source
@@ -248,18 +248,25 @@ def _engine(name: str, where: Where) -> Iterator[Run]:
         yield lambda cohort: merged([of_shard(cohort, source, name) for source in sources])
     elif name == "numba":
         source = CdmSource(where)
-        yield lambda cohort: engine.run(cohort, source)
+        yield lambda cohort: _fast(cohort, source)
     else:
         yield lambda cohort: _plainly(cohort, where)
 
 
+def _fast(cohort: Cohort, source: CdmSource) -> Results:
+    others = {name: _fast(each, source) for name, each in cohort.others.items()}
+    return engine.run(cohort, given.given(source, cohort.calendar, others))
+
+
 def _plainly(cohort: Cohort, cdm: Cdm) -> Results:
     """By the plain engine, which sees those columns alone that the answer hangs on."""
+    others = {name: _plainly(each, cdm) for name, each in cohort.others.items()}
     columns: dict[str, list[str]] = {}
     for use in sorted(uses.uses(cohort)):
         if use.column in cdm.columns(use.table):
             columns.setdefault(use.table, []).append(use.column)
-    with duck.connect({table: cdm.typed(table, names) for table, names in columns.items()}) as connection:
+    tables = {table: cdm.typed(table, names) for table, names in columns.items()}
+    with duck.connect({**tables, STAY: given.stays(others)}) as connection:
         return sql.run(cohort, connection)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.cohort import ended, engine, entered, oracle
 from pipelines.cohort.controls import find_controls
-from pipelines.cohort.given import Given
+from pipelines.cohort.given import given
 from pipelines.cohort.lower import lower
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results
@@ -122,12 +122,10 @@ def select(
 
 def of_shard(cohort: Cohort, source: ShardSource, engine_name: str) -> Results:
     """What an engine finds in a shard, why stays end included."""
-    if cohort.calendar or cohort.others:
-        others = {name: of_shard(each, source, engine_name) for name, each in cohort.others.items()}
-        source = Given(source, cohort.calendar, others)
+    others = {name: of_shard(each, source, engine_name) for name, each in cohort.others.items()}
     if engine_name == "duckdb":
-        return oracle.run(cohort, source)
-    return engine.run(cohort, source, source.deaths)
+        return oracle.run(cohort, source, others)
+    return engine.run(cohort, given(source, cohort.calendar, others), source.deaths)
 
 
 def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
