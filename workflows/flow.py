@@ -23,6 +23,8 @@ xmlns="http://www.w3.org/2000/svg">
 <rect x="1" y="{{ step.top }}" width="{{ box - 2 }}" height="{{ tall }}" rx="6"/>
 <text class="count" x="12" y="{{ step.top + 20 }}">{{ step.persons }}</text>
 <text x="12" y="{{ step.top + 38 }}">{{ step.text }}</text>
+{% if step.deaths %}<text class="left" x="{{ box + 28 }}" y="{{ step.top + 28 }}">{{ step.deaths }}</text>
+{% endif %}
 {% endfor %}
 <defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" \
 orient="auto">
@@ -42,7 +44,15 @@ def diagram(attrition: Sequence[dict[str, Any]], few: str | None = None) -> Mark
         if few is not None and left is not None:
             left = "some or none" if each["persons"] == 0 or left == "0" else f"about {left}"
         top = 1 + number * (_HEIGHT + _GAP)
-        steps.append({"text": each["step"], "persons": _said(each["persons"], few), "left": left, "top": top})
+        steps.append(
+            {
+                "text": each["step"],
+                "persons": _said(each["persons"], few),
+                "left": left,
+                "top": top,
+                "deaths": _deaths(each) if few is None else "",
+            }
+        )
         before = each["persons"]
     height = len(steps) * (_HEIGHT + _GAP) - _GAP + 2
     return Markup(
@@ -56,6 +66,12 @@ def diagram(attrition: Sequence[dict[str, Any]], few: str | None = None) -> Mark
             middle=_BOX // 2,
         )
     )
+
+
+def _deaths(step: dict[str, Any]) -> str:
+    if "die_in_follow_up" not in step:
+        return ""
+    return f"{step['die_in_follow_up']:,} die in follow-up, {step['die_later']:,} later"
 
 
 def _said(persons: int, few: str | None) -> str:

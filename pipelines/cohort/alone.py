@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cohort import circe, duck, ended, engine, entered, sql, uses
+from pipelines.cohort import circe, duck, ended, engine, entered, given, sql, uses
 from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
@@ -18,7 +18,7 @@ from pipelines.cohort.concept_sets import unknown
 from pipelines.cohort.controls import without_controls
 from pipelines.cohort.domains import STORED
 from pipelines.cohort.lower import lower
-from pipelines.cohort.query import Cohort
+from pipelines.cohort.query import STAY, Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.source import Source
@@ -144,9 +144,10 @@ def run(
             except UttagError as fault:
                 refused(type(fault)(each.path, f"{fault.where}: {fault.what}", fault.next_step))
                 continue
+            about = _about(each, found, where)
             about = {
-                **_about(each, found, where),
-                **_whom(found, everybody),
+                **about,
+                **_whom(found, everybody, about["attrition"]),
                 **(beside.found(each.id, each.design, where, found) if each.design else {}),
             }
             told.append(about)
@@ -171,8 +172,9 @@ def _everybody(where: Where) -> list[Source]:
     )
 
 
-def _whom(found: Results, everybody: Sequence[Source]) -> dict[str, Any]:
-    """Index days by year, age and sex; and, over a snapshot, why follow-up ends."""
+def _whom(found: Results, everybody: Sequence[Source], attrition: list[dict[str, Any]]) -> dict[str, Any]:
+    """Index days by year, age and sex; and, over a snapshot, why follow-up ends, the deaths in it and after
+    it with the last step of the attrition."""
     who, ends = entered.Entered(), []
     for source in everybody:
         place = np.searchsorted(source.persons, found.person)
@@ -181,7 +183,10 @@ def _whom(found: Results, everybody: Sequence[Source]) -> dict[str, Any]:
         if isinstance(source, ShardSource) and found.ended is not None:
             ends.append(ended.counted(place[here], found.end[here], found.ended[here], source.deaths))
     told: dict[str, Any] = {"entered": entered.rows(who)}
-    return {**told, "ends": ended.told(ended.together(ends))} if ends else told
+    if not ends:
+        return told
+    counts = ended.together(ends)
+    return {**told, "attrition": ended.with_deaths(attrition, counts), "ends": ended.told(counts)}
 
 
 _COMPARED = 12  # cohorts of which it is told whom they have in common: pairs grow with the square
@@ -243,18 +248,25 @@ def _engine(name: str, where: Where) -> Iterator[Run]:
         yield lambda cohort: merged([of_shard(cohort, source, name) for source in sources])
     elif name == "numba":
         source = CdmSource(where)
-        yield lambda cohort: engine.run(cohort, source)
+        yield lambda cohort: _fast(cohort, source)
     else:
         yield lambda cohort: _plainly(cohort, where)
 
 
+def _fast(cohort: Cohort, source: CdmSource) -> Results:
+    others = {name: _fast(each, source) for name, each in cohort.others.items()}
+    return engine.run(cohort, given.given(source, cohort.calendar, others))
+
+
 def _plainly(cohort: Cohort, cdm: Cdm) -> Results:
     """By the plain engine, which sees those columns alone that the answer hangs on."""
+    others = {name: _plainly(each, cdm) for name, each in cohort.others.items()}
     columns: dict[str, list[str]] = {}
     for use in sorted(uses.uses(cohort)):
         if use.column in cdm.columns(use.table):
             columns.setdefault(use.table, []).append(use.column)
-    with duck.connect({table: cdm.typed(table, names) for table, names in columns.items()}) as connection:
+    tables = {table: cdm.typed(table, names) for table, names in columns.items()}
+    with duck.connect({**tables, STAY: given.stays(others)}) as connection:
         return sql.run(cohort, connection)
 
 

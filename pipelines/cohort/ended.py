@@ -76,6 +76,18 @@ def together(parts: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, tuple[in
     }
 
 
+def with_deaths(
+    attrition: list[dict[str, Any]], counts: Mapping[str, tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """The steps, the last of them with how many of the stays left `die_in_follow_up` and how many
+    `die_later`, in none."""
+    if not attrition:
+        return attrition
+    later = sum(later for _, later in counts.values())
+    deaths = {"die_in_follow_up": counts["death"][0], "die_later": later}
+    return [*attrition[:-1], {**attrition[-1], **deaths}]
+
+
 def told(counts: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
     """The same as rows, without those of nobody: `ended`, `members`, `die_later`."""
     return [

@@ -85,7 +85,7 @@ class _Lowering:
             era_pad=asked.join,
             censor_window=(None, day_number(asked.study.last)),
             calendar=self._calendar(),
-            others={name: lower(each) for name, each in asked.others.items()},
+            others={name: lower(each, self._cdm) for name, each in asked.others.items()},
             title=asked.title,
         )
 
@@ -93,12 +93,6 @@ class _Lowering:
         """Events by which people enter, put on the day on which they do, which lies in the study."""
         asked, index = self._asked, self._asked.index
         study = Range("start_date", "bt", day_number(asked.study.first), day_number(asked.study.last))
-        if isinstance(index, Calendar | Residence) and self._cdm:
-            raise SettingsError(
-                f"{asked.cohort}: index",
-                "lets everybody enter on a day, which --cdm does not give",
-                "run it with --snapshot, or name an event",
-            )
         if isinstance(index, Calendar | Residence):
             return (Criterion(INDEX_DAY, filters=(study,)),)
         shift = Shift(index.start.of, index.start.after) if index.start else None
@@ -126,12 +120,6 @@ class _Lowering:
     def _stays(self) -> dict[SetId, ConceptSet]:
         """A set for each other cohort that the rules ask about: its stays."""
         named = self._asked.named
-        if named and self._cdm:
-            raise SettingsError(
-                f"{self._asked.cohort}: cohort {named[0]}",
-                "is another cohort, which --cdm does not take as a rule",
-                "ask for its events, or use Circe JSON",
-            )
         if lacking := sorted(set(named) - set(self._asked.others)):
             raise SettingsError(
                 f"{self._asked.cohort}: cohort {lacking[0]}",

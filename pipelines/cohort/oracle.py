@@ -3,15 +3,16 @@ answers for both."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from kernels.ages import year_month_day
-from pipelines.cohort import duck, sql, sql_events
+from pipelines.cohort import duck, sql
 from pipelines.cohort.columns import MISSING
-from pipelines.cohort.given import Given
-from pipelines.cohort.query import INDEX_DAY, STAY, Calendar, Cohort
+from pipelines.cohort.given import stays
+from pipelines.cohort.query import STAY, Cohort
 from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.sql_ended import why_ended
@@ -22,11 +23,11 @@ from pipelines.files.schemas import DAY_UNKNOWN, KIND, KINDS, SEX_MAN, SEX_WOMAN
 _GENDER = {SEX_MAN: 8507, SEX_WOMAN: 8532}
 
 
-def run(cohort: Cohort, source: ShardSource) -> Results:
-    """As `engine.run`, where the days of the persons' deaths are given."""
-    with duck.connect(_tables(source, cohort.domains())) as connection:
-        if cohort.calendar is not None:
-            duck.execute(connection, f"CREATE TEMP TABLE {INDEX_DAY} AS {_index_days(cohort.calendar)}")
+def run(cohort: Cohort, source: ShardSource, others: Mapping[str, Results]) -> Results:
+    """As `engine.run`, where the days of the persons' deaths are given. `others`: what the other cohorts
+    found in the shard, by name."""
+    tables = {**_tables(source, cohort.domains()), STAY: stays(others)}
+    with duck.connect(tables) as connection:
         found = sql.run(cohort, connection)
         numbers = {id: place for place, id in enumerate(cohort.sets)}
         asked = why_ended(cohort, Steps(duck.columns_of_tables(connection), numbers))
@@ -44,7 +45,7 @@ def _tables(source: ShardSource, domains: frozenset[str]) -> dict[str, Frame]:
     birth_day = source.birth_days(np.arange(len(person)))
     known = birth_day != MISSING
     birth = year_month_day(np.where(known, birth_day, 0))
-    labels = (*source.labels, *(source.others if isinstance(source, Given) else ()))
+    labels = source.labels
     return {
         "person": {
             "person_id": person,
@@ -65,50 +66,7 @@ def _tables(source: ShardSource, domains: frozenset[str]) -> dict[str, Frame]:
             "label": Category(labels, np.arange(len(labels), dtype=np.int32)),
         },
         **{domain: _events(source, domain) for domain in domains & {"event", *KINDS}},
-        **({STAY: _stays(source)} if isinstance(source, Given) else {}),
     }
-
-
-def _stays(source: Given) -> Frame:
-    """Stays in the other cohorts; the concept is the cohort's place behind the codes."""
-    counts = [len(each.person) for each in source.others.values()]
-    columns: Frame = {
-        name: np.concatenate(
-            [np.empty(0, np.int64), *(getattr(each, name) for each in source.others.values())]
-        )
-        for name in ("person", "start", "end")
-    }
-    return {
-        "row": np.arange(sum(counts)),
-        "person_id": columns["person"],
-        "concept": np.repeat(len(source.labels) + np.arange(len(counts)), counts),
-        "start": _dates(array(columns, "start")),
-        "end": _dates(array(columns, "end")),
-    }
-
-
-def _index_days(asked: Calendar) -> str:
-    """A query of the calendar's days on which each person is observed."""
-    if asked.days:
-        listed = ", ".join(f"({sql_events.literal_day(day)})" for day in asked.days)
-        days = f"""SELECT o.person_id, d.day FROM observation_period AS o JOIN (VALUES {listed}) AS d(day)
-            ON d.day BETWEEN o.observation_period_start_date AND o.observation_period_end_date"""
-    else:
-        first, last = (sql_events.literal_day(day) for day in (asked.first, asked.last))
-        year = f"(p.year_of_birth + {int(asked.age)})"
-        birthday = f"""coalesce(
-            TRY_CAST({year} || '-' || p.month_of_birth || '-' || p.day_of_birth AS DATE),
-            TRY_CAST({year} || '-3-1' AS DATE))"""
-        begun = f"""SELECT p.person_id, greatest(
-                CAST(o.observation_period_start_date AS DATE) + {int(asked.prior)}, {first},
-                {f"coalesce({birthday}, {first})" if asked.age else first}) AS begins,
-            least(CAST(o.observation_period_end_date AS DATE), {last}) AS ends
-            FROM observation_period AS o JOIN person AS p USING (person_id)"""
-        step = f"INTERVAL {int(asked.every)} DAY" if asked.every else "INTERVAL 1000 YEAR"
-        days = f"""SELECT person_id, CAST(unnest(generate_series(begins, ends, {step})) AS DATE) AS day
-            FROM ({begun}) WHERE begins <= ends"""
-    return f"""SELECT person_id, CAST(day - DATE '1970-01-01' AS BIGINT) AS row,
-        CAST(NULL AS BIGINT) AS concept, day AS start, day AS "end" FROM ({days})"""
 
 
 def _events(source: ShardSource, domain: str) -> Frame:

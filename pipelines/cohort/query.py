@@ -237,7 +237,7 @@ class Calendar:
 
     `days`: these, ascending, for everybody; if there are none, one for each observation period: the first day
     from `first` on, to `last`, that is `prior` days or more into the period and on which the person, where
-    the birth day is known, is `age` years old; and again each `every` days after it, if `every` is not 0, to
+    the birth is known, is `age` years old; and again each `every` days after it, if `every` is not 0, to
     the end of the period.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.cohort import ended, engine, entered, oracle
 from pipelines.cohort.controls import find_controls
-from pipelines.cohort.given import Given
+from pipelines.cohort.given import given
 from pipelines.cohort.lower import lower
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results
@@ -74,12 +74,13 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
         for task in tasks
     ]
     matched = {name for each in told for name in each["matched"]}
+    ends = ended.together([each["ends"] for each in told])
     receipt = {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
-        "attrition": _merged([each["attrition"] for each in told]),
-        "ends": ended.told(ended.together([each["ends"] for each in told])),
+        "attrition": ended.with_deaths(_merged([each["attrition"] for each in told]), ends),
+        "ends": ended.told(ends),
         "entered": entered.merged([each["entered"] for each in told]),
         "unmatched": sorted(set(project.definition.codes) - matched),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
@@ -121,12 +122,10 @@ def select(
 
 def of_shard(cohort: Cohort, source: ShardSource, engine_name: str) -> Results:
     """What an engine finds in a shard, why stays end included."""
-    if cohort.calendar or cohort.others:
-        others = {name: of_shard(each, source, engine_name) for name, each in cohort.others.items()}
-        source = Given(source, cohort.calendar, others)
+    others = {name: of_shard(each, source, engine_name) for name, each in cohort.others.items()}
     if engine_name == "duckdb":
-        return oracle.run(cohort, source)
-    return engine.run(cohort, source, source.deaths)
+        return oracle.run(cohort, source, others)
+    return engine.run(cohort, given(source, cohort.calendar, others), source.deaths)
 
 
 def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:

@@ -54,10 +54,31 @@ def load_yaml(path: Path, model: type[Model], **more: Any) -> Model:
         return model.model_validate({**content, **more})
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False)[0]
-        place = ".".join(_key(part) for part in first["loc"]) or "file"
+        written = _written(first["loc"], {**content, **more}, first["type"] == "missing")
+        place = ".".join(_key(part) for part in written) or "file"
         raise SettingsError(
-            f"{path}: {place}", first["msg"][:1].lower() + first["msg"][1:], "mend the setting"
+            f"{path}: {place}", _lower(first["msg"].removeprefix("Value error, ")), "mend the setting"
         ) from None
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _written(place: tuple[str | int, ...], content: Any, missing: bool) -> list[str | int]:
+    """The place as the file has it: without what names the shape that something there was read as. `missing`:
+    is its last part a key that should be there?"""
+    found: list[str | int] = []
+    for number, part in enumerate(place):
+        inside = (isinstance(content, dict) and part in content) or (
+            isinstance(content, list) and isinstance(part, int) and part < len(content)
+        )
+        if inside:
+            content = content[part]
+        elif number < len(place) - 1 or not missing:
+            continue
+        found.append(part)
+    return found
 
 
 def _key(part: object) -> str:

@@ -20,6 +20,17 @@ from pipelines.study import definition
 from pipelines.study.definition import Definition
 
 
+def require_once(path: Path, asked: Definition) -> None:
+    """SettingsError where the definition at `path` lets a person enter several times: tables count each
+    member's follow-up once."""
+    if asked.index.several:
+        raise SettingsError(
+            f"{path}: index",
+            "lets a person enter several times, and tables count each member's follow-up once",
+            "say which: first, any, last or a number, or one day",
+        )
+
+
 @dataclass(frozen=True)
 class Project:
     """A permit in force, on a snapshot."""
@@ -36,12 +47,7 @@ class Project:
         count each member once."""
         asked = Permit.load(site, name)
         cohort = definition.load(asked.definition_path)
-        if cohort.index.several:
-            raise SettingsError(
-                f"{asked.definition_path}: index",
-                "lets a person enter several times, and tables count each member's follow-up once",
-                "say which: first, any, last or a number, or one day",
-            )
+        require_once(asked.definition_path, cohort)
         pinned = Snapshot.load(site, snapshot)
         permit.require(
             site,

@@ -14,6 +14,7 @@ from pipelines.site import signing
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
+from workflows.check import check_path
 
 EXAMPLE = Path(__file__).parents[2] / "workflows" / "mimic"
 OWNERS = {"mimic": "hospital"}
@@ -80,6 +81,8 @@ def test_a_cohort_that_a_person_enters_several_times_has_no_tables(site: Site) -
     change(site.root / "definitions" / "admitted.yaml", "which: first", "which: all")
     with pytest.raises(SettingsError, match="lets a person enter several times"):
         Project.open(site, "admissions")
+    with pytest.raises(SettingsError, match="say which: first, any, last or a number"):
+        list(check_path(site.root / "permits" / "admissions.yaml"))
 
 
 def test_every_owner_must_sign_and_with_a_key_of_their_own(site: Site) -> None:

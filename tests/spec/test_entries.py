@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipelines.cohort.lower import lower
 from pipelines.errors import SettingsError
 from pipelines.study.definition import Definition, files, load
 from tests.one_person import definition, entries, entry, person
@@ -221,15 +220,6 @@ def test_cohorts_that_ask_about_each_other_are_refused(tmp_path: Path) -> None:
         (tmp_path / f"{name}.yaml").write_text(TEXT.format(name=name, other=other), encoding="utf-8")
     with pytest.raises(SettingsError, match="break the circle"):
         load(tmp_path / "one.yaml")
-
-
-def test_a_cdm_takes_no_population_and_no_other_cohort() -> None:
-    with pytest.raises(SettingsError, match="lets everybody enter on a day, which --cdm does not give"):
-        lower(living(date="2020-01-01"), cdm=True)
-    index = {"codes": "index", "kind": "diagnosis"}
-    asked = definition(index=index, others={"ill": OTHER}, require=[{"cohort": "ill"}])
-    with pytest.raises(SettingsError, match="another cohort, which --cdm does not take"):
-        lower(asked, cdm=True)
 
 
 def test_no_file_says_what_others_are(tmp_path: Path) -> None:
