@@ -59,7 +59,9 @@ class Baseline:
         found = {"percent": numbers(self.percent.ravel(), 2)}
         found |= {name: numbers(each.ravel(), 3) for name, each in compared.items()}
         found |= {name: numbers(each.ravel(), 2) for name, each in self.values.items()}
-        return {**found, "why_empty": tuple(str(text) for text in self.why.ravel())}
+        blank = np.array([not all(texts) for texts in zip(*found.values(), strict=True)])
+        why = np.where(blank & (self.why.ravel() == ""), "others belong in other rows", self.why.ravel())
+        return {**found, "why_empty": tuple(str(text) for text in why)}
 
 
 def describe(cube: ProtectedCube) -> Baseline:
@@ -144,10 +146,10 @@ def _differences(
         usable = leaves[np.array(row.values)[leaves] > 0]
         yield 0, float(apart), (float(own[usable].sum()), float(other[usable].sum()))
     elif len(leaves) > 2:
-        yield 0, _distance(p[leaves], q[leaves]), of
+        yield 0, distance(p[leaves], q[leaves]), of
 
 
-def _distance(p: np.ndarray, q: np.ndarray) -> float:
+def distance(p: np.ndarray, q: np.ndarray) -> float:
     """Of two distributions over the same classes: the root of (p - q)' S⁻¹ (p - q), S the mean of their
     covariances, the first class that anybody is in left out (Yang and Dalton 2012)."""
     if np.isnan(p + q).any():

@@ -38,7 +38,7 @@ def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
     it can see no more."""
     cubes = {cube.table: cube for cube in read_protected(protected, zone)}
     derived = [
-        *_baselines([cube for cube in cubes.values() if PART_OF in cube.notes]),
+        *derive_baselines([cube for cube in cubes.values() if PART_OF in cube.notes]),
         *(
             derive(cube, cubes.get(time_table(cube.table)))
             for cube in cubes.values()
@@ -50,7 +50,7 @@ def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
     return {"tables": [{"table": each.table, "figures": list(each.columns)} for each in derived]}
 
 
-def _baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
+def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
     """Figures of the parts of baselines; the first part of each has the picture of all."""
     found = {cube.table: baseline.describe(cube) for cube in parts}
     first = {cube.notes[PART_OF]: cube.table for cube in reversed(parts)}
