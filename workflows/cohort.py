@@ -34,7 +34,7 @@ class Ways:
 
 def run(
     paths: Sequence[Path],
-    cdm: Path | None,
+    cdm: str | None,
     site: Path | None,
     out: Path | None,
     engine: str,
@@ -96,7 +96,7 @@ def _refused(faults: Sequence[UttagError], others: int) -> UttagError:
     return kind("cohort", f"{share}, first {first.where}: {first.what}", "mend them, or add --skip-refused")
 
 
-def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
+def _where(cdm: str | None, site: Path | None) -> Cdm | Snapshot:
     if (cdm is None) == (site is None):
         raise SettingsError(
             "cohort", "says not one of --cdm and --snapshot", "name a folder of OMOP tables, or a site"
