@@ -14,8 +14,12 @@ from pipelines.aggregation.layout import Layout
 from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import DAY_UNKNOWN, KIND, KINDS, SETTINGS, VALUE_MISSING
 from pipelines.site.permit import Table
+from pipelines.study.event_filter import EventFilter
 from tests.people import MadeShard
+from tests.study_twin import is_covered, known_of, times
 from tests.time_tables import HOMES, LEVELS, SOURCES, UNITS
+
+STANDARDS = ("standard", "reference", "rates")
 
 
 def day_of(number: int) -> date:
@@ -45,6 +49,8 @@ class Member:
         self.events = [
             {
                 "day": int(events["start"][k]),
+                "last": int(events["end"][k]),
+                "position": int(events["position"][k]),
                 "kind": int(events["kind"][k]),
                 "value": int(events["value"][k]),
                 "level": SETTINGS[int(events["setting"][k])],
@@ -56,12 +62,23 @@ class Member:
 
     def new_on(self, day: int, table: Table) -> bool:
         """Has nothing such happened in the days of the washout before?"""
-        such = {
-            e["day"]
-            for e in self.events
-            if (e["concept"] or "").startswith(table.codes or "") and table.kind in (None, KINDS[e["kind"]])
-        }
+        such = {each["day"] for each in self.such(table)}
         return not table.washout or not any(day - back in such for back in range(1, table.washout + 1))
+
+    def such(self, asked: EventFilter) -> list[dict]:
+        """Whatever is asked for, at any time, by day, of one day as they stand."""
+        return [
+            each
+            for each in self.events
+            if (not asked.codes or (each["concept"] or "").startswith(asked.codes))
+            and asked.kind in (None, KINDS[each["kind"]])
+            and (not asked.setting or each["level"] in asked.setting)
+            and (not asked.primary or each["position"] == 1)
+        ]
+
+    def followed(self, asked: EventFilter) -> list[dict]:
+        """Whatever is asked for, in the follow-up."""
+        return [each for each in self.such(asked) if self.start <= each["day"] < self.end]
 
     def during(self, codes: Iterable[str] = (), kind: str | None = None) -> list[dict]:
         codes = tuple(codes)
@@ -74,6 +91,10 @@ class Member:
         ]
 
     def place(self, name: str, day: int, table: Table) -> str:
+        if name in table.characteristics:
+            return known_of(self, table.characteristics[name])
+        if name == "quarter":
+            return f"{day_of(day).year}-Q{(day_of(day).month + 2) // 3}"
         if name == "year":
             return str(day_of(day).year)
         if name == "follow_up":
@@ -121,11 +142,7 @@ class Amount(NamedTuple):
 def ending(member: Member, table: Table) -> tuple[str, str]:
     """Band and outcome, day by day."""
     dies = {member.death} if member.start <= member.death < member.end else set()
-    hits = (
-        {each["day"] for each in member.during(table.codes, table.kind)}
-        if table.codes or table.kind
-        else set()
-    )
+    hits = {each["day"] for each in member.followed(table)} if table.names_some else set()
     hits |= dies if table.or_death else set()
     rival = (
         dies
@@ -170,7 +187,20 @@ def rows(member: Member, table: Table) -> Iterator[tuple[str, tuple[str, ...], o
                 ):
                     yield "persons", (day.isoformat(), *at(number)), id(member)
         return
-    found = sorted(member.during(table.codes, table.kind), key=lambda each: each["day"])
+    if table.count == "intervals":
+        for places, day, clock in times(member, table):
+            yield "intervals", (*places, *at(day)), (id(member), clock)
+            yield "persons", (*places, *at(day)), id(member)
+        return
+    if table.count == "exposure":
+        for day in range(member.start, member.end):
+            yield "person_days", at(day), (id(member), day)
+            yield "at_risk", at(day), id(member)
+            if is_covered(member, table, day):
+                yield "days_covered", at(day), (id(member), day)
+                yield "persons", at(day), id(member)
+        return
+    found = sorted(member.followed(table), key=lambda each: each["day"])
     if table.count == "values":
         yield from value_rows(member, found, table, at)
         return
@@ -196,7 +226,8 @@ def rows(member: Member, table: Table) -> Iterator[tuple[str, tuple[str, ...], o
         yield "events", (*period, *at(each["day"])), id(each)
         yield "persons", (*period, *at(each["day"])), id(member)
     if "person_days" in table.measures:
-        for number in (day for day in range(member.start, member.end) if member.new_on(day, table)):
+        until = found[0]["day"] + 1 if table.first and found else member.end
+        for number in (day for day in range(member.start, until) if member.new_on(day, table)):
             yield "person_days", at(number), (id(member), number)
             yield "at_risk", at(number), id(member)
 
@@ -250,6 +281,49 @@ def rows_of(shard: MadeShard, members: Frame) -> list[tuple[int, int, int]]:
     return [(ids.index(each), first, last + 1) for each, first, last in zip(who, start, end, strict=True)]
 
 
+class Own(NamedTuple):
+    """What one member adds to a cell."""
+
+    events: int
+    days: int
+
+
+Adds = dict[tuple[int, tuple[int, ...]], Own]  # by member and cell
+
+
+def products_of(layout: Layout, own: Adds) -> dict[str, np.ndarray]:
+    """Sums over members of what each adds to a cell, times what it adds there or, where the table is
+    standardised, at each place of the age groups."""
+    shape = [len(each) for each in layout.dimensions]
+    ages = next((k for k, each in enumerate(layout.dimensions) if each.role in STANDARDS), None)
+    out = {name: np.zeros(shape, np.int64) for name in layout.products}
+    for (member, cell), one in own.items():
+        for place in range(shape[ages]) if ages is not None else (None,):
+            there = cell if place is None else (*cell[:ages], place, *cell[ages + 1 :])
+            other = own.get((member, there), Own(0, 0))
+            suffix = "" if place is None else f"_{place}"
+            out[f"event_squares{suffix}"][cell] += one.events * other.events
+            out[f"event_days{suffix}"][cell] += one.events * other.days
+            out[f"day_squares{suffix}"][cell] += one.days * other.days
+    return {name: each.ravel() for name, each in out.items()}
+
+
+def own_of(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> Adds:
+    """What each member, by its row of the shard, adds to each cell."""
+    own: Adds = {}
+    for row, start, end in rows_of(shard, members):
+        done: set[object] = set()
+        for measure, places, what in rows(Member(shard, row, start, end), table):
+            if measure not in ("events", "person_days") or (measure, what) in done:
+                continue
+            done.add((measure, what))
+            for cell in product(*(_chain(*each) for each in zip(layout.dimensions, places, strict=True))):
+                before = own.get((row, cell), Own(0, 0))
+                events, days = before.events + (measure == "events"), before.days + (measure != "events")
+                own[row, cell] = Own(events, days)
+    return own
+
+
 def twin(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict[str, np.ndarray]:
     found: dict[tuple[str, tuple[int, ...]], set[object]] = {}
     kept = []
@@ -261,7 +335,7 @@ def twin(shard: MadeShard, members: Frame, table: Table, layout: Layout) -> dict
             ]
             for cell in product(*chains):
                 found.setdefault((measure, cell), set()).add(what)
-    out = {}
+    out = products_of(layout, own_of(shard, members, table, layout) if layout.products else {})
     for place, name in enumerate(layout.ranked):
         out[name] = np.zeros([len(each) for each in layout.dimensions], np.int64)
         for (measure, cell), things in found.items():

@@ -12,6 +12,7 @@ from pipelines.cohort.occurring import Occurring
 from pipelines.errors import PermitError, SettingsError, UttagError
 from pipelines.intake.contract import Contract
 from pipelines.site.permit import Permit, signed_by
+from pipelines.site.project import require_once
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
 from pipelines.study import definition
@@ -104,7 +105,8 @@ def _check_permit(site: Site, name: str, occurring: Occurring | None) -> Iterato
             "check its name, or add it to site.yaml",
         )
     cohort = definition.load(permit.definition_path)
-    cells = [Layout.of(table, cohort.study).cells for table in permit.tables]
+    require_once(permit.definition_path, cohort)
+    cells = [Layout.of(table, cohort.study).cells for asked in permit.tables for table in asked.parts]
     if date.today() > permit.valid_to:
         what, then = f"valid_to ({permit.valid_to}) has passed", "ask the board for an extension"
         raise PermitError(permit.file, what, then)
@@ -139,7 +141,8 @@ class _Lists:
     def of(whose: str, file: Path, cohort: Definition, tables: Iterable[Table]) -> _Lists:
         lists = {f"code list {name}": codes for name, codes in cohort.codes.items()}
         for table in tables:
-            named = [*table.codes]
+            named = [*table.codes, *(table.since.codes if table.since else ())]
+            named += [code for each in table.characteristics.values() for code in each.codes]
             if isinstance(table.states, dict):
                 named += [code for codes in table.states.values() for code in codes]
             if named:

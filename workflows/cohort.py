@@ -19,6 +19,7 @@ from pipelines.site.permit import Permit
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot
 from pipelines.study.definition import Definition
+from workflows import cohort_page
 
 Say = Callable[[str], None]
 
@@ -73,6 +74,7 @@ def run(
     documents.write_json([_cannot_run(fault) for fault in faults], out / "refused.json")
     if faults:
         say(f"{len(faults)} definitions were refused: {out / 'refused.json'}")
+    cohort_page.write(out / "index.html", told, exact=False)
     return told
 
 
@@ -123,7 +125,7 @@ def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str
             ]
         )
     rows = sum(each["rows"] for each in told)
-    return f"{len(told)} cohorts, {rows:,} rows: {out}"
+    return f"{len(told)} cohorts, {rows:,} rows: {out}; to look at: {out}/index.html"
 
 
 def explained(paths: Sequence[Path]) -> Iterator[str]:

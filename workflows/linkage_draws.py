@@ -283,6 +283,8 @@ def _built(project: Project, groups: Sequence[_Group], edges: np.ndarray, events
             path = Path(scratch) / f"{source}.parquet"
             sealed.write(compact({name: piece[name] for name in SLICE}), path, SLICE, project.zone)
             slices.append(Slice(source, source, path))
-        about: dict[str, Any] = build_shard(persons, slices, Path(scratch) / "shard", project.zone)
+        about: dict[str, Any] = build_shard(
+            persons, slices, Path(scratch) / "shard", project.zone, project.site.death_gap
+        )
         shard = Shard("", about["rows"], Path(scratch) / "shard", project.zone)
         return _Held({name: shard.read(name) for name in SHARD_FILES})

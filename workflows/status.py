@@ -18,7 +18,7 @@ from pipelines.site.decisions import decisions
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
-from pipelines.site.snapshot import Snapshot, current_file
+from pipelines.site.snapshot import Snapshot, current_file, deaths
 from pipelines.site.sources import State, states
 from workflows import nights
 from workflows.driver import last_events
@@ -116,6 +116,7 @@ def _holds(site: Site, snapshot: Snapshot | None) -> Found | None:
         "persons": sum(each.persons for each in snapshot.shards),
         "events": sum(each.events for each in snapshot.shards),
         "deliveries": [f"{source}/{name}" for source, name in snapshot.deliveries],
+        "deaths": deaths(site, snapshot),
     }
 
 

@@ -79,7 +79,13 @@ def _holds(holds: Found | None) -> str:
         return ""
     of = len(holds["deliveries"])
     deliveries = f"{of} deliver{'y' if of == 1 else 'ies'}"
-    return f": {holds['persons']:,} persons, {holds['events']:,} events of {deliveries}"
+    died = holds.get("deaths")
+    deaths = (
+        f"; {sum(died.values()):,} have died, {died['not_observed']:,} of them on a day that is not observed"
+        if died
+        else ""
+    )
+    return f": {holds['persons']:,} persons, {holds['events']:,} events of {deliveries}{deaths}"
 
 
 def _permits(permits: list[Found]) -> Iterator[str]:

@@ -13,9 +13,11 @@ from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import Ages, Bands, Homes, after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import prevalence, survival, transitions, values
+from pipelines.aggregation import clustering, exposure, intervals, prevalence, survival, transitions, values
 from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
+from pipelines.aggregation.matching import matching
+from pipelines.aggregation.periods import cut_at_quarters
 from pipelines.files.frames import Category, Frame, take, until_of
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
 from pipelines.site.permit import Table
@@ -26,6 +28,7 @@ _COLUMNS = (
     "end",
     "concept",
     "kind",
+    "position",
     "setting",
     "source",
     "encounter",
@@ -58,6 +61,7 @@ class Counter:
             self.shard.read("residences"),
             lambda: self._contacts,
             lambda: self._begin,
+            lambda: self._allowed,
         )
 
     @cached_property
@@ -156,17 +160,23 @@ class Counter:
             return self._values(layout)
         if layout.table.count == "prevalence":
             return self._prevalence(layout)
-        counts = self._count_events(layout, self._wanted(layout.table))
+        if layout.table.count == "intervals":
+            return self._intervals(layout)
+        if layout.table.count == "exposure":
+            return self._exposure(layout)
+        events = self._wanted(layout.table)
+        counts = self._count_events(layout, events)
         if layout.time_measures:
-            counts |= self._days_at_risk(layout)
-        return {name: counts[name] for name in (*layout.measures, *layout.time_measures)}
+            counts |= self._days_at_risk(layout, events)
+        wanted = (*layout.measures, *layout.time_measures, *layout.products)
+        return {name: counts[name] for name in wanted}
 
     def _wanted(self, table: Table) -> Frame:
         """The events that the table counts."""
         if table.washout:
-            events = survival.matching(self._allowed, table.codes, table.kind)
+            events = matching(self._allowed, table)
             return self._followed(take(events, np.flatnonzero(_new(events, table.washout))))
-        events = survival.matching(self._events, table.codes, table.kind)
+        events = matching(self._events, table)
         if not table.first:
             return events
         return take(events, np.flatnonzero(np.diff(np.asarray(events["person"]), prepend=-1) != 0))
@@ -192,7 +202,7 @@ class Counter:
         """Members who are followed on each day, and those who have had such an event, classified on that
         day."""
         member, day, place = prevalence.followed(layout.table, self.members)
-        events = survival.matching(self._allowed, layout.table.codes, layout.table.kind)
+        events = matching(self._allowed, layout.table)
         person = self._member[member]
         positions = layout.positions(self.people, Occurrences(person, day), place)
         some = np.flatnonzero(prevalence.having(layout.table, person, day, events))
@@ -203,7 +213,7 @@ class Counter:
 
     def _values(self, layout: Layout) -> dict[str, np.ndarray]:
         """Measured values: how many, and their sums or classes."""
-        events = survival.matching(self._events, layout.table.codes, layout.table.kind)
+        events = matching(self._events, layout.table)
         found = values.of_events(layout.table, events)
         positions = layout.positions(self.people, _rows(found.events), *found.before)
         counts = {
@@ -255,12 +265,64 @@ class Counter:
         begin, until = self._begin[person].astype(np.int64), self._until[person].astype(np.int64)
         return np.maximum(1, np.minimum(last[place], until) - np.maximum(first[place], begin))
 
-    def _days_at_risk(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Days of follow-up, each in the age, year and home of its day, and the persons who have one."""
+    def _intervals(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Times from one event to another, classified on the day on which the clock begins."""
+        table, death = layout.table, np.asarray(self.people.persons["death_day"])
+        if table.since is None:
+            raise ValueError("a table of intervals says since")
+        found = intervals.times(table, table.since, self._allowed, self._begin, self._until, death)
+        positions = layout.positions(self.people, Occurrences(found.person, found.day), *found.places)
+        return {
+            "persons": count_distinct(found.person.astype(np.int64), positions, *layout.spread, layout.cells),
+            "intervals": add_up(positions, np.ones(len(positions), np.int64), *layout.spread, layout.cells),
+        }
+
+    def _exposure(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Days of follow-up that a supply covers, and all of them, each in the age, year and home of its
+        day."""
         start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
-        names, table, member = layout.table.dimensions, layout.table, np.arange(len(start))
+        supplied = exposure.covered(layout.table, self._allowed, self._member, start, until)
+        covered = self._pieces(layout, *supplied)
+        return {
+            "persons": covered["at_risk"],
+            "days_covered": covered["person_days"],
+            **self._pieces(layout, np.arange(len(start)), start, until),
+        }
+
+    def _days_at_risk(self, layout: Layout, events: Frame) -> dict[str, np.ndarray]:
+        """Days of follow-up, each in the age, year and home of its day, and the persons who have one.
+        `events`: those that are counted."""
+        start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
+        member, table = np.arange(len(start)), layout.table
         if table.washout:
             member, start, until = self._after_washout(table)
+        elif table.first:
+            until = self._until_first(table, until)
+        return self._pieces(layout, member, start, until, events)
+
+    def _until_first(self, table: Table, until: np.ndarray) -> np.ndarray:
+        """The day after the first event of each member's follow-up, or after the follow-up of who has none:
+        int32 (members,)."""
+        events = self._wanted(table)
+        ends = self._until.copy()
+        ends[np.asarray(events["person"])] = np.asarray(events["start"], np.int32) + 1
+        return np.minimum(ends[self._member], until)
+
+    def _pieces(
+        self,
+        layout: Layout,
+        member: np.ndarray,
+        start: np.ndarray,
+        until: np.ndarray,
+        events: Frame | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Days of stretches of some members' follow-up, each in the age, year and home of its day, and the
+        persons who have one; and how `events`, those that are counted, lie on these persons. `member`: int64
+        (n,), ascending; `start`, `until`: int32 (n,)."""
+        names, table = layout.table.dimensions, layout.table
+        if "quarter" in names:
+            row, start, until = cut_at_quarters(start, until)
+            member = member[row]
         width = table.age_width if "age_group" in names else 0
         birth = year_month_day(np.asarray(self.people.persons["birth_day"])[self._member])[member]
         top = table.age_top - table.age_top % table.age_width
@@ -278,14 +340,20 @@ class Counter:
             self._member[member[row]], first, band=band if width else None, year=year if by_year else None
         )
         positions = layout.positions(self.people, rows)
-        return {
+        counts = {
             "person_days": add_up(positions, days, *layout.spread, layout.cells),
             "at_risk": count_distinct(member[row], positions, *layout.spread, layout.cells),
         }
+        if layout.products and events is not None:
+            such = _rows(events)
+            ones = np.ones(len(such.person), np.int64)
+            counted = clustering.Rows(such.person, layout.positions(self.people, such), ones)
+            counts |= clustering.products(layout, counted, clustering.Rows(rows.person, positions, days))
+        return counts
 
     def _after_washout(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stretches of follow-up at risk: the member, the first day and the day after the last."""
-        events = survival.matching(self._allowed, table.codes, table.kind)
+        events = matching(self._allowed, table)
         starts = row_starts(np.asarray(events["person"]), len(self.people.persons["person"]))
         offsets, row = _gathered(starts, self._member)
         start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)

@@ -1,4 +1,4 @@
-"""The classifications that a table may have: their positions, their hierarchy, and where a row falls.
+"""The classifications of persons and days: their positions, their hierarchy, and where a row falls.
 
 A dimension depends on the permit alone, never on the data: an empty group is a zero, not a missing row.
 """
@@ -21,10 +21,9 @@ from pipelines.files.schemas import NO_CATEGORY
 from pipelines.site.permit import Table
 from pipelines.study import codes
 from pipelines.study.days import Study
-from pipelines.study.rates import Compare, Standardise
+from pipelines.study.rates import Standardise
 
 UNKNOWN = "Unknown"
-_SOME = 30  # groups that an error names
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Occurrences:
     events alone.
 
     `band`, `year`: int32 (n,), age group (-1: unknown) and calendar year, where they are known already.
+    `index`: int32 (n,), index day of the entry that a row belongs to, where a person may have several.
     """
 
     person: np.ndarray
@@ -40,6 +40,7 @@ class Occurrences:
     concept: Category | None = None
     band: np.ndarray | None = None
     year: np.ndarray | None = None
+    index: np.ndarray | None = None
 
 
 def _nobody() -> Frame:
@@ -53,12 +54,18 @@ def _never() -> np.ndarray:
 @dataclass(frozen=True)
 class People:
     """Facts on the persons of a shard. `contacts`: person and care unit of what happened to members on their
-    index day. `entry`: that day of each person, int32, `DAY_UNKNOWN` if no member."""
+    index day. `entry`: that day of each person, int32, `DAY_UNKNOWN` if no member. `events`: all of the
+    permit's sources, by person and start."""
 
     persons: Frame
     residences: Frame
     contacts: Callable[[], Frame] = _nobody
     entry: Callable[[], np.ndarray] = _never
+    events: Callable[[], Frame] = _nobody
+
+    def index_day(self, rows: Occurrences) -> np.ndarray:
+        """Index day of each row, int32 (n,)."""
+        return self.entry()[rows.person] if rows.index is None else rows.index
 
 
 Locate = Callable[[People, Occurrences], np.ndarray]
@@ -79,51 +86,8 @@ class Classification:
     at_risk: bool = True
 
 
-def classification(name: str, table: Table, study: Study) -> Classification:
-    """The classification of that name, as the table asks for it. Raises `SettingsError` for a name that is
-    none."""
-    if name not in _MAKERS:
-        raise SettingsError(
-            f"table {table.table}: dimensions",
-            f"{name} is not a dimension",
-            f"choose from {', '.join(sorted(_MAKERS))}",
-        )
-    if name in ("chapter", "diagnosis") and table.count in (
-        "members",
-        "survival",
-        "transitions",
-        "prevalence",
-    ):
-        raise SettingsError(
-            f"table {table.table}: dimensions",
-            f"{table.count} have no {name}",
-            "count events, or leave it out",
-        )
-    made = _MAKERS[name](table, study)
-    if table.compare is not None and table.compare.over == name:
-        return replace(
-            made, dimension=_compared(made.dimension, table.compare, f"table {table.table}: compare")
-        )
-    return made
-
-
-def _compared(dimension: Dimension, asked: Compare, where: str) -> Dimension:
-    """The dimension with the group that the others are compared with, known by its code or its label."""
-    places = [
-        place
-        for place in range(1, len(dimension))
-        if asked.to in (dimension.codes[place], dimension.labels[place])
-    ]
-    if len(places) != 1:
-        some = ", ".join(dimension.labels[1:_SOME])
-        more = " …" if len(dimension) > _SOME else ""
-        what = f"to is {'more than one' if places else 'none'} of the groups of {dimension.name}"
-        raise SettingsError(where, what, f"choose from {some}{more}, or say its code")
-    values = tuple(int(place == places[0]) for place in range(len(dimension)))
-    return replace(dimension, role="compared", values=values, about=dimension.labels[places[0]])
-
-
-def _flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimension:
+def flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimension:
+    """A dimension of one level under its total."""
     return Dimension(
         name=name,
         title=title,
@@ -134,22 +98,24 @@ def _flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimens
     )
 
 
-def _sex(table: Table, study: Study) -> Classification:
-    dimension = _flat("sex", "Sex", ["1", "2", "0"], ["Men", "Women", UNKNOWN])
+def sex(table: Table, study: Study) -> Classification:
+    """Men, women, unknown."""
+    dimension = flat("sex", "Sex", ["1", "2", "0"], ["Men", "Women", UNKNOWN])
     place = np.array([3, 1, 2], np.int32)
     return Classification(
         dimension, lambda people, rows: place[np.asarray(people.persons["sex"])[rows.person]], per_person=True
     )
 
 
-def _age_group(table: Table, study: Study) -> Classification:
+def age_group(table: Table, study: Study) -> Classification:
+    """Completed years on the day, in groups of the table's width."""
     width, top = table.age_width, table.age_top - table.age_top % table.age_width
     labels = [f"{low}-{low + width - 1}" if width > 1 else str(low) for low in range(0, top, width)] + [
         f"{top}+",
         UNKNOWN,
     ]
     dimension = _standardised(
-        _flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)]
+        flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)]
     )
 
     def locate(people: People, rows: Occurrences) -> np.ndarray:
@@ -201,7 +167,7 @@ def _referred(
     return replace(dimension, role="rates", values=(-1, *rates, -1), about=about)
 
 
-def _municipality(table: Table, study: Study) -> Classification:
+def municipality(table: Table, study: Study) -> Classification:
     """Parts of the county and their municipalities. Who lives elsewhere stands beside the parts, so that few
     such people hide no total."""
     codes_, labels, parents, tiles = [""], [TOTAL], [-1], [0]
@@ -241,18 +207,19 @@ def _municipality(table: Table, study: Study) -> Classification:
     return Classification(dimension, locate)
 
 
-def _year(table: Table, study: Study) -> Classification:
+def year(table: Table, study: Study) -> Classification:
+    """Calendar years of the study."""
     first, last = study.first.year, study.last.year
-    years = [str(year) for year in range(first, last + 1)]
+    years = [str(each) for each in range(first, last + 1)]
 
     def locate(people: People, rows: Occurrences) -> np.ndarray:
-        year = year_month_day(rows.day)[:, 0] if rows.year is None else rows.year
-        return (year - first + 1).astype(np.int32)
+        of_row = year_month_day(rows.day)[:, 0] if rows.year is None else rows.year
+        return (of_row - first + 1).astype(np.int32)
 
-    return Classification(_flat("year", "Year", years, years), locate)
+    return Classification(flat("year", "Year", years, years), locate)
 
 
-def _follow_up(table: Table, study: Study) -> Classification:
+def follow_up(table: Table, study: Study) -> Classification:
     """Bands of days since the index day."""
     ends = [f"{low}-{high - 1}" for low, high in pairwise((0, *table.follow_up))] + [
         f"{table.follow_up[-1]}+"
@@ -260,17 +227,18 @@ def _follow_up(table: Table, study: Study) -> Classification:
     breaks = np.array(table.follow_up, np.int64)
 
     def locate(people: People, rows: Occurrences) -> np.ndarray:
-        since = rows.day.astype(np.int64) - people.entry()[rows.person]
+        since = rows.day.astype(np.int64) - people.index_day(rows)
         return (np.searchsorted(breaks, since, "right") + 1).astype(np.int32)
 
     return Classification(
-        _flat("follow_up", "Days since the index day", ends, [f"{span} days" for span in ends]), locate
+        flat("follow_up", "Days since the index day", ends, [f"{span} days" for span in ends]), locate
     )
 
 
-def _chapter(table: Table, study: Study) -> Classification:
+def chapter(table: Table, study: Study) -> Classification:
+    """Chapters of ICD."""
     chapters = codes.icd_chapters()
-    dimension = _flat(
+    dimension = flat(
         "chapter",
         "Diagnosis chapter",
         [*[each.code for each in chapters], "none"],
@@ -284,7 +252,7 @@ def _chapter(table: Table, study: Study) -> Classification:
     return Classification(dimension, locate, per_day=False)
 
 
-def _diagnosis(table: Table, study: Study) -> Classification:
+def diagnosis(table: Table, study: Study) -> Classification:
     """Chapters and their blocks, those that the table's codes can touch; what lies in a chapter but in none
     of its blocks is its rest."""
     chapters = [each for each in codes.icd_chapters() if _touched(each, table.codes)]
@@ -348,12 +316,12 @@ def _of_labels(rows: Occurrences, target: np.ndarray) -> np.ndarray:
     return target.astype(np.int32)[index]
 
 
-def _care_unit(table: Table, study: Study) -> Classification:
+def care_unit(table: Table, study: Study) -> Classification:
     """Groups of care units, by prefix of the unit's name: where the person was on the index day; of several
     the first that is named."""
     names = list(table.care_units)
-    flat = _flat("care_unit", "Care unit on the index day", [*names, "other"], [*names, "Other"])
-    if len(set(flat.codes)) < len(flat) or TOTAL in names:
+    groups = flat("care_unit", "Care unit on the index day", [*names, "other"], [*names, "Other"])
+    if len(set(groups.codes)) < len(groups) or TOTAL in names:
         raise SettingsError(
             f"table {table.table}: care_units",
             "uses a name that stands for another group",
@@ -376,16 +344,4 @@ def _care_unit(table: Table, study: Study) -> Classification:
             np.minimum.at(out, np.asarray(contacts["person"]), target[units.places])
         return out[rows.person]
 
-    return Classification(replace(flat, role="care_unit"), locate, per_person=True)
-
-
-_MAKERS = {
-    "care_unit": _care_unit,
-    "sex": _sex,
-    "age_group": _age_group,
-    "municipality": _municipality,
-    "year": _year,
-    "follow_up": _follow_up,
-    "chapter": _chapter,
-    "diagnosis": _diagnosis,
-}
+    return Classification(replace(groups, role="care_unit"), locate, per_person=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from pipelines.aggregation.layout import ALWAYS
 from pipelines.aggregation.survival import words
 from pipelines.site.permit import Table
+from pipelines.study.characteristic import sentence
+from pipelines.study.event_filter import words as words_of
 from pipelines.study.rates import Standardise
 
 _COUNTS = {
@@ -19,6 +22,11 @@ _COUNTS = {
     "others are never added to them",
     "prevalence": "members who are followed on {days}, and those of them who have had {events} by "
     "then{lookback}",
+    "baseline": "members of the cohort, each once in each of its tables, as they are on their index day",
+    "intervals": "times to the first of {events} after it, {since}; of clocks that begin in the follow-up of "
+    "members, which a time ends with at the latest",
+    "exposure": "days of the follow-up of members that {events} cover, from the first day of each to its last"
+    "{gap}",
     "transitions": "steps from the state of one day with {events} to that of the member's next such day, "
     "the same state or another",
 }
@@ -32,11 +40,14 @@ _MEASURES = {
     "sum": "their sum",
     "squares": "the sum of their squares",
     "transitions": "steps",
+    "intervals": "times",
+    "days_covered": "days covered, beside all days of follow-up in a table of their own",
 }
 _DIMENSIONS = {
     "sex": "sex",
     "municipality": "the municipality where the person lived that day, under its part of the county",
     "year": "calendar year",
+    "quarter": "quarter, under its year",
     "chapter": "ICD chapter",
     "diagnosis": "ICD chapter and block",
 }
@@ -54,6 +65,8 @@ def sentences(table: Table) -> Iterator[str]:
         high=high,
         days=", ".join(day.isoformat() for day in table.days),
         lookback=f", in the {table.lookback} days up to it" if table.lookback else "",
+        since=table.since.sentence() if table.since else "",
+        gap=f", and the days between two of them where they are at most {table.gap}" if table.gap else "",
     )
     yield f"  counts {said}"
     if table.washout:
@@ -61,7 +74,12 @@ def sentences(table: Table) -> Iterator[str]:
             f"  new events alone: the member had none in the {table.washout} days before, and days so "
             "near to one are not at risk"
         )
-    if table.count == "survival":
+    if table.first and "person_days" in table.measures:
+        yield "  the time at risk of a member ends with the first such event"
+    if table.competing and table.count == "intervals":
+        rival = table.competing if isinstance(table.competing, str) else _or(table.competing)
+        yield f"  in competition with {rival}, of which a time may end first"
+    if table.step:
         yield (
             f"  in bands of {table.step} days, up to {table.until}; who is followed longer stands in a "
             "last, open band"
@@ -79,14 +97,24 @@ def sentences(table: Table) -> Iterator[str]:
         yield f"  in the classes {spans}, each without its end but the last, and one of what is not usable"
     if "sum" in table.measures:
         yield f"  values are rounded to {table.decimals} decimals before they are added up"
-    yield f"  measures {'; '.join(_MEASURES[name] for name in dict.fromkeys(('persons', *table.measures)))}"
+    always = ("persons", *ALWAYS.get(table.count, ()))
+    yield f"  measures {'; '.join(_MEASURES[name] for name in dict.fromkeys((*always, *table.measures)))}"
+    if table.count == "baseline":
+        for name in table.rows or table.characteristics:
+            yield f"  a table by {_dimension(table, name)}"
     for name in table.dimensions:
-        yield f"  by {_dimension(table, name)}"
+        yield f"  {'each by' if table.count == 'baseline' else 'by'} {_dimension(table, name)}"
     yield "  with every margin"
     if table.standardise:
         yield f"  {_standardised(table.standardise)}"
     if table.compare:
-        yield f"  rates also beside that of {table.compare.to}, by {table.compare.over}: ratio and difference"
+        yield f"  {_beside(table).format(to=table.compare.to, over=table.compare.over)}"
+
+
+def _beside(table: Table) -> str:
+    if table.count == "baseline":
+        return "shares also beside those of {to}, by {over}: standardised mean difference"
+    return "rates also beside that of {to}, by {over}: ratio and difference"
 
 
 def _standardised(asked: Standardise) -> str:
@@ -109,12 +137,12 @@ def _standardised(asked: Standardise) -> str:
 
 
 def _events(table: Table) -> str:
-    kind = f"{table.kind} events" if table.kind else "events"
-    which = f"the first of the {kind}" if table.first else kind
-    return f"{which} with a code that begins with {_or(table.codes)}" if table.codes else which
+    return f"the first of the {words_of(table)}" if table.first else words_of(table)
 
 
 def _dimension(table: Table, name: str) -> str:
+    if name in table.characteristics:
+        return sentence(name, table.characteristics[name])
     if name == "age_group":
         return (
             f"age that day, in groups of {table.age_width} years up to "

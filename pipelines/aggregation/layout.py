@@ -9,23 +9,28 @@ from functools import cached_property
 import numpy as np
 
 from kernels.cells import spread
-from pipelines.aggregation import prevalence, survival, transitions, values
-from pipelines.aggregation.dimensions import Classification, Occurrences, People, classification
+from pipelines.aggregation import intervals, prevalence, survival, transitions, values
+from pipelines.aggregation.classifications import classification
+from pipelines.aggregation.dimensions import Classification, Occurrences, People
 from pipelines.aggregation.periods import months, weeks
 from pipelines.cubes.cube import Dimension
+from pipelines.cubes.design_effects import standard_axis
 from pipelines.errors import SettingsError
-from pipelines.files.schemas import KINDS
 from pipelines.site.permit import Table
 from pipelines.study.days import Study
 from pipelines.study.table import MEASURES
 
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")
+PRODUCTS = ("event_squares", "event_days", "day_squares")
+# measures that such a table always has, beside persons
+ALWAYS = {"values": ("values",), "intervals": ("intervals",), "exposure": ("days_covered",)}
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
     "survival": survival.grid,
     "transitions": transitions.grid,
     "values": values.grid,
     "prevalence": prevalence.grid,
+    "intervals": intervals.grid,
 }
 
 
@@ -54,18 +59,14 @@ class Layout:
             raise SettingsError(
                 where, f"{unknown[0]} cannot be counted by {table.count}", f"choose from {', '.join(allowed)}"
             )
-        if "person_days" in table.measures and (
+        if table.is_followed and (
             whole := [each for each in layout.classifications if not (each.at_risk and each.per_day)]
         ):
             name = whole[0].dimension.name
             raise SettingsError(
                 where,
-                f"days at risk are not counted by {name}",
+                f"days of follow-up are not counted by {name}",
                 f"leave out person_days, or count without {name}",
-            )
-        if table.kind is not None and table.kind not in KINDS:
-            raise SettingsError(
-                f"table {table.table}: kind", "is not a kind of event", f"choose from {', '.join(KINDS)}"
             )
         return layout
 
@@ -73,7 +74,7 @@ class Layout:
     def measures(self) -> tuple[str, ...]:
         """What is counted of events: what is asked for, and the persons behind it, by whom the small cells
         are known."""
-        asked = ("persons", *self.table.measures, *(["values"] if self.table.count == "values" else []))
+        asked = ("persons", *ALWAYS.get(self.table.count, ()), *self.table.measures)
         return tuple(name for name in MEASURES[self.table.count] if name in asked and name != "person_days")
 
     @property
@@ -81,13 +82,32 @@ class Layout:
         """What is counted of follow-up, where days at risk are asked for."""
         if self.table.count == "prevalence":
             return ("at_risk",)
-        return TIME_MEASURES if "person_days" in self.table.measures else ()
+        return TIME_MEASURES if self.table.is_followed else ()
 
     @property
     def ranked(self) -> tuple[str, ...]:
         """The two largest contributions to a sum of values, by which it is known how much of it one person
         is."""
         return LARGEST if "sum" in self.measures else ()
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Sums over persons of squares and products of their events and days, by which it is known how
+        unevenly events that may be repeated lie on persons; where the table is standardised, of each pair of
+        places that are standardised over."""
+        if self.table.first or not {"events", "person_days"} <= {*self.measures, *self.time_measures}:
+            return ()
+        axis = standard_axis(self.dimensions)
+        if axis is None:
+            return PRODUCTS
+        places = range(len(self.dimensions[axis]))
+        return tuple(f"{name}_{place}" for name in PRODUCTS for place in places)
+
+    @cached_property
+    def coordinates(self) -> np.ndarray:
+        """int32 (cells, dimensions): position of each cell in each dimension."""
+        sizes = [len(each) for each in self.dimensions]
+        return np.indices(sizes, np.int32).reshape(len(sizes), -1).T
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aggregation import survival
+from pipelines.aggregation import clustering, intervals, survival
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.compute.workers import Workers
-from pipelines.cubes.cube import Cube, time_table
+from pipelines.cubes.cube import PART_OF, Cube, time_table
 from pipelines.cubes.files import write_cube
 from pipelines.errors import DataError
 from pipelines.files import sealed
@@ -42,11 +42,14 @@ class _Task:
 def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     """Write every table's raw cube to `<run>/raw/`; the receipt says how many cells and how many shards were
     counted anew."""
-    layouts = [Layout.of(table, project.definition.study) for table in project.permit.tables]
+    layouts = [Layout.of(table, project.definition.study) for table in _parts(project)]
     tasks = [_task(project, shard) for shard in project.snapshot.shards]
     missing = [task for task in tasks if task.out]
     workers.map(_count_shard, missing)
-    cubes = [cube for layout in layouts for cube in _cubes(project, layout)]
+    whole = {part.table: table for table in project.permit.tables for part in table.parts}
+    cubes = [
+        _named(cube, whole[layout.table.table]) for layout in layouts for cube in _cubes(project, layout)
+    ]
     for cube in cubes:
         write_cube(cube, project.folder / "raw", project.zone)
     return {
@@ -57,8 +60,19 @@ def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     }
 
 
+def _parts(project: Project) -> list[Table]:
+    return [part for table in project.permit.tables for part in table.parts]
+
+
+def _named(cube: Cube, table: Table) -> Cube:
+    """The cube with the table that it is a part of, if it is one."""
+    if table.count != "baseline":
+        return cube
+    return replace(cube, notes={**cube.notes, PART_OF: table.table})
+
+
 def _task(project: Project, shard: Shard) -> _Task:
-    wanted = [(table, _counts_file(project, shard, table)) for table in project.permit.tables]
+    wanted = [(table, _counts_file(project, shard, table)) for table in _parts(project)]
     return _Task(
         shard=shard,
         members=project.members_file(shard),
@@ -83,7 +97,7 @@ def _count_shard(task: _Task) -> None:
 
 
 def _schema(layout: Layout) -> Schema:
-    return dict.fromkeys((*layout.measures, *layout.time_measures, *layout.ranked), "int64")
+    return dict.fromkeys((*layout.measures, *layout.time_measures, *layout.ranked, *layout.products), "int64")
 
 
 def _cubes(project: Project, layout: Layout) -> list[Cube]:
@@ -104,11 +118,13 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     )
     measures = {name: total[name] for name in layout.measures}
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
+    if layout.products:
+        cubes = [replace(cubes[0], design_effects=clustering.effects(layout, total))]
     if layout.ranked:
         cubes = [replace(cubes[0], largest=np.stack([total[name] for name in layout.ranked], axis=1))]
     if layout.time_measures:
         measures = {"persons" if name == "at_risk" else name: total[name] for name in layout.time_measures}
-        head = "Followed that day" if table.count == "prevalence" else "Time at risk"
+        head = {"prevalence": "Followed that day", "exposure": "Followed"}.get(table.count, "Time at risk")
         cubes.append(
             _cube(
                 project,
@@ -128,7 +144,7 @@ def merged(layout: Layout, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, 
     contributions the two largest, since a person lives in one shard."""
     total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
     for part in parts:
-        for name in (*layout.measures, *layout.time_measures):
+        for name in (*layout.measures, *layout.time_measures, *layout.products):
             total[name] = added(total[name], part[name], f"table {layout.table.table}: {name}")
         if layout.ranked:
             four = np.stack([each[name] for each in (total, part) for name in layout.ranked])
@@ -162,29 +178,27 @@ def _cube(
         population=digest(project.definition.meaning, project.permit.sources, *counted),
         dimensions=layout.dimensions,
         measures=measures,
-        additive={measure: additive(layout, measure) for measure in measures},
+        additive={measure: additive(layout, measure, at_risk) for measure in measures},
         at_least=tuple(
             (name, "persons")
-            for name in ("events", "person_days", "transitions", "values")
+            for name in ("events", "person_days", "transitions", "values", "intervals", "days_covered")
             if name in measures
         ),
         notes=notes(layout, measures, at_risk),
     )
 
 
-def additive(layout: Layout, measure: str) -> tuple[bool, ...]:
-    """For each dimension: do the children of a cell add up to it?
+def additive(layout: Layout, measure: str, at_risk: bool = False) -> tuple[bool, ...]:
+    """For each dimension: do the children of a cell add up to it? `at_risk`: of those who could have had an
+    event?
 
     Members stand in one cell each, and so do persons of whom the first event alone counts. A person with
     several events may stand in several cells, but always has one sex; a stay has one day, but may have
     several diagnoses.
     """
     table = layout.table
-    if (
-        table.count in ("members", "survival")
-        or table.first
-        or measure not in ("persons", "at_risk", "admissions", "bed_days")
-    ):
+    once = table.count in ("members", "survival") or (table.first and not at_risk)
+    if once or measure not in ("persons", "at_risk", "admissions", "bed_days"):
         return (True,) * len(layout.dimensions)
     grid = (False,) * len(layout.grid)
     if measure in ("admissions", "bed_days"):
@@ -211,6 +225,10 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
         within = f" in the {table.lookback} days up to it" if table.lookback else ""
         had = "" if at_risk else f" and have had such an event by then{within}"
         persons = f"members who are followed on the day{had}, each counted once in a cell"
+    elif table.count == "intervals":
+        persons = "members with at least one such time, each counted once in a cell"
+    elif table.count == "exposure" and not at_risk:
+        persons = "members with at least one day covered, each counted once in a cell"
     elif at_risk:
         persons = "members with at least one day of follow-up in the cell"
     new = (
@@ -221,6 +239,7 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
         else ""
     )
     without = f", without the {table.washout} after each such event" if table.washout else ""
+    without += ", up to the first such event" if table.first else ""
     scale = 10**table.decimals
     words = {
         "persons": persons,
@@ -231,6 +250,12 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
         "person_days": f"days of follow-up{without}, classified day by day",
         "transitions": "steps from the state of one day to that of the next with a state, the same or "
         "another, classified on the latter",
+        "intervals": "times from one event to the next, by how long they took and how they ended; classified "
+        "on the day on which the clock begins"
+        + (f"; {intervals.words(table)}" if table.count == "intervals" else ""),
+        "days_covered": "days of follow-up that a supply covers"
+        + (f", or lie in a gap of at most {table.gap} days to the next one" if table.gap else "")
+        + ", classified day by day",
         "values": f"{'first ' if table.first else ''}such values in the follow-up of members, classified on "
         "the day they were measured",
         "sum": f"sum of the values, in {table.unit} times {scale:,}",

@@ -7,23 +7,29 @@ import numpy as np
 
 from kernels.exits import NEVER, exit_bands, first_in_follow_up
 from kernels.postings import row_starts
+from pipelines.aggregation.matching import matching
 from pipelines.cubes.cube import TOTAL, Dimension
-from pipelines.files.frames import Category, Frame, take, until_of
-from pipelines.files.schemas import DAY_UNKNOWN, KIND
+from pipelines.files.frames import Frame, until_of
+from pipelines.files.schemas import DAY_UNKNOWN
 from pipelines.site.permit import Table
-from pipelines.study.concepts import with_prefix
+from pipelines.study.event_filter import EventFilter
 
 
 def grid(table: Table) -> tuple[Dimension, Dimension]:
     """Bands of days since entry, and outcomes. Their names are the table's own: another table's outcome is
     another thing."""
+    return grid_of(table, "Days since entry", words(table))
+
+
+def grid_of(table: Table, title: str, about: str) -> tuple[Dimension, Dimension]:
+    """Bands of days under a title, and outcomes, which `about` says more of."""
     bands = _bands(table)
     ends = [(band + 1) * _step(table) for band in range(bands)]
     spans = [f"{end - _step(table)}-{end - 1}" for end in ends] + [f"{bands * _step(table)}+"]
     suffix = table.table.replace("-", "_")
     follow_up = Dimension(
         name=f"days_{suffix}",
-        title="Days since entry",
+        title=title,
         codes=("", *spans),
         labels=(TOTAL, *(f"{span} days" for span in spans)),
         parents=(-1, *[0] * len(spans)),
@@ -44,7 +50,7 @@ def grid(table: Table) -> tuple[Dimension, Dimension]:
         parents=(-1, *[0] * len(names)),
         levels=(TOTAL, "outcome"),
         role="outcome",
-        about=words(table),
+        about=about,
     )
     return follow_up, outcome
 
@@ -52,7 +58,8 @@ def grid(table: Table) -> tuple[Dimension, Dimension]:
 def words(table: Table) -> str:
     """What is waited for, in words."""
     death = " or death" if table.or_death else ""
-    asked = ", ".join([*table.codes, *([table.kind] if table.kind else [])]) or ""
+    said = [*table.codes, *([table.kind] if table.kind else []), *table.setting]
+    asked = ", ".join([*said, *(["primary position"] if table.primary else [])])
     event = f"first event of {asked}{death}" if asked else "death"
     if table.competing:
         event += (
@@ -81,27 +88,17 @@ def places(
     death = np.where((death != DAY_UNKNOWN) & (death >= start) & (death < until), death, never).astype(
         np.int32
     )
-    event = first(matching(events, table.codes, table.kind)) if table.codes or table.kind else never
+    event = first(matching(events, table)) if table.names_some else never
     if table.or_death:
         event = np.minimum(event, death)
     competing = never
-    if table.competing is not None:
-        competing = (
-            death if isinstance(table.competing, str) else first(matching(events, table.competing, None))
-        )
+    if table.competing == "death":
+        competing = death
+    elif table.competing:
+        competing = first(matching(events, EventFilter(codes=table.competing)))
     band, outcome = exit_bands(start, until, event, competing, _step(table), _bands(table))
     last = 2 if table.competing else 1
     return band + 1, np.minimum(outcome, last).astype(np.int32) + 1
-
-
-def matching(events: Frame, codes: tuple[str, ...], kind: str | None) -> Frame:
-    """Events with one of the prefixes, all where there are none, of the kind, if one is named."""
-    keep = np.ones(len(events["person"]), bool)
-    if codes and isinstance(concept := events["concept"], Category):
-        keep &= with_prefix(concept, codes)
-    if kind is not None:
-        keep &= np.asarray(events["kind"]) == KIND[kind]
-    return take(events, np.flatnonzero(keep))
 
 
 def _step(table: Table) -> int:

@@ -37,7 +37,7 @@ def grid(table: Table) -> tuple[Dimension, ...]:
         parents=(-1, *[0] * (len(pairs) + 1)),
         levels=(TOTAL, "class"),
         role="classes",
-        values=(*(_fixed(end) for end in ends), 0),
+        values=(*(fixed(end) for end in ends), 0),
         about=table.unit or "",
     )
     return (classes,)
@@ -77,33 +77,32 @@ class Found:
 
 def of_events(table: Table, events: Frame) -> Found:
     """The values of such events (by person and start): of each person all, or the first that is counted."""
-    value, usable = np.asarray(events["value"]), usable_values(table, events)
-    rows = np.arange(len(value)) if table.classes else np.flatnonzero(usable)
+    value, able = np.asarray(events["value"]), usable(events, table.unit, table.range)
+    rows = np.arange(len(value)) if table.classes else np.flatnonzero(able)
     if table.first:
         rows = rows[np.diff(np.asarray(events["person"])[rows], prepend=-1) != 0]
-    value, usable = value[rows], usable[rows]
+    value, able = value[rows], able[rows]
     before: tuple[np.ndarray, ...] = ()
     if table.classes:
-        inner = np.array([_fixed(each) for each in table.classes], np.int64)
+        inner = np.array([fixed(each) for each in table.classes], np.int64)
         before = (
-            np.where(usable, np.searchsorted(inner, value, "right") + 1, len(inner) + 2).astype(np.int32),
+            np.where(able, np.searchsorted(inner, value, "right") + 1, len(inner) + 2).astype(np.int32),
         )
-    return Found(
-        take(events, rows), before, _rounded(np.where(usable, value, 0), table.decimals), table.table
-    )
+    return Found(take(events, rows), before, _rounded(np.where(able, value, 0), table.decimals), table.table)
 
 
-def usable_values(table: Table, events: Frame) -> np.ndarray:
-    """Is there a value, in the table's unit and within its range? bool (n,)."""
+def usable(events: Frame, wanted: str | None, believed: tuple[float, float] | None) -> np.ndarray:
+    """Is there a value, in the unit that is wanted and within the range that is believed? bool (n,)."""
     value, unit = np.asarray(events["value"]), events["unit"]
-    low, high = (_fixed(each) for each in table.range or (0.0, 0.0))
+    low, high = (fixed(each) for each in believed or (0.0, 0.0))
     right = np.zeros(len(value), bool)
-    if isinstance(unit, Category) and table.unit in unit.labels:
-        right = unit.places == unit.labels.index(table.unit)
+    if isinstance(unit, Category) and wanted in unit.labels:
+        right = unit.places == unit.labels.index(wanted)
     return right & (value != VALUE_MISSING) & (value >= low) & (value <= high)
 
 
-def _fixed(number: float) -> int:
+def fixed(number: float) -> int:
+    """A value in ten-thousandths."""
     return round(number * VALUE_SCALE)
 
 

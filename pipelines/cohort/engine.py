@@ -9,6 +9,7 @@ import numpy as np
 
 from kernels.eras import merge_eras, spaced
 from pipelines.cohort.columns import MISSING
+from pipelines.cohort.ended import why_ended
 from pipelines.cohort.exits import last_days
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.index_events import IndexEvents, observed
@@ -17,8 +18,9 @@ from pipelines.cohort.results import Results
 from pipelines.cohort.source import Events, Source
 
 
-def run(cohort: Cohort, source: Source) -> Results:
-    """Stays, inclusion statistics and attrition of one definition."""
+def run(cohort: Cohort, source: Source, deaths: np.ndarray | None = None) -> Results:
+    """Stays, inclusion statistics and attrition of one definition; and why each stay ends, where the days of
+    the persons' deaths are given: int64 (persons,), `MISSING` for none."""
     evaluator = Evaluator(source, cohort.sets)
     found = [evaluator.events(criterion) for criterion in cohort.entry]
     entries = _entries(cohort, source, found)
@@ -48,6 +50,7 @@ def run(cohort: Cohort, source: Source) -> Results:
         lost=lost,
         rules=rules,
         attrition=attrition,
+        ended=None if deaths is None else why_ended(cohort, evaluator, deaths, person, end),
         by_year=_by_year(source, qualified) if cohort.asks_birthday else 0,
     )
 

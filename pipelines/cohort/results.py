@@ -21,7 +21,8 @@ class Results:
     by mode, {mask of rules met: events}; bit r is rule r. `lost`: persons that the censor window took away,
     None without one. `rules`: how many inclusion rules. `attrition`: persons left after each step: with an
     entry event, observed, of whom the additional conditions hold (if there are any), of whom the rules hold,
-    one after the other. `by_year`: persons of whom the rules were asked and whose age was counted from their
+    one after the other. `ended`: int8 (n,), positions in `schemas.ENDS`, why each stay ends; None where
+    nobody asked. `by_year`: persons of whom the rules were asked and whose age was counted from their
     year of birth, since no birthday is known; 0 where no rule asks it.
     """
 
@@ -32,14 +33,18 @@ class Results:
     lost: int | None
     rules: int
     attrition: tuple[int, ...]
+    ended: np.ndarray | None = None
     by_year: int = 0
 
     def members(self) -> Frame:
-        """The stays as schema MEMBERS has them."""
+        """The stays as schema MEMBERS has them. Raises TypeError where it is not known why they end."""
+        if self.ended is None:
+            raise TypeError("nobody asked why the stays end")
         return {
             "person": self.person,
             "start": self.start.astype(np.int32),
             "end": self.end.astype(np.int32),
+            "ended": self.ended,
         }
 
     def tables(self) -> dict[str, dict[str, np.ndarray]]:
@@ -97,6 +102,7 @@ def merged(parts: Sequence[Results]) -> Results:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("person", "start", "end")
     )
     order = np.lexsort((end, start, person))
+    ended = [part.ended for part in parts if part.ended is not None]
     masks: tuple[dict[int, int], dict[int, int]] = ({}, {})
     for part in parts:
         for mode in (ALL_EVENTS, BEST_EVENT):
@@ -112,6 +118,7 @@ def merged(parts: Sequence[Results]) -> Results:
         sum(lost) if lost else None,
         parts[0].rules,
         attrition,
+        np.concatenate(ended)[order] if len(ended) == len(parts) else None,
         sum(part.by_year for part in parts),
     )
 

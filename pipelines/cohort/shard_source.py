@@ -64,7 +64,7 @@ class ShardSource:
     """
 
     def __init__(self, shard: ShardReader, sources: tuple[str, ...] | None) -> None:
-        self.shard, self._sources = shard, sources
+        self.shard, self.sources = shard, sources
 
     @cached_property
     def people(self) -> Frame:
@@ -80,11 +80,17 @@ class ShardSource:
         """bool (persons,): who has not opted out."""
         return array(self.people, "opt_out_day") == DAY_UNKNOWN
 
+    @cached_property
+    def deaths(self) -> np.ndarray:
+        """int64 (persons,): the day of each one's death, `MISSING` if none is known."""
+        day = array(self.people, "death_day").astype(np.int64)
+        return np.where(day == DAY_UNKNOWN, MISSING, day)
+
     def with_events(self) -> int:
         """How many persons who have not opted out have an event that may be seen. Reads some columns of all
         events."""
         frame = self.shard.read(
-            "events", ("person", "start", *(["source"] if self._sources is not None else []))
+            "events", ("person", "start", *(["source"] if self.sources is not None else []))
         )
         person = array(frame, "person")[self.visible(frame)]
         return int(np.count_nonzero(np.append(True, person[1:] != person[:-1])[: len(person)]))
@@ -106,11 +112,11 @@ class ShardSource:
             array(frame, "start")[keep].astype(np.int64),
             array(frame, "end")[keep].astype(np.int64),
         )
-        death = array(self.people, "death_day")[person].astype(np.int64)
+        death = self.deaths[person]
         return Periods(
             row_starts(person, len(self.persons)),
             start,
-            np.where(death == DAY_UNKNOWN, end, np.minimum(end, death)),
+            np.where(death == MISSING, end, np.minimum(end, death)),
         )
 
     @cached_property
@@ -135,7 +141,7 @@ class ShardSource:
             "person",
             "start",
             *(["kind"] if domain != "event" else []),
-            *(["source"] if self._sources is not None else []),
+            *(["source"] if self.sources is not None else []),
         ]
         ordered = concepts is not None and len(concepts) < 2  # postings of one code are in order already
         frame = self._postings.spans([*wanted, *([] if ordered else ["row"])], spans)
@@ -178,7 +184,7 @@ class ShardSource:
         keep = array(frame, "start") != DAY_UNKNOWN
         if not self.free.all():
             keep &= self.free[array(frame, "person")]
-        return keep if self._sources is None else keep & _labelled(frame["source"], self._sources)
+        return keep if self.sources is None else keep & _labelled(frame["source"], self.sources)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.cohort import engine, oracle
+import numpy as np
+
+from pipelines.cohort import ended, engine, entered, oracle
 from pipelines.cohort.controls import find_controls
+from pipelines.cohort.given import given
 from pipelines.cohort.lower import lower
+from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import ShardReader, ShardSource
 from pipelines.cohort.steps import steps
 from pipelines.cohort.strata import count_strata
 from pipelines.compute.workers import Workers
 from pipelines.files import documents, sealed
-from pipelines.files.frames import Frame, concat
+from pipelines.files.frames import Frame, array, concat
 from pipelines.files.schemas import CONTROLS, MEMBERS
 from pipelines.files.sealing import Zone
 from pipelines.site.project import Project
@@ -24,17 +28,18 @@ from pipelines.study.definition import Definition
 
 Engine = Literal["numba", "duckdb"]
 Counts = tuple[tuple[str, int], ...]  # persons left after each step
-_ENGINES = {"numba": engine.run, "duckdb": oracle.run}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Members of a shard (schema MEMBERS), how many persons were left after each step, and the code lists
-    that have a code of the shard."""
+    """Members of a shard (schema MEMBERS), how many persons were left after each step, the code lists that
+    have a code of the shard, why follow-up ends, as `ended.counted` says it, and whom it is of."""
 
     members: Frame
     attrition: Counts
     matched: tuple[str, ...]
+    ends: dict[str, tuple[int, int]]
+    who: entered.Entered
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,19 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     ]
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
     workers.map(_select_shard, missing)
-    told = [documents.read_object(_attrition_file(task.out), "attrition", "matched") for task in tasks]
+    told = [
+        documents.read_object(_attrition_file(task.out), "attrition", "matched", "ends", "entered")
+        for task in tasks
+    ]
     matched = {name for each in told for name in each["matched"]}
+    ends = ended.together([each["ends"] for each in told])
     receipt = {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
-        "attrition": _merged([each["attrition"] for each in told]),
+        "attrition": ended.with_deaths(_merged([each["attrition"] for each in told]), ends),
+        "ends": ended.told(ends),
+        "entered": entered.merged([each["entered"] for each in told]),
         "unmatched": sorted(set(project.definition.codes) - matched),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
@@ -94,15 +105,27 @@ def _beside(project: Project, files: list[Path]) -> dict[str, Any]:
 
 
 def select(
-    shard: ShardReader, sources: tuple[str, ...] | None, definition: Definition, engine: Engine = "numba"
+    shard: ShardReader, sources: tuple[str, ...] | None, definition: Definition, engine_name: Engine = "numba"
 ) -> Selection:
     """The members of one shard. `sources`: those that the permit names; None for all."""
     cohort = lower(definition)
     source = ShardSource(shard, sources)
-    results: Results = _ENGINES[engine](cohort, source)
+    results = of_shard(cohort, source, engine_name)
+    members = results.members()
     attrition = (*_everyone(source, sources), *zip(steps(cohort), results.attrition, strict=True))
     matched = (str(name) for name, asked in cohort.sets.items() if len(source.concepts(asked)))
-    return Selection(results.members(), attrition, tuple(matched))
+    person = np.searchsorted(source.persons, results.person)
+    ends = ended.counted(person, results.end, array(members, "ended"), source.deaths)
+    of = entered.entered(source, results.person, results.start)
+    return Selection(members, attrition, tuple(matched), ends, of)
+
+
+def of_shard(cohort: Cohort, source: ShardSource, engine_name: str) -> Results:
+    """What an engine finds in a shard, why stays end included."""
+    others = {name: of_shard(each, source, engine_name) for name, each in cohort.others.items()}
+    if engine_name == "duckdb":
+        return oracle.run(cohort, source, others)
+    return engine.run(cohort, given(source, cohort.calendar, others), source.deaths)
 
 
 def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
@@ -119,7 +142,12 @@ def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
 def _select_shard(task: _Task) -> None:
     selection = select(task.shard, task.sources, task.definition, task.engine)
     sealed.write(selection.members, task.out, MEMBERS, task.zone)
-    told = {"attrition": [list(step) for step in selection.attrition], "matched": list(selection.matched)}
+    told = {
+        "attrition": [list(step) for step in selection.attrition],
+        "matched": list(selection.matched),
+        "ends": {name: list(counts) for name, counts in selection.ends.items()},
+        "entered": entered.rows(selection.who),
+    }
     documents.write_json(told, _attrition_file(task.out))
 
 

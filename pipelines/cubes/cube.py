@@ -43,6 +43,7 @@ ROLES = (
 )
 RATE_SCALE = 10_000  # parts of an event per 100,000 person-years that the values of `rates` count
 PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if any of them is
+PART_OF = "part of"  # the note that names the table that a cube is a part of
 
 
 def time_table(table: str) -> str:
@@ -145,7 +146,8 @@ class Cube(Grid):
     diagnoses), the parent lies between its largest child and their sum. `at_least`: pairs (a, b): measure a
     is never below measure b in any cell. `notes`: what each measure counts, in words, and under `decimals`
     how many of them sums of values have. `largest`: of a sum of values, int64 (cells, 2), what the two
-    persons who add most to each cell add, or None; it is never released.
+    persons who add most to each cell add, or None; it is never released. `design_effects`: of figures of
+    repeated events, by name int64 (cells,), as `pipelines/cubes/design_effects.py` says.
     """
 
     table: str
@@ -157,6 +159,7 @@ class Cube(Grid):
     at_least: tuple[tuple[str, str], ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
     largest: np.ndarray | None = None
+    design_effects: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, values in self.measures.items():
@@ -184,9 +187,11 @@ class ProtectedCube(Grid):
     additive: dict[str, tuple[bool, ...]]
     at_least: tuple[tuple[str, str], ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
+    design_effects: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if any(values[self.hidden].any() for values in self.measures.values()):
+        held = (*self.measures.values(), *self.design_effects.values())
+        if any(values[self.hidden].any() for values in held):
             raise DataError(
                 f"cube {self.table}", "a hidden cell still holds a value", "mend the disclosure stage"
             )

@@ -1,8 +1,9 @@
 """Cubes on disk: the numbers as sealed Parquet, and beside them, as JSON, what the numbers are.
 
 `<table>.parquet` has one column for each measure (and `hidden` for a protected cube, the two largest
-contributions for a raw one of sums), one row for each cell; `<table>.json` names the dimensions and
-relations. The two kinds never mix: a file says which it is, and each reader takes only its own.
+contributions for a raw one of sums, design effects for one of repeated events), one row for each cell;
+`<table>.json` names the dimensions and relations. The two kinds never mix: a file says which it is, and each
+reader takes only its own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pipelines.files.sealing import Zone
 _RAW: Final = "raw cube"
 _PROTECTED: Final = "protected cube"
 _LARGEST: Final = ("largest", "second")
+_EFFECT: Final = "design_effect_"  # begins the name of a column
 
 
 def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
@@ -31,7 +33,7 @@ def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
     largest: Frame = (
         {} if cube.largest is None else {name: cube.largest[:, k].copy() for k, name in enumerate(_LARGEST)}
     )
-    _write(cube, _RAW, {**cube.measures, **largest}, folder, zone)
+    _write(cube, _RAW, {**cube.measures, **largest, **_effects(cube)}, folder, zone)
 
 
 def read_cubes(folder: Path, zone: Zone) -> list[Cube]:
@@ -39,14 +41,16 @@ def read_cubes(folder: Path, zone: Zone) -> list[Cube]:
     cubes = []
     for path, about in _find(folder, _RAW):
         numbers = _numbers(path, about, zone, *(_LARGEST if about.get("largest") else ()))
+        effects = _taken(numbers, about)
         largest = np.stack([numbers.pop(name) for name in _LARGEST], axis=1) if about.get("largest") else None
-        cubes.append(Cube(measures=numbers, largest=largest, **_description(about)))
+        cubes.append(Cube(measures=numbers, largest=largest, design_effects=effects, **_description(about)))
     return cubes
 
 
 def write_protected(cube: ProtectedCube, folder: Path, zone: Zone) -> None:
     """Write a protected cube to `folder`."""
-    _write(cube, _PROTECTED, {**cube.measures, "hidden": cube.hidden.astype(np.int64)}, folder, zone)
+    numbers: Frame = {**cube.measures, "hidden": cube.hidden.astype(np.int64), **_effects(cube)}
+    _write(cube, _PROTECTED, numbers, folder, zone)
 
 
 def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
@@ -54,8 +58,9 @@ def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
     cubes = []
     for path, about in _find(folder, _PROTECTED):
         numbers = _numbers(path, about, zone, "hidden")
+        effects, hidden = _taken(numbers, about), numbers.pop("hidden") == 1
         cubes.append(
-            ProtectedCube(hidden=numbers.pop("hidden") == 1, measures=numbers, **_description(about))
+            ProtectedCube(hidden=hidden, measures=numbers, design_effects=effects, **_description(about))
         )
     return cubes
 
@@ -65,9 +70,19 @@ def cubes_hash(cubes: list[Cube] | list[ProtectedCube]) -> str:
     parts: list[object] = []
     for cube in cubes:
         hidden = {"hidden": cube.hidden.astype(np.int64)} if isinstance(cube, ProtectedCube) else {}
-        numbers: Frame = {**cube.measures, **hidden}
+        numbers: Frame = {**cube.measures, **hidden, **_effects(cube)}
         parts.append([_about(cube, ""), content_hash(numbers, _schema(sorted(numbers)))])
     return digest(*parts)
+
+
+def _effects(cube: Cube | ProtectedCube) -> dict[str, np.ndarray]:
+    """Design effects as columns beside the measures."""
+    return {f"{_EFFECT}{name}": values for name, values in cube.design_effects.items()}
+
+
+def _taken(numbers: dict[str, np.ndarray], about: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The design effects among the columns, which are taken out of them."""
+    return {name: numbers.pop(f"{_EFFECT}{name}") for name in about.get("design_effects", ())}
 
 
 def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
@@ -81,6 +96,7 @@ def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
         "additive": {name: list(flags) for name, flags in cube.additive.items()},
         "at_least": [list(pair) for pair in cube.at_least],
         "notes": cube.notes,
+        **({"design_effects": list(cube.design_effects)} if cube.design_effects else {}),
         **({"largest": True} if isinstance(cube, Cube) and cube.largest is not None else {}),
     }
 
@@ -106,7 +122,8 @@ def _find(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def _numbers(path: Path, about: dict[str, Any], zone: Zone, *more: str) -> dict[str, np.ndarray]:
-    frame = sealed.read(path.with_suffix(".parquet"), _schema([*about["measures"], *more]), zone)
+    effects = [f"{_EFFECT}{name}" for name in about.get("design_effects", ())]
+    frame = sealed.read(path.with_suffix(".parquet"), _schema([*about["measures"], *more, *effects]), zone)
     return {name: np.asarray(column) for name, column in frame.items()}
 
 

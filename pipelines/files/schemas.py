@@ -195,7 +195,16 @@ SHARD_CODES: Final[Schema] = {  # ascending: what codes the shard has, and how m
 }
 
 # projects zone, written by cohort: who is in, and for how long.
-MEMBERS: Final[Schema] = {"person": "int64", "start": "day", "end": "day"}  # ascending
+MEMBERS: Final[Schema] = {  # ascending
+    "person": "int64",
+    "start": "day",
+    "end": "day",  # the last day of follow-up
+    "ended": "int8",  # why that is the last: position in ENDS
+}
+# Why follow-up ends, the first of these that holds of its last day: the person dies on it; an event of
+# `censor` begins on it; the study ends with it; observation does; the days of `follow_up` are over; the era
+# of exposures is. Opt-outs are none: who has opted out is in no cohort.
+ENDS: Final = ("death", "censored", "study_end", "moved", "follow_up", "exposure_end")
 
 # projects zone, written by cohort: controls of its members, where the definition asks for them.
 CONTROLS: Final[Schema] = {  # ascending by (case, person)

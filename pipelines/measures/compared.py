@@ -9,9 +9,10 @@ import numpy as np
 
 from pipelines.cubes.cube import Dimension, ProtectedCube
 from pipelines.cubes.figures import Columns
+from pipelines.measures.clustered import WHY, effects
 from pipelines.measures.comparison import difference, difference_score, ratio, ratio_exact
 from pipelines.measures.drawing import numbers
-from pipelines.measures.parts import shown
+from pipelines.measures.parts import joined, shown
 from pipelines.measures.rates import DAYS_PER_YEAR, PER
 
 SHOWN = (
@@ -28,7 +29,8 @@ SHOWN = (
 class Compared:
     """All (cells,): float64 `ratio` of rates with its limits `low` and `high`, and `difference` per 100,000
     person-years with `less` and `more`, NaN where there is none; bool `tried`, is somebody of another group
-    at risk, or hidden; str `why` there is no ratio. `against`: the group that all are compared with."""
+    at risk, or hidden; str `why` there is no ratio, or no limits. `against`: the group that all are compared
+    with."""
 
     ratio: np.ndarray
     low: np.ndarray
@@ -45,16 +47,14 @@ def meanings(against: str) -> dict[str, str]:
     """What the columns say. `against`: the group that all are compared with."""
     return {
         "rate_ratio": f"rate by that of {against} in the same place of the other dimensions",
-        "rate_ratio_low": "lower limit of the exact 95 % interval of the rate ratio (Przyborowski and "
-        "Wilenski 1940)",
-        "rate_ratio_high": "upper limit of the exact 95 % interval of the rate ratio (Przyborowski and "
-        "Wilenski 1940)",
+        "rate_ratio_low": "lower 95 % limit of the rate ratio: exact (Przyborowski and Wilenski 1940), of as "
+        "many independent events on either side as their design effects leave",
+        "rate_ratio_high": "upper 95 % limit of the rate ratio (likewise)",
         "rate_difference": f"events per 100,000 person-years more than {against} in the same place of the "
         "other dimensions",
-        "rate_difference_low": "lower limit of the 95 % interval of the difference (score; Miettinen and "
-        "Nurminen 1985)",
-        "rate_difference_high": "upper limit of the 95 % interval of the difference (score; Miettinen and "
-        "Nurminen 1985)",
+        "rate_difference_low": "lower 95 % limit of the difference (score, Miettinen and Nurminen 1985; "
+        "of as many independent events)",
+        "rate_difference_high": "upper 95 % limit of the difference (likewise)",
     }
 
 
@@ -67,6 +67,7 @@ def compare(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Compared:
     events, days = (
         np.moveaxis(each, axis, 0) for each in (shown(cube, "events"), shown(time, "person_days"))
     )
+    effect = np.moveaxis(effects(cube).reshape(cube.shape), axis, 0)
     found = {
         name: np.full(events.shape, np.nan) for name in ("ratio", "low", "high", "difference", "less", "more")
     }
@@ -81,15 +82,17 @@ def compare(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Compared:
                 or not sides[[1, 3]].all()
             ):
                 continue
-            a = int(sides[0])
-            t = sides[1] / (DAYS_PER_YEAR * PER)
-            b = int(sides[2])
-            s = sides[3] / (DAYS_PER_YEAR * PER)
+            a, t, b, s = sides / np.array([1, DAYS_PER_YEAR * PER] * 2)
             found["difference"][here] = difference(a, t, b, s)
-            found["less"][here], found["more"][here] = difference_score(a, t, b, s)
             if isfinite(rates := ratio(a, t, b, s)):
                 found["ratio"][here] = rates
-                found["low"][here], found["high"][here] = ratio_exact(a, t, b, s)
+            if np.isnan(each := effect[here]) or np.isnan(other := effect[there]):
+                why[here] = joined([why[here], WHY])
+                continue
+            worth = (a / each, t / each, b / other, s / other)
+            found["less"][here], found["more"][here] = difference_score(*worth)
+            if isfinite(rates):
+                found["low"][here], found["high"][here] = ratio_exact(*worth)
     flat = {
         name: np.moveaxis(each, 0, axis).ravel()
         for name, each in {**found, "tried": tried, "why": why}.items()
@@ -124,4 +127,4 @@ def with_comparison(columns: Columns, found: Compared) -> Columns:
         name: numbers(each, 3 if "ratio" in name else 2) for name, each in zip(SHOWN, values, strict=True)
     }
     both = zip(columns["why_empty"], found.why, strict=True)
-    return {**out, "why_empty": tuple("; ".join(text for text in pair if text) for pair in both)}
+    return {**out, "why_empty": tuple(joined(pair) for pair in both)}

@@ -17,7 +17,7 @@ from pipelines.measures.intervals import z_of
 Interval = tuple[float, float]
 
 
-def ratio(a: int, t: float, b: int, s: float) -> float:
+def ratio(a: float, t: float, b: float, s: float) -> float:
     """Rate ratio; infinite where only the second has no events, NaN where neither has."""
     if b:
         return (a / t) / (b / s)
@@ -32,7 +32,7 @@ def ratio_wald(a: int, t: float, b: int, s: float, level: float = 0.95) -> Inter
     return ratio(a, t, b, s) / reach, ratio(a, t, b, s) * reach
 
 
-def ratio_exact(a: int, t: float, b: int, s: float, level: float = 0.95) -> Interval:
+def ratio_exact(a: float, t: float, b: float, s: float, level: float = 0.95) -> Interval:
     """Exact limits given a + b (Przyborowski and Wilenski 1940), from Clopper and Pearson's of the share a /
     (a + b)."""
     tail = (1 - level) / 2
@@ -83,12 +83,12 @@ def ratio_score(a: int, t: float, b: int, s: float, level: float = 0.95) -> Inte
     return (half - reach) / (b * b) * s / t, (half + reach) / (b * b) * s / t
 
 
-def difference(a: int, t: float, b: int, s: float) -> float:
+def difference(a: float, t: float, b: float, s: float) -> float:
     """Rate difference."""
     return a / t - b / s
 
 
-def difference_score(a: int, t: float, b: int, s: float, level: float = 0.95) -> Interval:
+def difference_score(a: float, t: float, b: float, s: float, level: float = 0.95) -> Interval:
     """Score limits of the difference (Miettinen and Nurminen 1985): variance at the most likely rates with
     that difference."""
     z, seen = z_of(level), difference(a, t, b, s)
@@ -108,7 +108,7 @@ def difference_score(a: int, t: float, b: int, s: float, level: float = 0.95) ->
     )
 
 
-def _restricted(a: int, t: float, b: int, s: float, delta: float) -> Interval:
+def _restricted(a: float, t: float, b: float, s: float, delta: float) -> Interval:
     """The most likely pair of rates whose difference is `delta`."""
     # The second rate solves (t + s) r² + (delta (t + s) - a - b) r - b delta = 0.
     p, q = delta * (t + s) - a - b, -b * delta

@@ -15,19 +15,28 @@ import numpy as np
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.measures.competing import Incidence, aalen_johansen
 from pipelines.measures.parts import at_totals, shown, strata
-from pipelines.measures.survival import Curve, LifeTable, kaplan_meier
+from pipelines.measures.survival import Curve, LifeTable, Limits, kaplan_meier
 
 
 @dataclass(frozen=True)
 class Follow:
     """The curve of one stratum. `at_risk`: int64 (bands known,); `curve`: without any event, by the end of
     each band; `causes`: with the event and, if anything competes, with that. `why`: why it ends before the
-    last band, "" if it does not."""
+    last band, "" if it does not. `repeated`: are there times of one person among them, which are not
+    independent, so that no limits hold?"""
 
     at_risk: np.ndarray
     curve: Curve
     causes: tuple[Incidence, ...]
     why: str
+    repeated: bool = False
+
+    def limits(self, cause: int | None = None) -> Limits:
+        """Of the share without any event, or with one of `causes`: float64 (bands known,) twice."""
+        if self.repeated:
+            none = np.full(len(self), np.nan)
+            return none, none
+        return self.curve.limits() if cause is None else self.causes[cause].limits("cloglog")
 
     def __len__(self) -> int:
         return len(self.at_risk)
@@ -55,15 +64,24 @@ class Axes:
 
 def follow(cube: ProtectedCube, axes: Axes) -> dict[tuple[int, ...], Follow]:
     """The curve of each stratum of the other dimensions, by its index with totals on the two axes."""
-    grid = np.moveaxis(shown(cube, "persons"), (axes.band, axes.outcome), (-2, -1))
+    persons, grid = (
+        np.moveaxis(shown(cube, name), (axes.band, axes.outcome), (-2, -1))
+        for name in ("persons", counted(cube))
+    )
     out: dict[tuple[int, ...], Follow] = {}
     for index in strata(cube, axes.band, axes.outcome):
         others = tuple(place for place in index if isinstance(place, int))
-        out[at_totals(index)] = _follow(grid[others], axes)
+        repeated = not np.array_equal(persons[others], grid[others], equal_nan=True)
+        out[at_totals(index)] = _follow(grid[others], axes, repeated)
     return out
 
 
-def _follow(counts: np.ndarray, axes: Axes) -> Follow:
+def counted(cube: ProtectedCube) -> str:
+    """The measure that curves are made of: members, or the times of which a member may have several."""
+    return "intervals" if "intervals" in cube.measures else "persons"
+
+
+def _follow(counts: np.ndarray, axes: Axes, repeated: bool) -> Follow:
     """`counts`: float64 (bands, outcomes), totals first, NaN where hidden."""
     leaving, by_cause = counts[axes.bands, 0], counts[np.ix_(axes.bands, axes.causes)].T
     at_risk = counts[0, 0] - np.concatenate([[0.0], np.cumsum(leaving)[:-1]])
@@ -84,4 +102,4 @@ def _follow(counts: np.ndarray, axes: Axes) -> Follow:
     # Of the last known band the total may be hidden: who leaves it uncounted is at risk nowhere any more.
     censored = np.maximum(np.nan_to_num(leaving[:known]).astype(np.int64) - events.sum(axis=0), 0)
     curve = kaplan_meier(LifeTable(times, risk, events.sum(axis=0), censored))
-    return Follow(risk, curve, tuple(aalen_johansen(times, risk, events)), why)
+    return Follow(risk, curve, tuple(aalen_johansen(times, risk, events)), why, repeated)

@@ -83,7 +83,7 @@ def compared(cube: ProtectedCube, axis: int, found: Compared) -> Plot:
                 )
     chosen = chosen[:_MOST_ROWS]
     at = [cell for _, cell in chosen]
-    beside = [f"{found.ratio[cell]:.2f} ({found.low[cell]:.2f} to {found.high[cell]:.2f})" for cell in at]
+    beside = [_ratio(found.ratio[cell], found.low[cell], found.high[cell]) for cell in at]
     lines = _Lines(
         names=[name for name, _ in chosen],
         ratio=found.ratio[at],
@@ -103,8 +103,12 @@ def compared(cube: ProtectedCube, axis: int, found: Compared) -> Plot:
     return finished(figure, cube.title, f"Rate ratios, beside {found.against}", _counted(lines), data)
 
 
+def _ratio(ratio: float, low: float, high: float) -> str:
+    return f"{ratio:.2f} ({'no limits' if np.isnan(low) else f'{low:.2f} to {high:.2f}'})"
+
+
 def _counted(lines: _Lines) -> str:
-    gone = sum(bool(why) for why in lines.why)
+    gone = int(np.isnan(lines.ratio).sum())
     return f"{len(lines.names)} groups" + (f", {gone} of them without a ratio" if gone else "")
 
 
@@ -148,7 +152,7 @@ def _reach(lines: _Lines) -> tuple[float, float]:
 
 def _row(panel: Axes, row: int, lines: _Lines, least: float) -> None:
     """The line of a row's limits, and beside the panel what belongs to it; or why there is no ratio."""
-    if lines.why[row]:
+    if np.isnan(lines.ratio[row]):
         words = "hidden" if "hidden" in lines.why[row] else "none"
         panel.text(
             0.01, row, words, va="center", fontsize=7, color=GREY, transform=panel.get_yaxis_transform()

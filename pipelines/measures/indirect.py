@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.cubes.cube import RATE_SCALE, ProtectedCube
+from pipelines.cubes.design_effects import STANDARDISED
 from pipelines.cubes.figures import Columns
+from pipelines.measures.clustered import WHY, effects
 from pipelines.measures.drawing import numbers
 from pipelines.measures.funnel import ratio_limits
 from pipelines.measures.intervals import garwood
-from pipelines.measures.parts import at_totals, shown, strata
+from pipelines.measures.parts import at_totals, joined, shown, strata
 from pipelines.measures.rates import DAYS_PER_YEAR, PER
 from pipelines.measures.standard import Indirect
 
@@ -34,8 +36,8 @@ SHOWN = ("observed", "expected", "smr", "smr_low", "smr_high", "outside")
 @dataclass(frozen=True)
 class Ratios:
     """All (cells,): float64 `observed` and `expected` events, `smr` and its limits `low` and `high`, NaN
-    where there is none; str `outside`, the limits about a ratio of 1 that it lies beyond; str `why` in rows
-    of all ages, "" elsewhere and where there is a ratio. `itself`: does the row of all make the reference?"""
+    where there is none; str `outside`, the limits about a ratio of 1 that it lies beyond; str `why` there is
+    none, or no limits, in rows of all ages, "" elsewhere. `itself`: is the row of all the reference?"""
 
     observed: np.ndarray
     expected: np.ndarray
@@ -53,12 +55,12 @@ def meanings(about: str) -> dict[str, str]:
         "observed": "events in the ages that are compared",
         "expected": f"events that the same person-years would have at the {about}",
         "smr": "standardised ratio (SMR): observed by expected events, indirectly standardised",
-        "smr_low": "lower limit of the exact 95 % interval of the ratio (Garwood 1936); the reference is "
-        "taken as known",
-        "smr_high": "upper limit of the exact 95 % interval of the ratio (Garwood 1936)",
+        "smr_low": "lower 95 % limit of the ratio: exact (Garwood 1936), of as many independent events as "
+        "the design effect leaves; the reference is taken as known",
+        "smr_high": "upper 95 % limit of the ratio (likewise)",
         "outside": "which limits about a ratio of 1 it lies beyond: of groups that differ by chance alone as "
         "many per cent lie within them "
-        "(exact Poisson, Spiegelhalter 2005)",
+        "(exact Poisson, of as many independent events; Spiegelhalter 2005)",
     }
 
 
@@ -76,6 +78,7 @@ def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
         if itself
         else values[ages] / (RATE_SCALE * PER * DAYS_PER_YEAR)
     )
+    effect = effects(cube, STANDARDISED).reshape(cube.shape)
     exact = cube.additive["events"][axis]
     found = {name: np.full(cube.shape, np.nan) for name in ("observed", "expected", "smr", "low", "high")}
     outside, why = np.full(cube.shape, "", object), np.full(cube.shape, "", object)
@@ -90,8 +93,11 @@ def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
         found["expected"][here] = ratio.expected
         found["smr"][here] = ratio.ratio
         if not itself or any(others):  # all are not compared with themselves
-            found["low"][here], found["high"][here] = ratio.limits(_exact(ratio.observed))
-            outside[here] = _outside(ratio)
+            if np.isnan(effect[here]):
+                why[here] = WHY
+                continue
+            found["low"][here], found["high"][here] = ratio.limits(_of_count(ratio, float(effect[here])))
+            outside[here] = _outside(ratio, float(effect[here]))
     flat = {name: each.ravel() for name, each in found.items()}
     return Ratios(**flat, outside=outside.ravel(), why=why.ravel(), itself=itself)
 
@@ -128,15 +134,15 @@ def _why(seen: float, expected: float) -> str:
     return "no standardised ratio: no event is expected" if expected <= 0 or seen < 0 else ""
 
 
-def _exact(observed: int) -> tuple[float, float]:
-    low, high = garwood(np.array([observed]))
-    return float(low[0]), float(high[0])
+def _of_count(ratio: Indirect, effect: float) -> tuple[float, float]:
+    low, high = garwood(np.array([ratio.observed / effect]))
+    return float(low[0]) * effect, float(high[0]) * effect
 
 
-def _outside(ratio: Indirect) -> str:
+def _outside(ratio: Indirect, effect: float) -> str:
     beyond = ""
     for level in LEVELS:
-        low, high = (float(each[0]) for each in ratio_limits(np.array([ratio.expected]), level))
+        low, high = (float(each[0]) for each in ratio_limits(np.array([ratio.expected / effect]), level))
         beyond = f"{100 * level:g} %" if not low <= ratio.ratio <= high else beyond
     return beyond
 
@@ -156,4 +162,4 @@ def _columns(columns: Columns, found: Ratios) -> Iterator[tuple[str, tuple[str, 
         yield name, numbers(values, 3)
     yield "outside", tuple(str(each) for each in found.outside)
     both = zip(columns["why_empty"], found.why, strict=True)
-    yield "why_empty", tuple("; ".join(text for text in pair if text) for pair in both)
+    yield "why_empty", tuple(joined(pair) for pair in both)

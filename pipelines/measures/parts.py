@@ -3,7 +3,7 @@ line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 import numpy as np
@@ -51,3 +51,8 @@ def one_at_a_time(cube: ProtectedCube, *axes: int) -> Iterator[tuple[int | slice
         first = all(cube.dimensions[axis].parents[place] == 0 for axis, place in places)
         if len(places) <= 1 and first and (not places or persons[index].any() or hidden[index].any()):
             yield index
+
+
+def joined(reasons: Iterable[str]) -> str:
+    """Reasons one after the other, each once."""
+    return "; ".join(dict.fromkeys(part for text in reasons for part in text.split("; ") if part))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures import units
-from pipelines.measures.curves import Axes, Follow
+from pipelines.measures.curves import Axes, Follow, counted
 from pipelines.measures.drawing import (
     COLOURS,
     GREY,
@@ -48,7 +48,7 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
     for row, (index, colour) in enumerate(zip(wanted, COLOURS, strict=False)):
         each, name = curves[index], name_of(cube.dimensions, index)
         first, share = (0.0, each.causes[0].share) if competing else (1.0, each.curve.surv)
-        low, high = each.causes[0].limits("cloglog") if competing else each.curve.limits()
+        low, high = each.limits(0 if competing else None)
         line, bottom, top = (np.concatenate([[first], part]) for part in (share, low, high))
         days = edges[: len(line)]
         panel.step(days, line, where="post", color=colour, linewidth=1.6, label=name)
@@ -63,11 +63,8 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
     _finish_survival(panel, below, edges, [name_of(cube.dimensions, index) for index in wanted], competing)
     legend(figure, panel)
     about = cube.dimensions[axes.outcome].about
-    title = (
-        f"Share with the {about}, by days since entry"
-        if competing
-        else f"Share without the {about}, by days since entry"
-    )
+    which = "Share with" if competing else "Share without"
+    title = f"{which} the {about}, by {cube.dimensions[axes.band].title.lower()}"
     cut = [f"{name_of(cube.dimensions, index)} {curves[index].why}" for index in wanted if curves[index].why]
     return finished(
         figure, cube.title, title, f"{len(wanted)} curves{''.join(f', {text}' for text in cut)}", data
@@ -90,7 +87,7 @@ def _at_risk(cube: ProtectedCube, axes: Axes, index: tuple[int, ...], each: Foll
         return risk
     places = list(index)
     places[axes.band] = axes.bands[-1]
-    return np.append(risk, risk[-1] - shown(cube, "persons")[tuple(places)])
+    return np.append(risk, risk[-1] - shown(cube, counted(cube))[tuple(places)])
 
 
 def _risk_row(below: Panel, edges: np.ndarray, risk: np.ndarray, row: int, colour: str) -> None:
@@ -316,7 +313,7 @@ def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarra
     panel.xaxis.set_major_formatter(thousands)
     panel.set_xlabel("Events per 100,000 person-years")
     legend(figure, panel)
-    gone = sum(bool(rates.why[cell]) for cell in at)
+    gone = int(np.isnan(rates.rate[at]).sum())
     said = f"{len(chosen)} groups{f', {gone} of them without a standardised rate' if gone else ''}"
     columns = {"standardised": rates.rate, "low": rates.low, "high": rates.high, "crude": crude}
     data = {"group": tuple(name for name, _ in chosen)} | {

@@ -27,6 +27,12 @@ class Direct:
     weights: np.ndarray
 
 
+def clustered(rate: Direct, effect: float) -> Direct:
+    """The same rate of events that vary `effect` times as much as independent ones: as of fewer that weigh as
+    many times more."""
+    return Direct(rate.rate, rate.variance * effect, rate.events, rate.weights * effect)
+
+
 def direct(events: np.ndarray, years: np.ndarray, standard: np.ndarray) -> Direct:
     """Directly standardised (Fay and Feuer 1997). NaN where a stratum with weight has no person-years.
 

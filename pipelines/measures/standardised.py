@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.design_effects import STANDARDISED
 from pipelines.cubes.figures import Columns
+from pipelines.measures.clustered import WHY, effects
 from pipelines.measures.drawing import numbers
-from pipelines.measures.parts import at_totals, shown, strata
+from pipelines.measures.parts import at_totals, joined, shown, strata
 from pipelines.measures.rates import DAYS_PER_YEAR
-from pipelines.measures.standard import direct, fay_feuer
+from pipelines.measures.standard import clustered, direct, fay_feuer
 
 SHOWN = ("rate", "rate_low", "rate_high", "standardised_rate", "standardised_low", "standardised_high")
 
@@ -20,7 +22,7 @@ SHOWN = ("rate", "rate_low", "rate_high", "standardised_rate", "standardised_low
 @dataclass(frozen=True)
 class Standardised:
     """All (cells,): float64 `rate`, `low` and `high` per 100,000 person-years, NaN where there is none; str
-    `why` in rows of all ages, "" elsewhere and where there is a rate."""
+    `why` there is none, or no limits, in rows of all ages, "" elsewhere."""
 
     rate: np.ndarray
     low: np.ndarray
@@ -32,8 +34,9 @@ def meanings(about: str) -> dict[str, str]:
     """What the columns say. `about`: the standard, in words."""
     return {
         "standardised_rate": f"events per 100,000 person-years, directly standardised to the {about}",
-        "standardised_low": "lower 95 % limit of the standardised rate (Fay and Feuer 1997)",
-        "standardised_high": "upper 95 % limit of the standardised rate (Fay and Feuer 1997)",
+        "standardised_low": "lower 95 % limit of the standardised rate (Fay and Feuer 1997; of repeated "
+        "events with their design effect by person)",
+        "standardised_high": "upper 95 % limit of the standardised rate (likewise)",
     }
 
 
@@ -44,6 +47,7 @@ def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standard
     events, days = (
         np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days"))
     )
+    effect = effects(cube, STANDARDISED).reshape(cube.shape)
     found = {name: np.full(cube.shape, np.nan) for name in ("rate", "low", "high")}
     why = np.full(cube.shape, "", object)
     for index in strata(cube, axis):
@@ -57,7 +61,10 @@ def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standard
         else:
             rate = direct(n.astype(np.int64), d / DAYS_PER_YEAR, weights[ages])
             found["rate"][here] = rate.rate
-            found["low"][here], found["high"][here] = fay_feuer(rate)
+            if np.isnan(effect[here]):
+                why[here] = WHY
+            else:
+                found["low"][here], found["high"][here] = fay_feuer(clustered(rate, float(effect[here])))
     return Standardised(found["rate"].ravel(), found["low"].ravel(), found["high"].ravel(), why.ravel())
 
 
@@ -68,4 +75,4 @@ def with_standardised(columns: Columns, rates: Standardised) -> Columns:
     for name, values in (("rate", rates.rate), ("low", rates.low), ("high", rates.high)):
         out[f"standardised_{name}"] = numbers(values, 2)
     both = zip(columns["why_empty"], rates.why, strict=True)
-    return {**out, "why_empty": tuple("; ".join(text for text in pair if text) for pair in both)}
+    return {**out, "why_empty": tuple(joined(pair) for pair in both)}

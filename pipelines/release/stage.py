@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines import verifier
 from pipelines.cubes.cube import Cube, ProtectedCube
+from pipelines.cubes.design_effects import hidden_times, told
 from pipelines.cubes.figures import read_figures
 from pipelines.cubes.files import read_cubes, read_protected
 from pipelines.cubes.policy import Policy
@@ -90,6 +91,11 @@ def audit(
         for true, cube in zip(raw, cubes, strict=True)
         for name in true.measures
     )
+    gone = hidden_times(raw, [cube.hidden for cube in cubes]) if same else []
+    same = same and all(
+        _alike(told(true, cube.hidden, time), cube.design_effects)
+        for true, cube, time in zip(raw, cubes, gone, strict=True)
+    )
     moves = tuple(array(certificate, name).astype(np.int64) for name in CERTIFICATE)
     tables = [_table(true, cube.hidden) for true, cube in zip(raw, cubes, strict=True)] if same else []
     found = (
@@ -100,6 +106,10 @@ def audit(
         else []
     )
     return [verifier.Claim("the protected tables are the counted ones, but for what is hidden", same), *found]
+
+
+def _alike(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def _table(cube: Cube, hidden: np.ndarray) -> PublishedTable:

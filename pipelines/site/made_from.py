@@ -36,10 +36,11 @@ def of_linkage(site: Site, deliveries: list[Accepted]) -> MadeFrom:
 
 
 def of_store(site: Site, index: str, deliveries: list[Accepted]) -> MadeFrom:
-    """Of a snapshot: how many shards it is cut into, the person index, and what each delivery that counts
-    tells of."""
+    """Of a snapshot: how many shards it is cut into, up to when a death is observed, the person index, and
+    what each delivery that counts tells of."""
     return {
         "shards": site.shards,
+        "death_gap": site.death_gap,
         "person index": index,
         "deliveries": {
             _title(each): digest(

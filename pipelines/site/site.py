@@ -60,6 +60,7 @@ class Site(Strict):
     site: str
     synthetic: bool = False
     shards: int = Field(8, ge=1, le=4096)
+    death_gap: int = Field(1, ge=0, le=366)  # days from the last one observed to a death that still counts
     sources: dict[str, Source]
     linkage: str | None = None  # settings file; the defaults of the linkage stage where absent
     feasibility: Feasibility = Feasibility()

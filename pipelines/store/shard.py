@@ -27,7 +27,7 @@ from pipelines.files.sealing import Zone
 from pipelines.site.snapshot import RAW, SHARD_FILES
 from pipelines.store.slices import SLICE, compact
 
-FORMAT: Final = 2  # part of a shard's name: raise it when shards come out otherwise for the same input
+FORMAT: Final = 3  # part of a shard's name: raise it when shards come out otherwise for the same input
 _SOURCED: Final[Schema] = {**SLICE, "source": "category"}
 _OBSERVED: Final = (KIND["residence"], KIND["observation"])
 _NOT_EVENTS: Final = (*_OBSERVED, KIND["opt_out"])
@@ -42,18 +42,20 @@ class Slice:
     path: Path
 
 
-def shard_hash(position: int, shards: int, persons_hash: str, slices: Sequence[Slice]) -> str:
+def shard_hash(position: int, shards: int, persons_hash: str, slices: Sequence[Slice], death_gap: int) -> str:
     """Name of a shard: the hash of what it is made from, in whatever order the slices come."""
-    return digest(
-        "shard", FORMAT, position, shards, persons_hash, sorted({(each.source, each.hash) for each in slices})
-    )
+    made_from = sorted({(each.source, each.hash) for each in slices})
+    return digest("shard", FORMAT, position, shards, persons_hash, made_from, death_gap)
 
 
-def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone) -> dict[str, Any]:
+def build_shard(
+    persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone, death_gap: int
+) -> dict[str, Any]:
     """Build and write one shard; `shard.json`, written last, says that it is whole.
 
-    `persons`: columns of `schemas.PERSONS`, ascending. Returns {"rows": {file: rows}, "hashes": {file: hash},
-    "duplicates": rows}.
+    `persons`: columns of `schemas.PERSONS`, ascending. `death_gap`: days from the last one observed to death,
+    at most, for the day of death to be observed. Returns {"rows": {file: rows}, "hashes": {file: hash},
+    "duplicates": rows, "deaths": {"observed": persons, "not_observed": persons}}.
     """
     events = _placed(_read(slices, zone), array(persons, "person"))
     delivered = length(events)
@@ -61,13 +63,14 @@ def build_shard(persons: Frame, slices: Sequence[Slice], into: Path, zone: Zone)
     facts, events = take(events, ~kept), take(events, kept)
     facts, events = _sorted(facts), _sorted(events)
     duplicates = delivered - length(facts) - length(events)
-    frames = _frames(persons, facts, events)
+    frames = _frames(persons, facts, events, death_gap)
     for name, frame in frames.items():
         sealed.write(frame, into / f"{name}.parquet", SHARD_FILES[name], zone, RAW.get(name, ()))
     description = {
         "rows": {name: length(frame) for name, frame in frames.items()},
         "hashes": {name: content_hash(frame, SHARD_FILES[name]) for name, frame in frames.items()},
         "duplicates": duplicates,
+        "deaths": _deaths(frames["persons"], frames["periods"]),
     }
     documents.write_json(description, into / "shard.json")
     return description
@@ -94,7 +97,7 @@ def _sorted(events: Frame) -> Frame:
     return compact(take(events, distinct_order(list(columns.values()))))
 
 
-def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
+def _frames(persons: Frame, facts: Frame, events: Frame, death_gap: int) -> dict[str, Frame]:
     """All files of the shard. `facts`: residence, observation and opt-out; `events`: the rest; both
     sorted."""
     kind = array(facts, "kind")
@@ -108,8 +111,8 @@ def _frames(persons: Frame, facts: Frame, events: Frame) -> dict[str, Frame]:
     }
     return {
         "persons": people,
-        "periods": _periods(people, take(facts, np.isin(kind, _OBSERVED)), events),
-        "residences": _residences(take(facts, kind == KIND["residence"])),
+        "periods": _periods(people, take(facts, np.isin(kind, _OBSERVED)), events, death_gap),
+        "residences": _residences(people, take(facts, kind == KIND["residence"]), death_gap),
         "events": {name: events[name] for name in SHARD_EVENTS},
         "postings": postings(events),
         "codes": codes(events),
@@ -125,9 +128,9 @@ def _earliest(events: Frame, count: int, unknown: int = DAY_OPEN) -> np.ndarray:
     return np.where(day == DAY_OPEN, np.int32(DAY_UNKNOWN), day)
 
 
-def _periods(people: Frame, observed: Frame, events: Frame) -> Frame:
+def _periods(people: Frame, observed: Frame, events: Frame, death_gap: int) -> Frame:
     """Observation periods: the union of residence and observation; for who has neither, from first to last
-    event; none after death."""
+    event; none after death, whose day is observed where a period ends at most `death_gap` days before it."""
     person, start, end = _observed_spans(observed, array(people, "birth_day"))
     without = np.bincount(person, minlength=length(people)) == 0
     person, start, end = (
@@ -138,7 +141,34 @@ def _periods(people: Frame, observed: Frame, events: Frame) -> Frame:
     rows = np.flatnonzero(start <= end)
     rows = rows[np.lexsort((end[rows], start[rows], person[rows]))]
     person, start, end = merge_spans(person[rows], start[rows], end[rows])
-    return {"person": person, "start": start, "end": end}
+    return {"person": person, "start": start, "end": _to_death(people, person, start, end, death_gap)}
+
+
+def _to_death(
+    people: Frame, person: np.ndarray, start: np.ndarray, end: np.ndarray, death_gap: int
+) -> np.ndarray:
+    """Ends of spans, int32 (n,): the day of death for the last of a person's that begins until then, if it
+    ends 1 to `death_gap` days before; a register may end with the day before (Swedish population register:
+    residence ends, death is dated)."""
+    death = array(people, "death_day")[person]
+    rows = np.flatnonzero((death != DAY_UNKNOWN) & (start <= death))
+    rows = rows[np.lexsort((rows, end[rows], person[rows]))]
+    rows = rows[np.append(person[rows][1:] != person[rows][:-1], True)[: len(rows)]]
+    between = death[rows].astype(np.int64) - end[rows]
+    rows = rows[(between > 0) & (between <= death_gap)]
+    reaching = end.copy()
+    reaching[rows] = death[rows]
+    return reaching
+
+
+def _deaths(people: Frame, periods: Frame) -> dict[str, int]:
+    """How many have died on a day that is observed, and how many on another."""
+    person, death = array(periods, "person"), array(people, "death_day")
+    died = death != DAY_UNKNOWN
+    last = np.full(len(death), DAY_UNKNOWN, np.int32)
+    np.maximum.at(last, person, array(periods, "end"))
+    observed = int((died & (last == death)).sum())  # none lies after death
+    return {"observed": observed, "not_observed": int(died.sum()) - observed}
 
 
 def _observed_spans(observed: Frame, birth_day: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,12 +192,16 @@ def _event_spans(events: Frame, wanted: np.ndarray) -> tuple[np.ndarray, np.ndar
     return person[first], np.minimum.reduceat(start, first), np.maximum.reduceat(end, first)
 
 
-def _residences(residences: Frame) -> Frame:
-    """Where people lived: the residence's concept without its code system. Ascending by all columns."""
+def _residences(people: Frame, residences: Frame, death_gap: int) -> Frame:
+    """Where people lived, on the day of death as in the days before: the residence's concept without its code
+    system. Ascending by all columns."""
     labels = residences["concept"].labels  # type: ignore[union-attr]
     municipality = Category.of([label.rpartition("/")[2] for label in labels], array(residences, "concept"))
+    person, start, end = (array(residences, name) for name in ("person", "start", "end"))
     frame: Frame = {
-        **{name: residences[name] for name in ("person", "start", "end")},
+        "person": person,
+        "start": start,
+        "end": _to_death(people, person, start, end, death_gap),
         "municipality": municipality,
     }
     return take(frame, distinct_order([array(frame, name) for name in SHARD_RESIDENCES]))

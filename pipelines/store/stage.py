@@ -100,12 +100,14 @@ def _build_shards(
             for (source, _), each in zip(parts, cuts, strict=True)
             if (found := each["slices"].get(str(position)))
         ]
-        name = shard_hash(position, site.shards, content_hash(people, PERSONS), slices)
+        name = shard_hash(position, site.shards, content_hash(people, PERSONS), slices, site.death_gap)
         into = shard_folder(site, name)
         whole = into / "shard.json"
         reused = whole.exists()
         description = (
-            documents.read_json(whole) if reused else build_shard(people, slices, into, site.zone("store"))
+            documents.read_json(whole)
+            if reused
+            else build_shard(people, slices, into, site.zone("store"), site.death_gap)
         )
         mine.append({"hash": name, "reused": reused, **description})
         _tell(say, ranks, turn, site.shards, "shards")
@@ -136,6 +138,9 @@ def _publish(
         "made_from": of_store(site, index_hash, deliveries),
         "rows": {name: sum(each["rows"][name] for each in shards) for name in shards[0]["rows"]},
         "duplicates": sum(each["duplicates"] for each in shards),
+        "deaths": {
+            name: sum(each["deaths"][name] for each in shards) for name in ("observed", "not_observed")
+        },
         "unlinked": sum(each["unlinked"] for each in cuts),
         "parts": _built_and_reused(cuts),
         "shards": _built_and_reused(shards),

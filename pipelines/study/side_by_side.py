@@ -13,7 +13,7 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
     """Why tables of one permit cannot stand together: ways to part the same people that do not nest, so that
     differences between two tables, which disclosure control does not see, would tell of people that neither
     shows."""
-    tables = list(tables)
+    tables = [part for table in tables for part in table.parts]
     for table in tables:
         if "sum" in table.measures:
             yield (
@@ -26,16 +26,16 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
             yield f"two tables are called {one.table}"
         if one.count == other.count == "survival" and one.outcome == other.outcome:
             yield f"{names} count time to the same event: make them one"
+        yield from _same_names(one, other, names)
+        if one.count == other.count == "intervals" and one.counted == other.counted:
+            yield f"{names} count the same times: make them one"
+        if one.count == other.count == "exposure" and one.asked == other.asked and one.gap != other.gap:
+            yield f"{names} count the same supplies with another gap: give them the same"
         if one.days and other.days and one.days != other.days:
             yield f"{names} ask who is followed on different days: give them the same"
-        if (
-            one.days
-            and other.days
-            and (one.codes, one.kind) == (other.codes, other.kind)
-            and one.lookback != other.lookback
-        ):
+        if one.days and other.days and one.asked == other.asked and one.lookback != other.lookback:
             yield f"{names} count the same events with another lookback: give them the same"
-        if one.counts_events and other.counts_events and (one.codes, one.kind) == (other.codes, other.kind):
+        if one.counts_events and other.counts_events and one.asked == other.asked:
             yield from _same_events(one, other, names)
         if not _same_people(one, other):
             continue
@@ -58,6 +58,19 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
             yield f"{names} part the same people by different care_units: give them the same"
 
 
+def _same_names(one: Table, other: Table, names: str) -> Iterable[str]:
+    """Why two tables cannot stand together whose characteristics part the same people a little otherwise."""
+    for name, asked in one.characteristics.items():
+        for other_name, also in other.characteristics.items():
+            if name == other_name and asked.meaning != also.meaning:
+                yield f"{names} mean two things by the characteristic {name}: give it one meaning"
+            if name != other_name and asked.asked == also.asked and asked.comorbidity == also.comorbidity:
+                yield (
+                    f"{names} look for the same events by the characteristics {name} and {other_name}: make "
+                    "them one"
+                )
+
+
 def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
     """Why two tables cannot stand together whose events have the same codes and kind: persons with such an
     event and those with a first, a new or a usable one are nearly the same."""
@@ -74,7 +87,7 @@ def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
 
 
 def _same_people(one: Table, other: Table) -> bool:
-    followed = [bool(table.days) or "person_days" in table.measures for table in (one, other)]
+    followed = [bool(table.days) or table.is_followed for table in (one, other)]
     return one.counted == other.counted or all(followed)
 
 

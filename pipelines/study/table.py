@@ -10,13 +10,27 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipelines.files.yaml import Strict
-from pipelines.study.code_list import BELOW
+from pipelines.study import characteristic
+from pipelines.study.characteristic import Characteristic
+from pipelines.study.event_filter import EventFilter, Prefixes
+from pipelines.study.intervals import Mark
 from pipelines.study.rates import Compare, Standardise
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _MOST_BANDS = 400
-Count = Literal["members", "events", "survival", "weekly", "monthly", "values", "transitions", "prevalence"]
+Count = Literal[
+    "members",
+    "events",
+    "survival",
+    "weekly",
+    "monthly",
+    "values",
+    "transitions",
+    "prevalence",
+    "baseline",
+    "intervals",
+    "exposure",
+]
 _OF_EVENTS: Final = ("persons", "events", "admissions", "bed_days", "person_days")
 MEASURES: Final[dict[str, tuple[str, ...]]] = {
     "members": ("persons",),
@@ -27,10 +41,13 @@ MEASURES: Final[dict[str, tuple[str, ...]]] = {
     "monthly": _OF_EVENTS,
     "values": ("persons", "values", "sum", "squares"),
     "transitions": ("persons", "transitions"),
+    "baseline": ("persons",),
+    "intervals": ("persons", "intervals"),
+    "exposure": ("persons", "days_covered"),
 }
 
 
-class Table(Strict):
+class Table(EventFilter):
     """One table asked for."""
 
     table: str = Field(description="its name: lower-case letters, digits and hyphens")
@@ -40,13 +57,16 @@ class Table(Strict):
         "events by period; survival: "
         "members by the time to their first event and what it was; values that were measured; transitions "
         "between states; prevalence: "
-        "members followed on some days, and those of them who have had such an event"
+        "members followed on some days, and those of them who have had such an event; baseline: members by "
+        "what is known of them on their index day; intervals: times from one event to another; exposure: "
+        "members with a supply, and the days that it covers"
     )
     dimensions: tuple[str, ...] = Field((), max_length=5, description="by what")
     measures: tuple[str, ...] = Field(("persons",), description="what is counted; persons always are")
-    codes: tuple[str, ...] = Field((), description="events with one of these prefixes; all where empty")
-    kind: str | None = Field(None, description="events of this kind; all where empty")
-    first: bool = Field(False, description="only the first such event of each person's follow-up")
+    first: bool = Field(
+        False,
+        description="only the first such event of each person's follow-up, whose time at risk ends with it",
+    )
     washout: int | None = Field(
         None,
         ge=1,
@@ -65,10 +85,30 @@ class Table(Strict):
         None, ge=1, le=36_600, description="survival: days that are looked at, a multiple of step"
     )
     or_death: bool = Field(False, description="survival: death is such an event, too")
-    competing: Literal["death"] | tuple[str, ...] | None = Field(
-        None, description="survival: what ends the chance of such an event"
+    competing: Literal["death"] | Prefixes | None = Field(
+        None, description="survival, intervals: what ends the chance of such an event"
     )
-    states: Literal["care_level"] | dict[str, tuple[str, ...]] | None = Field(
+    since: Mark | None = Field(
+        None, description="intervals: the event from which time runs; codes, kind and so on say to which"
+    )
+    gap: int = Field(
+        0,
+        ge=0,
+        le=3660,
+        description="exposure: days between two supplies that are covered, too",
+    )
+    characteristics: dict[str, Characteristic] = Field(
+        default={},
+        max_length=200,
+        description="dimensions of the table's own, by name: what is known of a member on the index day",
+    )
+    rows: tuple[str, ...] = Field(
+        (),
+        max_length=200,
+        description="baseline: the dimensions that are shown by those of `dimensions`; all "
+        "characteristics where empty",
+    )
+    states: Literal["care_level"] | dict[str, Prefixes] | None = Field(
         None,
         description="transitions: between what; levels of care, or states by name, each with the prefixes "
         "of its events",
@@ -116,7 +156,9 @@ class Table(Strict):
             _of_standard,
             _of_comparison,
             _of_time,
-            _of_codes,
+            _of_characteristics,
+            _of_intervals,
+            _of_exposure,
             _of_transitions,
             _of_values,
             _of_prevalence,
@@ -126,16 +168,38 @@ class Table(Strict):
         return self
 
     @property
+    def parts(self) -> tuple[Table, ...]:
+        """The tables that are counted for it: of a baseline one of members by each of its rows, else
+        itself."""
+        if self.count != "baseline":
+            return (self,)
+        return tuple(self._part(row) for row in self.rows or self.characteristics)
+
+    def _part(self, row: str) -> Table:
+        dimensions = (*self.dimensions, row)
+        kept = {name: each for name, each in self.characteristics.items() if name in dimensions}
+        title = kept[row].title if row in kept else ""
+        named = title or row.replace("_", " ").capitalize()
+        update = {
+            "table": f"{self.table}-{row.replace('_', '-')}",
+            "title": f"{self.title}: {named}",
+            "count": "members",
+            "dimensions": dimensions,
+            "characteristics": kept,
+            "rows": (),
+        }
+        return self.model_copy(update=update)
+
+    @property
     def counts_events(self) -> bool:
         """Does a person have a row for each event?"""
-        return self.count not in ("members", "survival", "prevalence")
+        return self.count not in ("members", "survival", "prevalence", "baseline", "intervals", "exposure")
 
     @property
     def events(self) -> tuple[object, ...]:
         """Which events: two tables with the same count the same ones."""
         return (
-            self.codes,
-            self.kind,
+            *self.asked,
             *(("first",) if self.first else ()),
             *((f"washout {self.washout}",) if self.washout else ()),
         )
@@ -155,6 +219,10 @@ class Table(Strict):
                 else [[name, list(codes)] for name, codes in self.states.items()]
             )
             return ["transitions", list(self.events), states]
+        if self.count == "intervals" and self.since is not None:
+            return ["intervals", list(self.asked), *self.since.counted]
+        if self.count == "exposure":
+            return ["exposure", list(self.asked), self.gap]
         if self.count == "prevalence":
             return ["prevalence", list(self.events), self.lookback, [day.isoformat() for day in self.days]]
         return ["events", list(self.events)] if self.counts_events else ["members", []]
@@ -169,12 +237,17 @@ class Table(Strict):
         """What makes a day one at risk, as `counted`."""
         if self.count == "prevalence":
             return ["followed", [day.isoformat() for day in self.days]]
-        return ["time", *([list(self.events)] if self.washout else [])]
+        return ["time", *([list(self.events)] if self.washout or self.first else [])]
 
     @property
     def outcome(self) -> tuple[object, ...]:
         """What ends a member's time to the event."""
-        return (self.codes, self.kind, self.or_death, self.competing)
+        return (*self.asked, self.or_death, self.competing)
+
+    @property
+    def is_followed(self) -> bool:
+        """Are days of follow-up counted beside?"""
+        return self.count == "exposure" or "person_days" in self.measures
 
 
 def _of_count(table: Table) -> Iterable[str]:
@@ -182,20 +255,16 @@ def _of_count(table: Table) -> Iterable[str]:
         table.count in ("members", "events") or (table.count == "values" and not table.classes)
     ) and not table.dimensions:
         yield "has no dimensions: name one"
-    if table.first and table.count in ("members", "survival", "transitions", "prevalence"):
+    if (table.first and not table.counts_events) or (table.first and table.count == "transitions"):
         yield "says first, but counts no events"
-    if table.first and "person_days" in table.measures:
-        yield (
-            "asks for first events and for person_days, which go on after the first: leave out one of the two"
-        )
-    if bool(table.care_units) != ("care_unit" in table.dimensions):
+    if bool(table.care_units) != ("care_unit" in (*table.dimensions, *table.rows)):
         yield "needs both care_units and the dimension care_unit, or neither"
     if len(set(table.dimensions)) != len(table.dimensions):
         yield "names a dimension twice"
 
 
 def _of_survival(table: Table) -> Iterable[str]:
-    if table.count != "survival":
+    if table.count not in ("survival", "intervals"):
         if table.step or table.until or table.or_death or table.competing:
             yield "says step, until, or_death or competing, but counts no survival"
         return
@@ -203,16 +272,45 @@ def _of_survival(table: Table) -> Iterable[str]:
         yield "needs step and until, in days"
     elif table.until % table.step or table.until // table.step > _MOST_BANDS:
         yield f"until is not a multiple of step, at most {_MOST_BANDS} times it"
-    if not (table.codes or table.kind or table.or_death):
+    if not (table.names_some or table.or_death):
         yield "does not say what event: name codes, a kind or or_death"
     if table.or_death and table.competing == "death":
         yield "has death both as the event and as what competes with it"
 
 
-def _of_codes(table: Table) -> Iterable[str]:
-    states = table.states.values() if isinstance(table.states, dict) else ()
-    if any(code.endswith(BELOW) for codes in (table.codes, *states) for code in codes):
-        yield f"names a code with “{BELOW.strip()}”, which definitions alone may say: name the codes"
+def _of_characteristics(table: Table) -> Iterable[str]:
+    if strange := [name for name in table.characteristics if not characteristic.NAME.match(name)]:
+        yield f"has characteristics whose names are none of lower-case letters, digits and _: {len(strange)}"
+    if table.count == "baseline":
+        if table.names_some:
+            yield "says codes, kind, setting or primary, which its characteristics say each for itself"
+        if not (table.rows or table.characteristics):
+            yield "needs rows or characteristics: what is to be known of members"
+        if len(set(table.rows)) != len(table.rows) or set(table.rows) & set(table.dimensions):
+            yield "names a dimension twice"
+    elif table.rows:
+        yield "says rows, which go with count: baseline"
+    elif unused := set(table.characteristics) - set(table.dimensions):
+        yield f"has characteristics that are none of its dimensions: {', '.join(sorted(unused))}"
+
+
+def _of_intervals(table: Table) -> Iterable[str]:
+    if (table.count == "intervals") != (table.since is not None):
+        yield "needs both count: intervals and since, or neither"
+        return
+    if table.since is None:
+        return
+    if not table.since.names_some:
+        yield "does not say from what event time runs: name codes, a kind or a setting under since"
+    if table.or_death:
+        yield "says or_death, which goes with count: survival; say competing: death"
+
+
+def _of_exposure(table: Table) -> Iterable[str]:
+    if table.count == "exposure" and not table.names_some:
+        yield "does not say of what: name codes or a kind"
+    if table.count != "exposure" and table.gap:
+        yield "says gap, which goes with count: exposure"
 
 
 def _of_time(table: Table) -> Iterable[str]:
@@ -306,8 +404,12 @@ def _of_comparison(table: Table) -> Iterable[str]:
     asked = table.compare
     if asked is None:
         return
-    if table.count != "events" or not {"events", "person_days"} <= set(table.measures):
-        yield "can compare rates only with count: events and the measures events and person_days"
+    rated = table.count == "events" and {"events", "person_days"} <= set(table.measures)
+    if not rated and table.count != "baseline":
+        yield (
+            "can compare rates only with count: events and the measures events and person_days, and shares "
+            "with count: baseline"
+        )
     if asked.over not in table.dimensions:
         yield f"compares over {asked.over}, which is not among its dimensions"
     if table.standardise is not None and table.standardise.over == asked.over:

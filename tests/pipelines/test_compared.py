@@ -161,7 +161,10 @@ def test_ratios_and_differences_of_a_cube_are_those_of_r() -> None:
         of = asked(dimensions=["sex"])
         cube = cube_of(
             of,
-            {(1,): {"persons": 9, "events": int(case["a"])}, (2,): {"persons": 9, "events": int(case["b"])}},
+            {
+                (place,): dict.fromkeys(("persons", "events"), int(case[side]))
+                for place, side in ((1, "a"), (2, "b"))
+            },
         )
         time = cube_of(
             of,

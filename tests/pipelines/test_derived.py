@@ -148,7 +148,11 @@ RATE = table(
 
 
 def rate_cubes(*hide: tuple[int, ...], empty: bool = False) -> tuple[ProtectedCube, ProtectedCube]:
-    events = {(sex, age): {"persons": 9, "events": 10 * sex + age} for sex in (1, 2) for age in (1, 2, 3)}
+    events = {
+        (sex, age): dict.fromkeys(("persons", "events"), 10 * sex + age)
+        for sex in (1, 2)
+        for age in (1, 2, 3)
+    }
     days = {
         cell: {"persons": 90, "person_days": 0 if empty and cell == (2, 3) else 40_000 + 1000 * cell[1]}
         for cell in events

@@ -285,7 +285,9 @@ def test_ratios_of_a_cube_are_those_of_r(unit: str) -> None:
         age_top=max(rates),
         standardise={"to": "own", "title": "the reference", "rates": rates},
     )
-    events = {(int(each["stratum"]),): {"persons": 9, "events": int(each["events"])} for each in given}
+    events = {
+        (int(each["stratum"]),): dict.fromkeys(("persons", "events"), int(each["events"])) for each in given
+    }
     days = {
         (int(each["stratum"]),): {"persons": 9, "person_days": round(float(each["person_years"]) * 146_100)}
         for each in given

@@ -46,7 +46,47 @@ def axis(asked: Table, role: str) -> Dimension:
         ),
         ({"count": "weekly", "step": 30}, "counts no survival"),
         ({"count": "members", "dimensions": ["sex"], "first": True}, "counts no events"),
-        ({**RATE, "dimensions": ["sex"], "first": True}, "leave out one of the two"),
+        ({"count": "intervals", "codes": ["A"], "step": 1, "until": 2}, "both count: intervals and since"),
+        ({"count": "events", "dimensions": ["sex"], "since": {"codes": ["A"]}}, "both count: intervals and"),
+        (
+            {"count": "intervals", "codes": ["A"], "step": 1, "until": 2, "since": {}},
+            "from what event time runs",
+        ),
+        ({"count": "exposure", "dimensions": ["year"]}, "does not say of what"),
+        ({"count": "events", "dimensions": ["year"], "gap": 3}, "says gap"),
+        ({"count": "baseline", "dimensions": ["sex"]}, "needs rows or characteristics"),
+        ({"count": "baseline", "codes": ["A"], "rows": ["sex"]}, "its characteristics say"),
+        ({"count": "baseline", "dimensions": ["sex"], "rows": ["sex"]}, "names a dimension twice"),
+        ({"count": "members", "dimensions": ["sex"], "rows": ["year"]}, "says rows"),
+        (
+            {"count": "members", "dimensions": ["sex"], "characteristics": {"had": {"codes": ["A"]}}},
+            "none of its dimensions",
+        ),
+        (
+            {"count": "members", "dimensions": ["Å"], "characteristics": {"Å": {"codes": ["A"]}}},
+            "names are none of lower-case",
+        ),
+        (
+            {
+                "count": "members",
+                "dimensions": ["a"],
+                "characteristics": {"a": {"codes": ["A"], "from": -1, "to": -2}},
+            },
+            "ends before it begins",
+        ),
+        ({"count": "members", "dimensions": ["a"], "characteristics": {"a": {}}}, "does not say what event"),
+        (
+            {
+                "count": "members",
+                "dimensions": ["a"],
+                "characteristics": {"a": {"codes": ["A"], "unit": "kg"}},
+            },
+            "needs unit, range and classes",
+        ),
+        (
+            {"count": "members", "dimensions": ["a"], "characteristics": {"a": {"comorbidity": "charlson"}}},
+            "it needs number",
+        ),
         ({"dimensions": ["sex"], "first": True, "washout": 30}, "not with first"),
         ({"count": "members", "dimensions": ["sex"], "washout": 30}, "says washout"),
         (
@@ -135,7 +175,7 @@ def test_what_is_counted_says_which_measures_there_are() -> None:
     asked = table(count="survival", codes=["A"], step=30, until=90, measures=["events"])
     with pytest.raises(SettingsError, match="events cannot be counted by survival"):
         Layout.of(asked, STUDY)
-    with pytest.raises(SettingsError, match="days at risk are not counted by week"):
+    with pytest.raises(SettingsError, match="days of follow-up are not counted by week"):
         Layout.of(table(count="weekly", measures=["person_days"]), STUDY)
 
 
@@ -172,6 +212,33 @@ def test_the_same_events_are_not_counted_in_two_ways(
     their differences are in no table. Of other events they may stand together."""
     assert any(says in text for text in together([table("a", **one), table("b", **other)]))
     assert not list(together([table("a", **one), table("b", **other, kind="measurement")]))
+
+
+HAD = {"count": "members", "dimensions": ["a"], "characteristics": {"a": {"codes": ["A"]}}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        (HAD, {**HAD, "characteristics": {"a": {"codes": ["A"], "to": -1}}}, "mean two things by the"),
+        (HAD, {"count": "baseline", "characteristics": {"b": {"codes": ["A"], "to": -1}}}, "the same events"),
+        (
+            {"count": "exposure", "codes": ["A"], "dimensions": ["year"]},
+            {"count": "exposure", "codes": ["A"], "dimensions": ["sex"], "gap": 9},
+            "another gap",
+        ),
+        (
+            {"count": "baseline", "rows": ["age_group"]},
+            {"count": "members", "dimensions": ["age_group"], "age_width": 7},
+            "different age groups",
+        ),
+    ],
+)
+def test_the_same_members_are_not_parted_in_two_ways(
+    one: dict[str, Any], other: dict[str, Any], says: str
+) -> None:
+    assert any(says in text for text in together([table("a", **one), table("b", **other)]))
+    assert not list(together([table("a", **one), table("b", **one)]))
 
 
 def test_who_is_followed_is_asked_on_the_same_days_and_in_the_same_age_groups() -> None:

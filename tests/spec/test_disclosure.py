@@ -75,6 +75,7 @@ def test_small_cells_and_those_that_protect_them_are_marked_alike() -> None:
         "additive",
         "at_least",
         "notes",
+        "design_effects",
     }
     assert not result.measures["persons"][result.hidden].any()
 

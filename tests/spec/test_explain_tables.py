@@ -25,6 +25,16 @@ WEIGHTS = {age: 100 - age for age in range(0, 91, 10)}
 OWN = {"to": "own", "title": "Our population"}
 STATES = {"count": "transitions", "states": "care_level"}
 UNITS = {"count": "members", "dimensions": ["care_unit"]}
+KNOWN = {"count": "members", "dimensions": ["had"]}
+TIMES = {"count": "intervals", "codes": ["B"], "step": 10, "until": 30, "since": {"codes": ["A"]}}
+SUPPLY = {"count": "exposure", "codes": ["ATC/A10"], "dimensions": ["quarter"]}
+BASE = {"count": "baseline", "dimensions": ["sex"], "characteristics": {"had": {"codes": ["A"]}}}
+
+
+def having(**more: Any) -> dict[str, Any]:
+    return {**KNOWN, "characteristics": {"had": {"codes": ["A"], **more}}}
+
+
 LAST = {"count": "events", "dimensions": ["follow_up"]}
 
 
@@ -39,6 +49,33 @@ def said(asked: dict[str, Any]) -> list[str]:
         ({**EVENTS, "codes": ["A"]}, {**EVENTS, "codes": ["A", "B"]}),
         (EVENTS, {**EVENTS, "kind": "drug"}),
         (EVENTS, {**EVENTS, "first": True}),
+        (EVENTS, {**EVENTS, "setting": ["inpatient"]}),
+        (EVENTS, {**EVENTS, "primary": True}),
+        (EVENTS, {**EVENTS, "dimensions": ["quarter"]}),
+        (having(), having(codes=["B"])),
+        (having(), having(**{"from": -365})),
+        (having(), having(to=-1)),
+        (having(**{"from": -365}), having(**{"from": -365, "to": -1})),
+        (having(), having(number=[2])),
+        (having(number=[2]), having(number=[3])),
+        (having(), having(unit="kg", range=[0, 9], classes=[5])),
+        (having(unit="kg", range=[0, 9], classes=[4]), having(unit="kg", range=[0, 9], classes=[5])),
+        (having(), having(setting=["primary"])),
+        (
+            having(codes=[], comorbidity="charlson", number=[1]),
+            having(codes=[], comorbidity="elixhauser", number=[1]),
+        ),
+        (TIMES, {**TIMES, "codes": ["C"]}),
+        (TIMES, {**TIMES, "since": {"codes": ["C"]}}),
+        (TIMES, {**TIMES, "since": {"codes": ["A"], "clock": "end"}}),
+        (TIMES, {**TIMES, "since": {"codes": ["A"], "first": True}}),
+        (TIMES, {**TIMES, "since": {"codes": ["A"], "join": 1}}),
+        (TIMES, {**TIMES, "step": 15}),
+        (TIMES, {**TIMES, "competing": "death"}),
+        (SUPPLY, {**SUPPLY, "gap": 30}),
+        (SUPPLY, {**SUPPLY, "codes": ["ATC/A11"]}),
+        (BASE, {**BASE, "rows": ["had", "age_group"]}),
+        (BASE, {**BASE, "compare": {"over": "sex", "to": "Men"}}),
         (EVENTS, {**EVENTS, "washout": 30}),
         ({**EVENTS, "washout": 30}, {**EVENTS, "washout": 31}),
         (EVENTS, {**EVENTS, "dimensions": ["year"]}),

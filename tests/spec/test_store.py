@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.compute.ranks import Ranks
+from pipelines.files import documents
 from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, KINDS
 from pipelines.linkage import link
@@ -105,6 +106,46 @@ def test_nobody_is_observed_after_death(site: Site) -> None:
         {"kind": "observation", "start": "2016-01-01", "end": "2017-01-01"},
     )
     assert rows(shard(site)["periods"], "start", "end") == [(day("2010-01-01"), day("2015-03-01"))]
+
+
+@pytest.mark.parametrize(
+    ("gap", "until", "observed_to"),
+    [
+        (1, "2015-02-28", "2015-03-01"),
+        (1, "2015-03-01", "2015-03-01"),
+        (1, "2015-02-27", "2015-02-27"),
+        (0, "2015-02-28", "2015-02-28"),
+        (3, "2015-02-26", "2015-03-01"),
+        (3, "2015-02-25", "2015-02-25"),
+    ],
+)
+def test_the_day_of_death_is_observed_where_observation_ends_at_most_the_gap_before_it(
+    site: Site, gap: int, until: str, observed_to: str
+) -> None:
+    night(
+        site,
+        {"kind": "residence", "start": "2010-01-01", "end": "2012-05-31", "concept": "SCB/0180"},
+        {"kind": "residence", "start": "2012-06-01", "end": until, "concept": "SCB/0184"},
+        {"kind": "residence", "start": "2016-01-01", "end": "open", "concept": "SCB/0180"},
+        {"kind": "death", "start": "2015-03-01"},
+    )
+    found = shard(site.model_copy(update={"death_gap": gap}))
+    assert rows(found["periods"], "start", "end") == [(day("2010-01-01"), day(observed_to))]
+    assert rows(found["residences"], "end", "municipality")[1] == (day(observed_to), "0184")
+    receipt = documents.read_json(site.receipt("store"))
+    seen = observed_to == "2015-03-01"
+    assert receipt["deaths"] == {"observed": int(seen), "not_observed": int(not seen)}
+
+
+def test_another_gap_before_death_makes_another_snapshot(site: Site) -> None:
+    night(
+        site,
+        {"kind": "residence", "start": "2010-01-01", "end": "2015-02-26", "concept": "SCB/0180"},
+        {"kind": "death", "start": "2015-03-01"},
+    )
+    one = rows(shard(site)["periods"], "end")
+    assert one != rows(shard(site.model_copy(update={"death_gap": 9}))["periods"], "end")
+    assert one == rows(shard(site)["periods"], "end")
 
 
 def test_who_is_in_no_register_is_observed_from_the_first_to_the_last_event(site: Site) -> None:

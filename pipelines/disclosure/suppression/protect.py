@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from kernels.elimination import determined
 from pipelines.cubes.cube import Cube, ProtectedCube
+from pipelines.cubes.design_effects import hidden_times, told
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.intervals import Widening
@@ -64,7 +65,10 @@ def protect(
     say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
     hidden = [search.hidden[variables] for variables in system.cells]
     return Protection(
-        cubes=tuple(_protected(cube, mask) for cube, mask in zip(cubes, hidden, strict=True)),
+        cubes=tuple(
+            _protected(cube, mask, gone)
+            for cube, mask, gone in zip(cubes, hidden, hidden_times(cubes, hidden), strict=True)
+        ),
         proof=_proof(cubes, hidden, policy, attackers),
         certificate=_certificate(search.moves, system),
         counts=[
@@ -153,7 +157,7 @@ def fixed_by_sums(system: System, hidden: np.ndarray) -> np.ndarray:
     return fixed
 
 
-def _protected(cube: Cube, hidden: np.ndarray) -> ProtectedCube:
+def _protected(cube: Cube, hidden: np.ndarray, hidden_time: np.ndarray) -> ProtectedCube:
     shown = {name: np.where(hidden, 0, values) for name, values in cube.measures.items()}
     return ProtectedCube(
         table=cube.table,
@@ -165,6 +169,7 @@ def _protected(cube: Cube, hidden: np.ndarray) -> ProtectedCube:
         additive=cube.additive,
         at_least=cube.at_least,
         notes=dict(cube.notes),
+        design_effects=told(cube, hidden, hidden_time),
     )
 
 
