@@ -30,9 +30,9 @@ MEANINGS = {
 At = Callable[[int, int], tuple[int, ...]]  # the cell of a stratum at a band and an outcome
 SHOWN = ("at_risk", "share", "share_low", "share_high", "median_days")
 NOTES = (
-    "shares and numbers at risk: from counts by whole bands of days, events before censorings; a curve ends "
-    "where a count that it needs is "
-    "hidden",
+    "shares and numbers at risk: from counts by whole bands of days, events before censorings; bands from "
+    "the first to the last that is hidden are put together where the totals give their sum; where they do "
+    "not, a curve ends",
 )
 NO_FIGURE = "none in this row"
 
@@ -59,16 +59,15 @@ def _of_stratum(each: Follow, axes: Axes, at: At, found: dict[str, np.ndarray], 
     for cause, incidence in zip(axes.causes, each.causes, strict=True):
         lines.append((cause, incidence.share, incidence.limits("cloglog")))
     for outcome, share, (low, high) in lines:
-        for place, band in enumerate(axes.bands):
-            here = at(band, outcome)
-            why[here] = "" if place < len(each) else each.why
-            if place < len(each):
-                found["at_risk"][here] = each.at_risk[place]
-                found["share"][here] = share[place]
-                found["share_low"][here] = low[place]
-                found["share_high"][here] = high[place]
-                if np.isnan(low[place]):
-                    why[here] = "no limits: nobody, or everybody, has had it"
+        for band in axes.bands:
+            why[at(band, outcome)] = each.why or each.joined
+        for place, known in enumerate(each.places.tolist()):
+            here = at(axes.bands[known], outcome)
+            found["at_risk"][here] = each.at_risk[place]
+            found["share"][here] = share[place]
+            found["share_low"][here] = low[place]
+            found["share_high"][here] = high[place]
+            why[here] = "no limits: nobody, or everybody, has had it" if np.isnan(low[place]) else ""
     _summary(each, axes, at(0, 0), found, why)
 
 
@@ -85,4 +84,4 @@ def _summary(
     if not each.why or each.curve.surv[-1] == 0:
         found["mean_days"][here] = each.curve.restricted_mean(float(axes.ends[-1]))[0]
     reached = "" if not np.isnan(found["median_days"][here]) else "the median is not reached"
-    why[here] = "; ".join(text for text in (reached, each.why) if text)
+    why[here] = "; ".join(text for text in (reached, each.why, each.joined) if text)
