@@ -21,7 +21,10 @@ def select_cohorts(
     definitions: Definitions,
     out: Annotated[Path | None, typer.Option(help="the folder to write into")] = None,
     cdm: Annotated[
-        Path | None, typer.Option(help="a folder with the tables of an OMOP CDM, Parquet or CSV")
+        str | None,
+        typer.Option(
+            help="an OMOP CDM: a folder, a DuckDB file, or postgresql://USER@HOST/DB; #SCHEMA behind"
+        ),
     ] = None,
     snapshot: Annotated[
         Path | None, typer.Option(help="a site with made-up people, for its current snapshot")
@@ -36,6 +39,8 @@ def select_cohorts(
     """Who is in these cohorts, from which day to which? Writes OHDSI's result tables.
 
     Example: uttag cohort definitions/ --cdm cdm --out cohorts
+
+    uttag cohort definitions/ --cdm postgresql://reader@db.example.org/omop#cdm --dry-run
 
     uttag cohort diabetes.yaml --snapshot demo-site --out cohorts
     """

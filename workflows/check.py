@@ -12,6 +12,7 @@ from pipelines.cohort.occurring import Occurring
 from pipelines.errors import PermitError, SettingsError, UttagError
 from pipelines.intake.contract import Contract
 from pipelines.site.permit import Permit, signed_by
+from pipelines.site.project import require_once
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
 from pipelines.study import definition
@@ -23,7 +24,8 @@ from pipelines.study.table import Table
 
 def check_path(path: Path) -> Iterator[str]:
     """One line for each thing that holds, or that somebody should look at; what does not hold is raised as an
-    error, of whichever kind it is. Of a site all is read first, and the first error raised at the end.
+    error, of whichever kind it is. Of a site all is read first, and all errors raised at the end, as `others`
+    of the first.
 
     Raises SettingsError where `path` is none of what can be checked.
     """
@@ -82,6 +84,9 @@ def _check_site(site: Site) -> Iterator[str]:
     for path in sorted((site.root / "permits").glob("*.yaml")):
         yield from kept(lambda path=path: _check_permit(site, path.stem, occurring), f"permit {path.stem}")  # type: ignore[misc]
     if faults:
+        # A definition is read again by the permits that name it.
+        each_once = {str(one): one for each in faults for one in each.others or (each,)}
+        faults[0].others = tuple(each_once.values())
         raise faults[0]
 
 
@@ -100,6 +105,7 @@ def _check_permit(site: Site, name: str, occurring: Occurring | None) -> Iterato
             "check its name, or add it to site.yaml",
         )
     cohort = definition.load(permit.definition_path)
+    require_once(permit.definition_path, cohort)
     cells = [Layout.of(table, cohort.study).cells for asked in permit.tables for table in asked.parts]
     if date.today() > permit.valid_to:
         what, then = f"valid_to ({permit.valid_to}) has passed", "ask the board for an extension"

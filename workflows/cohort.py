@@ -19,6 +19,7 @@ from pipelines.site.permit import Permit
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot
 from pipelines.study.definition import Definition
+from workflows import cohort_page
 
 Say = Callable[[str], None]
 
@@ -33,7 +34,7 @@ class Ways:
 
 def run(
     paths: Sequence[Path],
-    cdm: Path | None,
+    cdm: str | None,
     site: Path | None,
     out: Path | None,
     engine: str,
@@ -73,6 +74,7 @@ def run(
     documents.write_json([_cannot_run(fault) for fault in faults], out / "refused.json")
     if faults:
         say(f"{len(faults)} definitions were refused: {out / 'refused.json'}")
+    cohort_page.write(out / "index.html", told, exact=False)
     return told
 
 
@@ -94,7 +96,7 @@ def _refused(faults: Sequence[UttagError], others: int) -> UttagError:
     return kind("cohort", f"{share}, first {first.where}: {first.what}", "mend them, or add --skip-refused")
 
 
-def _where(cdm: Path | None, site: Path | None) -> Cdm | Snapshot:
+def _where(cdm: str | None, site: Path | None) -> Cdm | Snapshot:
     if (cdm is None) == (site is None):
         raise SettingsError(
             "cohort", "says not one of --cdm and --snapshot", "name a folder of OMOP tables, or a site"
@@ -123,7 +125,7 @@ def said(told: Sequence[dict[str, Any]], out: Path | None, dry_run: bool) -> str
             ]
         )
     rows = sum(each["rows"] for each in told)
-    return f"{len(told)} cohorts, {rows:,} rows: {out}"
+    return f"{len(told)} cohorts, {rows:,} rows: {out}; to look at: {out}/index.html"
 
 
 def explained(paths: Sequence[Path]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pipelines.release.publish import latest_version
 from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.project import Project
 from pipelines.site.site import Site
-from pipelines.site.snapshot import Snapshot, current_file
+from pipelines.site.snapshot import Snapshot, current_file, deaths
 from pipelines.site.sources import states
 from workflows.driver import last_events
 from workflows.plan import Plan
@@ -145,7 +145,10 @@ class Night:
                 "changed": self._changed(after),
                 "deliveries": {title: each.word for title, each in after.verdicts.items()},
                 "warnings": self._warnings(after),
-                "snapshot": {"before": _of(self.before.snapshot), "after": _of(after.snapshot)},
+                "snapshot": {
+                    "before": _of(self.site, self.before.snapshot),
+                    "after": _of(self.site, after.snapshot),
+                },
                 "permits": self.permits,
                 "stages": self.stages,
                 "cpu": round(sum(each["cpu"] or 0 for each in self.stages), 2),
@@ -248,12 +251,13 @@ def _came(verdict: Verdict) -> Found:
     }
 
 
-def _of(snapshot: Snapshot | None) -> Found | None:
+def _of(site: Site, snapshot: Snapshot | None) -> Found | None:
     if snapshot is None:
         return None
     return {
         "id": snapshot.id,
         "persons": sum(each.persons for each in snapshot.shards),
+        "deaths": deaths(site, snapshot),
         "events": sum(each.events for each in snapshot.shards),
         "deliveries": [f"{source}/{name}" for source, name in snapshot.deliveries],
     }

@@ -92,7 +92,9 @@ def store(call: Call, journal: Journal, ranks: Ranks) -> dict[str, Any]:
 
 def cohort(call: Call, journal: Journal) -> dict[str, Any]:
     """Selects the members."""
+    from pipelines.cohort.controls import without_controls
     from pipelines.cohort.stage import select_cohort
+    from workflows import cohort_page
 
     project = call.project()
     with call.team() as team:
@@ -101,6 +103,9 @@ def cohort(call: Call, journal: Journal) -> dict[str, Any]:
         journal.say(
             f"code list {name}: none of its codes occurs in the snapshot; see uttag check, uttag codes"
         )
+    if (controls := receipt.get("controls")) and controls["without"]:
+        journal.say(f"{without_controls(controls)}; see cohort.html beside cohort.json")
+    cohort_page.write(project.folder / "cohort.html", [receipt], exact=True)
     journal.say(_shards(receipt))
     return _of_project(project, "cohort", receipt)
 

@@ -18,7 +18,7 @@ from pipelines.site.decisions import decisions
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
-from pipelines.site.snapshot import Snapshot, current_file
+from pipelines.site.snapshot import Snapshot, current_file, deaths
 from pipelines.site.sources import State, states
 from workflows import nights
 from workflows.driver import last_events
@@ -116,15 +116,8 @@ def _holds(site: Site, snapshot: Snapshot | None) -> Found | None:
         "persons": sum(each.persons for each in snapshot.shards),
         "events": sum(each.events for each in snapshot.shards),
         "deliveries": [f"{source}/{name}" for source, name in snapshot.deliveries],
-        "deaths": _deaths(site, snapshot),
+        "deaths": deaths(site, snapshot),
     }
-
-
-def _deaths(site: Site, snapshot: Snapshot) -> Found | None:
-    """How many have died on a day that is observed, and on another, where the store's receipt is of the
-    snapshot."""
-    receipt = documents.read_json(site.receipt("store")) if site.receipt("store").exists() else {}
-    return receipt.get("deaths") if receipt.get("snapshot") == snapshot.id else None
 
 
 # ---- permits -----------------------------------------------------------------------------------------------

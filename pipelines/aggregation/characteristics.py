@@ -29,6 +29,9 @@ def of_characteristic(name: str, table: Table) -> Classification:
     title = asked.title or name.replace("_", " ").capitalize()
     codes, labels = _groups(asked)
     dimension = replace(flat(name, title, codes, labels), about=sentence(name, asked))
+    if asked.classes and asked.range is not None:
+        ends = [values.fixed(each) for each in (asked.range[0], *asked.classes, asked.range[1])]
+        dimension = replace(dimension, role="classes", values=(*ends, 0))
 
     def locate(people: People, rows: Occurrences) -> np.ndarray:
         pairs, row = np.unique(

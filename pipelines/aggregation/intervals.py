@@ -25,7 +25,7 @@ _LONG_AGO = -(2**31)
 
 def grid(table: Table) -> tuple[Dimension, Dimension]:
     """Bands of days since the clock began, and outcomes, as of a survival table."""
-    return grid_of(table, "Days since", words(table))
+    return grid_of(table, "Days waited", words(table))
 
 
 def words(table: Table) -> str:

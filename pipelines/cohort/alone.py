@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cohort import circe, duck, ended, engine, sql, uses
+from pipelines.cohort import circe, duck, ended, engine, entered, given, sql, uses
 from pipelines.cohort.beside import Beside
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.concept_sets import unknown
+from pipelines.cohort.controls import without_controls
 from pipelines.cohort.domains import STORED
 from pipelines.cohort.lower import lower
-from pipelines.cohort.query import Cohort
+from pipelines.cohort.query import STAY, Cohort
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
+from pipelines.cohort.source import Source
 from pipelines.cohort.stage import of_shard
 from pipelines.cohort.steps import steps
 from pipelines.errors import SettingsError, UttagError
@@ -134,7 +136,7 @@ def run(
     told of its controls and strata. `refused`: takes what is wrong with one that turns out not to run, or
     raises it. SettingsError: none is left."""
     results: dict[int, Results] = {}
-    told, beside = [], Beside()
+    told, beside, everybody = [], Beside(), _everybody(where)
     with _engine(engine_name, where) as run_one:
         for number, each in enumerate(definitions, 1):
             try:
@@ -142,8 +144,10 @@ def run(
             except UttagError as fault:
                 refused(type(fault)(each.path, f"{fault.where}: {fault.what}", fault.next_step))
                 continue
+            about = _about(each, found, where)
             about = {
-                **_about(each, found, where),
+                **about,
+                **_whom(found, everybody, about["attrition"]),
                 **(beside.found(each.id, each.design, where, found) if each.design else {}),
             }
             told.append(about)
@@ -156,8 +160,50 @@ def run(
     write(results, out)
     for name, columns in beside.tables().items():
         people.write(columns, out / f"{name}.parquet")
+    told = [{**each, "overlap": shared} for each, shared in zip(told, _overlap(results), strict=True)]
     documents.write_json(told, out / "definitions.json")
     return told
+
+
+def _everybody(where: Where) -> list[Source]:
+    """Sources of everybody's birth and sex."""
+    return (
+        [CdmSource(where)] if isinstance(where, Cdm) else [ShardSource(each, None) for each in where.shards]
+    )
+
+
+def _whom(found: Results, everybody: Sequence[Source], attrition: list[dict[str, Any]]) -> dict[str, Any]:
+    """Index days by year, age and sex; and, over a snapshot, why follow-up ends, the deaths in it and after
+    it with the last step of the attrition."""
+    who, ends = entered.Entered(), []
+    for source in everybody:
+        place = np.searchsorted(source.persons, found.person)
+        here = np.append(source.persons, -1)[place] == found.person
+        who += entered.entered(source, found.person[here], found.start[here])
+        if isinstance(source, ShardSource) and found.ended is not None:
+            ends.append(ended.counted(place[here], found.end[here], found.ended[here], source.deaths))
+    told: dict[str, Any] = {"entered": entered.rows(who)}
+    if not ends:
+        return told
+    counts = ended.together(ends)
+    return {**told, "attrition": ended.with_deaths(attrition, counts), "ends": ended.told(counts)}
+
+
+_COMPARED = 12  # cohorts of which it is told whom they have in common: pairs grow with the square
+
+
+def _overlap(results: Mapping[int, Results]) -> list[dict[str, int]]:
+    """Of each cohort, by number: how many persons it has in common with each of the first ones."""
+    persons = {id: np.unique(each.person) for id, each in results.items()}
+    first = list(persons)[:_COMPARED]
+    return [
+        {
+            str(other): len(np.intersect1d(own, persons[other], assume_unique=True))
+            for other in first
+            if id in first
+        }
+        for id, own in persons.items()
+    ]
 
 
 def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
@@ -176,30 +222,19 @@ def _about(asked: Asked, found: Results, where: Where) -> dict[str, Any]:
         )
         if isinstance(where, Cdm)
         else 0,
-        **({"ends": _ends(found, where)} if isinstance(where, Snapshot) else {}),
         "ages_by_year_of_birth": found.by_year,
         "notes": list(asked.cohort.notes),
     }
 
 
-def _ends(found: Results, where: Snapshot) -> list[dict[str, Any]]:
-    """Why follow-up ends, and how many die later."""
-    sources = [ShardSource(shard, None) for shard in where.shards]
-    persons, deaths = (
-        np.concatenate([np.empty(0, np.int64), *(getattr(each, name) for each in sources)])
-        for name in ("persons", "deaths")
-    )
-    order = np.argsort(persons, kind="stable")
-    place = np.searchsorted(persons[order], found.person)
-    return ended.told(ended.counted(place, found.end, np.asarray(found.members()["ended"]), deaths[order]))
-
-
 def _note(about: Mapping[str, Any]) -> str:
     concepts, ages = about["unknown_concepts"], about["ages_by_year_of_birth"]
+    controls = about.get("controls")
     return "".join(
         [
             f"; {concepts} concepts of its sets are not in the vocabulary" if concepts else "",
             f"; of {ages:,} persons only the year of birth is known, and the age is by year" if ages else "",
+            f"; {without_controls(controls)}" if controls and controls["without"] else "",
             *(f"; {note}" for note in about["notes"]),
         ]
     )
@@ -213,18 +248,25 @@ def _engine(name: str, where: Where) -> Iterator[Run]:
         yield lambda cohort: merged([of_shard(cohort, source, name) for source in sources])
     elif name == "numba":
         source = CdmSource(where)
-        yield lambda cohort: engine.run(cohort, source)
+        yield lambda cohort: _fast(cohort, source)
     else:
         yield lambda cohort: _plainly(cohort, where)
 
 
+def _fast(cohort: Cohort, source: CdmSource) -> Results:
+    others = {name: _fast(each, source) for name, each in cohort.others.items()}
+    return engine.run(cohort, given.given(source, cohort.calendar, others))
+
+
 def _plainly(cohort: Cohort, cdm: Cdm) -> Results:
     """By the plain engine, which sees those columns alone that the answer hangs on."""
+    others = {name: _plainly(each, cdm) for name, each in cohort.others.items()}
     columns: dict[str, list[str]] = {}
     for use in sorted(uses.uses(cohort)):
         if use.column in cdm.columns(use.table):
             columns.setdefault(use.table, []).append(use.column)
-    with duck.connect({table: cdm.typed(table, names) for table, names in columns.items()}) as connection:
+    tables = {table: cdm.typed(table, names) for table, names in columns.items()}
+    with duck.connect({**tables, STAY: given.stays(others)}) as connection:
         return sql.run(cohort, connection)
 
 

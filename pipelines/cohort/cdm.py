@@ -1,4 +1,4 @@
-"""The door to an OMOP CDM folder: one Parquet or CSV file for each table, columns as numpy arrays.
+"""The door to an OMOP CDM, whatever holds it: columns of its tables as numpy arrays.
 
 Whole numbers come as int64 with `MISSING` where there is none, decimals as float64 with NaN, days as int64
 days since 1970-01-01 with `MISSING`, texts as `Texts`.
@@ -6,8 +6,7 @@ days since 1970-01-01 with `MISSING`, texts as `Texts`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,65 +14,45 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.cohort.cdm_database import DuckFile, Postgres, is_url
+from pipelines.cohort.cdm_files import Folder
+from pipelines.cohort.cdm_tables import Given, Tables
 from pipelines.cohort.columns import MISSING, Kind, Texts, Values
 from pipelines.errors import DataError
-from pipelines.files import people
-
-_SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
 class Cdm:
-    """Tables by name, in lower case; each column is read once. `tables`: in place of a folder, pyarrow tables
-    by name."""
+    """Tables by name, in lower case; each column is read once. `place`: a folder, a DuckDB file or the URL of
+    a PostgreSQL database; `#SCHEMA` behind a database, or several with commas between, says where in it the
+    tables lie. `tables`: in place of that, pyarrow tables by name."""
 
-    def __init__(self, folder: Path | None, tables: Mapping[str, Any] | None = None) -> None:
-        self.folder = folder
-        self._given = dict(tables or {})
+    def __init__(self, place: Path | str | None, tables: Mapping[str, Any] | None = None) -> None:
+        self._tables = Given(tables or {}) if place is None else _opened(str(place))
         self._read: dict[tuple[str, str, Kind], Values] = {}
-
-    @cached_property
-    def _files(self) -> dict[str, Path]:
-        if self.folder is None:
-            return {}
-        if not self.folder.is_dir():
-            raise DataError(self.folder, "is no folder", "name the folder that holds the tables of the CDM")
-        found: dict[str, Path] = {}
-        for path in sorted(self.folder.iterdir()):
-            for suffix in _SUFFIXES:
-                if path.name.lower().endswith(suffix):
-                    table = path.name.lower().removesuffix(suffix)
-                    if table in found:
-                        raise DataError(self.folder, f"holds {table} twice", "keep one file of each table")
-                    found[table] = path
-        if not found:
-            raise DataError(
-                self.folder,
-                "holds no Parquet or CSV table",
-                "name the folder that holds the tables of the CDM",
-            )
-        return found
+        self._typed: dict[tuple[str, str], Any] = {}
 
     def has(self, table: str) -> bool:
         """Is the table there?"""
-        return table in self._given or table in self._files
+        return table in self._tables.names()
 
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that are there."""
-        return tuple(sorted({*self._given, *self._files}))
+        return self._tables.names()
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Names of the table's columns, in lower case."""
         return tuple(name.lower() for name in self._names(table))
 
-    def length(self, table: str) -> int:
-        """Rows of the table."""
-        return len(self.arrow(table, self.columns(table)[:1]))
-
     def column(self, table: str, name: str, kind: Kind) -> Values:
         """One column."""
         key = (table, name, kind)
         if key not in self._read:
-            self._read[key] = _converted(self.arrow(table, [name])[name], kind, self.place(table, name))
+            self._read[key] = _converted(
+                self.arrow(table, [name])[name],
+                kind,
+                self.place(table, name),
+                lambda number: self._tables.row(table, number),
+            )
         return self._read[key]
 
     def numbers(self, table: str, name: str, kind: Kind = "integer") -> np.ndarray:
@@ -95,31 +74,36 @@ class Cdm:
                 f"has no column {missing[0]}",
                 "add the column, or leave out what asks for it",
             )
-        return self._columns(table, [names[name] for name in wanted]).rename_columns(wanted)
+        read = self._tables.read(table, [names[name] for name in wanted])
+        return read.rename_columns(wanted)
 
-    def typed(self, table: str, columns: Iterable[str]) -> pa.Table:
-        """Columns of a table; what a CSV holds as text gets the type that OMOP gives a column of that
-        name."""
-        if table in self._given or self._files[table].suffix == ".parquet":
-            return self.arrow(table, columns)
-        return pa.table({name: _as_typed(self, table, name) for name in columns})
-
-    def _columns(self, table: str, names: list[str]) -> pa.Table:
-        if table in self._given:
-            return self._given[table].select(names)
-        return people.stored(self._files[table], names)
+    def typed(self, table: str, columns: Collection[str]) -> pa.Table:
+        """Columns of a table; what is stored as text gets the type that OMOP gives a column of that name."""
+        for name in columns:
+            if (table, name) not in self._typed:
+                self._typed[table, name] = _as_typed(self, table, name)
+        return pa.table({name: self._typed[table, name] for name in columns})
 
     def _names(self, table: str) -> list[str]:
-        if table in self._given:
-            return list(self._given[table].column_names)
-        if table not in self._files:
+        if not self.has(table):
             raise DataError(self.place(table), "is not there", "add the table, or leave out what asks for it")
-        return people.columns(self._files[table])
+        return self._tables.columns(table)
 
     def place(self, table: str, column: str = "") -> str:
         """Where a table, or a column of it, stands or would stand."""
-        place = str(self._files.get(table, (self.folder or Path()) / table))
+        place = self._tables.place(table)
         return f"{place}: {column}" if column else place
+
+
+def _opened(place: str) -> Tables:
+    """SettingsError: a URL that cannot be taken."""
+    if Path(place).is_dir():
+        return Folder(Path(place))
+    database, _, names = place.partition("#")
+    schemas = [name.strip() for name in names.split(",") if name.strip()]
+    if is_url(place):
+        return Postgres(database, schemas)
+    return DuckFile(Path(database), schemas) if Path(database).is_file() else Folder(Path(place))
 
 
 _DECIMALS = ("value_as_number", "range_low", "range_high", "dose_value", "effective_drug_dose")
@@ -136,37 +120,68 @@ _WHOLE = ("_id", "_count", "_of_birth", "concept_id_1", "concept_id_2", "days_su
 
 
 def _as_typed(cdm: Cdm, table: str, name: str) -> pa.Array:
+    kind = _kind(table, name)
+    stored = cdm.arrow(table, [name])[name]
+    of = stored.type
+    if kind == "text" or (pa.types.is_date(of) if kind == "day" else _is_number(of)):
+        return stored
+    numbers = cdm.numbers(table, name, kind)
+    if kind == "day":
+        return pa.array(np.where(numbers == MISSING, 0, numbers).astype("M8[D]"), mask=numbers == MISSING)
+    return pa.array(numbers, mask=np.isnan(numbers) if kind == "decimal" else numbers == MISSING)
+
+
+def _kind(table: str, name: str) -> Kind:
     if name.endswith("_date"):
-        days = cdm.numbers(table, name, "day")
-        return pa.array(np.where(days == MISSING, 0, days).astype("M8[D]"), mask=days == MISSING)
-    if name in _TEXT_IDS:
-        return cdm.arrow(table, [name])[name]
+        return "day"
     if name in _DECIMALS or (name == "quantity" and table in ("drug_exposure", "specimen")):
-        return pa.array(cdm.numbers(table, name, "decimal"), from_pandas=True)
-    if name.endswith(_WHOLE) or name == "quantity":
-        numbers = cdm.numbers(table, name)
-        return pa.array(numbers, mask=numbers == MISSING)
-    return cdm.arrow(table, [name])[name]
+        return "decimal"
+    whole = name.endswith(_WHOLE) or name == "quantity"
+    return "integer" if whole and name not in _TEXT_IDS else "text"
 
 
-def _converted(column: pa.ChunkedArray, kind: Kind, place: str) -> Values:
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _converted(column: pa.ChunkedArray, kind: Kind, place: str, row: Callable[[int], str]) -> Values:
+    """DataError: something does not read; where the first such row stands."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     try:
-        if kind == "text":
-            return _texts(column)
-        if kind == "day":
-            return _filled(_days(column).cast(pa.int32()).cast(pa.int64()), MISSING)
-        if kind == "decimal":
-            column = _trimmed(column)
-            # Single precision stays, since numbers are compared in the column's own.
-            whole = column if pa.types.is_float32(column.type) else column.cast(pa.float64())
-            return _filled(whole, float("nan"))
-        return _filled(_whole(_trimmed(column)), MISSING)
+        return _as_kind(column, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        name = {"integer": "whole number", "concept": "whole number"}.get(kind, kind)
+        number = _first_unreadable(column, kind)
         raise DataError(
-            place,
-            f"holds something that is no {'whole number' if kind in ('integer', 'concept') else kind}",
-            "mend the table",
+            place, f"holds something that is no {name} in {row(number)}", "mend the table"
         ) from None
+
+
+def _first_unreadable(column: pa.ChunkedArray, kind: Kind) -> int:
+    """The first row that does not read; the first of all where the column is of a kind of which none does."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            _as_kind(column.slice(low, middle - low), kind)
+            low = middle
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            high = middle
+    return low
+
+
+def _as_kind(column: pa.ChunkedArray, kind: Kind) -> Values:
+    if kind == "text":
+        return _texts(column)
+    if kind == "day":
+        return _filled(_days(column).cast(pa.int32()).cast(pa.int64()), MISSING)
+    if kind == "decimal":
+        column = _trimmed(column)
+        # Single precision stays, since numbers are compared in the column's own.
+        whole = column if pa.types.is_float32(column.type) else column.cast(pa.float64())
+        return _filled(whole, float("nan"))
+    return _filled(_whole(_trimmed(column)), MISSING)
 
 
 def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -183,7 +198,9 @@ def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _days(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """date32; texts as 2020-01-31, 20200131 or with a time behind."""
+    """date32; texts and whole numbers as 2020-01-31, 20200131 or with a time behind."""
+    if pa.types.is_integer(column.type):
+        column = column.cast(pa.string())
     if pa.types.is_date32(column.type):
         return column
     if pa.types.is_null(column.type):

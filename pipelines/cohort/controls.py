@@ -4,7 +4,7 @@ shards, and followed likewise."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,11 +70,18 @@ def find_controls(
     counts = np.bincount((chosen != NONE).sum(axis=1), minlength=asked.controls.ratio + 1)
     receipt = {
         "cases": [{"controls": number, "cases": int(count)} for number, count in enumerate(counts)],
+        "without": int(counts[0]),
         "controls": len(control),
         "persons": len(np.unique(control)),
         "balance": balance(people, case, at, control, asked.study),
     }
     return Matching({name: column[rows] for name, column in frame.items()}, receipt)
+
+
+def without_controls(receipt: Mapping[str, Any]) -> str:
+    """How many cases have no control, in words."""
+    cases = sum(each["cases"] for each in receipt["cases"])
+    return f"{receipt['without']:,} of {cases:,} cases have no control"
 
 
 def _hashed(person: np.ndarray, seed: int) -> np.ndarray:

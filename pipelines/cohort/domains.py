@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from pipelines.cohort.query import INDEX_DAY, STAY
 from pipelines.files.schemas import KINDS
 
 Kind = Literal["day", "integer", "decimal", "text", "concept"]
@@ -402,5 +403,5 @@ def _stored(kind: str) -> Domain:
     )
 
 
-STORED: Final = {kind: _stored(kind) for kind in ("event", *KINDS)}
+STORED: Final = {kind: _stored(kind) for kind in ("event", *KINDS, INDEX_DAY, STAY)}
 DOMAINS: Final[dict[str, Domain]] = {**OMOP, **STORED}

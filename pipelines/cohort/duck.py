@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from pipelines.errors import DataError
 from pipelines.files.frames import Category, Frame
 
 if TYPE_CHECKING:
@@ -41,6 +43,38 @@ def connect(tables: Mapping[str, Frame | pa.Table], threads: int = 1) -> Iterato
         yield connection
     finally:
         connection.close()
+
+
+def opened(path: Path) -> Connection:
+    """A connection to a DuckDB file that can change nothing in it, and reach no other file, network or
+    extension. DataError: the file is none, or does not open."""
+    import duckdb
+
+    config: dict[str, Any] = {
+        "threads": 1,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "enable_external_access": False,
+        "lock_configuration": True,
+    }
+    try:
+        return duckdb.connect(str(path), read_only=True, config=config)
+    except duckdb.Error:
+        raise DataError(
+            path,
+            "does not open as a DuckDB file",
+            f"close what writes it, or write it with DuckDB {duckdb.__version__} or before",
+        ) from None
+
+
+def table(connection: Connection, sql: str, where: object) -> pa.Table:
+    """What a query gives, as an Arrow table. `where`: what to name where it does not read (DataError)."""
+    import duckdb
+
+    try:
+        return connection.sql(sql).to_arrow_table()
+    except duckdb.Error:
+        raise DataError(where, "does not read", "write the table anew") from None
 
 
 def _arrow(frame: Frame) -> pa.Table:

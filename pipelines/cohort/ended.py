@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,25 @@ def counted(
         name: (int((ended == place).sum()), int((later & (ended == place)).sum()))
         for place, name in enumerate(ENDS)
     }
+
+
+def together(parts: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, tuple[int, int]]:
+    """The counts of several shards added up, reason by reason."""
+    return {
+        name: (sum(each[name][0] for each in parts), sum(each[name][1] for each in parts)) for name in ENDS
+    }
+
+
+def with_deaths(
+    attrition: list[dict[str, Any]], counts: Mapping[str, tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """The steps, the last of them with how many of the stays left `die_in_follow_up` and how many
+    `die_later`, in none."""
+    if not attrition:
+        return attrition
+    later = sum(later for _, later in counts.values())
+    deaths = {"die_in_follow_up": counts["death"][0], "die_later": later}
+    return [*attrition[:-1], {**attrition[-1], **deaths}]
 
 
 def told(counts: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:

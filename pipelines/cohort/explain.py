@@ -3,15 +3,28 @@ applied, concept sets at the end."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
 from typing import Final
 
-from pipelines.cohort.domains import DEMOGRAPHIC, DOMAINS
+from pipelines.cohort.phrases import (
+    away_words,
+    calendar_words,
+    code_words,
+    day_words,
+    days_words,
+    domain_words,
+    item_words,
+    label_words,
+    nth_words,
+    occurrence_words,
+    range_words,
+    shift_words,
+    window_words,
+)
 from pipelines.cohort.query import (
+    INDEX_DAY,
+    STAY,
     Among,
     Cohort,
     ConceptSet,
@@ -19,39 +32,13 @@ from pipelines.cohort.query import (
     Criterion,
     CustomEra,
     DateOffset,
-    Edge,
     Exactly,
     Filter,
     Group,
-    Item,
-    Occurrence,
-    Range,
     SetId,
-    Shift,
     Text,
-    Window,
 )
-from pipelines.study.code_list import said
 
-_NUMBERS: Final = {
-    "lt": "less than",
-    "lte": "at most",
-    "eq": "equal to",
-    "!eq": "other than",
-    "gte": "at least",
-    "gt": "more than",
-    "bt": "between",
-    "!bt": "not between",
-}
-_DAYS: Final = {
-    **_NUMBERS,
-    "lt": "before",
-    "lte": "on or before",
-    "eq": "on",
-    "!eq": "not on",
-    "gte": "on or after",
-    "gt": "after",
-}
 _TEXTS: Final = {
     "eq": "is like",
     "contains": "contains",
@@ -152,43 +139,47 @@ class _Explainer:
         if cohort.spacing:
             lines.append(
                 _Line(
-                    f"Of these, an event counts if it begins {_days(cohort.spacing)} or more after the last "
-                    "one that counted."
+                    f"Of these, an event counts if it begins {days_words(cohort.spacing)} or more after the "
+                    "last one that counted."
                 )
             )
         lines += [_Line(self._exit()), *self._censoring(), *self._eras()]
-        if cohort.sets:
-            lines.append(
-                _Line("Concept sets:", tuple(self._set(id, each) for id, each in cohort.sets.items()))
-            )
+        sets = {id: each for id, each in cohort.sets.items() if each.name not in cohort.others}
+        if sets:
+            lines.append(_Line("Concept sets:", tuple(self._set(id, each) for id, each in sets.items())))
+        for name, other in cohort.others.items():
+            lines.append(_Line(f"The cohort {name}:", tuple(_Explainer(other).lines())))
         return lines
 
     def _observed(self) -> str:
         cohort = self._cohort
+        around = [f"began {days_words(cohort.prior_days)} or more before it"] if cohort.prior_days else []
+        around += [f"ends {days_words(cohort.post_days)} or more after it"] if cohort.post_days else []
+        long = f" that {' and '.join(around)}" if around else ""
         return (
-            f"The event lies in an observation period that began {_days(cohort.prior_days)} or more before "
-            "it and ends "
-            f"{_days(cohort.post_days)} or more after it; of such events, {_LIMITS[cohort.entry_limit]}."
+            f"The event lies in an observation period{long}; of such events, {_LIMITS[cohort.entry_limit]}."
         )
 
     def _exit(self) -> str:
         exit = self._cohort.exit
         if isinstance(exit, DateOffset):
             return (
-                f"The cohort ends {_away(exit.days, f'the {exit.of} of the event')}, and with its "
+                f"The cohort ends {away_words(exit.days, f'the {exit.of} of the event')}, and with its "
                 "observation period at the latest."
             )
         if not isinstance(exit, CustomEra):
             return "The cohort ends with the observation period."
         lasting = (
-            "" if exit.days_supply is None else f", each lasting {_days(exit.days_supply)} whatever it says"
+            ""
+            if exit.days_supply is None
+            else f", each lasting {days_words(exit.days_supply)} whatever it says"
         )
         return (
             "The cohort ends with the observation period, or earlier with the era that the event lies in: "
-            f"events of {_words(exit.domain)} "
+            f"events of {domain_words(exit.domain)} "
             f"whose concept or source concept is in {self._named(exit.drugs)}{lasting}, with at most "
-            f"{_days(exit.gap)} between them, "
-            f"and {_days(exit.offset)} more at the end."
+            f"{days_words(exit.gap)} between them, "
+            f"and {days_words(exit.offset)} more at the end."
         )
 
     def _censoring(self) -> list[_Line]:
@@ -203,16 +194,13 @@ class _Explainer:
         ]
 
     def _eras(self) -> list[_Line]:
-        lines = [
-            _Line(
-                f"Stays of a person with at most {_days(self._cohort.era_pad)} from the end of one to the "
-                "start of the next are one."
-            )
-        ]
+        apart = f"at most {days_words(self._cohort.era_pad)} from the end of one to the start of the next"
+        near = f"with {apart}" if self._cohort.era_pad else "that overlap"
+        lines = [_Line(f"Stays of a person {near} are one.")]
         first, last = self._cohort.censor_window
         if first is not None or last is not None:
-            begins = f" before {_day(first)}" if first is not None else ""
-            ends = f" after {_day(last)}" if last is not None else ""
+            begins = f" before {day_words(first)}" if first is not None else ""
+            ends = f" after {day_words(last)}" if last is not None else ""
             lines.append(
                 _Line(
                     f"Days{begins}{' or' if begins and ends else ''}{ends} are cut off, and stays without "
@@ -229,21 +217,30 @@ class _Explainer:
 
     def _criterion(self, asked: Criterion, before: str = "", after: str = "") -> _Line:
         """`before`, `after`: words around those for the events."""
-        parts = [f"{_words(asked.domain)}{self._of(asked)}"]
+        parts = [f"{domain_words(asked.domain)}{self._of(asked)}"]
+        if asked.domain == STAY and asked.concepts is not None:
+            parts = [f"stay in the cohort {self._cohort.sets[asked.concepts].name}"]
+        if asked.domain == INDEX_DAY and self._cohort.calendar is not None:
+            parts = [calendar_words(self._cohort.calendar)]
         parts += (
             [f"narrowed to those where {self._filters(asked.narrowed, asked.domain)}"]
             if asked.narrowed
             else []
         )
-        parts += [_nth(asked.nth)] if asked.nth else []
+        parts += [nth_words(asked.nth)] if asked.nth else []
+        parts += (
+            [f"number {asked.since} of each person in all time and all later ones"] if asked.since else []
+        )
         if asked.start or asked.end:
             parts.append(
-                f"taken to start {_shift(asked.start, 'start')} and to end {_shift(asked.end, 'end')}, and "
-                "not to end before it starts"
+                f"taken to start {shift_words(asked.start, 'start')} and to end "
+                f"{shift_words(asked.end, 'end')}, and not to end before it starts"
             )
         parts += [f"where {self._filters(asked.filters, asked.domain)}"] if asked.filters else []
         for side, day in zip(("first", "last"), asked.period, strict=True):
-            parts += [f"that holds {_day(day)}, which is taken as its {side} day"] if day is not None else []
+            parts += (
+                [f"that holds {day_words(day)}, which is taken as its {side} day"] if day is not None else []
+            )
         whole = f"{before}{', '.join(parts)}{after}"
         if asked.group is None:
             return _Line(f"{whole}.")
@@ -266,21 +263,22 @@ class _Explainer:
         under += [self._group(each, "") for each in group.groups]
         if not under:
             return _Line(f"{before}nothing is asked.")
-        how = _GROUPS.get(
-            group.kind,
-            f"{group.kind.replace('_', ' ')} {group.count} of these "
-            f"{'hold' if group.count != 1 else 'holds'}",
+        how = _GROUPS.get(group.kind) or (
+            "none of these holds"
+            if (group.kind, group.count) == ("at_most", 0)
+            else f"{group.kind.replace('_', ' ')} {group.count} of these "
+            f"{'hold' if group.count != 1 else 'holds'}"
         )
         return _Line(f"{before}{how}:", tuple(under))
 
     def _correlated(self, asked: Correlated) -> _Line:
-        after = f", {_window(asked.start, asked.any_period)}"
-        after += f" and {_window(asked.end, asked.any_period)}" if asked.end else ""
+        after = f", {window_words(asked.start, asked.any_period)}"
+        after += f" and {window_words(asked.end, asked.any_period)}" if asked.end else ""
         after += ", in the same visit" if asked.same_visit else ""
         after += (
             ", in whatever observation period" if asked.any_period else ", in the same observation period"
         )
-        return self._criterion(asked.criterion, f"{_occurrence(asked.occurrence)} ", after)
+        return self._criterion(asked.criterion, f"{occurrence_words(asked.occurrence)} ", after)
 
     def _filters(self, filters: tuple[Filter, ...], domain: str = "") -> str:
         return " and ".join(self._filter(each, domain) for each in filters) or "is known"
@@ -294,96 +292,12 @@ class _Explainer:
         if isinstance(asked, Among):
             if asked.set is not None:
                 return f"{field} is {'not in' if asked.excluded else 'in'} {self._named(asked.set)}"
-            return (
-                f"{field} is {'none' if asked.excluded else 'one'} of "
-                f"{', '.join(map(str, sorted(asked.concepts)))}"
-            )
-        return f"{field} is {_range(asked, domain)}"
+            names = [label_words(asked.field, each) for each in sorted(asked.concepts)]
+            return f"{field} is {'none' if asked.excluded else 'one'} of {', '.join(names)}"
+        return f"{field} is {range_words(asked, domain)}"
 
     def _set(self, id: SetId, concepts: ConceptSet) -> _Line:
-        items = [_item(each) for each in concepts.items]
-        items += [_code("codes that begin with", "", each) for each in concepts.prefixes]
-        items += [_code("but none that begins with", "but not ", each) for each in concepts.without]
+        items = [item_words(each) for each in concepts.items]
+        items += [code_words("codes that begin with", "", each) for each in concepts.prefixes]
+        items += [code_words("but none that begins with", "but not ", each) for each in concepts.without]
         return _Line(f"{self._named(id)}: {'; '.join(items) or 'nothing'}.")
-
-
-def _code(beginning: str, alone: str, code: str) -> str:
-    """A line of a code list: a prefix, or what names one code."""
-    return f"{beginning} {code}" if said(code).endswith("*") else f"{alone}{code}"
-
-
-def _words(domain: str) -> str:
-    """ConditionOccurrence: condition occurrence."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", domain).lower()
-
-
-def _nth(nth: int) -> str:
-    if abs(nth) == 1:
-        return f"the {'first' if nth > 0 else 'last'} of each person"
-    return f"number {nth} of each person" if nth > 0 else f"number {-nth} from the last of each person"
-
-
-def _days(days: int) -> str:
-    return f"{days} day{'' if days == 1 else 's'}"
-
-
-def _day(day: float) -> str:
-    return (date(1970, 1, 1) + timedelta(days=int(day))).isoformat()
-
-
-def _away(days: int, of: str) -> str:
-    """30 days before the start."""
-    if days == 0:
-        return f"at {of}"
-    return f"{_days(abs(days))} {'before' if days < 0 else 'after'} {of}"
-
-
-def _shift(shift: Shift | None, side: str) -> str:
-    return f"at its {side}" if shift is None else _away(shift.days, f"its {shift.of}")
-
-
-def _range(asked: Range, domain: str) -> str:
-    fields = DOMAINS[domain].fields if domain else DEMOGRAPHIC
-    day = asked.field in fields and fields[asked.field].kind == "day"
-    low, high = (
-        None if each is None else _day(each) if day else _number(each) for each in (asked.value, asked.extent)
-    )
-    return f"{(_DAYS if day else _NUMBERS)[asked.op]} {low}{f' and {high}' if high is not None else ''}"
-
-
-def _number(value: float) -> str:
-    """Without an exponent, and without a point where there is nothing after it."""
-    text = format(Decimal(repr(value)), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _occurrence(asked: Occurrence) -> str:
-    how = f"{asked.kind.replace('_', ' ')} {asked.count}"
-    if asked.distinct is None:
-        return how
-    if asked.distinct == "person":
-        return f"{how}, where any number counts as one,"
-    return f"{how} with different values of {asked.distinct.replace('_', ' ')}:"
-
-
-def _window(window: Window, any_period: bool) -> str:
-    first, last = (_edge(edge, window, any_period) for edge in (window.first, window.last))
-    return f"with its {window.event} from {first} to {last}"
-
-
-def _edge(edge: Edge, window: Window, any_period: bool) -> str:
-    side = "before" if edge.sign < 0 else "after"
-    if edge.days is None:
-        end = "first" if edge.sign < 0 else "last"
-        return f"any day {side}" if any_period else f"the {end} day of the index event's observation period"
-    of = f"the index event's {window.index}"
-    return of if edge.days == 0 else _away(edge.days, of)
-
-
-def _item(item: Item) -> str:
-    asked = [
-        name
-        for name, yes in (("with descendants", item.descendants), ("with what maps to it", item.mapped))
-        if yes
-    ]
-    return f"{'not ' if item.excluded else ''}{item.concept}{' ' + ' and '.join(asked) if asked else ''}"

@@ -58,6 +58,8 @@ class Evaluator:
             )
         if criterion.nth:
             found = found.take(_nth(found.person, criterion.nth))
+        if criterion.since:
+            found = found.take(_since(found.person, criterion.since))
         found = _shifted(found, criterion.start, criterion.end)
         if criterion.filters:
             found = found.take(
@@ -230,6 +232,13 @@ def _nth(person: np.ndarray, nth: int) -> np.ndarray:
     ends = np.append(begins[1:], len(person))[: len(begins)]
     places = begins + nth - 1 if nth > 0 else ends + nth
     return places[(places >= begins) & (places < ends)]
+
+
+def _since(person: np.ndarray, nth: int) -> np.ndarray:
+    """bool (n,): the nth row of each person and all later ones. `person`: ascending."""
+    begins = np.flatnonzero(np.append(True, person[1:] != person[:-1])[: len(person)])
+    counts = np.diff(np.append(begins, len(person)))
+    return np.arange(len(person)) - np.repeat(begins, counts) >= nth - 1
 
 
 def _shifted(events: Events, start: Shift | None, end: Shift | None) -> Events:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from pipelines.cohort.given import LABEL
 from pipelines.cohort.query import (
+    INDEX_DAY,
+    STAY,
     Among,
     Cohort,
     ConceptSet,
@@ -22,17 +26,24 @@ from pipelines.cohort.query import (
     Operator,
     Range,
     Rule,
+    SetId,
+    Shift,
     Window,
 )
+from pipelines.cohort.query import Calendar as DayCalendar
 from pipelines.errors import SettingsError
 from pipelines.files.schemas import SETTING, SEX_MAN, SEX_WOMAN, VALUE_SCALE
 from pipelines.study.code_list import BELOW, CodeList
+from pipelines.study.conditions import Condition, Events, Membership, Together, Value
+from pipelines.study.conditions import Rule as Asked
 from pipelines.study.days import day_number
-from pipelines.study.definition import Condition, Definition, Events, Together, Value
-from pipelines.study.definition import Rule as Asked
+from pipelines.study.definition import Age, Definition
+from pipelines.study.index import AnyOf, Calendar, Index, Later, Residence
 
 _SEX = {"man": SEX_MAN, "woman": SEX_WOMAN}
-_NTH = {"first": 1, "last": -1, "any": 0, "all": 0}
+_NTH = {"first": 1, "last": -1}
+# Of several kinds of events together the first has none of them before it, the last none after it, in days.
+_ALONE: dict[str, tuple[int | None, int | None]] = {"first": (None, -1), "last": (1, None)}
 _BOUNDS: tuple[tuple[str, Operator], ...] = (
     ("at_least", "gte"),
     ("at_most", "lte"),
@@ -61,31 +72,62 @@ class _Lowering:
         self._asked, self._cdm = asked, cdm
 
     def cohort(self) -> Cohort:
-        asked, index, which = self._asked, self.criterion(self._asked.index), self._asked.index.which
-        study = Range("start_date", "bt", day_number(asked.study.first), day_number(asked.study.last))
-        nth = _NTH[which] if isinstance(which, str) else which
+        asked = self._asked
         return Cohort(
-            sets={name: self._set(name, codes) for name, codes in asked.codes.items()},
-            entry=(
-                Criterion(
-                    index.domain,
-                    index.concepts,
-                    index.source_concepts,
-                    index.narrowed,
-                    nth=nth,
-                    filters=(study,),
-                ),
-            ),
+            sets={**{name: self._set(name, codes) for name, codes in asked.codes.items()}, **self._stays()},
+            entry=self._entry(),
             prior_days=asked.prior_observation,
-            rules=tuple(self._rules(index)),
-            limit="all" if which == "all" else "first",
+            rules=tuple(self._rules()),
+            limit="all" if asked.index.several else "first",
             spacing=asked.repeat or 0,
             exit=self._exit(),
             censoring=tuple(self.criterion(each) for each in asked.censor),
             era_pad=asked.join,
             censor_window=(None, day_number(asked.study.last)),
+            calendar=self._calendar(),
+            others={name: lower(each, self._cdm) for name, each in asked.others.items()},
             title=asked.title,
         )
+
+    def _entry(self) -> tuple[Criterion, ...]:
+        """Events by which people enter, put on the day on which they do, which lies in the study."""
+        asked, index = self._asked, self._asked.index
+        study = Range("start_date", "bt", day_number(asked.study.first), day_number(asked.study.last))
+        if isinstance(index, Calendar | Residence):
+            return (Criterion(INDEX_DAY, filters=(study,)),)
+        shift = Shift(index.start.of, index.start.after) if index.start else None
+        since = index.which.first if isinstance(index.which, Later) else 0
+        nth = index.which if isinstance(index.which, int) else _NTH.get(str(index.which), 0)
+        return tuple(
+            replace(self.criterion(each), nth=nth, since=since, filters=(study,), start=shift, end=shift)
+            for each in index.events
+        )
+
+    def _calendar(self) -> DayCalendar | None:
+        asked, index = self._asked, self._asked.index
+        if isinstance(index, Calendar):
+            return DayCalendar(days=tuple(day_number(day) for day in index.days(asked.study)))
+        if isinstance(index, Residence):
+            return DayCalendar(
+                first=day_number(asked.study.first),
+                last=day_number(asked.study.last),
+                prior=asked.prior_observation,
+                age=asked.age.first if asked.age else 0,
+                every=index.every or 0,
+            )
+        return None
+
+    def _stays(self) -> dict[SetId, ConceptSet]:
+        """A set for each other cohort that the rules ask about: its stays."""
+        named = self._asked.named
+        if lacking := sorted(set(named) - set(self._asked.others)):
+            raise SettingsError(
+                f"{self._asked.cohort}: cohort {lacking[0]}",
+                "is not beside the definition",
+                f"add {lacking[0]}.yaml beside it",
+            )
+        labels = {name: LABEL.format(name) for name in named}
+        return {label: ConceptSet(name, prefixes=(label,)) for name, label in labels.items()}
 
     def _set(self, name: str, codes: CodeList) -> ConceptSet:
         if codes.concepts and not self._cdm:
@@ -141,17 +183,20 @@ class _Lowering:
             return CustomEra(era.codes, era.gap, era.offset, domain="DrugExposure" if self._cdm else "drug")
         return None
 
-    def _rules(self, index: Criterion) -> list[Rule]:
+    def _rules(self) -> list[Rule]:
         asked, rules = self._asked, []
-        if asked.washout:
-            before = Window(Edge(-asked.washout, -1), Edge(-1, -1))
-            alone = Correlated(index, Occurrence("exactly", 0), before, any_period=True)
+        if isinstance(asked.index, AnyOf) and (around := _ALONE.get(asked.index.which)):
+            first, last = around
             rules.append(
-                Rule(f"have no such event in {asked.washout} days before", Group("all", correlated=(alone,)))
+                Rule(f"have no such event {'before' if first is None else 'after'}", self._none(first, last))
             )
+        if asked.washout:
+            name = f"have no such event in {asked.washout} days before"
+            rules.append(Rule(name, self._none(-asked.washout, -1)))
         if asked.age:
-            age = Range("completed_age", "bt", asked.age.first, asked.age.last)
-            rules.append(Rule("are of the right age", Group("all", demographics=(Demographic((age,)),))))
+            rules.append(
+                Rule("are of the right age", Group("all", demographics=(Demographic((_age(asked.age),)),)))
+            )
         if asked.sex:
             sex = Among("sex", frozenset({_SEX[asked.sex]}))
             rules.append(
@@ -166,11 +211,32 @@ class _Lowering:
         ]
         return rules
 
+    def _none(self, first: int | None, last: int | None) -> Group:
+        """None of the events by which people enter, in so many days from the first of that event."""
+        index = self._asked.index
+        after = index.start.after if isinstance(index, Index | AnyOf) and index.start else 0
+        window = Window(
+            Edge(None if first is None else first - after, -1),
+            Edge(None if last is None else last - after, 1),
+        )
+        events = index.events if isinstance(index, Index | AnyOf) else ()
+        none = Occurrence("exactly", 0)
+        return Group(
+            "all",
+            correlated=tuple(
+                Correlated(self.criterion(each), none, window, any_period=True) for each in events
+            ),
+        )
+
     def _together(self, kind: Any, count: int, conditions: tuple[Condition, ...]) -> Group:
         return Group(
             kind,
             count,
-            correlated=tuple(self._correlated(each) for each in conditions if isinstance(each, Asked)),
+            correlated=tuple(
+                self._correlated(each) if isinstance(each, Asked) else _membership(each)
+                for each in conditions
+                if not isinstance(each, Together)
+            ),
             groups=tuple(self._group(each) for each in conditions if isinstance(each, Together)),
         )
 
@@ -182,7 +248,24 @@ class _Lowering:
 
     def _correlated(self, rule: Asked) -> Correlated:
         window = Window(Edge(rule.first, -1), Edge(rule.last, 1), index=rule.of)
-        return Correlated(self.criterion(rule), Occurrence(*rule.count), window, any_period=True)
+        count = Occurrence(*rule.count, "start_date" if rule.distinct else None)
+        return Correlated(self.criterion(rule), count, window, any_period=True)
+
+
+def _membership(asked: Membership) -> Correlated:
+    """A stay in another cohort that begins in the window, or of which some day lies in it."""
+    stays, some = Criterion(STAY, LABEL.format(asked.cohort)), Occurrence("at_least", 1)
+    first, last = Edge(asked.first, -1), Edge(asked.last, 1)
+    if asked.day == "entry":
+        return Correlated(stays, some, Window(first, last), any_period=True)
+    begins, ends = Window(Edge(None, -1), last), Window(first, Edge(None, 1), event="end")
+    return Correlated(stays, some, begins, ends, any_period=True)
+
+
+def _age(asked: Age) -> Range:
+    if asked.last is None:
+        return Range("completed_age", "gte", asked.first)
+    return Range("completed_age", "bt", asked.first, asked.last)
 
 
 def _bounds(value: Value) -> list[Filter]:
@@ -193,11 +276,9 @@ def _bounds(value: Value) -> list[Filter]:
     ]
 
 
-def _name(condition: Asked | Together) -> str:
+def _name(condition: Condition) -> str:
     if condition.name:
         return condition.name
-    return (
-        condition.codes
-        if isinstance(condition, Asked)
-        else " or ".join(_name(part) for part in condition.parts)
-    )
+    if isinstance(condition, Together):
+        return " or ".join(_name(part) for part in condition.parts)
+    return condition.codes if isinstance(condition, Asked) else f"days in the cohort {condition.cohort}"

@@ -3,6 +3,7 @@ answers for both."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,21 +11,23 @@ import numpy as np
 from kernels.ages import year_month_day
 from pipelines.cohort import duck, sql
 from pipelines.cohort.columns import MISSING
-from pipelines.cohort.domains import STORED
-from pipelines.cohort.query import Cohort
+from pipelines.cohort.given import stays
+from pipelines.cohort.query import STAY, Cohort
 from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import ShardSource
 from pipelines.cohort.sql_ended import why_ended
 from pipelines.cohort.sql_events import Steps
 from pipelines.files.frames import Category, Frame, array
-from pipelines.files.schemas import DAY_UNKNOWN, KIND, SEX_MAN, SEX_WOMAN, VALUE_MISSING
+from pipelines.files.schemas import DAY_UNKNOWN, KIND, KINDS, SEX_MAN, SEX_WOMAN, VALUE_MISSING
 
 _GENDER = {SEX_MAN: 8507, SEX_WOMAN: 8532}
 
 
-def run(cohort: Cohort, source: ShardSource) -> Results:
-    """As `engine.run`, where the days of the persons' deaths are given."""
-    with duck.connect(_tables(source, cohort.domains())) as connection:
+def run(cohort: Cohort, source: ShardSource, others: Mapping[str, Results]) -> Results:
+    """As `engine.run`, where the days of the persons' deaths are given. `others`: what the other cohorts
+    found in the shard, by name."""
+    tables = {**_tables(source, cohort.domains()), STAY: stays(others)}
+    with duck.connect(tables) as connection:
         found = sql.run(cohort, connection)
         numbers = {id: place for place, id in enumerate(cohort.sets)}
         asked = why_ended(cohort, Steps(duck.columns_of_tables(connection), numbers))
@@ -62,7 +65,7 @@ def _tables(source: ShardSource, domains: frozenset[str]) -> dict[str, Frame]:
             "concept": np.arange(len(labels)),
             "label": Category(labels, np.arange(len(labels), dtype=np.int32)),
         },
-        **{domain: _events(source, domain) for domain in domains & set(STORED)},
+        **{domain: _events(source, domain) for domain in domains & {"event", *KINDS}},
     }
 
 

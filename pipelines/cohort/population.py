@@ -135,10 +135,10 @@ def _of_shard(
 
 def _first_events(evaluator: Evaluator, cohort: Cohort, count: int) -> np.ndarray:
     """int64 (n,): the first day of an event as that of the index, in or out of the study, `FAR` if none."""
-    events = evaluator.events(replace(cohort.entry[0], nth=0, filters=()))
-    first = np.append(True, events.person[1:] != events.person[:-1])[: len(events)]
     days = np.full(count, FAR)
-    days[events.person[first]] = events.start[first]
+    for each in cohort.entry:
+        events = evaluator.events(replace(each, nth=0, since=0, filters=(), start=None, end=None))
+        np.minimum.at(days, events.person, events.start)
     return days
 
 
@@ -154,7 +154,9 @@ def _risk(
         known = birth != MISSING
         born = np.where(known, birth, 0)
         opens = birthdays(born, asked.age.first)
-        closes = np.where(known, np.minimum(closes, birthdays(born, asked.age.last + 1) - 1), -FAR - 1)
+        if asked.age.last is not None:
+            closes = np.minimum(closes, birthdays(born, asked.age.last + 1) - 1)
+        closes = np.where(known, closes, -FAR - 1)
     if asked.sex is not None:
         closes = np.where(sex == _SEX[asked.sex], closes, -FAR - 1)
     return opens, closes

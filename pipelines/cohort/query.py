@@ -106,7 +106,8 @@ class Criterion:
 
     `concepts`, `source_concepts`: sets that the event's concept, and its source's, must lie in; None asks
     nothing. `narrowed`: what they must be for any to count. `nth`: of these, the nth of each person in all
-    time, before `filters`; if negative, the nth from the last; 0 asks nothing. `start`, `end`: where the
+    time, before `filters`; if negative, the nth from the last; 0 asks nothing. `since`: the nth of each
+    person in all time and all later ones; 0 asks nothing. `start`, `end`: where the
     event is put in time; if either is given, an event that ends before it starts, or has no end, is none.
     Filters see the event where it is put. `period`: first and last day given in place of the event's own,
     which must hold them. `group`: conditions on each event.
@@ -117,6 +118,7 @@ class Criterion:
     source_concepts: SetId | None = None
     narrowed: tuple[Filter, ...] = ()
     nth: int = 0
+    since: int = 0
     filters: tuple[Filter, ...] = ()
     start: Shift | None = None
     end: Shift | None = None
@@ -230,6 +232,28 @@ class CustomEra:
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """Index days that are no events, of which everybody who is observed has some.
+
+    `days`: these, ascending, for everybody; if there are none, one for each observation period: the first day
+    from `first` on, to `last`, that is `prior` days or more into the period and on which the person, where
+    the birth is known, is `age` years old; and again each `every` days after it, if `every` is not 0, to
+    the end of the period.
+    """
+
+    days: tuple[int, ...] = ()
+    first: int = 0
+    last: int = 0
+    prior: int = 0
+    age: int = 0
+    every: int = 0
+
+
+INDEX_DAY = "index_day"  # domain: the days of the calendar
+STAY = "stay"  # domain: stays in the other cohorts; the concept is the cohort
+
+
+@dataclass(frozen=True)
 class Cohort:
     """A definition.
 
@@ -238,7 +262,8 @@ class Cohort:
     `qualified_limit`. `rules`: inclusion rules; then `limit`. `spacing`: days from one entry of a person to
     the next, at least. `exit`: None for the end of the observation period. `censoring`: events that end it
     earlier. `era_pad`: days that may lie between two stays of a person that are one. `censor_window`: days
-    outside which nothing counts. `notes`: what is to be told of how it was read.
+    outside which nothing counts. `calendar`: the days of domain `INDEX_DAY`. `others`: by name, the cohorts
+    whose stays are the events of domain `STAY`. `notes`: what is to be told of how it was read.
     """
 
     sets: Mapping[SetId, ConceptSet]
@@ -255,6 +280,8 @@ class Cohort:
     censoring: tuple[Criterion, ...] = ()
     era_pad: int = 0
     censor_window: tuple[int | None, int | None] = (None, None)
+    calendar: Calendar | None = None
+    others: Mapping[str, Cohort] = field(default_factory=dict)
     title: str = field(default="", compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

@@ -64,7 +64,7 @@ class ShardSource:
     """
 
     def __init__(self, shard: ShardReader, sources: tuple[str, ...] | None) -> None:
-        self.shard, self._sources = shard, sources
+        self.shard, self.sources = shard, sources
 
     @cached_property
     def people(self) -> Frame:
@@ -90,7 +90,7 @@ class ShardSource:
         """How many persons who have not opted out have an event that may be seen. Reads some columns of all
         events."""
         frame = self.shard.read(
-            "events", ("person", "start", *(["source"] if self._sources is not None else []))
+            "events", ("person", "start", *(["source"] if self.sources is not None else []))
         )
         person = array(frame, "person")[self.visible(frame)]
         return int(np.count_nonzero(np.append(True, person[1:] != person[:-1])[: len(person)]))
@@ -141,7 +141,7 @@ class ShardSource:
             "person",
             "start",
             *(["kind"] if domain != "event" else []),
-            *(["source"] if self._sources is not None else []),
+            *(["source"] if self.sources is not None else []),
         ]
         ordered = concepts is not None and len(concepts) < 2  # postings of one code are in order already
         frame = self._postings.spans([*wanted, *([] if ordered else ["row"])], spans)
@@ -184,7 +184,7 @@ class ShardSource:
         keep = array(frame, "start") != DAY_UNKNOWN
         if not self.free.all():
             keep &= self.free[array(frame, "person")]
-        return keep if self._sources is None else keep & _labelled(frame["source"], self._sources)
+        return keep if self.sources is None else keep & _labelled(frame["source"], self.sources)
 
     @property
     def labels(self) -> tuple[str, ...]:

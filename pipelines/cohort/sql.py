@@ -12,9 +12,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipelines.cohort import given
 from pipelines.cohort.domains import DOMAINS
 from pipelines.cohort.duck import Connection, columns, columns_of_tables, execute
-from pipelines.cohort.query import Cohort, ConceptSet, Criterion, CustomEra, DateOffset, Limit, SetId
+from pipelines.cohort.query import (
+    INDEX_DAY,
+    Cohort,
+    ConceptSet,
+    Criterion,
+    CustomEra,
+    DateOffset,
+    Limit,
+    SetId,
+)
 from pipelines.cohort.results import Results
 from pipelines.cohort.sql_events import (
     BIRTH,
@@ -24,6 +34,7 @@ from pipelines.cohort.sql_events import (
     literal_text,
     where,
 )
+from pipelines.cohort.sql_given import index_days
 from pipelines.cohort.uses import concept_sets
 from pipelines.errors import DataError
 from pipelines.study.codes import is_whole
@@ -35,6 +46,8 @@ _DAY = "CAST({} - DATE '1970-01-01' AS BIGINT)"
 def run(cohort: Cohort, connection: Connection) -> Results:
     """Stays, inclusion statistics and attrition. `connection`: of `duck.connect`, over OMOP tables.
     DataError: a table or column that the definition asks for is missing."""
+    if cohort.calendar is not None:
+        execute(connection, f"CREATE OR REPLACE TEMP TABLE {INDEX_DAY} AS {index_days(cohort.calendar)}")
     for name, query in statements(cohort, columns_of_tables(connection)).items():
         execute(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
@@ -100,7 +113,7 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
         return Steps(tables, numbers)
 
     return {
-        "concept_sets": _concept_sets(sets, numbers, tables),
+        "concept_sets": _concept_sets(sets, numbers, tables, given.numbers(cohort.others)),
         "found_events": _found(cohort, steps()),
         "entry_events": _entered(cohort),
         "qualified_events": _qualified(cohort, steps()),
@@ -114,13 +127,18 @@ def statements(cohort: Cohort, tables: Mapping[str, frozenset[str]]) -> dict[str
 
 
 def _concept_sets(
-    sets: Mapping[SetId, ConceptSet], numbers: Mapping[SetId, int], tables: Mapping[str, frozenset[str]]
+    sets: Mapping[SetId, ConceptSet],
+    numbers: Mapping[SetId, int],
+    tables: Mapping[str, frozenset[str]],
+    others: Mapping[str, int],
 ) -> str:
-    """Concepts of each set."""
-    found = [
-        _named(sets, numbers, tables),
-        *(_coded(each, numbers[id], tables) for id, each in sets.items() if each.prefixes),
-    ]
+    """Concepts of each set. `others`: of stays in the other cohorts, by label."""
+    found = [_named(sets, numbers, tables)]
+    for id, each in sets.items():
+        if str(id) in others:
+            found.append(f"SELECT {numbers[id]} AS number, {others[str(id)]} AS concept")
+        elif each.prefixes:
+            found.append(_coded(each, numbers[id], tables))
     return " UNION ALL ".join(f"({query})" for query in found)
 
 

@@ -112,6 +112,11 @@ class Steps:
                 f"SELECT * FROM ({found}) QUALIFY row_number() OVER (PARTITION BY person ORDER BY "
                 f"{order}) = {abs(int(nth))}"
             )
+        if criterion.since:
+            found = (
+                f"SELECT * FROM ({found}) QUALIFY row_number() OVER (PARTITION BY person ORDER BY "
+                f"start_date, event) >= {int(criterion.since)}"
+            )
         if criterion.start is not None or criterion.end is not None:
             start, end = _shifted(criterion.start, "start"), _shifted(criterion.end, "end")
             found = f"SELECT * REPLACE ({start} AS start_date, {end} AS end_date) FROM ({found})"

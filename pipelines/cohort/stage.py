@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipelines.cohort import ended, engine, oracle
+from pipelines.cohort import ended, engine, entered, oracle
 from pipelines.cohort.controls import find_controls
+from pipelines.cohort.given import given
 from pipelines.cohort.lower import lower
 from pipelines.cohort.query import Cohort
 from pipelines.cohort.results import Results
@@ -19,7 +20,7 @@ from pipelines.cohort.strata import count_strata
 from pipelines.compute.workers import Workers
 from pipelines.files import documents, sealed
 from pipelines.files.frames import Frame, array, concat
-from pipelines.files.schemas import CONTROLS, ENDS, MEMBERS
+from pipelines.files.schemas import CONTROLS, MEMBERS
 from pipelines.files.sealing import Zone
 from pipelines.site.project import Project
 from pipelines.site.snapshot import Shard
@@ -32,12 +33,13 @@ Counts = tuple[tuple[str, int], ...]  # persons left after each step
 @dataclass(frozen=True)
 class Selection:
     """Members of a shard (schema MEMBERS), how many persons were left after each step, the code lists that
-    have a code of the shard, and why follow-up ends, as `ended.counted` says it."""
+    have a code of the shard, why follow-up ends, as `ended.counted` says it, and whom it is of."""
 
     members: Frame
     attrition: Counts
     matched: tuple[str, ...]
     ends: dict[str, tuple[int, int]]
+    who: entered.Entered
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,18 @@ def select_cohort(project: Project, workers: Workers, engine: Engine = "numba") 
     missing = [task for task in tasks if not task.out.exists() or not _attrition_file(task.out).exists()]
     workers.map(_select_shard, missing)
     told = [
-        documents.read_object(_attrition_file(task.out), "attrition", "matched", "ends") for task in tasks
+        documents.read_object(_attrition_file(task.out), "attrition", "matched", "ends", "entered")
+        for task in tasks
     ]
     matched = {name for each in told for name in each["matched"]}
+    ends = ended.together([each["ends"] for each in told])
     receipt = {
         "cohort": project.definition.cohort,
         "title": project.definition.title,
         "snapshot": project.snapshot.id,
-        "attrition": _merged([each["attrition"] for each in told]),
-        "ends": ended.told(_ends([each["ends"] for each in told])),
+        "attrition": ended.with_deaths(_merged([each["attrition"] for each in told]), ends),
+        "ends": ended.told(ends),
+        "entered": entered.merged([each["entered"] for each in told]),
         "unmatched": sorted(set(project.definition.codes) - matched),
         "shards": {"computed": len(missing), "kept": len(tasks) - len(missing)},
     }
@@ -111,14 +116,16 @@ def select(
     matched = (str(name) for name, asked in cohort.sets.items() if len(source.concepts(asked)))
     person = np.searchsorted(source.persons, results.person)
     ends = ended.counted(person, results.end, array(members, "ended"), source.deaths)
-    return Selection(members, attrition, tuple(matched), ends)
+    of = entered.entered(source, results.person, results.start)
+    return Selection(members, attrition, tuple(matched), ends, of)
 
 
 def of_shard(cohort: Cohort, source: ShardSource, engine_name: str) -> Results:
     """What an engine finds in a shard, why stays end included."""
+    others = {name: of_shard(each, source, engine_name) for name, each in cohort.others.items()}
     if engine_name == "duckdb":
-        return oracle.run(cohort, source)
-    return engine.run(cohort, source, source.deaths)
+        return oracle.run(cohort, source, others)
+    return engine.run(cohort, given(source, cohort.calendar, others), source.deaths)
 
 
 def _everyone(source: ShardSource, sources: tuple[str, ...] | None) -> Counts:
@@ -139,19 +146,13 @@ def _select_shard(task: _Task) -> None:
         "attrition": [list(step) for step in selection.attrition],
         "matched": list(selection.matched),
         "ends": {name: list(counts) for name, counts in selection.ends.items()},
+        "entered": entered.rows(selection.who),
     }
     documents.write_json(told, _attrition_file(task.out))
 
 
 def _attrition_file(members: Path) -> Path:
     return members.with_suffix(".json")
-
-
-def _ends(parts: list[dict[str, list[int]]]) -> dict[str, tuple[int, int]]:
-    """Counts of the shards added up, reason by reason."""
-    return {
-        name: (sum(each[name][0] for each in parts), sum(each[name][1] for each in parts)) for name in ENDS
-    }
 
 
 def _merged(parts: list[list[list[Any]]]) -> list[dict[str, Any]]:

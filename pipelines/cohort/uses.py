@@ -13,6 +13,8 @@ from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.domains import DEMOGRAPHIC, DOMAINS, Domain
 from pipelines.cohort.query import (
+    INDEX_DAY,
+    STAY,
     Among,
     Cohort,
     Correlated,
@@ -100,7 +102,10 @@ def uses(cohort: Cohort) -> frozenset[Use]:
         found.update(() if cohort.exit.days_supply is not None else _own_end(about))
     for id in concept_sets(cohort):
         found.update(_vocabulary(cohort, id))
-    return frozenset(found)
+    if cohort.calendar is not None and cohort.calendar.age:
+        found.update(Use("person", name) for name in ("person_id", *_BIRTH))
+    own = frozenset(each for each in found if each.table not in (INDEX_DAY, STAY))  # no table of the CDM
+    return own.union(*(uses(each) for each in cohort.others.values()))
 
 
 def concept_sets(cohort: Cohort) -> tuple[SetId, ...]:
@@ -122,6 +127,8 @@ def concept_sets(cohort: Cohort) -> tuple[SetId, ...]:
 
 def _vocabulary(cohort: Cohort, id: SetId) -> Iterator[Use]:
     asked = cohort.sets[id]
+    if asked.name in cohort.others:
+        return
     if asked.items:
         yield Use("concept", "concept_id")
     if asked.prefixes:

@@ -284,14 +284,15 @@ def write(frame: dict[str, object], path: Path) -> None:
         pq.write_table(pa.table(frame), beside, compression="zstd", compression_level=1, store_schema=False)
 
 
-def stored(path: Path, names: Sequence[str]) -> pa.Table:
-    """Columns as they are stored; those of a CSV file are texts. Raises `DataError` where the table does not
-    read."""
+def stored(path: Path, names: Sequence[str], nulls: Sequence[str] = ("",)) -> pa.Table:
+    """Columns as they are stored; those of a CSV file are texts. `nulls`: what stands for nothing in a CSV
+    file; if that is more than an empty text, a text in quotes is none of them. Raises `DataError` where the
+    table does not read."""
     with _reading(path):
-        return _read(path, list(names), repeated=False)
+        return _read(path, list(names), False, nulls)
 
 
-def _read(path: Path, names: list[str], repeated: bool = True) -> pa.Table:
+def _read(path: Path, names: list[str], repeated: bool = True, nulls: Sequence[str] = ("",)) -> pa.Table:
     if path.suffix in _PARQUET:
         schema = pq.read_schema(path)
         kinds = {name: schema.field(name).type for name in names if repeated}
@@ -301,7 +302,11 @@ def _read(path: Path, names: list[str], repeated: bool = True) -> pa.Table:
         return pq.ParquetFile(path, read_dictionary=texts).read(columns=names, use_threads=False)
     kinds = dict.fromkeys(names, pa.string())
     convert = pa_csv.ConvertOptions(
-        include_columns=names, column_types=kinds, strings_can_be_null=True, null_values=[""]
+        include_columns=names,
+        column_types=kinds,
+        strings_can_be_null=True,
+        null_values=list(nulls),
+        quoted_strings_can_be_null=len(nulls) == 1,
     )
     return pa_csv.read_csv(path, parse_options=dialect(path).options(), convert_options=convert)
 

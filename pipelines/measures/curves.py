@@ -16,7 +16,7 @@ from pipelines.cubes.cube import ProtectedCube
 from pipelines.measures.competing import Incidence, aalen_johansen
 from pipelines.measures.joining import hidden_span, put_together
 from pipelines.measures.parts import at_totals, shown, strata
-from pipelines.measures.survival import Curve, LifeTable, kaplan_meier
+from pipelines.measures.survival import Curve, LifeTable, Limits, kaplan_meier
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Follow:
     each band; `causes`: with the event and, if anything competes, with that. `why`: why it ends before the
     last band, "" if it does not. `places`: int64 (bands known,), which of the closed bands each is, of bands
     that are put together the last; `joined`: which are, in words, or "". `leaving`: float64 (bands known,),
-    how many leave in each, NaN if hidden."""
+    how many leave in each, NaN if hidden. `repeated`: are there
+    times of one person among them, which are not independent, so that no limits hold?"""
 
     at_risk: np.ndarray
     curve: Curve
@@ -34,6 +35,14 @@ class Follow:
     places: np.ndarray
     joined: str
     leaving: np.ndarray
+    repeated: bool = False
+
+    def limits(self, cause: int | None = None) -> Limits:
+        """Of the share without any event, or with one of `causes`: float64 (bands known,) twice."""
+        if self.repeated:
+            none = np.full(len(self), np.nan)
+            return none, none
+        return self.curve.limits() if cause is None else self.causes[cause].limits("cloglog")
 
     def __len__(self) -> int:
         return len(self.at_risk)
@@ -65,15 +74,24 @@ class Axes:
 
 def follow(cube: ProtectedCube, axes: Axes) -> dict[tuple[int, ...], Follow]:
     """The curve of each stratum of the other dimensions, by its index with totals on the two axes."""
-    grid = np.moveaxis(shown(cube, "persons"), (axes.band, axes.outcome), (-2, -1))
+    persons, grid = (
+        np.moveaxis(shown(cube, name), (axes.band, axes.outcome), (-2, -1))
+        for name in ("persons", counted(cube))
+    )
     out: dict[tuple[int, ...], Follow] = {}
     for index in strata(cube, axes.band, axes.outcome):
         others = tuple(place for place in index if isinstance(place, int))
-        out[at_totals(index)] = _follow(grid[others], axes)
+        repeated = not np.array_equal(persons[others], grid[others], equal_nan=True)
+        out[at_totals(index)] = _follow(grid[others], axes, repeated)
     return out
 
 
-def _follow(counts: np.ndarray, axes: Axes) -> Follow:
+def counted(cube: ProtectedCube) -> str:
+    """The measure that curves are made of: members, or the times of which a member may have several."""
+    return "intervals" if "intervals" in cube.measures else "persons"
+
+
+def _follow(counts: np.ndarray, axes: Axes, repeated: bool) -> Follow:
     """`counts`: float64 (bands, outcomes), totals first, NaN where hidden."""
     columns = counts[axes.bands][:, [0, *axes.causes]]
     places, joined = np.arange(len(axes.bands)), ""
@@ -107,4 +125,4 @@ def _follow(counts: np.ndarray, axes: Axes) -> Follow:
     censored = np.maximum(np.nan_to_num(leaving[:known]).astype(np.int64) - events.sum(axis=0), 0)
     curve = kaplan_meier(LifeTable(times, risk, events.sum(axis=0), censored))
     causes = tuple(aalen_johansen(times, risk, events))
-    return Follow(risk, curve, causes, why, places[:known], joined, leaving[:known])
+    return Follow(risk, curve, causes, why, places[:known], joined, leaving[:known], repeated)

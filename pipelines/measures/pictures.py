@@ -48,7 +48,7 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
     for row, (index, colour) in enumerate(zip(wanted, COLOURS, strict=False)):
         each, name = curves[index], name_of(cube.dimensions, index)
         first, share = (0.0, each.causes[0].share) if competing else (1.0, each.curve.surv)
-        low, high = each.causes[0].limits("cloglog") if competing else each.curve.limits()
+        low, high = each.limits(0 if competing else None)
         line, bottom, top = (np.concatenate([[first], part]) for part in (share, low, high))
         known = np.concatenate([[0], each.places + 1])
         days = edges[known]
@@ -63,11 +63,8 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
     _finish_survival(panel, below, edges, [name_of(cube.dimensions, index) for index in wanted], competing)
     legend(figure, panel)
     about = cube.dimensions[axes.outcome].about
-    title = (
-        f"Share with the {about}, by days since entry"
-        if competing
-        else f"Share without the {about}, by days since entry"
-    )
+    which = "Share with" if competing else "Share without"
+    title = f"{which} the {about}, by {cube.dimensions[axes.band].title.lower()}"
     cut = [
         f"{name_of(cube.dimensions, index)} {text}"
         for index in wanted

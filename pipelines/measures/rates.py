@@ -18,6 +18,7 @@ MEANINGS = {
     "design effect leaves",
     "rate_high": "upper 95 % limit of the rate (likewise)",
     "design_effect": MEANING,
+    "percent_of_days": "days covered per hundred days of follow-up",
     "percent_of_at_risk": "persons with an event per hundred persons at risk in the cell",
     "percent_low": "lower 95 % limit of that share (Wilson 1927)",
     "percent_high": "upper 95 % limit of that share (Wilson 1927)",
@@ -68,6 +69,8 @@ def _of_time(cube: ProtectedCube, time: ProtectedCube, why: Reasons) -> dict[str
         if cube.design_effects:
             found["design_effect"] = effect
         why.where(known & np.isnan(effect), WHY)
+    if "days_covered" in cube.measures and "person_days" in time.measures:
+        found["percent_of_days"] = _percent(cube.measures["days_covered"], time.measures["person_days"])
     found["percent_of_at_risk"] = _percent(having, of)
     found |= dict(zip(("percent_low", "percent_high"), _limits(having, of), strict=True))
     why.where(known & (having > of), "no limits of the share: more have an event than are at risk")

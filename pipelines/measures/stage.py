@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipelines.cubes.cube import ProtectedCube, time_table
+from pipelines.cubes.cube import PART_OF, ProtectedCube, time_table
 from pipelines.cubes.figures import Figures, write_figures
 from pipelines.cubes.files import read_protected
 from pipelines.files.sealing import Zone
 from pipelines.measures import (
+    baseline,
     clustered,
     compared,
     forest,
@@ -25,6 +27,7 @@ from pipelines.measures import (
     value_figures,
 )
 from pipelines.measures.curves import Axes, follow
+from pipelines.measures.love import love
 from pipelines.measures.parts import joined, with_role
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
@@ -34,10 +37,40 @@ def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
     """Derive figures and a plot from each protected cube of a folder. It is given no more than that, so that
     it can see no more."""
     cubes = {cube.table: cube for cube in read_protected(protected, zone)}
-    derived = [derive(cube, cubes.get(time_table(cube.table))) for cube in cubes.values()]
+    derived = [
+        *derive_baselines([cube for cube in cubes.values() if PART_OF in cube.notes]),
+        *(
+            derive(cube, cubes.get(time_table(cube.table)))
+            for cube in cubes.values()
+            if PART_OF not in cube.notes
+        ),
+    ]
     for each in derived:
         write_figures(each, out, zone)
     return {"tables": [{"table": each.table, "figures": list(each.columns)} for each in derived]}
+
+
+def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
+    """Figures of the parts of baselines; the first part of each has the picture of all."""
+    found = {cube.table: baseline.describe(cube) for cube in parts}
+    first = {cube.notes[PART_OF]: cube.table for cube in reversed(parts)}
+    for cube in parts:
+        whole, own = cube.notes[PART_OF], found[cube.table]
+        columns = own.columns()
+        if "smd" not in columns:
+            picture = plot(cube, None)
+        else:
+            together = [each for each in parts if each.notes[PART_OF] == whole]
+            shown = together if first[whole] == cube.table else [cube]
+            picture = love(cube.title, [(each, found[each.table]) for each in shown])
+        yield Figures(
+            table=cube.table,
+            columns=columns,
+            meanings={name: baseline.MEANINGS[name] for name in columns},
+            plot=picture,
+            shown=tuple(name for name in columns if name != "why_empty"),
+            notes=baseline.NOTES if "smd" in columns else (),
+        )
 
 
 def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
@@ -48,7 +81,7 @@ def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     for role in series.PERIODS:
         if (axis := with_role(cube, role)) is not None:
             return _series(cube, axis, role)
-    if (axis := with_role(cube, "classes")) is not None:
+    if "values" in cube.measures and (axis := with_role(cube, "classes")) is not None:
         picture = value_figures.histogram(cube, axis)
         return Figures(
             table=cube.table,
@@ -95,6 +128,8 @@ def _plain(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
     rated = ("rate", "rate_low", "rate_high") if "rate" in columns else ()
     if time is not None and not rated:
         rated = ("percent_of_at_risk", "percent_low", "percent_high")
+    if "percent_of_days" in columns:
+        rated = ("percent_of_days", *rated)
     return Figures(
         table=cube.table,
         columns=columns,

@@ -20,9 +20,11 @@ MEANINGS = {
     "the share with it (Aalen and Johansen 1978); by whole bands, events before censorings",
     "share_low": "lower 95 % limit of the share (variance of Greenwood 1926, on the scale of log(-log))",
     "share_high": "upper 95 % limit of the share (likewise)",
+    "quartile_1_days": "days by which a quarter have had an event, as the end of a band",
     "median_days": "days by which half have had an event, as the end of a band",
     "median_low": "lower 95 % limit of the median (Brookmeyer and Crowley 1982)",
     "median_high": "upper 95 % limit of the median (likewise)",
+    "quartile_3_days": "days by which three quarters have had an event, as the end of a band",
     "mean_days": "mean days without an event up to the end of the last band",
     "why_empty": "why figures are left out: hidden or nobody at risk, and from which day on; or none belong "
     "in this row",
@@ -34,6 +36,7 @@ NOTES = (
     "the first to the last that is hidden are put together where the totals give their sum; where they do "
     "not, a curve ends",
 )
+_REPEATED = "no limits: a member may have several times, which are not independent"
 NO_FIGURE = "none in this row"
 
 
@@ -55,9 +58,9 @@ def figures(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Follo
 
 
 def _of_stratum(each: Follow, axes: Axes, at: At, found: dict[str, np.ndarray], why: np.ndarray) -> None:
-    lines = [(0, each.curve.surv, each.curve.limits())]
-    for cause, incidence in zip(axes.causes, each.causes, strict=True):
-        lines.append((cause, incidence.share, incidence.limits("cloglog")))
+    lines = [(0, each.curve.surv, each.limits())]
+    for place, (cause, incidence) in enumerate(zip(axes.causes, each.causes, strict=True)):
+        lines.append((cause, incidence.share, each.limits(place)))
     for outcome, share, (low, high) in lines:
         for band in axes.bands:
             why[at(band, outcome)] = each.why or each.joined
@@ -67,7 +70,8 @@ def _of_stratum(each: Follow, axes: Axes, at: At, found: dict[str, np.ndarray], 
             found["share"][here] = share[place]
             found["share_low"][here] = low[place]
             found["share_high"][here] = high[place]
-            why[here] = "no limits: nobody, or everybody, has had it" if np.isnan(low[place]) else ""
+            none = _REPEATED if each.repeated else "no limits: nobody, or everybody, has had it"
+            why[here] = none if np.isnan(low[place]) else ""
     _summary(each, axes, at(0, 0), found, why)
 
 
@@ -79,9 +83,12 @@ def _summary(
         why[here] = each.why
         return
     found["at_risk"][here] = each.at_risk[0]
-    found["median_days"][here] = each.curve.quantile()
-    found["median_low"][here], found["median_high"][here] = each.curve.quantile_limits()
+    for name, share in (("quartile_1_days", 0.25), ("median_days", 0.5), ("quartile_3_days", 0.75)):
+        found[name][here] = each.curve.quantile(share)
+    if not each.repeated:
+        found["median_low"][here], found["median_high"][here] = each.curve.quantile_limits()
     if not each.why or each.curve.surv[-1] == 0:
         found["mean_days"][here] = each.curve.restricted_mean(float(axes.ends[-1]))[0]
     reached = "" if not np.isnan(found["median_days"][here]) else "the median is not reached"
-    why[here] = "; ".join(text for text in (reached, each.why, each.joined) if text)
+    several = _REPEATED if each.repeated else ""
+    why[here] = "; ".join(text for text in (reached, each.why, each.joined, several) if text)

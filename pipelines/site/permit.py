@@ -15,6 +15,7 @@ from pipelines.files.digests import file_digest
 from pipelines.files.yaml import Strict, load_yaml
 from pipelines.site import signing
 from pipelines.site.site import Site
+from pipelines.study.definition import files
 from pipelines.study.side_by_side import together
 from pipelines.study.table import NAME, Table
 
@@ -65,14 +66,14 @@ class Permit(Strict):
 
     @cached_property
     def payload(self) -> bytes:
-        """What is signed: the bytes of the permit and of the cohort definition that it names. SettingsError:
-        the definition is not there."""
+        """What is signed: the bytes of the permit, of the cohort definition that it names, and of those that
+        this one asks about. SettingsError: a definition is not there."""
         definition = self.definition_path
         if not definition.exists():
             raise SettingsError(
                 self.file, f"the cohort definition {self.cohort} is not there", "put it beside the site"
             )
-        parts = [file_digest(self.file), file_digest(definition)]
+        parts = [file_digest(self.file), *(file_digest(each) for each in files(definition))]
         return documents.canonical_json({"permit": self.permit, "sha256": parts})
 
     @property

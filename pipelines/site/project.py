@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from pipelines.errors import SettingsError
 from pipelines.files.digests import digest
 from pipelines.files.sealing import Zone
 from pipelines.files.version import code_hash
@@ -17,6 +18,17 @@ from pipelines.site.site import Site
 from pipelines.site.snapshot import Shard, Snapshot
 from pipelines.study import definition
 from pipelines.study.definition import Definition
+
+
+def require_once(path: Path, asked: Definition) -> None:
+    """SettingsError where the definition at `path` lets a person enter several times: tables count each
+    member's follow-up once."""
+    if asked.index.several:
+        raise SettingsError(
+            f"{path}: index",
+            "lets a person enter several times, and tables count each member's follow-up once",
+            "say which: first, any, last or a number, or one day",
+        )
 
 
 @dataclass(frozen=True)
@@ -31,8 +43,11 @@ class Project:
     @staticmethod
     def open(site: Site, name: str, snapshot: str | None = None, today: date | None = None) -> Project:
         """The permit of that name on a snapshot (the current one by default). Raises `PermitError` unless it
-        is in force and signed."""
+        is in force and signed, `SettingsError` where its definition lets a person enter several times: tables
+        count each member once."""
         asked = Permit.load(site, name)
+        cohort = definition.load(asked.definition_path)
+        require_once(asked.definition_path, cohort)
         pinned = Snapshot.load(site, snapshot)
         permit.require(
             site,
@@ -40,7 +55,7 @@ class Project:
             {source: each.owner for source, each in pinned.sources.items()},
             today or date.today(),
         )
-        return Project(site, asked, definition.load(asked.definition_path), pinned)
+        return Project(site, asked, cohort, pinned)
 
     @cached_property
     def resolved(self) -> Definition:

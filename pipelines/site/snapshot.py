@@ -123,6 +123,14 @@ class Snapshot:
         )
 
 
+def deaths(site: Site, snapshot: Snapshot) -> dict[str, int] | None:
+    """How many persons have died on a day that is `observed`, and on one that is `not_observed`; None where
+    the store's receipt is of another snapshot."""
+    path = site.receipt("store")
+    receipt = documents.read_json(path) if path.exists() else {}
+    return receipt.get("deaths") if receipt.get("snapshot") == snapshot.id else None
+
+
 def publish(site: Site, content: dict[str, Any]) -> str:
     """Write the snapshot and make it the current one, each by one atomic rename. `content`: index, shards,
     sources, and, where any delivery tells of them, ancestors: the hash of what lies above its codes. Returns

@@ -2,159 +2,36 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, InstanceOf, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
+from pipelines.errors import SettingsError
 from pipelines.files.digests import digest
-from pipelines.files.schemas import KINDS, SETTINGS
 from pipelines.files.yaml import Strict, load_yaml
-from pipelines.study.code_list import CodeList, filled, said
+from pipelines.study import words
+from pipelines.study.code_list import CodeList, filled
+from pipelines.study.conditions import FARTHEST, Condition, Events, Membership, Rule, leaves
 from pipelines.study.days import Study
-from pipelines.study.design import Controls, Stratum, distinct, words
-
-_FARTHEST = 36_525
-
-
-class Value(Strict):
-    """A measured value, in the unit given: another unit is no match, and is not converted."""
-
-    at_least: Decimal | None = None
-    at_most: Decimal | None = None
-    above: Decimal | None = None
-    below: Decimal | None = None
-    unit: str
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Value:
-        low, high = (self.at_least, self.above), (self.at_most, self.below)
-        if None not in low or None not in high:
-            raise ValueError("says the same bound twice")
-        bounds = [bound for bound in (*low, *high) if bound is not None]
-        if not bounds:
-            raise ValueError("has no bound: say at_least, at_most, above or below")
-        if len(bounds) == 2 and bounds[1] < bounds[0]:
-            raise ValueError("has an upper bound below the lower")
-        return self
-
-
-class Events(Strict):
-    """Which events: those with a code of the list, of a kind, given in a setting, in a position, with a
-    value."""
-
-    codes: str
-    kind: str | None = None
-    setting: tuple[str, ...] = ()
-    primary: bool = False  # only where the code stands in primary position
-    value: Value | None = None
-
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str | None) -> str | None:
-        if kind is not None and kind not in KINDS:
-            raise ValueError(f"is not one of {', '.join(KINDS)}")
-        return kind
-
-    @field_validator("setting")
-    @classmethod
-    def _known_setting(cls, settings: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := set(settings) - set(SETTINGS):
-            raise ValueError(f"{len(unknown)} of its values are not of {', '.join(SETTINGS)}")
-        return settings
-
-
-Which = Literal["first", "last", "any", "all"]
-
-
-class Index(Events):
-    """The event by which a person enters.
-
-    `first`, `last` or a number n: that matching event of the person's whole history, and no other. `any`: the
-    earliest event that meets every rule. `all`: each event that does, so that a person may enter several
-    times.
-    """
-
-    which: Which | Annotated[int, Field(ge=1, le=1000)] = "first"
-
-
-class Rule(Events):
-    """Matching events in a window of days, both ends in, from the start or the end of the index event.
-
-    `from`, `to`: null for as long as anything is known. One of `at_least`, `at_most` and `exactly`; at least
-    one where none is said.
-    """
-
-    name: str | None = None
-    first: int | None = Field(None, alias="from", ge=-_FARTHEST, le=_FARTHEST)
-    last: int | None = Field(None, alias="to", ge=-_FARTHEST, le=_FARTHEST)
-    of: Literal["start", "end"] = "start"
-    at_least: int | None = Field(None, ge=1)
-    at_most: int | None = Field(None, ge=0)
-    exactly: int | None = Field(None, ge=0)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Rule:
-        if self.first is not None and self.last is not None and self.last < self.first:
-            raise ValueError("to lies before from")
-        if len([each for each in (self.at_least, self.at_most, self.exactly) if each is not None]) > 1:
-            raise ValueError("says more than one of at_least, at_most and exactly")
-        return self
-
-    @property
-    def count(self) -> tuple[Literal["at_least", "at_most", "exactly"], int]:
-        """How many, and of what kind that number is."""
-        if self.at_most is not None:
-            return "at_most", self.at_most
-        if self.exactly is not None:
-            return "exactly", self.exactly
-        return "at_least", self.at_least or 1
-
-
-class Together(Strict):
-    """Conditions together: `all` of them hold, or `any`, or `at_least` or `at_most` so many `of` them."""
-
-    name: str | None = None
-    all: tuple[Condition, ...] | None = Field(None, min_length=1)
-    any: tuple[Condition, ...] | None = Field(None, min_length=1)
-    at_least: int | None = Field(None, ge=1)
-    at_most: int | None = Field(None, ge=0)
-    of: tuple[Condition, ...] | None = Field(None, min_length=1)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Together:
-        ways = [
-            self.all is not None,
-            self.any is not None,
-            self.at_least is not None,
-            self.at_most is not None,
-        ]
-        if sum(ways) != 1 or (self.of is not None) != (ways[2] or ways[3]):
-            raise ValueError("says not one of: codes, all, any, at_least … of, at_most … of")
-        return self
-
-    @property
-    def parts(self) -> tuple[Condition, ...]:
-        """The conditions."""
-        return self.all or self.any or self.of or ()
-
-
-def _shape(condition: object) -> str:
-    has_codes = "codes" in condition if isinstance(condition, dict) else isinstance(condition, Rule)
-    return "rule" if has_codes else "together"
-
-
-Condition = Annotated[
-    Annotated[Rule, Tag("rule")] | Annotated[Together, Tag("together")], Discriminator(_shape)
-]
+from pipelines.study.design import Controls, Stratum, distinct
+from pipelines.study.design import words as strata_in_words
+from pipelines.study.index import AnyIndex, AnyOf, Calendar, Index, Residence
 
 
 class Age(Strict):
     """Completed years on the index day, both ends in."""
 
     first: int = Field(0, alias="from", ge=0)
-    last: int = Field(200, alias="to", ge=0)
+    last: int | None = Field(None, alias="to", ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Age:
+        if self.last is not None and self.last < self.first:
+            raise ValueError("to lies before from")
+        return self
 
 
 class Era(Strict):
@@ -167,19 +44,22 @@ class Era(Strict):
 
 
 class Definition(Strict):
-    """A cohort. Opt-outs are no part of it: they leave before anything else is looked at."""
+    """A cohort. Opt-outs are no part of it: they leave before anything else is looked at.
+
+    `others`: the definitions beside it that its rules name, by name.
+    """
 
     cohort: str
     title: str
     study: Study
-    codes: dict[str, CodeList]
-    index: Index
+    codes: dict[str, CodeList] = Field(default_factory=dict)
+    index: AnyIndex
     age: Age | None = None
     sex: Literal["man", "woman"] | None = None
     prior_observation: int = Field(0, ge=0)
-    washout: int | None = Field(None, ge=1, le=_FARTHEST)  # days before the index day without such an event
+    washout: int | None = Field(None, ge=1, le=FARTHEST)  # days before the index day without such an event
     repeat: int | None = Field(
-        None, ge=1, le=_FARTHEST
+        None, ge=1, le=FARTHEST
     )  # with `which: all`: days from one entry of a person to the next, at least
     require: tuple[Condition, ...] = ()
     exclude: tuple[Condition, ...] = ()
@@ -189,6 +69,7 @@ class Definition(Strict):
     join: int = Field(0, ge=0)  # stays of a person with at most so many days between are one
     controls: Controls | None = None
     strata: tuple[Stratum, ...] = ()
+    others: SkipJsonSchema[dict[str, InstanceOf[Definition]]] = Field(default_factory=dict)
 
     _each_once = field_validator("strata")(distinct)
 
@@ -211,53 +92,104 @@ class Definition(Strict):
         ):
             if codes not in self.codes:
                 raise ValueError(f"code list {codes} is not among codes")
-        if self.repeat is not None and self.index.which != "all":
-            raise ValueError("repeat is said, but a person enters once: say which: all, or leave repeat out")
+        for fault in self._faults():
+            raise ValueError(fault)
+        return self
+
+    def _faults(self) -> list[str]:
+        """What does not go together, each said with what would."""
+        index, faults = self.index, list[str]()
+        if self.repeat is not None and not index.several:
+            faults.append("repeat is said, but a person enters once: say which: all, or leave repeat out")
         if self.follow_up is not None and self.while_exposed is not None:
-            raise ValueError("follow_up and while_exposed both say when follow-up ends: leave one out")
-        if self.controls is not None and self.index.which == "all":
-            raise ValueError(
+            faults.append("follow_up and while_exposed both say when follow-up ends: leave one out")
+        if self.controls is not None and index.several:
+            faults.append(
                 "controls are for persons who enter once: say which: first, last, any or a number, or leave "
                 "controls out"
             )
-        return self
+        if isinstance(index, Index | AnyOf):
+            return faults + self._of_events(index)
+        if self.washout is not None or self.controls is not None:
+            name = "washout" if self.washout is not None else "controls"
+            faults.append(
+                f"{name} asks for an event by which people enter, and nobody enters by one: leave it out"
+            )
+        if isinstance(index, Calendar) and not index.days(self.study):
+            faults.append("index names no day of the study: name one")
+        apart = self._apart()
+        if apart is not None and (self.follow_up is None or self.follow_up > apart):
+            faults.append(
+                f"a person enters again {apart} days later: say follow_up: {apart} or less, or stays would "
+                "run into one another and become one"
+            )
+        return faults
+
+    def _of_events(self, index: Index | AnyOf) -> list[str]:
+        faults = []
+        if self.washout is not None and index.which in ("first", 1):
+            faults.append(
+                "washout asks nothing with which: first, which is the first such event of all time: say "
+                "which: any for the first after a washout, or leave washout out"
+            )
+        if self.washout is not None and index.start is not None and index.start.of == "end":
+            faults.append(
+                "washout is counted from an event's first day: leave out index.start.of: end, or washout"
+            )
+        return faults
+
+    def _apart(self) -> int | None:
+        """The fewest days between two index days of a person; None where nothing says them."""
+        if isinstance(self.index, Residence):
+            return self.index.every
+        if not isinstance(self.index, Calendar):
+            return None
+        days = self.index.days(self.study)
+        return min(((later - earlier).days for earlier, later in pairwise(days)), default=None)
+
+    def _conditions(self) -> list[Rule | Membership]:
+        return leaves((*self.require, *self.exclude))
 
     def _events(self) -> list[Events]:
-        found: list[Events] = [self.index, *self.censor]
-        pending = [*self.require, *self.exclude]
-        while pending:
-            condition = pending.pop()
-            if isinstance(condition, Rule):
-                found.append(condition)
-            else:
-                pending.extend(condition.parts)
-        return found
+        index = self.index.events if isinstance(self.index, Index | AnyOf) else ()
+        return [*index, *self.censor, *(each for each in self._conditions() if isinstance(each, Rule))]
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Names of the other cohorts that its rules ask about, ascending."""
+        return tuple(sorted({each.cohort for each in self._conditions() if isinstance(each, Membership)}))
 
     @property
     def meaning(self) -> str:
         """Hash of who is in and for how long; titles, controls and strata are no part of it."""
-        return digest("cohort", self.model_dump(mode="json", exclude={"title", "controls", "strata"}))
+        own = self.model_dump(mode="json", exclude={"title", "controls", "strata", "others"})
+        return digest("cohort", own, {name: each.meaning for name, each in self.others.items()})
 
     def sentences(self) -> tuple[str, ...]:
         """The definition in plain words, one sentence for each step, in the order in which people leave."""
         said = ["People who have opted out are left out before anything else is looked at."]
-        said.append(f"{self._entry()}, if that day lies in {self.study.first} to {self.study.last}.")
+        said.append(words.entry(self.index, self.codes, self.study))
         said.append(
-            f"The person is observed on that day, and has been for at least {self.prior_observation} days."
+            f"The person is observed on that day, and has been for at least "
+            f"{words.days_of(self.prior_observation)}."
+            if self.prior_observation
+            else "The person is observed on that day."
         )
         if self.washout:
-            said.append(f"There is no such event in the {self.washout} days before that day.")
+            said.append(f"There is no such event in the {words.days_of(self.washout)} before that event.")
         if self.age:
-            said.append(f"The person is {self.age.first} to {self.age.last} years old on that day.")
+            said.append(f"The person is {words.age(self.age.first, self.age.last)} on that day.")
         if self.sex:
             said.append(f"The person is a {self.sex}.")
-        said += [f"It holds that {self._said(condition)}." for condition in self.require]
-        said += [f"It does not hold that {self._said(condition)}." for condition in self.exclude]
+        said += [f"It holds that {words.condition(each, self.codes)}." for each in self.require]
+        said += [f"It does not hold that {words.condition(each, self.codes)}." for each in self.exclude]
         if self.repeat:
-            said.append(f"A person enters again {self.repeat} days after an entry at the earliest.")
+            said.append(f"A person enters again {words.days_of(self.repeat)} after an entry at the earliest.")
         said.append(f"Follow-up runs to {', '.join(self._ends())}, whichever comes first.")
         if self.join:
-            said.append(f"Stays of a person with at most {self.join} days between them are one.")
+            said.append(f"Stays of a person with at most {words.days_of(self.join)} between them are one.")
+        for name, other in self.others.items():
+            said.append(f"Of the cohort {name}: {' '.join(other.sentences())}")
         return (*said, *self.beside())
 
     def beside(self) -> tuple[str, ...]:
@@ -267,91 +199,56 @@ class Definition(Strict):
             if self.controls
             else ()
         )
-        return (*of_controls, *((words(self.strata),) if self.strata else ()))
-
-    def _entry(self) -> str:
-        which, event = self.index.which, f"event of {self._named(self.index)}"
-        if which == "all":
-            return f"A person enters on the day of each {event}, that meets all of what follows"
-        if which == "any":
-            return f"A person enters on the day of the earliest {event}, that meets all of what follows"
-        in_time = f"event number {which}" if isinstance(which, int) else f"{which} event"
-        return f"A person enters on the day of the {in_time} in all time of {self._named(self.index)}"
+        return (*of_controls, *((strata_in_words(self.strata),) if self.strata else ()))
 
     def _ends(self) -> list[str]:
         ends = ["the end of observation", "death", str(self.study.last)]
         if self.follow_up:
-            ends.append(f"at most {self.follow_up} days")
+            ends.append(f"at most {words.days_of(self.follow_up)}")
         if self.while_exposed:
             era = self.while_exposed
             ends.append(
-                f"the end of exposures to {era.codes} with at most {era.gap} days between and {era.offset} "
-                "days after"
+                f"the end of exposures to {era.codes} with at most {words.days_of(era.gap)} between and "
+                f"{words.days_of(era.offset)} after"
             )
-        return ends + [f"an event of {self._named(events)}" for events in self.censor]
+        return ends + [f"an event of {words.named(events, self.codes)}" for events in self.censor]
 
-    def _said(self, condition: Rule | Together) -> str:
-        if isinstance(condition, Together):
-            how = {"all": "all of", "any": "any of"}.get(
-                next((way for way in ("all", "any") if getattr(condition, way)), ""), ""
-            )
-            if not how:
-                how = (
-                    f"at least {condition.at_least} of"
-                    if condition.at_least is not None
-                    else f"at most {condition.at_most} of"
-                )
-            return f"{how} these hold: ({'; '.join(self._said(part) for part in condition.parts)})"
-        kind, count = condition.count
-        return (
-            f"there are {kind.replace('_', ' ')} {count} of these {_when(condition)}: "
-            f"{self._named(condition)}"
+
+def load(path: Path, above: tuple[str, ...] = ()) -> Definition:
+    """Read a definition file, and the code lists and other definitions that it names. `above`: names of those
+    that name this one. SettingsError: one of them does not read, or names itself in the end."""
+    read = load_yaml(path, Definition, others={})
+    above = (*above, path.stem)
+    if again := next((name for name in read.named if name in above), None):
+        raise SettingsError(
+            path, f"asks about cohort {again}, which asks about it in turn", "break the circle"
         )
-
-    def _named(self, events: Events) -> str:
-        """A code list by its name and prefixes, with what narrows it."""
-        codes = self.codes[events.codes]
-        listed = ", ".join(
-            [
-                *(said(each) for each in codes.include),
-                *(f"concept {each} and below" for each in codes.concepts),
-            ]
-        )
-        if codes.exclude:
-            listed += f", but not {', '.join(said(each) for each in codes.exclude)}"
-        narrowed = [
-            events.kind or "",
-            ", ".join(events.setting),
-            "in primary position" if events.primary else "",
-            _worth(events.value),
-        ]
-        return f"{events.codes} ({'; '.join([listed, *(each for each in narrowed if each)])})"
-
-
-def _when(rule: Rule) -> str:
-    of = "that day" if rule.of == "start" else "the end of that event"
-    first, last = rule.first, rule.last
-    if first is None and last is None:
-        return "at any time"
-    if first is None:
-        return f"at any time until {last} days from {of}"
-    return f"from {first} days from {of} on" if last is None else f"from {first} to {last} days from {of}"
-
-
-def _worth(value: Value | None) -> str:
-    if value is None:
-        return ""
-    bounds = [
-        f"{name.replace('_', ' ')} {bound}"
-        for name, bound in value.model_dump(exclude={"unit"}).items()
-        if bound is not None
-    ]
-    return f"value {' and '.join(bounds)} {value.unit}"
-
-
-def load(path: Path) -> Definition:
-    """Read a definition file, and the code lists that it names."""
-    read = load_yaml(path, Definition)
     return read.model_copy(
-        update={"codes": {name: filled(each, name, path) for name, each in read.codes.items()}}
+        update={
+            "codes": {name: filled(each, name, path) for name, each in read.codes.items()},
+            "others": {name: load(beside(path, name), above) for name in read.named},
+        }
     )
+
+
+def beside(path: Path, name: str) -> Path:
+    """The file of another cohort that the definition at `path` names. SettingsError: it is not there."""
+    other = path.with_name(f"{name}{path.suffix}")
+    if not other.exists():
+        raise SettingsError(
+            path, f"asks about cohort {name}, and {other.name} is not beside it", "add the file"
+        )
+    return other
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """The definition's own file, and those of all other cohorts that it asks about, by name."""
+    found, pending = {path.name: path}, [path]
+    while pending:
+        here = pending.pop()
+        for name in load_yaml(here, Definition, others={}).named:
+            other = beside(here, name)
+            if other.name not in found:
+                found[other.name] = other
+                pending.append(other)
+    return (path, *(found[name] for name in sorted(set(found) - {path.name})))

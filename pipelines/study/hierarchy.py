@@ -50,7 +50,10 @@ class Hierarchy:
     def resolved(self, asked: Definition) -> Definition:
         """The definition with every list as labels and prefixes, so that none says “and below”."""
         return asked.model_copy(
-            update={"codes": {name: self._list(each) for name, each in asked.codes.items()}}
+            update={
+                "codes": {name: self._list(each) for name, each in asked.codes.items()},
+                "others": {name: self.resolved(each) for name, each in asked.others.items()},
+            }
         )
 
     def _list(self, codes: CodeList) -> CodeList:

@@ -182,3 +182,48 @@ def test_a_plot_is_svg_with_words_and_the_same_each_time(cube: ProtectedCube) ->
     assert one.svg == two.svg
     assert root.find("{http://www.w3.org/2000/svg}desc").text == one.alt  # type: ignore[union-attr]
     assert "NaN" not in one.svg and "nan" not in one.svg
+
+
+TIMES = Table(
+    table="t",
+    title="t",
+    count="intervals",
+    codes=("B",),
+    since={"codes": ["A"]},
+    step=10,
+    until=30,
+    measures=("intervals",),
+)
+SUPPLY = Table(table="t", title="t", count="exposure", codes=("D",), dimensions=("sex",))
+
+
+def waits(persons: int, *hide: tuple[int, ...]) -> ProtectedCube:
+    """40 times: 10 end with the event in each of the first three bands, 10 are open."""
+    cells = {(1, 1): 10, (2, 1): 10, (3, 1): 10, (4, 2): 10}
+    counts = {cell: {"persons": min(number, persons), "intervals": number} for cell, number in cells.items()}
+    return cube_of(TIMES, counts, *hide)
+
+
+def test_times_have_quartiles_and_where_members_have_several_no_limits() -> None:
+    once, again = waits(10), waits(8)
+    found, without = derive(once), derive(again)
+    assert [at(found, once, "share", band, 0) for band in (1, 2, 3)] == ["0.7500", "0.5000", "0.2500"]
+    days = [at(found, once, f"{name}_days", 0, 0) for name in ("quartile_1", "median", "quartile_3")]
+    assert [float(each) for each in days] == [15, 25, 30]
+    assert at(found, once, "share_low", 1, 0) and not at(without, again, "share_low", 1, 0)
+    assert at(without, again, "share", 1, 0) == "0.7500"
+    assert "a member may have several times" in at(without, again, "why_empty", 1, 0)
+    assert not at(without, again, "median_low", 0, 0)
+    assert "by days waited" in found.plot.alt
+
+
+def test_days_covered_are_told_per_hundred_days_of_follow_up() -> None:
+    cube = cube_of(SUPPLY, {(1,): {"persons": 5, "days_covered": 90}})
+    time = cube_of(SUPPLY, {(1,): {"persons": 20, "days_covered": 0}})
+    time = dataclasses.replace(
+        time, measures={"persons": time.measures["persons"], "person_days": np.array([360, 360, 0, 0])}
+    )
+    found = derive(cube, time)
+    assert at(found, cube, "percent_of_days", 1) == "25.00"
+    assert at(found, cube, "percent_of_at_risk", 1) == "25.00"
+    assert "nobody is at risk" in at(found, cube, "why_empty", 2)

@@ -12,7 +12,9 @@ from pipelines.errors import PermitError, SettingsError
 from pipelines.site import permit as permits
 from pipelines.site import signing
 from pipelines.site.permit import Permit
+from pipelines.site.project import Project
 from pipelines.site.site import Site
+from workflows.check import check_path
 
 EXAMPLE = Path(__file__).parents[2] / "workflows" / "mimic"
 OWNERS = {"mimic": "hospital"}
@@ -60,6 +62,27 @@ def test_a_permit_or_definition_changed_after_signing_is_refused(site: Site) -> 
     change(site.root / "definitions" / "admitted.yaml", "which: first", "which: any")
     with pytest.raises(PermitError, match="has not signed"):
         require(site)
+
+
+def test_a_definition_that_the_cohort_asks_about_is_signed_with_it(site: Site) -> None:
+    here, other = site.root / "definitions" / "admitted.yaml", site.root / "definitions" / "other.yaml"
+    shutil.copy(here, other)
+    with here.open("a", encoding="utf-8") as file:
+        file.write("exclude: [{cohort: other, from: -30, to: -1}]\n")
+    key = site.root / "keys" / "owners" / "hospital.ed25519"
+    permits.sign(site, Permit.load(site, "admissions"), "hospital", key)
+    require(site)
+    change(other, "which: first", "which: any")
+    with pytest.raises(PermitError, match="has not signed"):
+        require(site)
+
+
+def test_a_cohort_that_a_person_enters_several_times_has_no_tables(site: Site) -> None:
+    change(site.root / "definitions" / "admitted.yaml", "which: first", "which: all")
+    with pytest.raises(SettingsError, match="lets a person enter several times"):
+        Project.open(site, "admissions")
+    with pytest.raises(SettingsError, match="say which: first, any, last or a number"):
+        list(check_path(site.root / "permits" / "admissions.yaml"))
 
 
 def test_every_owner_must_sign_and_with_a_key_of_their_own(site: Site) -> None:

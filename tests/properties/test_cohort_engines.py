@@ -2,6 +2,7 @@
 definitions."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -38,8 +39,18 @@ counts = st.one_of(
     st.integers(1, 3).map(lambda n: {"at_least": n}),
     *(st.integers(0, 2).map(lambda n, k=k: {k: n}) for k in ("at_most", "exactly")),
 )
-rules = st.builds(
-    lambda e, w, n, of: {**e, **w, **n, "of": of}, events, windows, counts, st.sampled_from(["start", "end"])
+rules = st.one_of(
+    st.builds(
+        lambda e, w, n, of, distinct: {**e, **w, **n, "of": of, "distinct": distinct},
+        events,
+        windows,
+        counts,
+        st.sampled_from(["start", "end"]),
+        st.sampled_from([None, "days"]),
+    ),
+    st.builds(
+        lambda w, day: {"cohort": "other", **w, "day": day}, windows, st.sampled_from(["any", "entry"])
+    ),
 )
 conditions = st.recursive(
     rules,
@@ -67,16 +78,63 @@ ends = st.one_of(
         st.integers(0, 60),
     ),
 )
+shifts = st.none() | st.builds(
+    lambda after, of: {"after": after, "of": of}, st.integers(-60, 90), st.sampled_from(["start", "end"])
+)
 times = st.one_of(
     st.sampled_from(["first", "last", "any", 2, 3]).map(lambda which: (which, {})),
     st.builds(
-        lambda days, join: ("all", {"repeat": days, "join": join}),
+        lambda which, days, join: (which, {"repeat": days, "join": join}),
+        st.sampled_from(["all", {"from": 2}, {"from": 3}]),
         st.none() | st.integers(1, 400),
         st.integers(0, 90),
     ),
 )
+by_one = st.builds(
+    lambda e, time, shift: ({**e, "which": time[0], "start": shift}, time[1]), events, times, shifts
+)
+by_any = st.builds(
+    lambda each, which, shift: ({"any": each, "which": which, "start": shift}, {}),
+    st.lists(events, min_size=2, max_size=3),
+    st.sampled_from(["first", "last", "any", "all"]),
+    shifts,
+)
+days = st.dates(FIRST, LAST)
+by_calendar = st.one_of(
+    days.map(lambda day: ({"date": day}, {})),
+    st.builds(
+        lambda day, every, length: ({"date": day, "every": every}, {"follow_up": length}),
+        days,
+        st.sampled_from(["month", "quarter", "year", 30, 100]),
+        st.integers(1, 28),
+    ),
+    st.just(({"dates": ["2019-02-28", "2019-08-31", "2020-02-29"]}, {"follow_up": 100})),
+    st.sampled_from(["first", "each"]).map(lambda which: ({"residence": which}, {})),
+    st.builds(
+        lambda which, every: ({"residence": which, "every": every}, {"follow_up": every}),
+        st.sampled_from(["first", "each"]),
+        st.integers(1, 200),
+    ),
+)
+OTHER = Definition(
+    cohort="other",
+    title="other",
+    study={"from": FIRST, "to": LAST},
+    codes={"two": ["T/B1", "T/C"]},
+    index={"codes": "two", "which": "all"},
+    follow_up=60,
+)
+
+
+def asked(index: Any, more: Any, washout: int | None) -> dict[str, Any]:
+    """What goes together of an index, what it brings, and a washout."""
+    shifted = (index.get("start") or {}).get("of") == "end"
+    of_events = ("codes" in index or "any" in index) and index["which"] != "first" and not shifted
+    return {"index": index, **more, "washout": washout if of_events else None}
+
+
 definitions = st.builds(
-    lambda index, time, age, sex, prior, washout, require, exclude, end, censor: Definition(
+    lambda index, age, sex, prior, washout, require, exclude, end, censor: Definition(
         cohort="generated",
         title="generated",
         study={"from": FIRST, "to": LAST},
@@ -86,19 +144,16 @@ definitions = st.builds(
             "many": ["T/"],
             "most": {"include": ["T/"], "exclude": ["T/A1", "T/D"]},
         },
-        index={**index, "which": time[0]},
+        others={"other": OTHER},
         age=age,
         sex=sex,
         prior_observation=prior,
-        washout=washout,
         require=require,
         exclude=exclude,
         censor=censor,
-        **time[1],
-        **end,
+        **{**end, **asked(*index, washout)} if "follow_up" not in index[1] else asked(*index, washout),
     ),
-    events,
-    times,
+    st.one_of(by_one, by_any, by_calendar),
     st.none() | st.just({"from": 20, "to": 60}),
     st.sampled_from([None, "man", "woman"]),
     st.integers(0, 400),

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.cohort import engine
 from pipelines.cohort.lower import lower
 from pipelines.cohort.results import Results, merged
 from pipelines.cohort.shard_source import ShardSource
+from pipelines.cohort.stage import of_shard
 from pipelines.files.frames import Category, Frame, take
 from pipelines.store.shard import codes, postings
 from pipelines.study.definition import Definition
@@ -37,7 +37,7 @@ def told(results: Results) -> list[object]:
         name: {column: values.tolist() for column, values in table.items()}
         for name, table in results.tables().items()
     }
-    return [tables, results.attrition]
+    return [tables, results.attrition, np.asarray(results.ended).tolist()]
 
 
 @settings(max_examples=share_of(40), deadline=None)
@@ -46,5 +46,5 @@ def test_any_cut_into_shards_gives_one_cohort(seed: int, definition: Definition,
     whole, cohort = make_shard(seed, persons=40), lower(definition)
     places = np.random.default_rng(seed).integers(0, shards, 40)
     parts = [part(whole, np.flatnonzero(places == number)) for number in range(shards)]
-    one = merged([engine.run(cohort, ShardSource(whole, None))])
-    assert told(one) == told(merged([engine.run(cohort, ShardSource(each, None)) for each in parts]))
+    one = merged([of_shard(cohort, ShardSource(whole, None), "numba")])
+    assert told(one) == told(merged([of_shard(cohort, ShardSource(each, None), "numba") for each in parts]))

@@ -2,97 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipelines.cohort.stage import select
-from pipelines.files.frames import Category, Frame
-from pipelines.files.schemas import DAY_UNKNOWN, ENDS, KIND, VALUE_MISSING
-from pipelines.store.shard import codes, postings
-from pipelines.study.days import day_number
-from pipelines.study.definition import Definition
-from tests.people import MadeShard
-
-
-def day(text: str) -> int:
-    return day_number(date.fromisoformat(text))
-
-
-def person(
-    events: Iterable[tuple[str, str]],
-    born: str = "1970-06-15",
-    observed: tuple[str, str] = ("2015-01-01", "2024-12-31"),
-    died: str | None = None,
-    opted_out: bool = False,
-) -> MadeShard:
-    """A shard of one person with diagnoses of source "a"."""
-    found = sorted((day(when), code) for when, code in events)
-    n = len(found)
-    labels = tuple(sorted({f"T/{code}" for _, code in found}))
-    start = np.array([when for when, _ in found], np.int32)
-    frames: dict[str, Frame] = {
-        "persons": {
-            "person": np.array([7]),
-            "sex": np.array([1], np.int8),
-            "birth_day": np.array([day(born)], np.int32),
-            "death_day": np.array([day(died) if died else DAY_UNKNOWN], np.int32),
-            "opt_out_day": np.array([day("2020-01-01") if opted_out else DAY_UNKNOWN], np.int32),
-        },
-        "periods": {
-            "person": np.zeros(1, np.int32),
-            "start": np.array([day(observed[0])], np.int32),
-            "end": np.array([day(observed[1])], np.int32),
-        },
-        "events": {
-            "person": np.zeros(n, np.int32),
-            "start": start,
-            "end": start,
-            "concept": Category(labels, np.array([labels.index(f"T/{code}") for _, code in found], np.int32)),
-            "value": np.full(n, VALUE_MISSING),
-            "unit": Category.constant(None, n),
-            "kind": np.full(n, KIND["diagnosis"], np.int8),
-            "position": np.ones(n, np.int8),
-            "setting": np.zeros(n, np.int8),
-            "source": Category.constant("a", n),
-            "care_unit": Category.constant(None, n),
-            "encounter": np.zeros(n, np.int64),
-        },
-    }
-    frames.update(postings=postings(frames["events"]), codes=codes(frames["events"]))
-    return MadeShard(frames)
-
-
-def definition(**more: Any) -> Definition:
-    base: dict[str, Any] = {
-        "cohort": "rule",
-        "title": "rule",
-        "study": {"from": "2018-01-01", "to": "2021-12-31"},
-        "codes": {"index": ["T/A"], "other": ["T/B"]},
-        "index": {"codes": "index"},
-    }
-    return Definition(**{**base, **more})
-
-
-def entry(shard: MadeShard, asked: Definition) -> tuple[str, str] | None:
-    """First and last day of the person's membership, None if not a member."""
-    fast, slow = select(shard, ("a",), asked), select(shard, ("a",), asked, "duckdb")
-    assert fast.attrition == slow.attrition
-    days = [
-        (int(s), int(e))
-        for s, e in zip(np.asarray(fast.members["start"]), np.asarray(fast.members["end"]), strict=True)
-    ]
-    assert days == [
-        (int(s), int(e))
-        for s, e in zip(np.asarray(slow.members["start"]), np.asarray(slow.members["end"]), strict=True)
-    ]
-    if not days:
-        return None
-    start, end = days[0]
-    return str(np.datetime64(start, "D")), str(np.datetime64(end, "D"))
+from pipelines.files.schemas import ENDS
+from tests.one_person import definition, entry, person
 
 
 def test_a_person_enters_on_the_day_of_the_index_event() -> None:
@@ -219,12 +137,8 @@ def test_follow_up_ends_with_the_first_of_its_ends(
     ],
 )
 def test_it_is_known_why_follow_up_ends(more: dict[str, Any], made: dict[str, Any], why: str) -> None:
-    shard = person([("2019-03-04", "A1"), ("2019-03-04", "B9"), ("2019-06-01", "B1")], **made)
-    if "while_exposed" in more:
-        shard.frames["events"]["kind"][np.asarray(shard.frames["events"]["start"]) >= 0] = KIND["drug"]
-        shard.frames.update(postings=postings(shard.frames["events"]))
-    if "censor" in more:
-        shard = person([("2019-03-04", "A1"), ("2019-06-01", "B1")], **made)
+    drugs = [("2019-03-04", "B9", "drug")] if "while_exposed" in more else []
+    shard = person([("2019-03-04", "A1"), *drugs, ("2019-06-01", "B1")], **made)
     for engine in ("numba", "duckdb"):
         found = select(shard, ("a",), definition(**more), engine)
         assert [ENDS[place] for place in np.asarray(found.members["ended"]).tolist()] == [why]
@@ -234,6 +148,27 @@ def test_it_is_known_why_follow_up_ends(more: dict[str, Any], made: dict[str, An
 def test_who_dies_after_follow_up_is_told_beside_why_it_ended() -> None:
     found = select(person([("2019-03-04", "A1")], died="2019-09-01"), ("a",), definition(follow_up=10))
     assert {name: counts for name, counts in found.ends.items() if any(counts)} == {"follow_up": (1, 1)}
+
+
+def test_two_events_of_one_day_are_one_day() -> None:
+    rule = {"codes": "other", "from": 1, "to": 90, "at_least": 2, "distinct": "days"}
+    same = [("2019-03-04", "A1"), ("2019-03-10", "B1"), ("2019-03-10", "B2")]
+    assert entry(person(same), definition(require=[{**rule, "distinct": None}])) is not None
+    assert entry(person(same), definition(require=[rule])) is None
+    assert entry(person([*same, ("2019-03-11", "B2")]), definition(require=[rule])) is not None
+
+
+@pytest.mark.parametrize("which", ["first", 1])
+def test_a_washout_asks_nothing_of_the_first_event_of_all_time_and_is_refused(which: object) -> None:
+    with pytest.raises(ValidationError, match=r"washout asks nothing with which: first.*say which: any"):
+        definition(index={"codes": "index", "which": which}, washout=365)
+
+
+def test_after_a_washout_the_earliest_event_without_one_before_counts() -> None:
+    events = [("2016-01-01", "A1"), ("2018-03-01", "A1"), ("2018-06-01", "A1")]
+    asked = definition(index={"codes": "index", "which": "any"}, washout=365)
+    assert entry(person(events), asked) == ("2018-03-01", "2021-12-31")
+    assert entry(person(events), definition()) is None
 
 
 def test_events_of_a_source_that_the_permit_does_not_name_are_not_seen() -> None:
@@ -247,8 +182,8 @@ def test_a_definition_is_said_in_plain_sentences() -> None:
     expected = (
         "opted out",
         "first event in all time of index (T/A*)",
-        "18 to 200 years",
-        "does not hold that there are at least 1 of these from -30 to -1 days from that day",
+        "at least 18 years old",
+        "does not hold that there is one or more of these from 30 days before that day to 1 day before",
         "at most 90 days",
     )
     assert [words for words in expected if words not in said] == []

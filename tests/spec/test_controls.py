@@ -14,8 +14,8 @@ from pipelines.cohort.stage import select
 from pipelines.files.frames import Category, concat
 from pipelines.files.schemas import DAY_UNKNOWN, MEMBERS
 from pipelines.study.definition import Definition
+from tests.one_person import day, definition, person
 from tests.people import MadeShard
-from tests.spec.test_cohort import day, definition, person
 
 CASE = [("2019-03-04", "A1")]
 

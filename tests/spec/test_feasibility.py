@@ -16,7 +16,7 @@ from pipelines.site import audit
 from pipelines.site.permit import Permit
 from pipelines.site.site import Feasibility, Site
 from pipelines.study.definition import Definition
-from tests.spec.test_cohort import definition
+from tests.one_person import definition
 from workflows import feasibility
 
 KEY = bytes(range(32))

@@ -11,7 +11,7 @@ from pipelines.cohort.stage import select
 from pipelines.cohort.strata import count_strata
 from pipelines.files.frames import concat
 from pipelines.files.schemas import MEMBERS
-from tests.spec.test_cohort import definition
+from tests.one_person import definition
 from tests.spec.test_controls import CASE, someone
 
 PEOPLE = [

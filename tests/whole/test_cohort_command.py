@@ -277,7 +277,7 @@ def test_explain_and_schema(tmp_path: Path) -> None:
     said = sites.uttag("explain", written(tmp_path / "1.json", circe(10))).stdout
     assert "condition occurrence" in said
     schema = json.loads(sites.uttag("schema").stdout)
-    assert {"cohort", "study", "codes", "index"} <= set(schema["required"])
+    assert {"cohort", "study", "index"} <= set(schema["required"])
     permit = Path(__file__).parents[2] / "workflows" / "demo" / "site" / "permits" / "diabetes.yaml"
     assert "heart-or-death: Time from the diabetes diagnosis" in uttag("explain", permit).stdout
     assert "file" not in json.loads(uttag("schema", "permit").stdout)["properties"]

@@ -16,12 +16,13 @@ from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.cohort.ended import told
 from pipelines.cohort.stage import Selection, select
-from pipelines.files import sealed
-from pipelines.files.schemas import ENDS, PERSON_INDEX
+from pipelines.files import documents, sealed
+from pipelines.files.schemas import DAY_UNKNOWN, ENDS, PERSON_INDEX
 from pipelines.site.permit import Table
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Shard, Snapshot, index_folder
 from pipelines.study.definition import Definition
+from tests import sites
 
 LAST = date(2023, 12, 31)
 ASKED = Definition(
@@ -142,6 +143,69 @@ def test_deaths_and_diagnoses_on_the_day_of_death_are_counted(
         for shard, each in selected
     )
     assert persons == sum(each.ends["death"][0] for _, each in selected) > 0
+
+
+def survival(shards: list[tuple[Shard, Selection]], sources: tuple[str, ...], **asked: Any) -> dict[str, int]:
+    """Members by what ended the waiting, over all bands of time, of a survival table."""
+    table = Table(table="t", title="t", count="survival", step=365, until=3650, dimensions=["sex"], **asked)
+    layout = Layout.of(table, ASKED.study)
+    counts = sum(Counter(shard, each.members, sources).count(layout)["persons"] for shard, each in shards)
+    outcome = layout.dimensions[1]
+    by = np.asarray(counts).reshape([len(each) for each in layout.dimensions])[0, :, 0]
+    return {code or "all": int(count) for code, count in zip(outcome.codes, by, strict=True)}
+
+
+def test_death_is_an_event_and_competes_with_one_in_tables_of_time(
+    first_night: Path, selected: list[tuple[Shard, Selection]]
+) -> None:
+    sources = tuple(Site.load(first_night).sources)
+    deaths = sum(each.ends["death"][0] for _, each in selected)
+    found = survival(selected, sources, or_death=True)
+    assert found["event"] == deaths
+    ill = died = 0
+    for shard, each in selected:
+        frame = {k: np.asarray(v) for k, v in shard.read("events", ("person", "start", "kind")).items()}
+        concept = shard.read("events", ("concept",))["concept"].decoded()  # type: ignore[union-attr]
+        events = pd.DataFrame({**frame, "concept": concept})
+        events = events[(events.kind == 0) & events.concept.str.startswith("ICD-10-SE/I", na=False)]
+        persons = np.asarray(shard.read("persons", ("person",))["person"])
+        rows = pd.DataFrame({k: np.asarray(v) for k, v in each.members.items()})
+        rows["row"] = np.searchsorted(persons, rows.person)
+        met = events.rename(columns={"start": "day", "person": "row"}).merge(rows, on="row")
+        met = met[(met.day >= met.start) & (met.day <= met.end)].row.unique()
+        ill += len(met)
+        died += int(((rows.ended == ENDS.index("death")) & ~rows.row.isin(met)).sum())
+    asked = {"kind": "diagnosis", "codes": ["ICD-10-SE/I"], "competing": "death"}
+    found = survival(selected, sources, **asked)
+    assert (found["event"], found["competing"]) == (ill, died)
+    assert died > 10
+
+
+def test_the_runs_page_says_how_many_and_why_exactly(first_night: Path) -> None:
+    (page,) = (first_night / "projects" / "diabetes" / "runs").glob("*/cohort.html")
+    receipt = documents.read_json(page.with_suffix(".json"))
+    text = page.read_text(encoding="utf-8")
+    assert "These counts are exact" in text
+    assert f"<b>{receipt['attrition'][-1]['persons']:,}</b>persons" in text
+    assert sum(row["entries"] for row in receipt["entered"]) == receipt["attrition"][-1]["persons"]
+    died = {row["ended"]: row["members"] for row in receipt["ends"]}["death"]
+    later = sum(row["die_later"] for row in receipt["ends"])
+    last = receipt["attrition"][-1]
+    assert (last["die_in_follow_up"], last["die_later"]) == (died, later)
+    assert f"{died:,} die in follow-up, {later:,} later" in text
+
+
+def test_status_and_the_night_say_how_many_have_died_and_on_which_days(first_night: Path) -> None:
+    people = pd.concat(
+        pd.DataFrame({k: np.asarray(v) for k, v in shard.read("persons", ("person", "death_day")).items()})
+        for shard in Snapshot.load(Site.load(first_night)).shards
+    )
+    deaths = documents.read_json(first_night / "receipts" / "store.json")["deaths"]
+    assert sum(deaths.values()) == (people.death_day != DAY_UNKNOWN).sum() > 50
+    said = f"{sum(deaths.values()):,} have died, {deaths['not_observed']:,} of them on a day that is not"
+    assert said in sites.called("status", first_night).stdout
+    (page,) = (first_night / "nights").glob("*.html")
+    assert said in page.read_text(encoding="utf-8")
 
 
 def test_a_table_says_why_follow_up_ends(selected: list[tuple[Shard, Selection]]) -> None:

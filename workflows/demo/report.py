@@ -17,8 +17,9 @@ from pipelines.release.publish import latest
 from pipelines.site.project import Project
 from pipelines.site.site import Site
 from workflows import run
-from workflows.demo.flow import diagram
+from workflows.cohort_page import ENDS
 from workflows.demo.quality import linkage_quality
+from workflows.flow import diagram
 from workflows.status import report as status
 
 _LINKS = {
@@ -26,14 +27,6 @@ _LINKS = {
     "number": "by identity number",
     "weight": "by name, birth date and what else is known",
     "alone": "to nobody",
-}
-_ENDS = {
-    "death": "death",
-    "censored": "an event that ends it",
-    "study_end": "the end of the study",
-    "moved": "the end of observation: a move, or the register says no more",
-    "follow_up": "the days of follow-up being over",
-    "exposure_end": "the end of exposure",
 }
 
 
@@ -64,7 +57,8 @@ def _content(site: Site, project: Project) -> dict[str, Any]:
         "cohort": cohort,
         "facts": list(_facts(project, cohort, found)),
         "flow": diagram(cohort["attrition"]),
-        "ends": [(_ENDS[each["ended"]], each["members"], each["die_later"]) for each in cohort["ends"]],
+        "ends": [(ENDS[each["ended"]], each["members"], each["die_later"]) for each in cohort["ends"]],
+        "cohort_page": _href(site, project.folder / "cohort.html"),
         "sentences": project.definition.sentences(),
         "quality": {
             "f1": f"{quality.f1:.4f}",

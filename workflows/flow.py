@@ -23,6 +23,8 @@ xmlns="http://www.w3.org/2000/svg">
 <rect x="1" y="{{ step.top }}" width="{{ box - 2 }}" height="{{ tall }}" rx="6"/>
 <text class="count" x="12" y="{{ step.top + 20 }}">{{ step.persons }}</text>
 <text x="12" y="{{ step.top + 38 }}">{{ step.text }}</text>
+{% if step.deaths %}<text class="left" x="{{ box + 28 }}" y="{{ step.top + 28 }}">{{ step.deaths }}</text>
+{% endif %}
 {% endfor %}
 <defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" \
 orient="auto">
@@ -32,14 +34,25 @@ orient="auto">
 )
 
 
-def diagram(attrition: Sequence[dict[str, Any]]) -> Markup:
-    """An SVG of the steps, first to last. `attrition`: `step` and `persons` of each."""
+def diagram(attrition: Sequence[dict[str, Any]], few: str | None = None) -> Markup:
+    """An SVG of the steps, first to last. `attrition`: `step` and `persons` of each. `few`: what 0 stands
+    for, where counts are rounded; how many left is then said in tens."""
     steps: list[dict[str, Any]] = []
     before = None
     for number, each in enumerate(attrition):
         left = None if before is None else f"{before - each['persons']:,}"
+        if few is not None and left is not None:
+            left = "some or none" if each["persons"] == 0 or left == "0" else f"about {left}"
         top = 1 + number * (_HEIGHT + _GAP)
-        steps.append({"text": each["step"], "persons": f"{each['persons']:,}", "left": left, "top": top})
+        steps.append(
+            {
+                "text": each["step"],
+                "persons": _said(each["persons"], few),
+                "left": left,
+                "top": top,
+                "deaths": _deaths(each) if few is None else "",
+            }
+        )
         before = each["persons"]
     height = len(steps) * (_HEIGHT + _GAP) - _GAP + 2
     return Markup(
@@ -53,3 +66,13 @@ def diagram(attrition: Sequence[dict[str, Any]]) -> Markup:
             middle=_BOX // 2,
         )
     )
+
+
+def _deaths(step: dict[str, Any]) -> str:
+    if "die_in_follow_up" not in step:
+        return ""
+    return f"{step['die_in_follow_up']:,} die in follow-up, {step['die_later']:,} later"
+
+
+def _said(persons: int, few: str | None) -> str:
+    return few if few is not None and persons == 0 else f"{persons:,}"
