@@ -24,7 +24,8 @@ from pipelines.study.table import Table
 
 def check_path(path: Path) -> Iterator[str]:
     """One line for each thing that holds, or that somebody should look at; what does not hold is raised as an
-    error, of whichever kind it is. Of a site all is read first, and the first error raised at the end.
+    error, of whichever kind it is. Of a site all is read first, and all errors raised at the end, as `others`
+    of the first.
 
     Raises SettingsError where `path` is none of what can be checked.
     """
@@ -83,6 +84,9 @@ def _check_site(site: Site) -> Iterator[str]:
     for path in sorted((site.root / "permits").glob("*.yaml")):
         yield from kept(lambda path=path: _check_permit(site, path.stem, occurring), f"permit {path.stem}")  # type: ignore[misc]
     if faults:
+        # A definition is read again by the permits that name it.
+        each_once = {str(one): one for each in faults for one in each.others or (each,)}
+        faults[0].others = tuple(each_once.values())
         raise faults[0]
 
 

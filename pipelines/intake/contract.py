@@ -4,12 +4,12 @@ properties."""
 from __future__ import annotations
 
 import codecs
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from open_data_contract_standard.model import (
-    CustomProperty,
     OpenDataContractStandard,
     SchemaObject,
     SchemaProperty,
@@ -18,10 +18,13 @@ from pydantic import Field, ValidationError
 
 from pipelines.errors import SettingsError
 from pipelines.files.digests import file_digest
-from pipelines.files.yaml import Strict, load_yaml
+from pipelines.files.faults import Fault, Place, faults
+from pipelines.files.yaml import Document, Strict, checked, raise_all, read_document
 from pipelines.intake.mapping import NAMING, Coded, Mapping
 from pipelines.intake.omop import default_mapping
 from pipelines.site.guards import Guards
+
+Adapter = Literal["csv", "parquet", "omop"]
 
 
 class Agreement(Strict):
@@ -65,7 +68,7 @@ class Contract(Strict):
 
     path: Path
     hash: str
-    adapter: Literal["csv", "parquet", "omop"]
+    adapter: Adapter
     encoding: str
     delimiter: str
     agreement: Agreement
@@ -81,38 +84,52 @@ class Contract(Strict):
     @staticmethod
     def load(path: Path) -> Contract:
         """Read and check a contract. SettingsError: it does not read, or lacks what has to be said."""
-        standard = load_yaml(path, OpenDataContractStandard)
-        server = next(iter(standard.servers or []), None)
-        if server is None or server.format not in ("csv", "parquet", "omop"):
-            raise SettingsError(
-                f"{path}: servers",
-                "its first server has no format csv, parquet or omop",
-                "say how the files come",
-            )
-        encoding, delimiter = server.encoding or "utf-8", server.delimiter or ","
-        if not _is_encoding(encoding) or len(delimiter) != 1:
-            raise SettingsError(
-                f"{path}: servers", "its encoding or delimiter is not one", "say how the files come"
-            )
-        agreement = _ours(path, "contract", standard.customProperties, Agreement)
-        if agreement is None:
-            raise SettingsError(
-                f"{path}: customProperties", "the property uttag is missing", "say who owns the data"
-            )
-        tables = tuple(_table(path, each, server.format == "omop") for each in standard.schema_ or [])
-        if not tables:
-            raise SettingsError(f"{path}: schema", "it names no table", "list the tables")
+        document = read_document(path)
+        standard = checked(document, OpenDataContractStandard)
+        wrong: list[SettingsError] = []
+        tables: list[AgreedTable] = []
+        with _gathered(wrong):
+            adapter, encoding, delimiter = _served(document, standard)
+        with _gathered(wrong):
+            agreement = _agreed(document)
+        omop = any(each.format == "omop" for each in (standard.servers or [])[:1])
+        for number, each in enumerate(standard.schema_ or []):
+            with _gathered(wrong):
+                tables.append(_table(document, number, each, omop))
+        if not standard.schema_:
+            wrong.append(document.error(Fault(("schema",), "it names no table", "list the tables")))
+        raise_all(wrong)
         contract = Contract(
             path=path,
             hash=file_digest(path),
-            adapter=server.format,
+            adapter=adapter,
             encoding=encoding,
             delimiter=delimiter,
             agreement=agreement,
-            tables=tables,
+            tables=tuple(tables),
         )
         _refuse_names(contract)
         return contract
+
+
+def _served(document: Document, standard: OpenDataContractStandard) -> tuple[Adapter, str, str]:
+    """How the files come: form, encoding, delimiter."""
+    server, then = next(iter(standard.servers or []), None), "say how the files come"
+    if server is None or server.format not in ("csv", "parquet", "omop"):
+        what = "its first server has no format csv, parquet or omop"
+        raise document.error(Fault(("servers",), what, then))
+    encoding, delimiter = server.encoding or "utf-8", server.delimiter or ","
+    if not _is_encoding(encoding) or len(delimiter) != 1:
+        raise document.error(Fault(("servers",), "its encoding or delimiter is not one", then))
+    return cast(Adapter, server.format), encoding, delimiter
+
+
+def _agreed(document: Document) -> Agreement:
+    found = _ours(document, (), Agreement)
+    if found is None:
+        what = "the property uttag is missing"
+        raise document.error(Fault(("customProperties",), what, "say who owns the data"))
+    return found
 
 
 def _is_encoding(name: str) -> bool:
@@ -122,72 +139,84 @@ def _is_encoding(name: str) -> bool:
         return False
 
 
+@contextlib.contextmanager
+def _gathered(wrong: list[SettingsError]) -> Iterator[None]:
+    """Keep what is wrong for later, so that all of it can be told."""
+    try:
+        yield
+    except SettingsError as fault:
+        wrong += [each for each in fault.others or (fault,) if isinstance(each, SettingsError)]
+
+
 _Ours = TypeVar("_Ours", Agreement, Mapping)
 
 
-def _ours(
-    path: Path, where: str, properties: list[CustomProperty] | None, model: type[_Ours]
-) -> _Ours | None:
-    found = next((each.value for each in properties or [] if each.property == "uttag"), None)
-    if found is None:
-        return None
-    try:
-        return model.model_validate(found)
-    except ValidationError as fault:
-        first = fault.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{path}: {where}: uttag.{place}", first["msg"], "mend the contract") from None
+def _ours(document: Document, at: Place, model: type[_Ours]) -> _Ours | None:
+    """Our own property of the contract, or of the table that stands at `at`; None where there is none."""
+    here: Any = document.content
+    for part in at:
+        here = here[part]
+    for number, each in enumerate(here.get("customProperties") or []):
+        if each.get("property") == "uttag":
+            value = each.get("value")
+            try:
+                return model.model_validate(value)
+            except ValidationError as found:
+                raise_all(document.errors(found, value, model, (*at, "customProperties", number, "value")))
+    return None
 
 
 _TYPES = {"string": "string", "date": "date", "timestamp": "date", "number": "number", "integer": "number"}
 
 
-def _table(path: Path, schema: SchemaObject, omop: bool) -> AgreedTable:
-
-    name = schema.name or ""
-    mapping = _ours(path, name, schema.customProperties, Mapping)
-    if mapping is None and omop:
-        mapping = default_mapping(
-            name, {each.physicalName or each.name or "" for each in schema.properties or []}
-        )
-    if mapping is None:
-        raise SettingsError(f"{path}: {name}", "the property uttag is missing", "say what the table holds")
-    table = AgreedTable(
-        name=name,
-        columns=tuple(_column(path, name, each) for each in schema.properties or []),
-        mapping=mapping,
-    )
-    known = {column.name for column in table.columns}
-    for used in _used(mapping):
+def _table(document: Document, number: int, schema: SchemaObject, omop: bool) -> AgreedTable:
+    at: Place = ("schema", number)
+    name, listed = schema.name or "", schema.properties or []
+    wrong: list[SettingsError] = []
+    columns: list[AgreedColumn] = []
+    mapping: Mapping | None = None
+    with _gathered(wrong):
+        mapping = _ours(document, at, Mapping)
+        if mapping is None and omop:
+            mapping = default_mapping(name, {each.physicalName or each.name or "" for each in listed})
+        if mapping is None:
+            raise document.error(Fault(at, "the property uttag is missing", "say what the table holds"))
+    for place, each in enumerate(listed):
+        with _gathered(wrong):
+            columns.append(_column(document, (*at, "properties", place), each))
+    known = {each.physicalName or each.name or "" for each in listed}
+    for used in dict.fromkeys(_used(mapping)) if mapping is not None else ():
         if used not in known:
-            raise SettingsError(
-                f"{path}: {name}",
-                f"its mapping uses the column {used}, which it does not list",
-                "list the column",
-            )
-    return table
+            what = f"its mapping uses the column {used}, which it does not list"
+            wrong.append(document.error(Fault(at, what, "list the column")))
+    if wrong or mapping is None:
+        raise_all(wrong)
+    return AgreedTable(name=name, columns=tuple(columns), mapping=mapping)
 
 
-def _column(path: Path, table: str, schema: SchemaProperty) -> AgreedColumn:
+def _column(document: Document, at: Place, schema: SchemaProperty) -> AgreedColumn:
     options: dict[str, Any] = schema.logicalTypeOptions or {}
     if schema.logicalType not in _TYPES:
-        raise SettingsError(
-            f"{path}: {table}.{schema.name}",
-            "its logicalType is not one that intake reads",
-            f"use {', '.join(_TYPES)}",
-        )
+        what, then = "its logicalType is not one that intake reads", f"use {', '.join(_TYPES)}"
+        raise document.error(Fault(at, what, then))
+    asked = {
+        "name": schema.physicalName or schema.name or "",
+        "type": _TYPES[schema.logicalType],
+        "required": bool(schema.required),
+        "format": options.get("format", "yyyy-MM-dd"),
+        "lowest": options.get("minimum"),
+        "highest": options.get("maximum"),
+    }
     try:
-        return AgreedColumn(
-            name=schema.physicalName or schema.name or "",
-            type=_TYPES[schema.logicalType],
-            required=bool(schema.required),
-            format=options.get("format", "yyyy-MM-dd"),
-            lowest=options.get("minimum"),
-            highest=options.get("maximum"),
+        return AgreedColumn.model_validate(asked)
+    except ValidationError as found:
+        raise_all(
+            [
+                document.error(Fault(at, f"{each.place[0]} {each.what}", each.next_step))
+                for each in faults(found, asked, AgreedColumn)
+            ]
         )
-    except ValidationError as fault:
-        first = fault.errors(include_input=False, include_url=False)[0]
-        raise SettingsError(f"{path}: {table}.{schema.name}", first["msg"], "mend the contract") from None
+        raise
 
 
 def _used(mapping: Mapping) -> Iterator[str]:

@@ -222,7 +222,7 @@ EVENT = ("schema", 1, "customProperties", 0, "value", "events", 0)
     [
         ("an unknown code system", altered((*EVENT, "system"), "ICD-11"), "the code system is not known"),
         ("an unknown kind of event", altered((*EVENT, "kind"), "miracle"), "kind is one of"),
-        ("a setting that nobody knows", altered((*EVENT, "code "), "x"), "uttag.events.0.code "),
+        ("a setting that nobody knows", altered((*EVENT, "code "), "x"), "value.events.0.code "),
         (
             "a column that is not listed",
             altered((*OURS, "given"), "fornamn"),

@@ -72,10 +72,10 @@ def test_a_delivery_in_the_wrong_folder_is_told_and_the_others_are_read(root: Pa
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (SETTINGS + "shards: 0\n", r"site\.yaml: shards: input should be greater"),
-        (SETTINGS + "shards: 198001019801\n", r"site\.yaml: shards: input should be less"),
-        (SETTINGS + "sahrds: 8\n", r"site\.yaml: sahrds: extra inputs"),
-        ("site: somewhere\n", r"site\.yaml: sources: field required"),
+        (SETTINGS + "shards: 0\n", r"site\.yaml:\d+: shards: is below 1"),
+        (SETTINGS + "shards: 198001019801\n", r"site\.yaml:\d+: shards: is above 4096"),
+        (SETTINGS + "sahrds: 8\n", r"site\.yaml:\d+: sahrds: is not known here; write shards"),
+        ("site: somewhere\n", r"site\.yaml:1: sources: is missing"),
         ("site: [\n", r"site\.yaml:\d+: is not YAML"),
         ("- a list\n", "does not hold names and values"),
         ("", "does not hold names and values"),
