@@ -74,8 +74,7 @@ def test_of_a_definition(tmp_path: Path) -> None:
         "1: title: is missing",
         "2: study.to: is no day",
         "7: index.kind: is no text",
-        "8: index.which: is not one of first, last, any, all, and is no whole number, and does not "
-        "hold names and values",
+        "8: index.which: is not one of first, last, any, all, and is no whole number",
         "9: washuot: is not known here",
         "10: age.from: is no whole number",
         "12: require.0.to: is above 36525",
