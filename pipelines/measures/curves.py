@@ -24,9 +24,10 @@ class Follow:
     """The curve of one stratum. `at_risk`: int64 (bands known,); `curve`: without any event, by the end of
     each band; `causes`: with the event and, if anything competes, with that. `why`: why it ends before the
     last band, "" if it does not. `places`: int64 (bands known,), which of the closed bands each is, of bands
-    that are put together the last; `joined`: which are, in words, or "". `leaving`: float64 (bands known,),
-    how many leave in each, NaN if hidden. `repeated`: are there
-    times of one person among them, which are not independent, so that no limits hold?"""
+    that are put together the last; `joined`: which are, in words, or ""; `within`: their first day and the
+    one after their last, where they are known. `leaving`: float64 (bands known,), how many leave in each, NaN
+    if hidden. `repeated`: are there times of one person among them, which are not independent, so that no
+    limits hold?"""
 
     at_risk: np.ndarray
     curve: Curve
@@ -35,7 +36,19 @@ class Follow:
     places: np.ndarray
     joined: str
     leaving: np.ndarray
+    within: tuple[int, int] | None = None
     repeated: bool = False
+
+    def days(self, share: float) -> tuple[float, float, float]:
+        """Days by which `share` have had an event, and their limits; NaN where that is not reached, or lies
+        among bands that are put together."""
+        limits = (np.nan, np.nan) if self.repeated else self.curve.quantile_limits(share)
+        three = self.curve.quantile(share), *limits
+        if self.within is None:
+            return three
+        begin, beyond = self.within
+        low, middle, high = (np.nan if begin < day <= beyond else day for day in three)
+        return low, middle, high
 
     def limits(self, cause: int | None = None) -> Limits:
         """Of the share without any event, or with one of `causes`: float64 (bands known,) twice."""
@@ -94,7 +107,7 @@ def counted(cube: ProtectedCube) -> str:
 def _follow(counts: np.ndarray, axes: Axes, repeated: bool) -> Follow:
     """`counts`: float64 (bands, outcomes), totals first, NaN where hidden."""
     columns = counts[axes.bands][:, [0, *axes.causes]]
-    places, joined = np.arange(len(axes.bands)), ""
+    places, joined, within = np.arange(len(axes.bands)), "", None
     span = hidden_span(np.isnan(columns).any(axis=1))
     if span is not None:
         totals, rest = counts[0, [0, *axes.causes]], counts[axes.open][:, [0, *axes.causes]].sum(axis=0)
@@ -104,7 +117,8 @@ def _follow(counts: np.ndarray, axes: Axes, repeated: bool) -> Follow:
         if not np.isnan(whole).any():
             columns, places = whole, span.keep(len(axes.bands))
             begin = int(axes.ends[span.first - 1]) if span.first else 0
-            joined = f"days {begin} to {int(axes.ends[span.last]) - 1} are put together: some are hidden"
+            within = begin, int(axes.ends[span.last])
+            joined = f"days {begin} to {within[1] - 1} are put together: some are hidden"
     leaving, by_cause = columns[:, 0], columns[:, 1:].T
     at_risk = counts[0, 0] - np.concatenate([[0.0], np.cumsum(leaving)[:-1]])
     gone = np.isnan(at_risk) | np.isnan(by_cause).any(axis=0)
@@ -123,6 +137,16 @@ def _follow(counts: np.ndarray, axes: Axes, repeated: bool) -> Follow:
     times = axes.ends[places[:known]].astype(float)
     # Of the last known band the total may be hidden: who leaves it uncounted is at risk nowhere any more.
     censored = np.maximum(np.nan_to_num(leaving[:known]).astype(np.int64) - events.sum(axis=0), 0)
-    curve = kaplan_meier(LifeTable(times, risk, events.sum(axis=0), censored))
-    causes = tuple(aalen_johansen(times, risk, events))
-    return Follow(risk, curve, causes, why, places[:known], joined, leaving[:known], repeated)
+    exposed = _exposed(risk, events.sum(axis=0), censored, within is not None and times == within[1])
+    curve = kaplan_meier(LifeTable(times, exposed, events.sum(axis=0), censored))
+    causes = tuple(aalen_johansen(times, exposed, events))
+    return Follow(risk, curve, causes, why, places[:known], joined, leaving[:known], within, repeated)
+
+
+def _exposed(
+    at_risk: np.ndarray, events: np.ndarray, censored: np.ndarray, wide: np.ndarray | bool
+) -> np.ndarray:
+    """At risk of the events of each band, float64 (k,): where bands are put together, those censored among
+    them for half of it (Cutler and Ederer 1958). `wide`: bool (k,)."""
+    half = np.where(wide, censored / 2, 0.0)
+    return np.maximum(at_risk - half, events)

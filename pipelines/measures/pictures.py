@@ -52,8 +52,7 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
         line, bottom, top = (np.concatenate([[first], part]) for part in (share, low, high))
         known = np.concatenate([[0], each.places + 1])
         days = edges[known]
-        panel.step(days, line, where="post", color=colour, linewidth=1.6, label=name)
-        panel.fill_between(days, bottom, top, step="post", color=colour, alpha=0.15, linewidth=0)
+        _steps(panel, days, (line, bottom, top), each.within, colour, name)
         risk = _at_risk(each, len(edges))
         _risk_row(below, edges, risk, row, colour)
         padded = {"share": line, "low": bottom, "high": top}
@@ -74,6 +73,30 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
     return finished(
         figure, cube.title, title, f"{len(wanted)} curves{''.join(f', {text}' for text in cut)}", data
     )
+
+
+def _steps(
+    panel: Panel,
+    days: np.ndarray,
+    lines: tuple[np.ndarray, np.ndarray, np.ndarray],
+    within: tuple[int, int] | None,
+    colour: str,
+    name: str,
+) -> None:
+    """A curve in steps with its limits; across bands that are put together a dotted line, since nobody is
+    told when in them it falls. `lines`: float64 (n,) each, the curve and its limits; `within`: first day of
+    those bands and the one after the last."""
+    runs = [np.arange(len(days))]
+    if within is not None and within[1] in days:
+        cut = int(np.flatnonzero(days == within[1])[0])
+        runs = [np.arange(cut), np.arange(cut, len(days))]
+        panel.plot(
+            days[cut - 1 : cut + 1], lines[0][cut - 1 : cut + 1], color=colour, linestyle=":", linewidth=1.6
+        )
+    for place, run in enumerate(runs):
+        line, bottom, top = (each[run] for each in lines)
+        panel.step(days[run], line, where="post", color=colour, linewidth=1.6, label="" if place else name)
+        panel.fill_between(days[run], bottom, top, step="post", color=colour, alpha=0.15, linewidth=0)
 
 
 def _with_table(rows: int) -> tuple[Figure, Panel]:

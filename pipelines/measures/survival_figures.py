@@ -84,11 +84,10 @@ def _summary(
         return
     found["at_risk"][here] = each.at_risk[0]
     for name, share in (("quartile_1_days", 0.25), ("median_days", 0.5), ("quartile_3_days", 0.75)):
-        found[name][here] = each.curve.quantile(share)
-    if not each.repeated:
-        found["median_low"][here], found["median_high"][here] = each.curve.quantile_limits()
-    if not each.why or each.curve.surv[-1] == 0:
+        found[name][here] = each.days(share)[0]
+    _, found["median_low"][here], found["median_high"][here] = each.days(0.5)
+    if not each.joined and (not each.why or each.curve.surv[-1] == 0):
         found["mean_days"][here] = each.curve.restricted_mean(float(axes.ends[-1]))[0]
-    reached = "" if not np.isnan(found["median_days"][here]) else "the median is not reached"
+    reached = "" if not np.isnan(each.curve.quantile()) else "the median is not reached"
     several = _REPEATED if each.repeated else ""
     why[here] = "; ".join(text for text in (reached, each.why, each.joined, several) if text)
