@@ -60,7 +60,7 @@ def asked(paths: Sequence[Path], where: Where) -> tuple[list[Asked], list[UttagE
             hierarchy = where.hierarchy if isinstance(where, Snapshot) else None
             cohort, design = read(path, isinstance(where, Cdm), hierarchy)
             if isinstance(where, Cdm):
-                uses.refuse(cohort, where, path)
+                uses.refuse(cohort, where, path, _beside(design))
             found.append((path, cohort, design))
         except UttagError as fault:
             faults.append(fault)
@@ -80,10 +80,15 @@ def read(path: Path, cdm: bool, hierarchy: Hierarchy | None = None) -> tuple[Coh
     design = None if path.suffix == ".json" else definition.load(path)
     if design is not None and hierarchy is not None:
         design = hierarchy.resolved(design)
-    if cdm and design is not None and (design.controls or design.strata):
-        what = "controls" if design.controls else "strata"
+    if cdm and design is not None and design.strata:
         raise SettingsError(
-            path, f"asks for {what}, which --cdm does not give", "leave them out, or run it with --snapshot"
+            path, "asks for strata, which --cdm does not give", "leave them out, or run it with --snapshot"
+        )
+    if cdm and design is not None and design.controls and "municipality" in design.controls.exact:
+        raise SettingsError(
+            path,
+            "asks for controls of the same municipality, of which a CDM does not say from when to when",
+            "leave it out of exact, or run it with --snapshot",
         )
     cohort = circe.load(path) if design is None else lower(design, cdm)
     foreign = sorted(cohort.domains() - set(STORED))
@@ -92,6 +97,11 @@ def read(path: Path, cdm: bool, hierarchy: Hierarchy | None = None) -> tuple[Coh
             path, f"asks for {foreign[0]} of OMOP, which a snapshot does not have", "run it with --cdm"
         )
     return cohort, design
+
+
+def _beside(design: Definition | None) -> frozenset[uses.Use]:
+    """What a definition's controls hang on, beside its answer."""
+    return uses.OF_CONTROLS if design is not None and design.controls else frozenset()
 
 
 def files(paths: Sequence[Path]) -> list[Path]:

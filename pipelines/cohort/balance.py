@@ -27,7 +27,7 @@ def balance(
     matched = case[np.unique(at)]
     weight = 1 / np.bincount(at, minlength=len(case))[at] if len(at) else np.empty(0)
     told = []
-    for name, values in (("birth year", _years(people.birth)), ("women", _women(people.sex))):
+    for name, values in (("birth year", _years(people.year)), ("women", _women(people.sex))):
         before = _Mean(values[case]), _Mean(values[everybody])
         after = _Mean(values[matched]), _Mean(values[control], weight)
         told.append(
@@ -77,10 +77,8 @@ def _observed(people: Population, study: Study) -> np.ndarray:
     return np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(inside)])[people.periods.offsets]) > 0)
 
 
-def _years(birth: np.ndarray) -> np.ndarray:
-    known = birth != MISSING
-    year = np.where(known, birth, 0).astype("M8[D]").astype("M8[Y]").astype(np.float64) + 1970
-    return np.where(known, year, np.nan)
+def _years(year: np.ndarray) -> np.ndarray:
+    return np.where(year != MISSING, year.astype(np.float64), np.nan)
 
 
 def _women(sex: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipelines.cohort.cdm import Cdm
-from pipelines.cohort.controls import find_controls
+from pipelines.cohort.cdm_source import CdmSource
+from pipelines.cohort.controls import Matching, find_controls, find_controls_in_cdm
 from pipelines.cohort.results import Results
 from pipelines.cohort.strata import NAMES, count_strata
 from pipelines.site.snapshot import Snapshot
@@ -21,12 +22,13 @@ class Beside:
     def __init__(self) -> None:
         self._controls: list[dict[str, np.ndarray]] = []
         self._strata: list[dict[str, Any]] = []
+        self._source: CdmSource | None = None
 
     def found(self, id: int, asked: Definition, where: Cdm | Snapshot, results: Results) -> dict[str, Any]:
         """What is told of a definition in `definitions.json`."""
         told: dict[str, Any] = {}
-        if asked.controls is not None and isinstance(where, Snapshot):
-            matching = find_controls(where.shards, None, asked, results.members())
+        if asked.controls is not None:
+            matching = self._matching(asked, where, results)
             person, start, end, case = (
                 np.asarray(matching.controls[name]) for name in ("person", "start", "end", "case")
             )
@@ -44,6 +46,13 @@ class Beside:
             told["strata"] = count_strata(where.shards, asked.strata, results.members())
             self._strata += [{"cohort_definition_id": id, **row} for row in told["strata"]]
         return told
+
+    def _matching(self, asked: Definition, where: Cdm | Snapshot, results: Results) -> Matching:
+        if isinstance(where, Snapshot):
+            return find_controls(where.shards, None, asked, results.members())
+        if self._source is None:
+            self._source = CdmSource(where)
+        return find_controls_in_cdm(self._source, asked, results)
 
     def tables(self) -> dict[str, dict[str, object]]:
         """Columns by table, of those that some definition asks for."""

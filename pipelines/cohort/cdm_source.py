@@ -130,6 +130,17 @@ class CdmSource:
         ]
         return day_of(*parts)
 
+    def deaths(self, never: int) -> np.ndarray:
+        """int64 (persons,): day of death of each, the earliest where there are several; `never` where none is
+        known."""
+        whose, day = self._cdm.numbers("death", "person_id"), self._cdm.numbers("death", "death_date", "day")
+        found = np.full(len(self.persons), never, np.int64)
+        place = np.searchsorted(self.persons, whose)
+        known = (place < len(self.persons)) & (day != MISSING)
+        known[known] = self.persons[place[known]] == whose[known]
+        np.minimum.at(found, place[known], day[known])
+        return found
+
     def of_persons(self, field: str, person: np.ndarray) -> Values:
         """See `Source`."""
         if field == "sex":

@@ -14,13 +14,15 @@ from kernels.hashing import hash_integers
 from kernels.matching import NONE, Candidates, Cases, Terms, match_controls
 from kernels.windows import interval_at
 from pipelines.cohort.balance import balance
+from pipelines.cohort.cdm_source import CdmSource
 from pipelines.cohort.columns import MISSING
 from pipelines.cohort.exits import last_days
 from pipelines.cohort.groups import Evaluator
 from pipelines.cohort.index_events import observed
 from pipelines.cohort.lower import lower
-from pipelines.cohort.population import Population, evaluators, population
+from pipelines.cohort.population import FAR, Population, evaluators, of_cdm, population
 from pipelines.cohort.query import Cohort, CustomEra
+from pipelines.cohort.results import Results
 from pipelines.cohort.shard_source import ShardReader
 from pipelines.cohort.source import Events
 from pipelines.files.frames import Frame, array
@@ -47,11 +49,28 @@ def find_controls(
     Cases choose by index day, those of one day by the hash of their person under the seed; each takes its
     nearest candidates, equally near ones by hash too. Raises TypeError where the definition asks for none.
     """
-    if asked.controls is None:
-        raise TypeError("the definition asks for no controls")
     cohort = lower(asked)
     found = evaluators(shards, sources, cohort)
-    people = population(shards, found, cohort, asked)
+    return _matching(found, population(shards, found, cohort, asked), cohort, asked, members)
+
+
+def find_controls_in_cdm(source: CdmSource, asked: Definition, results: Results) -> Matching:
+    """The same for the stays in a CDM: alive by its deaths, of an age by years where no birthday is known.
+
+    Raises TypeError where the definition asks for none.
+    """
+    cohort = lower(asked, cdm=True)
+    found = Evaluator(source, cohort.sets)
+    people = of_cdm(found, cohort, asked, source.deaths(FAR))
+    members: Frame = {"person": results.person, "start": results.start}
+    return _matching([found], people, cohort, asked, members)
+
+
+def _matching(
+    found: Sequence[Evaluator], people: Population, cohort: Cohort, asked: Definition, members: Frame
+) -> Matching:
+    if asked.controls is None:
+        raise TypeError("the definition asks for no controls")
     case, day = people.places(array(members, "person")), array(members, "start").astype(np.int64)
     hash = _hashed(people.person, asked.controls.seed)
     order = np.lexsort((hash[case], day))
@@ -131,11 +150,11 @@ def _strata(people: Population, asked: Controls) -> tuple[np.ndarray, int]:
     key, known = np.zeros(len(people.person), np.int64), np.ones(len(people.person), bool)
     if "sex" in asked.exact:
         key, known = people.sex.astype(np.int64), known & (people.sex != SEX_UNKNOWN)
-    if "birth_year" in asked.exact or asked.nearest:
+    if asked.nearest:
         known &= people.birth != MISSING
     if "birth_year" in asked.exact:
-        year = np.where(known, people.birth, 0).astype("M8[D]").astype("M8[Y]").astype(np.int64)
-        key = key * 10_000 + year + 5000
+        known &= people.year != MISSING
+        key = key * 10_000 + np.where(known, people.year, 1970) - 1970 + 5000
     names, number = np.unique(key, return_inverse=True)
     return np.where(known, number.reshape(-1), -1), len(names)
 

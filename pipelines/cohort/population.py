@@ -58,9 +58,10 @@ class Spans:
 
 @dataclass(frozen=True)
 class Population:
-    """Persons of one shard or several, those who opted out without a period.
+    """Persons of one shard or several, those who opted out without a period; or of a CDM.
 
-    `person`: int64 (n,); `sex`: int8 (n,); `birth`: int64 (n,), `cdm.MISSING` if unknown. `opens`, `closes`:
+    `person`: int64 (n,); `sex`: int8 (n,); `birth`: int64 (n,), the day of birth, and `year`: int64 (n,), its
+    year, which may be known alone; `cdm.MISSING` if unknown. `opens`, `closes`:
     int64 (n,), the days between which each may be a control as far as age, sex and index events go, both in.
     `event`: int64 (n,), the first day of an event as that of the index, `FAR` if none. `homes`: with the
     number of the municipality as place.
@@ -69,6 +70,7 @@ class Population:
     person: np.ndarray
     sex: np.ndarray
     birth: np.ndarray
+    year: np.ndarray
     opens: np.ndarray
     closes: np.ndarray
     event: np.ndarray
@@ -89,7 +91,7 @@ class Population:
         """Those of several shards, in the order of the parts."""
         columns = (
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("person", "sex", "birth", "opens", "closes", "event")
+            for name in ("person", "sex", "birth", "year", "opens", "closes", "event")
         )
         spans = (Spans.together([getattr(part, name) for part in parts]) for name in ("periods", "homes"))
         return Population(*columns, *spans)  # type: ignore[arg-type]
@@ -113,23 +115,38 @@ def population(
     return Population.together(parts)
 
 
+def of_cdm(evaluator: Evaluator, cohort: Cohort, asked: Definition, death: np.ndarray) -> Population:
+    """Everybody of a CDM. `death`: int64 (n,), days, `FAR` if none is known."""
+    count = len(evaluator.source.persons)
+    sex = np.asarray(evaluator.source.of_persons("sex", np.arange(count)))
+    nowhere = Spans(np.zeros(count + 1, np.int64), *(np.empty(0, np.int64) for _ in range(3)))
+    found = _of(evaluator, cohort, asked, sex, nowhere)
+    return replace(found, closes=np.minimum(found.closes, death))
+
+
 def _of_shard(
     shard: ShardReader, evaluator: Evaluator, cohort: Cohort, asked: Definition, municipality: dict[str, int]
 ) -> Population:
+    homes = _homes(shard, len(evaluator.source.persons), municipality)
+    return _of(evaluator, cohort, asked, array(shard.read("persons", ("sex",)), "sex"), homes)
+
+
+def _of(evaluator: Evaluator, cohort: Cohort, asked: Definition, sex: np.ndarray, homes: Spans) -> Population:
     source, count = evaluator.source, len(evaluator.source.persons)
-    sex, birth = array(shard.read("persons", ("sex",)), "sex"), source.birth_days(np.arange(count))
+    birth, year = source.birth_days(np.arange(count)), source.birth_years(np.arange(count))
     event = _first_events(evaluator, cohort, count)
-    opens, closes = _risk(asked, sex, birth, event)
+    opens, closes = _risk(asked, sex, birth, year, event)
     periods = source.periods
     return Population(
         person=source.persons,
         sex=sex,
         birth=birth,
+        year=year,
         opens=opens,
         closes=closes,
         event=event,
         periods=Spans(periods.offsets, periods.start, periods.end, np.zeros(len(periods.start), np.int64)),
-        homes=_homes(shard, count, municipality),
+        homes=homes,
     )
 
 
@@ -143,23 +160,28 @@ def _first_events(evaluator: Evaluator, cohort: Cohort, count: int) -> np.ndarra
 
 
 def _risk(
-    asked: Definition, sex: np.ndarray, birth: np.ndarray, event: np.ndarray
+    asked: Definition, sex: np.ndarray, birth: np.ndarray, year: np.ndarray, event: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """First and last day on which each is of the age and sex asked for, and has had no index event; the last
-    before the first for never."""
+    before the first for never. An age is by calendar years where the year of birth alone is known."""
     opens, closes = np.full(len(sex), -FAR), event - 1
     if asked.controls is not None and asked.controls.never_cases:
         closes = np.where(event < FAR, -FAR - 1, closes)
     if asked.age is not None:
-        known = birth != MISSING
-        born = np.where(known, birth, 0)
+        born = np.where(birth != MISSING, birth, _new_year(np.where(year != MISSING, year, 1970)))
         opens = birthdays(born, asked.age.first)
         if asked.age.last is not None:
             closes = np.minimum(closes, birthdays(born, asked.age.last + 1) - 1)
-        closes = np.where(known, closes, -FAR - 1)
+        closes = np.where(year != MISSING, closes, -FAR - 1)
     if asked.sex is not None:
         closes = np.where(sex == _SEX[asked.sex], closes, -FAR - 1)
     return opens, closes
+
+
+def _new_year(year: np.ndarray) -> np.ndarray:
+    """int64 (n,): 1 January of each year, on which who was born that day reaches an age as by calendar
+    years."""
+    return (year - 1970).astype("M8[Y]").astype("M8[D]").astype(np.int64)
 
 
 def _homes(shard: ShardReader, count: int, municipality: dict[str, int]) -> Spans:

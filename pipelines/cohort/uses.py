@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from pipelines.cohort.cdm import Cdm
 from pipelines.cohort.columns import MISSING
@@ -50,28 +51,38 @@ class Use:
     filling: str = ""
 
 
-def lacking(cohort: Cohort, cdm: Cdm) -> list[Use]:
-    """What the answer hangs on and the CDM does not have, in order. Raises `DataError` where a column that
-    would have to be filled does not read."""
-    return [use for use in sorted(uses(cohort)) if not _is_there(use, cdm) and _is_asked(use, cdm)]
+# Who may be a control: of an age and sex, and alive.
+OF_CONTROLS: Final = frozenset(
+    {
+        *(Use("person", name) for name in ("person_id", "gender_concept_id", *_BIRTH)),
+        *(Use("death", name) for name in ("person_id", "death_date")),
+    }
+)
 
 
-def refuse(cohort: Cohort, cdm: Cdm, definition: object) -> None:
-    """DataError: the CDM lacks what the definition's answer hangs on; the first such column, by name."""
+def lacking(cohort: Cohort, cdm: Cdm, more: frozenset[Use] = frozenset()) -> list[Use]:
+    """What the answer hangs on, and `more`, and the CDM does not have, in order. Raises `DataError` where a
+    column that would have to be filled does not read."""
+    return [use for use in sorted(uses(cohort) | more) if not _is_there(use, cdm) and _is_asked(use, cdm)]
+
+
+def refuse(cohort: Cohort, cdm: Cdm, definition: object, more: frozenset[Use] = frozenset()) -> None:
+    """DataError: the CDM lacks what the definition's answer hangs on, or `more`; the first such column, by
+    name."""
     try:
-        missing = lacking(cohort, cdm)
+        missing = lacking(cohort, cdm, more)
     except DataError as fault:
         raise DataError(definition, f"{fault.where}: {fault.what}", fault.next_step) from None
     if not missing:
         return
     table, column = missing[0].table, missing[0].column
-    more = f"; {len(missing) - 1} more columns are missing" if len(missing) > 1 else ""
+    rest = f"; {len(missing) - 1} more columns are missing" if len(missing) > 1 else ""
     if cdm.has(table):
-        what = f"{cdm.place(table)}: has no column {column}, on which its answer hangs{more}"
+        what = f"{cdm.place(table)}: has no column {column}, on which its answer hangs{rest}"
         raise DataError(
             definition, what, "add the column, empty where nothing is known, or change the definition"
         )
-    what = f"{cdm.place(table)}: is not there, and its answer hangs on {table}.{column}{more}"
+    what = f"{cdm.place(table)}: is not there, and its answer hangs on {table}.{column}{rest}"
     raise DataError(definition, what, "add the table, or change the definition")
 
 

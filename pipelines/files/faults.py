@@ -29,6 +29,14 @@ class Fault:
     kind: bool = False
 
 
+class ContradictionError(ValueError):
+    """Raised by a model of which several things do not go together: `whats`, each in words."""
+
+    def __init__(self, whats: Sequence[str]) -> None:
+        super().__init__("; ".join(whats))
+        self.whats = tuple(whats)
+
+
 def faults(found: ValidationError, content: object, model: type[BaseModel]) -> list[Fault]:
     """Every fault once. `content`: what was read; `model`: as what. What fits none of several ways of writing
     is one fault: of the way that it comes nearest to, or of all of them."""
@@ -36,13 +44,14 @@ def faults(found: ValidationError, content: object, model: type[BaseModel]) -> l
         (*_place(each["loc"], content, each["type"]), each)
         for each in found.errors(include_input=False, include_url=False)
     ]
-    told = [(_fault(place, each, model), branched) for place, branched, each in raw]
+    told = [(one, branched) for place, branched, each in raw for one in _told(place, each, model)]
     kept = [
         fault
         for fault, branched in told
         if not (branched and fault.kind and _others_come_nearer(fault, [each for each, _ in told]))
     ]
-    return [_as_one(place, kept) for place in dict.fromkeys(fault.place for fault in kept)]
+    places = dict.fromkeys(fault.place for fault in kept)
+    return [one for place in places for one in _at_one(place, kept, content)]
 
 
 def key(part: object) -> str:
@@ -75,10 +84,33 @@ def _others_come_nearer(fault: Fault, others: Collection[Fault]) -> bool:
     )
 
 
-def _as_one(place: Place, kept: Sequence[Fault]) -> Fault:
-    here = [fault for fault in kept if fault.place == place]
-    whats = list(dict.fromkeys(fault.what for fault in here))
-    return Fault(place, ", and ".join(whats), here[0].next_step)
+def _at_one(place: Place, kept: Sequence[Fault], content: object) -> list[Fault]:
+    """The faults of a place. That it is of none of the kinds asked for is one; a single value comes no nearer
+    to a list, or to names and values."""
+    here = list(dict.fromkeys(fault for fault in kept if fault.place == place))
+    kinds, others = ([fault for fault in here if fault.kind is kind] for kind in (True, False))
+    if not isinstance(_at(content, place), (dict, list, tuple)):
+        kinds = [fault for fault in kinds if fault.what not in _SHAPES] or kinds
+    if kinds:
+        others.insert(0, Fault(place, ", and ".join(fault.what for fault in kinds), kinds[0].next_step))
+    return others
+
+
+def _at(content: Any, place: Place) -> object:
+    """What stands at a place; None where nothing does."""
+    for part in place:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return content
+
+
+def _told(place: Place, error: Mapping[str, Any], model: type[BaseModel]) -> list[Fault]:
+    several = error.get("ctx", {}).get("error")
+    if isinstance(several, ContradictionError):
+        return [Fault(place, what, _SEE) for what in several.whats]
+    return [_fault(place, error, model)]
 
 
 def _fault(place: Place, error: Mapping[str, Any], model: type[BaseModel]) -> Fault:
@@ -160,3 +192,4 @@ _KINDS: Final = {
     "model": ("does not hold names and values", "write names and values"),
     "none": ("must be empty", "remove it"),
 }
+_SHAPES: Final = tuple(_KINDS[kind][0] for kind in ("list", "dict"))  # what is no single value

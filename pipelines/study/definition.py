@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from pipelines.errors import SettingsError
 from pipelines.files.digests import digest
+from pipelines.files.faults import ContradictionError
 from pipelines.files.yaml import Strict, load_yaml
 from pipelines.study import words
 from pipelines.study.code_list import CodeList, filled
@@ -86,14 +87,11 @@ class Definition(Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Definition:
-        for codes in (
-            *(events.codes for events in self._events()),
-            *([self.while_exposed.codes] if self.while_exposed else []),
-        ):
-            if codes not in self.codes:
-                raise ValueError(f"code list {codes} is not among codes")
-        for fault in self._faults():
-            raise ValueError(fault)
+        asked = [events.codes for events in self._events()]
+        asked += [self.while_exposed.codes] if self.while_exposed else []
+        unknown = [f"code list {name} is not among codes" for name in asked if name not in self.codes]
+        if wrong := list(dict.fromkeys(unknown)) or self._faults():
+            raise ContradictionError(wrong)
         return self
 
     def _faults(self) -> list[str]:
@@ -127,12 +125,18 @@ class Definition(Strict):
 
     def _of_events(self, index: Index | AnyOf) -> list[str]:
         faults = []
+        at_end = index.start is not None and index.start.of == "end"
+        if at_end and isinstance(index, AnyOf) and index.which in ("first", "last"):
+            faults.append(
+                f"which: {index.which} of several kinds of events is told by their first days: say "
+                "which: any or all, or leave index.start.of: end out"
+            )
         if self.washout is not None and index.which in ("first", 1):
             faults.append(
                 "washout asks nothing with which: first, which is the first such event of all time: say "
                 "which: any for the first after a washout, or leave washout out"
             )
-        if self.washout is not None and index.start is not None and index.start.of == "end":
+        if self.washout is not None and at_end:
             faults.append(
                 "washout is counted from an event's first day: leave out index.start.of: end, or washout"
             )

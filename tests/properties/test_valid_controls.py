@@ -4,15 +4,19 @@ be chosen is left over."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.cohort import duck
-from pipelines.cohort.controls import Matching, find_controls
+from pipelines.cohort import duck, engine
+from pipelines.cohort.cdm import Cdm
+from pipelines.cohort.cdm_source import CdmSource
+from pipelines.cohort.controls import Matching, find_controls, find_controls_in_cdm
+from pipelines.cohort.lower import lower
 from pipelines.cohort.stage import select
 from pipelines.files.frames import Category, Frame, concat, take
 from pipelines.files.schemas import DAY_UNKNOWN, KIND, MEMBERS
@@ -223,3 +227,94 @@ def test_controls_are_valid_where_there_are_many(replace: bool) -> None:
         controls=asked,
     )
     assert check(make_shard(5, persons=500, events_each=4), definition) > 60
+
+
+def as_cdm(shard: MadeShard) -> Cdm:
+    """The same people as an OMOP CDM: drugs by their source's code, and nobody who opted out observed."""
+    frames, unknown = shard.frames, DAY_UNKNOWN
+    who, events = frames["persons"], frames["events"]
+    person, birth, death, opted = (
+        np.asarray(who[name]) for name in ("person", "birth_day", "death_day", "opt_out_day")
+    )
+    parts = [[day.year, day.month, day.day] if day else [None] * 3 for day in map(_date, birth.tolist())]
+    free = np.flatnonzero(opted[np.asarray(frames["periods"]["person"])] == unknown)
+    drugs = np.flatnonzero(np.asarray(events["kind"]) == KIND["drug"])
+    concept = events["concept"]
+    assert isinstance(concept, Category)
+    gender = {1: 8507, 2: 8532}
+    return Cdm(
+        None,
+        {
+            "person": pa.table(
+                {
+                    "person_id": person,
+                    "gender_concept_id": [gender.get(sex, 0) for sex in np.asarray(who["sex"]).tolist()],
+                    **{
+                        f"{name}_of_birth": pa.array([part[at] for part in parts], pa.int64())
+                        for at, name in enumerate(("year", "month", "day"))
+                    },
+                }
+            ),
+            "death": pa.table(
+                {
+                    "person_id": person[death != unknown],
+                    "death_date": [_date(day) for day in death[death != unknown].tolist()],
+                }
+            ),
+            "observation_period": pa.table(
+                {
+                    "person_id": person[np.asarray(frames["periods"]["person"])[free]],
+                    **{
+                        f"observation_period_{side}_date": [
+                            _date(day) for day in np.asarray(frames["periods"][side])[free].tolist()
+                        ]
+                        for side in ("start", "end")
+                    },
+                }
+            ),
+            "drug_exposure": pa.table(
+                {
+                    "drug_exposure_id": drugs + 1,
+                    "person_id": person[np.asarray(events["person"])[drugs]],
+                    "drug_source_concept_id": concept.places[drugs] + 1,
+                    **{
+                        f"drug_exposure_{side}_date": [
+                            _date(day) for day in np.asarray(events[side])[drugs].tolist()
+                        ]
+                        for side in ("start", "end")
+                    },
+                }
+            ),
+            "concept": pa.table(
+                {
+                    "concept_id": np.arange(len(concept.labels)) + 1,
+                    "vocabulary_id": [label.split("/")[0] for label in concept.labels],
+                    "concept_code": [label.split("/")[1] for label in concept.labels],
+                }
+            ),
+        },
+    )
+
+
+def _date(day: int) -> date | None:
+    return None if day == DAY_UNKNOWN else date(1970, 1, 1) + timedelta(days=day)
+
+
+@settings(max_examples=share_of(40), deadline=None)
+@given(st.integers(0, 2**20), definitions)
+def test_a_cdm_of_the_same_people_gives_the_same_controls(seed: int, definition: Definition) -> None:
+    """The shard's controls are held by SQL above."""
+    asked = definition.controls
+    assert asked is not None
+    asked = asked.model_copy(update={"exact": tuple(name for name in asked.exact if name != "municipality")})
+    censor = tuple(each.model_copy(update={"setting": (), "kind": "drug"}) for each in definition.censor)
+    definition = definition.model_copy(update={"controls": asked, "censor": censor})
+    shard = make_shard(seed, persons=60, events_each=4)
+    members, of_shard = matched([shard], definition)
+    source = CdmSource(as_cdm(shard))
+    found = engine.run(lower(definition, cdm=True), source)
+    np.testing.assert_array_equal(found.person, np.sort(np.asarray(members["person"])))
+    of_cdm = find_controls_in_cdm(source, definition, found)
+    for name in ("case", "person", "start", "end"):
+        np.testing.assert_array_equal(of_cdm.controls[name], of_shard.controls[name])
+    assert of_cdm.receipt == of_shard.receipt

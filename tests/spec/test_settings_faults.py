@@ -74,8 +74,7 @@ def test_of_a_definition(tmp_path: Path) -> None:
         "1: title: is missing",
         "2: study.to: is no day",
         "7: index.kind: is no text",
-        "8: index.which: is not one of first, last, any, all, and is no whole number, and does not "
-        "hold names and values",
+        "8: index.which: is not one of first, last, any, all, and is no whole number",
         "9: washuot: is not known here",
         "10: age.from: is no whole number",
         "12: require.0.to: is above 36525",
@@ -83,6 +82,22 @@ def test_of_a_definition(tmp_path: Path) -> None:
         "13: require.1.at_least: is below 1",
         "14: follow_up: is no whole number",
         "15: sex: is not one of man, woman",
+    ]
+
+
+def test_what_contradicts_what_in_a_definition_is_told_at_once_too(tmp_path: Path) -> None:
+    head = "cohort: d\ntitle: d\nstudy: {from: 2017-01-01, to: 2020-01-01}\ncodes: {x: [ICD-10-SE/E11]}\n"
+    twice = "follow_up: 9\nwhile_exposed: {codes: x}\nrepeat: 400\n"
+    path = written(tmp_path, "d.yaml", f"{head}index: {{codes: x}}\n{twice}")
+    assert told(lambda: definition.load(path)) == [
+        "1: file: repeat is said, but a person enters once: say which: all, or leave repeat out",
+        "1: file: follow_up and while_exposed both say when follow-up ends: leave one out",
+    ]
+    lists = "index: {codes: y}\ncensor: [{codes: z}, {codes: y}]\n"
+    path = written(tmp_path, "e.yaml", head + lists)
+    assert told(lambda: definition.load(path)) == [
+        "1: file: code list y is not among codes",
+        "1: file: code list z is not among codes",
     ]
 
 
@@ -239,14 +254,14 @@ ANYTHING = st.recursive(
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys([*_Whole.model_fields, "more"], ANYTHING)))
-def test_whatever_stands_there_is_told_in_our_words_and_each_place_once(content: dict[str, Any]) -> None:
+def test_whatever_stands_there_is_told_in_our_words_and_once(content: dict[str, Any]) -> None:
     try:
         _Whole.model_validate(content)
     except ValidationError as found:
         given_words = {error["msg"] for error in found.errors()}
         said = faults(found, content, _Whole)
         assert said
-        assert len({each.place for each in said}) == len(said)
+        assert len({(each.place, each.what) for each in said}) == len(said)
         for each in said:
             assert each.what not in given_words
             assert "does not fit" not in each.what

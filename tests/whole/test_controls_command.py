@@ -59,11 +59,53 @@ def test_controls_and_strata_are_tables_of_the_command_and_part_of_the_run(
     assert "at most 3 controls of the same sex" in sites.called("explain", definition).stdout
 
 
-def test_an_omop_cdm_gives_no_controls(tmp_path: Path) -> None:
+HEAD = "cohort: c\ntitle: c\nstudy: {from: 2017-01-01, to: 2020-01-01}\ncodes: {a: [T/A]}\n"
+INDEX = "index: {codes: a, kind: drug}\n"
+CDM = {
+    # 1 is the case; 2 is 40 by year alone; 3 is too young by year; 4 died before; 5 is 39; 6 is not observed
+    "person": "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth\n"
+    "1,8507,1978,,\n2,8507,1978,,\n3,8507,1979,,\n4,8507,1978,1,1\n5,8507,1978,12,31\n6,8507,1978,,\n",
+    "death": "person_id,death_date\n4,2018-04-30\n",
+    "observation_period": "person_id,observation_period_start_date,observation_period_end_date\n"
+    "1,2010-01-01,2020-12-31\n2,2010-01-01,2020-12-31\n3,2010-01-01,2020-12-31\n4,2010-01-01,2020-12-31\n"
+    "5,2010-01-01,2020-12-31\n",
+    "drug_exposure": "drug_exposure_id,person_id,drug_source_concept_id,drug_exposure_start_date\n"
+    "1,1,7,2018-05-01\n2,5,7,2018-05-02\n",
+    "concept": "concept_id,vocabulary_id,concept_code\n7,T,A\n",
+}
+
+
+def cdm_of(folder: Path, **changed: str) -> Path:
+    folder.mkdir()
+    for name, content in {**CDM, **changed}.items():
+        (folder / f"{name}.csv").write_text(content)
+    return folder
+
+
+def test_controls_of_a_cdm_are_alive_observed_and_of_the_age(tmp_path: Path) -> None:
     definition = tmp_path / "1.yaml"
-    definition.write_text(
-        "cohort: c\ntitle: c\nstudy: {from: 2017-01-01, to: 2020-01-01}\ncodes: {a: [T/A]}\nindex: {codes: "
-        "a, kind: drug}" + ASKED
+    definition.write_text(HEAD + INDEX + "age: {from: 40}\ncontrols: {ratio: 4, exact: [sex]}\n")
+    cdm = cdm_of(tmp_path / "cdm")
+    told = json.loads(
+        sites.called("cohort", definition, "--cdm", cdm, "--out", tmp_path / "out", "--json").stdout
     )
-    ran = sites.called("cohort", definition, "--cdm", tmp_path, "--out", tmp_path / "out", check=False)
-    assert (ran.returncode, "asks for controls" in ran.stderr) == (10, True)
+    rows = pq.read_table(tmp_path / "out" / "controls.parquet").to_pylist()
+    pairs = {(row["case_id"], row["subject_id"], str(row["cohort_end_date"])) for row in rows}
+    # 5 is 39 on the case's day by birthday, and no control; followed to the end of the study
+    assert pairs == {(1, 2, "2020-01-01")}
+    assert told[0]["controls"]["cases"][1] == {"controls": 1, "cases": 1}
+
+
+def test_what_a_cdm_cannot_say_of_controls_is_refused(tmp_path: Path) -> None:
+    definition = tmp_path / "1.yaml"
+    definition.write_text(HEAD + INDEX + "controls: {exact: [sex, municipality]}\n")
+    run = ("cohort", definition, "--cdm", cdm_of(tmp_path / "cdm"), "--out", tmp_path / "out")
+    ran = sites.called(*run, check=False)
+    assert (ran.returncode, "controls of the same municipality" in ran.stderr) == (10, True)
+    definition.write_text(HEAD + INDEX + "strata: [sex]\n")
+    ran = sites.called(*run, check=False)
+    assert (ran.returncode, "asks for strata" in ran.stderr) == (10, True)
+    definition.write_text(HEAD + INDEX + "controls: {exact: [sex]}\n")
+    (tmp_path / "cdm" / "death.csv").unlink()
+    ran = sites.called(*run, check=False)
+    assert (ran.returncode, "death: is not there" in ran.stderr) == (14, True)
