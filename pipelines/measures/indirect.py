@@ -98,6 +98,8 @@ def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
                 continue
             found["low"][here], found["high"][here] = ratio.limits(_of_count(ratio, float(effect[here])))
             outside[here] = _outside(ratio, float(effect[here]))
+        else:
+            why[here] = "no limits of the standardised ratio: all of the table are its reference"
     flat = {name: each.ravel() for name, each in found.items()}
     return Ratios(**flat, outside=outside.ravel(), why=why.ravel(), itself=itself)
 

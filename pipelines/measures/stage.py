@@ -31,6 +31,7 @@ from pipelines.measures.love import love
 from pipelines.measures.parts import joined, with_role
 from pipelines.measures.plots import plot
 from pipelines.measures.rates import MEANINGS, figures
+from pipelines.measures.reasons import reasoned
 
 
 def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
@@ -75,7 +76,11 @@ def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
 
 def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     """Figures and plot of one protected cube, of the kind that its dimensions' roles tell. `time`: the cube
-    of its time at risk, of the same cells, if that was counted."""
+    of its time at risk, of the same cells, if that was counted. Each blank has its reason."""
+    return reasoned(_derived(cube, time))
+
+
+def _derived(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
     if with_role(cube, "outcome") is not None:
         return _survival(cube)
     for role in series.PERIODS:

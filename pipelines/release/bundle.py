@@ -58,6 +58,8 @@ def _write_figures(
     plain.write_csv({**cells, **_listed(figures.columns)}, folder / "figures" / f"{cube.table}.csv")
     plain.write_csv(_listed(figures.plot.data), folder / "plots" / f"{cube.table}.csv")
     (folder / "plots" / f"{cube.table}.svg").write_text(figures.plot.svg, encoding="utf-8")
+    said = {"title": figures.plot.title, "description": figures.plot.alt, "notes": list(figures.notes)}
+    _json(said, folder / "plots" / f"{cube.table}.json")
 
 
 def _listed(columns: Columns) -> plain.Columns:

@@ -68,6 +68,7 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
         }
         for each in cube.dimensions
     ]
+    reasons = list(dict.fromkeys(text for text in _reasons(figures, derived) if text))
     body = [
         {
             "labels": row[1:width:2],
@@ -75,8 +76,11 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
             "hidden": row[-1] == "hidden",
             "numbers": row[width:-1],
             "derived": [figures.columns[name][cell] for name in derived],
+            "why": reasons.index(why) + 1 if why else 0,
         }
-        for cell, (row, places) in enumerate(zip(rows, cube.coordinates().tolist(), strict=True))
+        for cell, (row, places, why) in enumerate(
+            zip(rows, cube.coordinates().tolist(), _reasons(figures, derived), strict=True)
+        )
     ]
     return {
         "name": cube.table,
@@ -86,12 +90,23 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
         "measures": [_title(name) for name in cube.measures],
         "derived": [_title(name) for name in derived],
         "rows": body,
+        "reasons": reasons,
         "cells": cube.cells,
         "hidden": int(cube.hidden.sum()),
         "notes": [*notes_of(cube, case.policy), *figures.notes],
         "svg": Markup(_inline(figures.plot.svg, cube.table)),
         "plot": figures.plot.title,
     }
+
+
+def _reasons(figures: Figures, derived: Sequence[str]) -> list[str]:
+    """Of each row why a figure that the page shows is left out, "" where none is, or the row is hidden."""
+    blank = zip(*(figures.columns[name] for name in derived), strict=True) if derived else ()
+    gone = [not all(texts) for texts in blank]
+    whys = figures.columns.get("why_empty", ())
+    return [why if each and why != "hidden" else "" for each, why in zip(gone, whys, strict=False)] or [
+        ""
+    ] * len(next(iter(figures.columns.values()), ()))
 
 
 def _title(name: str) -> str:

@@ -107,13 +107,15 @@ def test_all_of_the_table_are_as_many_as_expected_and_have_no_limits_about_thems
     figures = derive(*(pair := cubes()))
     everyone = row(figures, pair[0], 0, 0)
     assert (everyone["observed"], everyone["expected"], everyone["smr"]) == ("180", "180.00", "1.000")
-    assert everyone["smr_low"] == everyone["smr_high"] == everyone["why_empty"] == ""
+    assert everyone["smr_low"] == everyone["smr_high"] == ""
+    assert everyone["why_empty"] == "no limits of the standardised ratio: all of the table are its reference"
     assert "All" not in figures.plot.data["group"]
 
 
 def test_a_ratio_stands_at_all_ages_alone_and_the_rates_stand_beside_it() -> None:
     figures = derive(*(pair := cubes()))
-    assert row(figures, pair[0], 1, 2)["smr"] == row(figures, pair[0], 1, 2)["why_empty"] == ""
+    by_age = row(figures, pair[0], 1, 2)
+    assert (by_age["smr"], by_age["why_empty"]) == ("", "standardised ratios stand in the rows of all ages")
     assert column(figures, pair[0], "rate")[1, 2] != ""
     assert set(figures.columns) == set(figures.meanings) and set(figures.shown) <= set(figures.columns)
     assert "rates of all in this table by age (0-39, 40-79, 80+)" in figures.meanings["expected"]
