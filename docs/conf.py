@@ -33,7 +33,12 @@ pygments_dark_style = "monokai"
 
 # What the side of the site shows: short names of pages, whose own titles are the questions that they answer.
 NAVIGATION = {
-    "Start": ["Tutorial <docs/tutorial>", "Your own site <docs/own-site>", "Glossary <docs/glossary>"],
+    "Start": [
+        "Tutorial <docs/tutorial>",
+        "Six studies <docs/studies>",
+        "Your own site <docs/own-site>",
+        "Glossary <docs/glossary>",
+    ],
     "What a stage promises": [
         "Intake <docs/intake>",
         "Linkage <docs/linkage>",

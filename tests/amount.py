@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 LONG = os.environ.get("UTTAG_TESTS") == "long"
-PART = 4  # in how many parts a generated test is cut, of which `make test` does one
+PART = 6  # in how many parts a generated test is cut, of which `make test` does one
 
 # `make test`: a part of the examples, and the same in every run, so that a change is to blame for what fails.
 # `make test-long`: all of them, and others in every run; what fails is kept in .hypothesis and tried first in
@@ -24,5 +24,5 @@ settings.load_profile("long" if LONG else "short")
 
 
 def share_of(number: int, least: int = 3) -> int:
-    """`number` in `make test-long`; in `make test` a quarter of it, but `least` at the least."""
+    """`number` in `make test-long`; in `make test` a sixth of it, but `least` at the least."""
     return number if LONG else min(number, max(least, -(-number // PART)))

@@ -17,7 +17,7 @@ import pandas as pd
 DELIVERED = pd.Timestamp("2025-09-01")
 DAY = pd.Timedelta(days=1)
 SETTINGS = {"IN": "inpatient", "OUT": "outpatient", "PC": "primary", "ER": "emergency"}
-EVENTS = ["person", "kind", "code", "start", "end", "setting", "position", "visit"]
+EVENTS = ["person", "kind", "code", "start", "end", "setting", "position", "visit", "unit"]
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,18 @@ class Recount:
             & (rows.kind == kind if kind else True)
             & (rows.setting == setting if setting else True)
         ]
+
+    def values(self, analysis: str, unit: str) -> pd.DataFrame:
+        """Values of journal A's laboratory that are numbers, in the analysis' unit and possible."""
+        rows = self.csv("journal_a", "labs", ",")
+        found = pd.DataFrame(
+            {
+                "person": self.whose("journal_a", rows.PatientID),
+                "start": dates(rows.SampleDate),
+                "value": pd.to_numeric(rows.Value, errors="coerce"),
+            }
+        )[(rows.Analysis == analysis) & (rows.Unit == unit)]
+        return found[(found.value >= 10) & (found.value <= 200)].drop_duplicates()
 
     def within(self, members: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         """Events in the follow-up of members (person, start, end)."""

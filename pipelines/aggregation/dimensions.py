@@ -318,7 +318,7 @@ def _of_labels(rows: Occurrences, target: np.ndarray) -> np.ndarray:
 
 def care_unit(table: Table, study: Study) -> Classification:
     """Groups of care units, by prefix of the unit's name: where the person was on the index day; of several
-    the first that is named."""
+    the first that is named. Raises `SettingsError` for a name that stands for two."""
     names = list(table.care_units)
     groups = flat("care_unit", "Care unit on the index day", [*names, "other"], [*names, "Other"])
     if len(set(groups.codes)) < len(groups) or TOTAL in names:

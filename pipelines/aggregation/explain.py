@@ -107,6 +107,8 @@ def sentences(table: Table) -> Iterator[str]:
     yield "  with every margin"
     if table.standardise:
         yield f"  {_standardised(table.standardise)}"
+    if table.forecast:
+        yield f"  {_foreseen(table)}"
     if table.compare:
         yield f"  {_beside(table).format(to=table.compare.to, over=table.compare.over)}"
 
@@ -115,6 +117,18 @@ def _beside(table: Table) -> str:
     if table.count == "baseline":
         return "shares also beside those of {to}, by {over}: standardised mean difference"
     return "rates also beside that of {to}, by {over}: ratio and difference"
+
+
+def _foreseen(table: Table) -> str:
+    asked, period = table.forecast, "weeks" if table.count == "weekly" else "months"
+    if asked is None:
+        return ""
+    usual = {"weeks": (26, 52), "months": (6, 12)}[period]
+    season = asked.season or usual[1]
+    seasons = f"with a season of {season} {period}" if season > 1 else "without a season"
+    room = asked.capacity
+    beside = "" if room is None else f", beside room for {room.beds or room.visits:,} a day"
+    return f"{_MEASURES[asked.of]} foreseen for {asked.horizon or usual[0]} {period}, {seasons}{beside}"
 
 
 def _standardised(asked: Standardise) -> str:

@@ -264,4 +264,5 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
     return {
         **{name: words[name] for name in measures},
         **({"decimals": str(table.decimals)} if "sum" in measures else {}),
+        **({"forecast": table.forecast.model_dump_json()} if table.forecast else {}),
     }

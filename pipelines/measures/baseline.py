@@ -150,8 +150,8 @@ def _differences(
 
 
 def distance(p: np.ndarray, q: np.ndarray) -> float:
-    """Of two distributions over the same classes: the root of (p - q)' S⁻¹ (p - q), S the mean of their
-    covariances, the first class that anybody is in left out (Yang and Dalton 2012)."""
+    """Of two distributions over the same classes, float64 (classes,) each: the root of (p - q)' S⁻¹ (p - q),
+    S the mean of their covariances, the first class that anybody is in left out (Yang and Dalton 2012)."""
     if np.isnan(p + q).any():
         return float("nan")
     some = np.flatnonzero(p + q > 0)[1:]

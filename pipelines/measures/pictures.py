@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures import units
-from pipelines.measures.curves import Axes, Follow, counted
+from pipelines.measures.curves import Axes, Follow
 from pipelines.measures.drawing import (
     COLOURS,
     GREY,
@@ -50,22 +50,27 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
         first, share = (0.0, each.causes[0].share) if competing else (1.0, each.curve.surv)
         low, high = each.limits(0 if competing else None)
         line, bottom, top = (np.concatenate([[first], part]) for part in (share, low, high))
-        days = edges[: len(line)]
+        known = np.concatenate([[0], each.places + 1])
+        days = edges[known]
         panel.step(days, line, where="post", color=colour, linewidth=1.6, label=name)
         panel.fill_between(days, bottom, top, step="post", color=colour, alpha=0.15, linewidth=0)
-        risk = _at_risk(cube, axes, index, each, len(edges))
+        risk = _at_risk(each, len(edges))
         _risk_row(below, edges, risk, row, colour)
-        padded = {"share": line, "low": bottom, "high": top, "at risk": risk}
+        padded = {"share": line, "low": bottom, "high": top}
         data |= {
-            f"{name}: {what}": _padded(part, len(edges), 4 if what != "at risk" else 0)
-            for what, part in padded.items()
-        }
+            f"{name}: {what}": numbers(_at(part, known, len(edges)), 4) for what, part in padded.items()
+        } | {f"{name}: at risk": numbers(risk, 0)}
     _finish_survival(panel, below, edges, [name_of(cube.dimensions, index) for index in wanted], competing)
     legend(figure, panel)
     about = cube.dimensions[axes.outcome].about
     which = "Share with" if competing else "Share without"
     title = f"{which} the {about}, by {cube.dimensions[axes.band].title.lower()}"
-    cut = [f"{name_of(cube.dimensions, index)} {curves[index].why}" for index in wanted if curves[index].why]
+    cut = [
+        f"{name_of(cube.dimensions, index)} {text}"
+        for index in wanted
+        for text in (curves[index].joined, curves[index].why)
+        if text
+    ]
     return finished(
         figure, cube.title, title, f"{len(wanted)} curves{''.join(f', {text}' for text in cut)}", data
     )
@@ -80,14 +85,20 @@ def _with_table(rows: int) -> tuple[Figure, Panel]:
     return figure, panel
 
 
-def _at_risk(cube: ProtectedCube, axes: Axes, index: tuple[int, ...], each: Follow, size: int) -> np.ndarray:
-    """At risk at the beginning of each band and, where it is known, after the last: float64."""
-    risk = each.at_risk.astype(float)
-    if len(each) + 1 != size:
-        return risk
-    places = list(index)
-    places[axes.band] = axes.bands[-1]
-    return np.append(risk, risk[-1] - shown(cube, counted(cube))[tuple(places)])
+def _at_risk(each: Follow, size: int) -> np.ndarray:
+    """At risk at the beginning of each band and, where it is known, after the last: float64 (size,)."""
+    begin = np.concatenate([[0], each.places[:-1] + 1]) if len(each) else np.empty(0, np.int64)
+    risk = _at(each.at_risk.astype(float), begin, size)
+    if len(each) and each.places[-1] + 2 == size:
+        risk[-1] = each.at_risk[-1] - each.leaving[-1]
+    return risk
+
+
+def _at(values: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Values at their places among `size`, NaN elsewhere: float64 (size,)."""
+    found = np.full(size, np.nan)
+    found[places] = values
+    return found
 
 
 def _risk_row(below: Panel, edges: np.ndarray, risk: np.ndarray, row: int, colour: str) -> None:
@@ -130,26 +141,27 @@ def forecast(cube: ProtectedCube, found: Series, ahead: Outlook | str, role: str
         found.counts[found.whole],
         color=COLOURS[0],
         linewidth=1.0,
-        label=f"{found.what} a {role}",
+        label=f"{found.words} a {role}",
     )
     gone = places[np.isnan(found.counts)]
     panel.plot(gone, [0] * len(gone), linestyle="", marker="x", color=GREY, markersize=4)
     codes = list(found.codes)
     data = {"observed": found.counts, "forecast": np.array([]), "low": np.array([]), "high": np.array([])}
     hidden = f"{len(gone)} periods hidden, " if len(gone) else ""
-    title = f"{found.what.capitalize()} a {role}"
+    title = f"{found.words.capitalize()} a {role}"
     said = f"{len(codes)} periods, {hidden}{ahead if isinstance(ahead, str) else ''}".strip(", ")
     if isinstance(ahead, Outlook):
         codes = codes[: ahead.end] + list(ahead.codes)
         data = _ahead(panel, found, ahead)
         title += f", and {len(ahead.codes)} {role}s ahead by {ahead.forecast.method}"
         said += f", forecast between {min(ahead.forecast.low):,.0f} and {max(ahead.forecast.high):,.0f}"
-        said += f", mean absolute error {ahead.chosen.error:.1f} in the backtest"
+        said += f", mean absolute error {ahead.chosen.error:.1f} in the backtest, where the limits held "
+        said += f"{100 * ahead.chosen.inside:.0f} % of the counts"
     every = max(1, -(-len(codes) // _TICKS))
     panel.set_xticks(range(0, len(codes), every), codes[::every], fontsize=8)
     panel.set_ylim(bottom=0)
     panel.yaxis.set_major_formatter(thousands)
-    panel.set_ylabel(found.what.capitalize())
+    panel.set_ylabel(found.words.capitalize())
     legend(figure, panel)
     size = len(codes)
     return finished(
@@ -175,6 +187,19 @@ def _ahead(panel: Panel, found: Series, ahead: Outlook) -> dict[str, np.ndarray]
     )
     before = np.full(ahead.end, np.nan)
     columns = {"forecast": each.mean, "low": np.maximum(each.low, 0), "high": each.high}
+    if ahead.room is not None:
+        known = found.capacity_of(found.codes[: ahead.end])
+        before_and_after = np.concatenate([known, ahead.room])
+        panel.step(
+            np.arange(len(before_and_after)),
+            before_and_after,
+            where="mid",
+            color=GREY,
+            linestyle="--",
+            linewidth=1,
+            label=f"room for {found.capacity:,} a day",
+        )
+        columns["room"] = ahead.room
     return {
         "observed": found.counts[: ahead.end],
         **{name: np.concatenate([before, values]) for name, values in columns.items()},

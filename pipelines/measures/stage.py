@@ -174,10 +174,10 @@ def _series(cube: ProtectedCube, axis: int, role: str) -> Figures:
     return Figures(
         table=cube.table,
         columns=series.figures(cube, axis),
-        meanings=series.MEANINGS,
+        meanings={**series.MEANINGS, "per_day": f"{found.words} for each of those days"},
         plot=picture,
         shown=series.SHOWN,
-        notes=tuple(series.said(ahead, role)),
+        notes=tuple(series.said(ahead, found, role)),
     )
 
 

@@ -32,9 +32,9 @@ MEANINGS = {
 At = Callable[[int, int], tuple[int, ...]]  # the cell of a stratum at a band and an outcome
 SHOWN = ("at_risk", "share", "share_low", "share_high", "median_days")
 NOTES = (
-    "shares and numbers at risk: from counts by whole bands of days, events before censorings; a curve ends "
-    "where a count that it needs is "
-    "hidden",
+    "shares and numbers at risk: from counts by whole bands of days, events before censorings; bands from "
+    "the first to the last that is hidden are put together where the totals give their sum; where they do "
+    "not, a curve ends",
 )
 _REPEATED = "no limits: a member may have several times, which are not independent"
 NO_FIGURE = "none in this row"
@@ -62,16 +62,16 @@ def _of_stratum(each: Follow, axes: Axes, at: At, found: dict[str, np.ndarray], 
     for place, (cause, incidence) in enumerate(zip(axes.causes, each.causes, strict=True)):
         lines.append((cause, incidence.share, each.limits(place)))
     for outcome, share, (low, high) in lines:
-        for place, band in enumerate(axes.bands):
-            here = at(band, outcome)
-            why[here] = "" if place < len(each) else each.why
-            if place < len(each):
-                found["at_risk"][here] = each.at_risk[place]
-                found["share"][here] = share[place]
-                found["share_low"][here] = low[place]
-                found["share_high"][here] = high[place]
-                if np.isnan(low[place]):
-                    why[here] = _REPEATED if each.repeated else "no limits: nobody, or everybody, has had it"
+        for band in axes.bands:
+            why[at(band, outcome)] = each.why or each.joined
+        for place, known in enumerate(each.places.tolist()):
+            here = at(axes.bands[known], outcome)
+            found["at_risk"][here] = each.at_risk[place]
+            found["share"][here] = share[place]
+            found["share_low"][here] = low[place]
+            found["share_high"][here] = high[place]
+            none = _REPEATED if each.repeated else "no limits: nobody, or everybody, has had it"
+            why[here] = none if np.isnan(low[place]) else ""
     _summary(each, axes, at(0, 0), found, why)
 
 
@@ -91,4 +91,4 @@ def _summary(
         found["mean_days"][here] = each.curve.restricted_mean(float(axes.ends[-1]))[0]
     reached = "" if not np.isnan(found["median_days"][here]) else "the median is not reached"
     several = _REPEATED if each.repeated else ""
-    why[here] = "; ".join(text for text in (reached, several, each.why) if text)
+    why[here] = "; ".join(text for text in (reached, each.why, each.joined, several) if text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, numbers, short
 from pipelines.measures.histograms import grouped_mean, grouped_quantile, moments
+from pipelines.measures.joining import hidden_span, put_together
 from pipelines.measures.parts import at_totals, name_of, one_at_a_time, shown, strata
 
 _SCALE = 10_000  # parts of a class's end to the unit
@@ -23,8 +26,8 @@ MEANINGS = {
 SHOWN = ("percent", "mean", "sd", "median")
 NOTES = (
     "mean, standard deviation, median and quartiles: from the histogram that is shown, so as exact as its "
-    "classes are narrow; left out "
-    "where a class is hidden",
+    "classes are narrow; classes from the first to the last that is hidden are put together where the total "
+    "gives their sum",
 )
 SUM_MEANINGS = {
     "mean": "sum of the values divided by their number",
@@ -33,6 +36,7 @@ SUM_MEANINGS = {
 }
 SUMS_SHOWN = ("mean", "sd")
 _MOST_POINTS = 30
+_MOST_JOINED = 0.1  # of the values, in classes that are put together, of which a mean is made
 
 
 def ends(cube: ProtectedCube, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +44,26 @@ def ends(cube: ProtectedCube, axis: int) -> tuple[np.ndarray, np.ndarray]:
     values = np.array(cube.dimensions[axis].values, float)
     places = np.flatnonzero(values[1:] > 0) + 1
     return places, np.concatenate([values[:1], values[places]]) / _SCALE
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """The usable values of a line as far as they are known. `counts`: float64 (k,), of classes, of which some
+    may be put together; `edges`: float64 (k + 1,); `joined`: which of them is, or None."""
+
+    counts: np.ndarray
+    edges: np.ndarray
+    joined: int | None = None
+
+
+def _known(line: np.ndarray, places: np.ndarray, edges: np.ndarray) -> _Classes:
+    """`line`: float64, all places of the dimension, NaN where hidden; `places`: of the classes."""
+    span = hidden_span(np.isnan(line[places]))
+    if span is None:
+        return _Classes(line[places], edges)
+    others = np.setdiff1d(np.arange(1, len(line)), places)  # not usable
+    counts = put_together(line[places], span, line[0], line[others].sum())
+    return _Classes(counts, np.delete(edges, np.arange(span.first + 1, span.last + 1)), span.first)
 
 
 def figures(cube: ProtectedCube, axis: int) -> Columns:
@@ -50,22 +74,54 @@ def figures(cube: ProtectedCube, axis: int) -> Columns:
     why = np.full(cube.shape, "none in this row", object)
     for index in strata(cube, axis):
         line, reason = counts[index], np.full(cube.shape[axis], "none in this row", object)
-        part, total = line[places], line[places].sum()
         reason[np.isnan(line)] = "hidden"
+        known, top = _known(line, places, edges), at_totals(index)
+        total = known.counts.sum()
         reason[0] = "a class is hidden" if np.isnan(total) else "no usable values" if total == 0 else ""
         if total > 0:
             share = np.full(len(line), np.nan)
-            share[places], reason[places] = 100 * part / total, ""
+            share[places] = 100 * line[places] / total
+            reason[places[~np.isnan(line[places])]] = ""
             found["percent"][index] = share
-            top = at_totals(index)
-            middle = (edges[:-1] + edges[1:]) / 2
-            found["mean"][top] = grouped_mean(edges, part)
-            found["sd"][top] = moments(float(middle @ part), float(middle**2 @ part), int(total))[1]
-            for name, quarter in (("quartile_low", 0.25), ("median", 0.5), ("quartile_high", 0.75)):
-                found[name][top] = grouped_quantile(edges, part, quarter)
+            for name, value in _of_all(known).items():
+                found[name][top] = value
+            if known.joined is not None:
+                said = _said(known, cube.dimensions[axis].about)
+                reason[places[np.isnan(line[places])]] = f"hidden; {said}"
+                reason[0] = said + _wide(known)
         why[index] = reason
     columns = {name: numbers(values.ravel(), 2) for name, values in found.items()}
     return {**columns, "why_empty": tuple(str(text) for text in why.ravel())}
+
+
+def _of_all(known: _Classes) -> dict[str, float]:
+    """Mean, deviation and quartiles, but for what lies in classes that are put together and hold much."""
+    counts, edges, total = known.counts, known.edges, known.counts.sum()
+    middle = (edges[:-1] + edges[1:]) / 2
+    found = {}
+    if not _holds_much(known):
+        found["mean"] = grouped_mean(edges, counts)
+        found["sd"] = moments(float(middle @ counts), float(middle**2 @ counts), int(total))[1]
+    for name, quarter in (("quartile_low", 0.25), ("median", 0.5), ("quartile_high", 0.75)):
+        value = grouped_quantile(edges, counts, quarter)
+        inside = known.joined is not None and edges[known.joined] < value < edges[known.joined + 1]
+        if not inside or not _holds_much(known):
+            found[name] = value
+    return found
+
+
+def _holds_much(known: _Classes) -> bool:
+    return known.joined is not None and known.counts[known.joined] > _MOST_JOINED * known.counts.sum()
+
+
+def _said(known: _Classes, unit: str) -> str:
+    place = known.joined or 0
+    low, high, share = known.edges[place], known.edges[place + 1], known.counts[place] / known.counts.sum()
+    return f"classes from {low:g} to {high:g} {unit} are put together, {100 * share:.1f} % of the values"
+
+
+def _wide(known: _Classes) -> str:
+    return ", too many for a mean, or a quartile among them" if _holds_much(known) else ""
 
 
 def sum_figures(cube: ProtectedCube) -> Columns:

@@ -125,12 +125,18 @@ class Definition(Strict):
 
     def _of_events(self, index: Index | AnyOf) -> list[str]:
         faults = []
+        at_end = index.start is not None and index.start.of == "end"
+        if at_end and isinstance(index, AnyOf) and index.which in ("first", "last"):
+            faults.append(
+                f"which: {index.which} of several kinds of events is told by their first days: say "
+                "which: any or all, or leave index.start.of: end out"
+            )
         if self.washout is not None and index.which in ("first", 1):
             faults.append(
                 "washout asks nothing with which: first, which is the first such event of all time: say "
                 "which: any for the first after a washout, or leave washout out"
             )
-        if self.washout is not None and index.start is not None and index.start.of == "end":
+        if self.washout is not None and at_end:
             faults.append(
                 "washout is counted from an event's first day: leave out index.start.of: end, or washout"
             )

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from pipelines.study import characteristic
 from pipelines.study.characteristic import Characteristic
 from pipelines.study.event_filter import EventFilter, Prefixes
+from pipelines.study.forecasting import Forecasting
 from pipelines.study.intervals import Mark
 from pipelines.study.rates import Compare, Standardise
 
@@ -137,6 +138,7 @@ class Table(EventFilter):
     standardise: Standardise | None = Field(
         None, description="rates as if every population had the ages of a standard"
     )
+    forecast: Forecasting | None = Field(None, description="weekly or monthly: what is foreseen, and how far")
     compare: Compare | None = Field(None, description="rates beside that of one group: ratio and difference")
     age_width: int = Field(5, ge=1, le=100, description="years in an age group")
     age_top: int = Field(90, ge=1, le=120, description="age at which the last group begins")
@@ -155,6 +157,7 @@ class Table(EventFilter):
             _of_survival,
             _of_standard,
             _of_comparison,
+            _of_forecast,
             _of_time,
             _of_characteristics,
             _of_intervals,
@@ -414,3 +417,13 @@ def _of_comparison(table: Table) -> Iterable[str]:
         yield f"compares over {asked.over}, which is not among its dimensions"
     if table.standardise is not None and table.standardise.over == asked.over:
         yield f"is standardised over {asked.over} and compares over it: make the choice"
+
+
+def _of_forecast(table: Table) -> Iterable[str]:
+    asked = table.forecast
+    if asked is None:
+        return
+    if table.count not in ("weekly", "monthly"):
+        yield "says forecast, which goes with count: weekly or monthly"
+    elif asked.of not in ("persons", *table.measures):
+        yield f"asks for a forecast of {asked.of}, which is not among its measures: add it to them"

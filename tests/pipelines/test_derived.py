@@ -116,7 +116,7 @@ def test_a_curve_that_touches_a_hidden_cell_is_cut_there_and_says_from_which_day
     day, how = persons(1)
     how = np.where(how == 1, 0, how // 2)
     whole = grid(day, how, asked=asked)
-    cut = grid(day, how, (3, 1, 0), (3, 1, 1), (3, 2, 0), (3, 2, 1), (4, 1, 0), asked=asked)
+    cut = grid(day, how, (0, 1, 0), (3, 1, 0), (3, 1, 1), (3, 2, 0), (3, 2, 1), (4, 1, 0), asked=asked)
     one, other = derive(whole), derive(cut)
     share, why = column(other, cut, "share"), column(other, cut, "why_empty")
     assert list(share[1:3, 0, 0]) == list(column(one, whole, "share")[1:3, 0, 0])
@@ -128,6 +128,27 @@ def test_a_curve_that_touches_a_hidden_cell_is_cut_there_and_says_from_which_day
     assert "hidden from day 20 on" in other.plot.alt
 
 
+def test_hidden_bands_are_put_together_where_the_totals_give_their_sum() -> None:
+    """The curve reaches the end, with one step for all bands from the first to the last that is hidden."""
+    asked = table(count="survival", codes=["A"], step=5, until=40, dimensions=["sex"])
+    day, how = persons(1)
+    how = np.where(how == 1, 0, how // 2)
+    cube = grid(day, how, (3, 1, 0), (3, 2, 0), (5, 1, 0), (5, 2, 0), asked=asked)
+    figures = derive(cube)
+    share, why = column(figures, cube, "share"), column(figures, cube, "why_empty")
+    joined = np.where((day >= 10) & (day < 25), 24, day)  # bands 3 to 5
+    exit = np.minimum(joined // 5 * 5 + 5, 45)
+    curve = kaplan_meier(LifeTable.of(exit, (how == 0) & (day < 40)))
+    for band in (1, 2, 5, 6, 7, 8):
+        assert share[band, 0, 0] == f"{float(curve.at(np.array([5 * band]))[0]):.4f}"
+    said = "days 10 to 24 are put together: some are hidden"
+    assert [share[band, 0, 0] for band in (3, 4)] == ["", ""]
+    assert why[3, 0, 0] == why[4, 1, 0] == said and why[0, 0, 0].endswith(said)
+    assert why[5, 0, 0] == "" and said in figures.plot.alt
+    assert column(figures, cube, "mean_days")[0, 0, 0] != ""
+    assert column(figures, cube, "at_risk")[6, 0, 0] == str(int((day >= 25).sum()))
+
+
 def test_a_hidden_number_at_risk_leaves_nothing_of_what_needs_it() -> None:
     day, how = persons(2)
     figures = derive(cube := grid(day, how, (0, 0, 0)))
@@ -137,14 +158,15 @@ def test_a_hidden_number_at_risk_leaves_nothing_of_what_needs_it() -> None:
 
 # ---- standardised rates ------------------------------------------------------------------------------------
 
-RATE = table(
-    count="events",
-    measures=["events", "person_days"],
-    dimensions=["sex", "age_group"],
-    age_width=40,
-    age_top=80,
-    standardise={"to": "esp2013"},
-)
+BY_SEX_AND_AGE: dict[str, Any] = {
+    "count": "events",
+    "measures": ["events", "person_days"],
+    "dimensions": ["sex", "age_group"],
+    "age_width": 40,
+    "age_top": 80,
+    "standardise": {"to": "esp2013"},
+}
+RATE = table(**BY_SEX_AND_AGE)
 
 
 def rate_cubes(*hide: tuple[int, ...], empty: bool = False) -> tuple[ProtectedCube, ProtectedCube]:
@@ -181,6 +203,26 @@ def test_a_standardised_rate_with_a_hidden_stratum_is_hidden_and_says_so() -> No
     assert (rate[1, 0], why[1, 0]) == ("", "no standardised rate: an age group that it needs is hidden")
     assert rate[2, 0] != "" and why[2, 0] == ""
     assert column(figures, cube, "rate")[1, 0] != ""
+
+
+def test_hidden_age_groups_that_weigh_little_are_put_together() -> None:
+    """The rate is that of coarser groups; all ages but two are shown, and totals give the sum of these."""
+    asked = table(**{**BY_SEX_AND_AGE, "age_width": 10, "age_top": 80})
+    leaves = {(1, age): {"persons": 10 + age, "events": 10 + age} for age in range(1, 10)}
+    days = {(1, age): {"persons": 90, "person_days": 40_000 + 1000 * age} for age in range(1, 10)}
+    cube = cube_of(asked, leaves, (1, 2), (1, 3))
+    time = dataclasses.replace(cube_of(asked, days), table="t-time")
+    figures = derive(cube, time)
+    weights = np.array(cube.dimensions[1].values)[1:10].astype(float)
+    n, d = np.arange(11, 20), np.array([40_000 + 1000 * age for age in range(1, 10)]) / DAYS_PER_YEAR
+    merge = [(0,), (1, 2), *((k,) for k in range(3, 9))]
+    joined = [np.array([each[list(group)].sum() for group in merge]) for each in (n, d, weights)]
+    expected = direct(*joined)
+    assert column(figures, cube, "standardised_rate")[1, 0] == f"{expected.rate:.2f}"
+    assert column(figures, cube, "standardised_high")[1, 0] == f"{fay_feuer(expected)[1]:.2f}"
+    assert "age groups are put together" in column(figures, cube, "why_empty")[1, 0]
+    apart = derive(cube_of(asked, leaves, (1, 1), (1, 9)), time)  # all of them would be one
+    assert column(apart, cube, "standardised_rate")[1, 0] == ""
 
 
 def test_a_standardised_rate_needs_somebody_at_risk_in_every_stratum() -> None:
@@ -226,9 +268,11 @@ def test_a_forecast_stands_beside_the_series_with_its_method_and_its_error(count
 
 def test_a_forecast_does_not_reach_over_a_hidden_period() -> None:
     figures = derive(weekly(200))
-    assert figures.notes == ("no forecast: fewer than three seasons are shown in a row up to the last",)
+    assert figures.notes == (
+        "no forecast: 112 weeks are shown in a row up to the last, and 156 are needed for 26 ahead",
+    )
     assert set(figures.plot.data["forecast"]) == {""}
-    assert derive(weekly(100)).notes[0].startswith("forecast of 26 weeks")
+    assert derive(weekly(100)).notes[0].startswith("forecast of events in 26 weeks")
 
 
 # ---- care units --------------------------------------------------------------------------------------------

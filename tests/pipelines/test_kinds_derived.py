@@ -81,8 +81,29 @@ def test_a_whole_histogram_tells_mean_deviation_and_quartiles_of_what_is_usable(
     assert found.plot.data["values"] == ("10", "20", "30", "20")
 
 
-def test_a_hidden_class_hides_what_needs_the_whole_histogram() -> None:
-    cube = cube_of(CLASSES, counted(MEN, "values"), (2, 1), (3, 1))
+def test_hidden_classes_are_put_together_where_the_total_gives_their_sum() -> None:
+    """Few values in them: a mean of all. Many: the quartiles that lie outside, and no mean."""
+    few = {**MEN, (3, 1): 1, (4, 1): 2, (2, 1): 60}
+    cube = cube_of(CLASSES, counted(few, "values"), (3, 1), (4, 1))
+    found = derive(cube)
+    spread = [30.0] * 10 + [45.0] * 60 + [75.0] * 3  # 50 to 100 are one class
+    assert float(at(found, cube, "mean", 0, 1)) == pytest.approx(statistics.mean(spread), abs=0.0051)
+    assert float(at(found, cube, "sd", 0, 1)) == pytest.approx(statistics.stdev(spread), abs=0.0051)
+    assert at(found, cube, "median", 0, 1) == f"{40 + 10 * 26.5 / 60:.2f}"
+    assert at(found, cube, "percent", 2, 1) == f"{100 * 60 / 73:.2f}"
+    said = "classes from 50 to 100 mmol/mol are put together, 4.1 % of the values"
+    assert at(found, cube, "why_empty", 0, 1) == said
+    assert at(found, cube, "why_empty", 4, 1) == f"hidden; {said}"
+    many = derive(cube := cube_of(CLASSES, counted({**MEN, (2, 1): 60}, "values"), (3, 1), (4, 1)))
+    assert [at(many, cube, name, 0, 1) for name in ("mean", "sd", "quartile_high")] == ["", "", ""]
+    assert at(many, cube, "quartile_low", 0, 1) == f"{40 + 10 * 20 / 60:.2f}"
+    assert at(many, cube, "why_empty", 0, 1).endswith("too many for a mean, or a quartile among them")
+    dark = derive(cube := cube_of(CLASSES, counted(few, "values"), (3, 1), (4, 1), (5, 1)))
+    assert at(dark, cube, "mean", 0, 1) == "" and at(dark, cube, "why_empty", 0, 1) == "a class is hidden"
+
+
+def test_a_hidden_class_hides_what_needs_the_whole_histogram_where_the_total_is_hidden() -> None:
+    cube = cube_of(CLASSES, counted(MEN, "values"), (0, 1), (2, 1), (3, 1))
     found = derive(cube)
     assert all(
         at(found, cube, name, 0, 1) == ""

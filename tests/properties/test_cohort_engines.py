@@ -129,6 +129,8 @@ OTHER = Definition(
 def asked(index: Any, more: Any, washout: int | None) -> dict[str, Any]:
     """What goes together of an index, what it brings, and a washout."""
     shifted = (index.get("start") or {}).get("of") == "end"
+    if shifted and "any" in index and index["which"] in ("first", "last"):
+        index = {**index, "start": {**index["start"], "of": "start"}}
     of_events = ("codes" in index or "any" in index) and index["which"] != "first" and not shifted
     return {"index": index, **more, "washout": washout if of_events else None}
 

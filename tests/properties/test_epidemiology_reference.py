@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kernels.weeks import iso_week, monday
-from pipelines.measures import comparison, forecast, intervals, standard
+from pipelines.measures import comparison, forecast, intervals, smoothing, standard
 from pipelines.measures.competing import Incidence, aalen_johansen, from_rows
 from pipelines.measures.histograms import grouped_mean, grouped_quantile, quantile
 from pipelines.measures.survival import LifeTable, kaplan_meier, log_rank
@@ -345,8 +345,15 @@ def test_weekly_forecasts(name: str) -> None:
 def test_forecast_by_smoothing_is_near_that_of_another_optimiser(name: str) -> None:
     given, expected = rows(f"{name}.input"), rows(f"{name}.expected")
     known = column([row for row in given if row["set"] == "train"], "count")
-    found = forecast.smoothing(known, len(expected), 13)
-    agree(found.mean, column(expected, "mean"), 0.03)
+    agree(smoothing.smoothed(known, len(expected), 13), column(expected, "mean"), 0.02)
+    of_theirs = facts(f"{name}.expected")
+    weights = tuple(of_theirs["parameters"][each] for each in ("alpha", "gamma"))
+    mine = squared_errors(known, smoothing.best_weights(known, 13))
+    assert mine < squared_errors(known, weights) < of_theirs["sse"]  # they stop before the optimum
+
+
+def squared_errors(known: np.ndarray, weights: tuple[float, float]) -> float:
+    return smoothing.errors(known, 13, weights) @ smoothing.errors(known, 13, weights)
 
 
 def test_prevalence_on_a_day() -> None:

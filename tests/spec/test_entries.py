@@ -71,6 +71,13 @@ def test_who_is_not_observed_on_a_shifted_index_day_does_not_enter() -> None:
     assert entry(person([("2019-03-04", "A1")], died="2019-04-03"), asked) == ("2019-04-03", "2019-04-03")
 
 
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_the_first_of_several_kinds_is_not_counted_from_last_days(which: str) -> None:
+    index = {"any": [{"codes": "index"}, {"codes": "other"}], "which": which, "start": {"of": "end"}}
+    with pytest.raises(ValidationError, match="say which: any or all, or leave"):
+        definition(index=index)
+
+
 def test_rules_ask_from_a_shifted_index_day_and_a_washout_from_the_event() -> None:
     index = {"codes": "index", "which": "any", "start": {"after": 30}}
     shard = person([("2019-03-04", "A1"), ("2019-03-20", "B1")])

@@ -1,16 +1,17 @@
-"""Three permits of the made-up region, from its deliveries to their bundles, beside a plain recount of what
-was delivered and who is truly behind it: every cell that is shown."""
+"""The handbook's studies, from the made-up region's deliveries to their bundles, beside a plain recount of
+what was delivered and who is truly behind it: every cell that is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 from pipelines.release.publish import latest
 from pipelines.site.permit import Permit, sign
@@ -18,12 +19,14 @@ from pipelines.site.site import Site
 from pipelines.site.snapshot import current
 from pipelines.synthetic import settings
 from tests.recount import DAY, Recount, every_day, groups
-from tests.whole.truth_permits import DEFINITIONS, PERMITS
 from workflows.demo.quality import linkage_quality
 from workflows.demo.run import make_site
 from workflows.stages import Call, run
 
-PEOPLE = 2500
+PEOPLE = 3000
+PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+FILES: dict[str, str] = dict(re.findall(r"```yaml\n# ([\w/.-]+)\n(.*?)```", PAGE, re.DOTALL))
+PERMITS = sorted(Path(name).stem for name in FILES if name.startswith("permits/"))
 # Who is who is asked elsewhere; here every record can be told by its number.
 UNTROUBLED = {
     "NUMBER_MISSING": {"journal_a": 0.0, "journal_b": 0.0, "primarvard": 0.0},
@@ -43,12 +46,9 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, value in UNTROUBLED.items():
             patch.setattr(settings, name, value)
         site = make_site(root, PEOPLE, seed=11)
-    for name, definition in DEFINITIONS.items():
-        text = yaml.safe_dump({"cohort": name, **definition}, allow_unicode=True, sort_keys=False)
-        (root / "definitions" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    for name, asked in PERMITS.items():
-        text = yaml.safe_dump({"permit": name, **asked}, allow_unicode=True, sort_keys=False)
-        (root / "permits" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    for file, text in FILES.items():
+        (root / file).write_text(text, encoding="utf-8")
+    for name in PERMITS:
         for key in sorted((root / "keys" / "owners").glob("*.ed25519")):
             sign(site, Permit.load(site, name), key.stem, key)
     for each in site.deliveries():
@@ -156,12 +156,46 @@ def test_time_at_risk_by_sex_and_age(region: Path, truth: Recount, adults: pd.Da
     compare(region, "adults", "deaths-time", ["sex_label", "age_group_label"], counts, least=0.8)
 
 
-def test_diagnoses_by_place_and_year(region: Path, truth: Recount, adults: pd.DataFrame) -> None:
-    found = truth.within(adults, truth.such(["ICD-10-SE/"], "diagnosis"))
-    found["place"], found["year"] = truth.place(found.person, found.start), found.start.dt.year.astype(str)
-    by = ["place", "year"]
-    counts = {"persons": cells(found, by, "persons"), "events": cells(found, by)}
-    compare(region, "adults", "diagnoses", ["municipality", "year"], counts)
+def test_new_illness_and_the_days_at_risk_of_it(region: Path, truth: Recount, adults: pd.DataFrame) -> None:
+    """None in the 365 days before, whether in follow-up or not; and such days are not at risk."""
+    ill = truth.such(["ICD-10-SE/J"], "diagnosis")[["person", "start"]].drop_duplicates().sort_values("start")
+    ill["before"] = ill.groupby("person").start.shift()
+    new = truth.within(adults, ill[~((ill.start - ill.before).dt.days <= 365)])
+    days = every_day(adults).sort_values("day", kind="stable")
+    last = ill[["person", "start"]].rename(columns={"start": "latest"})
+    days = pd.merge_asof(days, last, left_on="day", right_on="latest", by="person", allow_exact_matches=False)
+    days = days[~((days.day - days.latest).dt.days <= 365)].rename(columns={"day": "start"})
+    by = ["place", "year", "age"]
+    for rows in (new, days):
+        rows["place"], rows["year"] = truth.place(rows.person, rows.start), rows.start.dt.year.astype(str)
+        rows["age"] = groups(truth.ages(rows.person, rows.start), 20, 80)
+    columns = ["municipality", "year", "age_group_label"]
+    counts = {"persons": cells(new, by, "persons"), "events": cells(new, by)}
+    compare(region, "adults", "airways", columns, counts, least=0.05)
+    counts = {"persons": cells(days, by, "persons"), "person_days": cells(days, by)}
+    compare(region, "adults", "airways-time", columns, counts)
+
+
+def test_stays_in_hospital_by_month(region: Path, truth: Recount, adults: pd.DataFrame) -> None:
+    inpatient = truth.events[(truth.events.setting == "inpatient") & (truth.events.visit != "")]
+    spans = inpatient.groupby("visit").agg(admitted=("start", "min"), discharged=("end", "max"))
+    found = truth.within(adults, truth.such(kind="visit", setting="inpatient")).join(spans, on="visit")
+    inside = found.discharged.where(found.discharged <= found.exit, found.exit + DAY)
+    entered = found.admitted.where(found.admitted >= found.entry, found.entry)
+    found["bed_days"] = (inside - entered).dt.days.clip(lower=1)
+    found["month"], found["year"] = found.start.dt.strftime("%Y-%m"), found.start.dt.year.astype(str)
+    assert found.visit.is_unique
+    whats = {"persons": "persons", "events": "rows", "admissions": "rows", "bed_days": "bed_days"}
+    compare(region, "adults", "in-hospital", ["month"], periods(found, "month", whats))
+
+
+def periods(rows: pd.DataFrame, name: str, whats: dict[str, str]) -> dict[str, Cells]:
+    """Cells of periods and of their years."""
+    both = [rows, rows.assign(**{name: rows.year})]
+    return {
+        measure: {key: number for each in both for key, number in cells(each, [name], what).items()}
+        for measure, what in whats.items()
+    }
 
 
 def test_prevalence_on_days(region: Path, truth: Recount, adults: pd.DataFrame) -> None:
@@ -226,28 +260,50 @@ def test_readmissions(region: Path, truth: Recount, adults: pd.DataFrame) -> Non
             continue
         back = next((one for who, one, _ in joined[place + 1 : place + 2] if who == person), pd.NaT)
         ends = {"event": back, "competing": death[person]}
-        ends = {how: day for how, day in ends.items() if not pd.isna(day) and day <= follow.end[person]}
-        how = min(ends, key=lambda each: (ends[each], each != "event"), default="censored")
-        last = ends.get(how, follow.end[person])
-        days = (last - discharge).days
-        band = f"{days // 10 * 10}-{days // 10 * 10 + 9}" if days < 30 else "30+"
-        rows.append({"person": person, "band": band, "how": how if days < 30 else "censored"})
+        rows.append({"person": person, **ending(discharge, follow.end[person], ends, 10, 30)})
     found = pd.DataFrame(rows)
-    assert len(found) > 100
+    assert len(found) > 100 and (found.how == "event").any()
     by = ["band", "how"]
     counts = {"persons": cells(found, by, "persons"), "intervals": cells(found, by)}
-    compare(region, "adults", "back", ["days_back", "outcome_back"], counts)
+    compare(region, "adults", "back", ["days_back", "outcome_back"], counts, least=0.1)
 
 
-# ---- new high blood pressure -------------------------------------------------------------------------------
+# ---- two diagnoses or one stay -----------------------------------------------------------------------------
+
+HEART = tuple(f"ICD-10-SE/{code}" for code in ("I20", "I21", "I22", "I23", "I24", "I25", "I48", "I50"))
 
 
 @pytest.fixture(scope="module")
-def pressed(truth: Recount) -> pd.DataFrame:
-    return entered(truth, truth.such(["ICD-10-SE/I10"], "diagnosis"), washout=730, age=40, follow_up=730)
+def hearts(truth: Recount) -> pd.DataFrame:
+    such = truth.such(HEART, "diagnosis")
+
+    def certain(rows: pd.DataFrame) -> pd.Series:
+        """Are there two days, or a stay, from the index day to a year after?"""
+        both = (
+            rows[["person", "start"]]
+            .reset_index()
+            .merge(such[["person", "start", "setting"]], on="person", suffixes=("", "_of"))
+        )
+        days = (both.start_of - both.start).dt.days
+        both = both[(days >= 0) & (days <= 365)]
+        twice = both.groupby("index").start_of.nunique() >= 2
+        stayed = both[both.setting == "inpatient"]["index"]
+        return pd.Series(rows.index.map(twice).fillna(False).astype(bool), rows.index) | rows.index.isin(
+            stayed
+        )
+
+    return entered(truth, such, washout=730, age=40, follow_up=730, rule=certain)
 
 
-def entered(truth: Recount, such: pd.DataFrame, washout: int, age: int, follow_up: int) -> pd.DataFrame:
+def entered(
+    truth: Recount,
+    such: pd.DataFrame,
+    washout: int,
+    age: int = 0,
+    follow_up: int = 10**4,
+    prior: int = 365,
+    rule: Callable[[pd.DataFrame], pd.Series] | None = None,
+) -> pd.DataFrame:
     """The earliest event of each person that meets the rules, and the follow-up from it on."""
     first, last = pd.Timestamp("2018-01-01"), pd.Timestamp("2023-12-31")
     rows = such[["person", "start"]].drop_duplicates().sort_values(["person", "start"])
@@ -256,49 +312,113 @@ def entered(truth: Recount, such: pd.DataFrame, washout: int, age: int, follow_u
     rows = rows[~((rows.start - rows.before).dt.days <= washout)]
     rows = rows[truth.ages(rows.person, rows.start) >= age]
     rows = rows.merge(truth.periods.rename(columns={"first": "since", "last": "until"}), on="person")
-    rows = rows[(rows.since <= rows.start - 365 * DAY) & (rows.start <= rows.until)]
+    rows = rows[(rows.since <= rows.start - prior * DAY) & (rows.start <= rows.until)]
+    if rule is not None:
+        rows = rows[rule(rows)]
     rows = rows.sort_values("start").drop_duplicates("person").sort_values("person")
     end = pd.concat([rows.until, rows.start + (follow_up - 1) * DAY], axis=1).min(axis=1).clip(upper=last)
     return with_facts(truth, pd.DataFrame({"person": rows.person, "start": rows.start, "end": end}))
 
 
-def test_members_by_year(region: Path, truth: Recount, pressed: pd.DataFrame) -> None:
-    rows = pressed.assign(year=pressed.start.dt.year.astype(str))
-    assert len(rows) > 100
-    compare(region, "pressed", "new", ["sex_label", "year"], {"persons": cells(rows, ["sex", "year"])})
+def test_members_by_year(region: Path, truth: Recount, hearts: pd.DataFrame) -> None:
+    rows = hearts.assign(year=hearts.start.dt.year.astype(str))
+    assert len(rows) > 60
+    compare(
+        region, "heart", "new", ["sex_label", "year"], {"persons": cells(rows, ["sex", "year"])}, least=0.2
+    )
 
 
-def test_first_events_and_the_time_until_them(region: Path, truth: Recount, pressed: pd.DataFrame) -> None:
+def test_first_events_and_the_time_until_them(region: Path, truth: Recount, hearts: pd.DataFrame) -> None:
     such = truth.such(["ICD-10-SE/E", "ICD-10-SE/F", "ICD-10-SE/J"], "diagnosis")
-    found = truth.within(pressed, such).sort_values("start").drop_duplicates("person")
+    found = truth.within(hearts, such).sort_values("start").drop_duplicates("person")
     counts = {"persons": cells(found, ["sex"], "persons"), "events": cells(found, ["sex"])}
-    compare(region, "pressed", "first-other", ["sex_label"], counts)
-    until = pressed.person.map(found.set_index("person").start).fillna(pressed.end)
-    days = every_day(pressed.assign(end=until))
+    compare(region, "heart", "first-other", ["sex_label"], counts)
+    until = hearts.person.map(found.set_index("person").start).fillna(hearts.end)
+    days = every_day(hearts.assign(end=until))
     days["sex"] = truth.sexes(days.person)
-    compare(region, "pressed", "first-other-time", ["sex_label"], {"person_days": cells(days, ["sex"])})
+    compare(region, "heart", "first-other-time", ["sex_label"], {"person_days": cells(days, ["sex"])})
 
 
-def test_what_lies_together(region: Path, truth: Recount, pressed: pd.DataFrame) -> None:
-    known = truth.events.merge(pressed[["person", "start"]].rename(columns={"start": "index"}), on="person")
+def test_what_lies_together(region: Path, truth: Recount, hearts: pd.DataFrame) -> None:
+    known = truth.events.merge(hearts[["person", "start"]].rename(columns={"start": "index"}), on="person")
     known = known[(known.start <= known["index"]) & (known.kind == "diagnosis")]
-    rows = pressed.copy()
-    for name, chapter in (("sugar", "E"), ("lungs", "J")):
+    rows, by = hearts.copy(), ["metabolism", "airways"]
+    for name, chapter in zip(by, ("E", "J"), strict=True):
         having = known[known.code.str.startswith(f"ICD-10-SE/{chapter}")].person.unique()
         rows[name] = rows.person.isin(having).map({True: "yes", False: "no"})
-    compare(region, "pressed", "together", ["sugar", "lungs"], {"persons": cells(rows, ["sugar", "lungs"])})
+    compare(region, "heart", "together", by, {"persons": cells(rows, by)})
 
 
-def test_events_of_a_setting_by_quarter(region: Path, truth: Recount, pressed: pd.DataFrame) -> None:
-    found = truth.within(pressed, truth.such(["ICD-10-SE/"], "diagnosis", "outpatient"))
+def test_events_of_a_setting_by_quarter(region: Path, truth: Recount, hearts: pd.DataFrame) -> None:
+    found = truth.within(hearts, truth.such(["ICD-10-SE/"], "diagnosis", "outpatient"))
     found = found[found.position == "1"]
-    found["quarter"] = found.start.dt.year.astype(str) + "-Q" + found.start.dt.quarter.astype(str)
-    both = [found, found.assign(quarter=found.start.dt.year.astype(str))]
-    counts = {
-        what: {key: number for rows in both for key, number in cells(rows, ["quarter"], how).items()}
-        for what, how in (("persons", "persons"), ("events", "rows"))
-    }
-    compare(region, "pressed", "specialised", ["quarter"], counts)
+    found["year"] = found.start.dt.year.astype(str)
+    found["quarter"] = found.year + "-Q" + found.start.dt.quarter.astype(str)
+    counts = periods(found, "quarter", {"persons": "persons", "events": "rows"})
+    compare(region, "heart", "specialised", ["quarter"], counts)
+
+
+# ---- mothers, cancer, cases --------------------------------------------------------------------------------
+
+
+def test_women_who_give_birth(region: Path, truth: Recount) -> None:
+    women = truth.persons[truth.persons.sex == 2].index
+    such = truth.such(["ICD-10-SE/O80"], "diagnosis")
+    rows = entered(
+        truth,
+        such[such.person.isin(women)],
+        washout=280,
+        prior=280,
+        rule=lambda rows: truth.ages(rows.person, rows.start).between(16, 50),
+    )
+    assert len(rows) > 20
+    rows["age"] = groups(truth.ages(rows.person, rows.start), 10, 50)
+    rows["year"] = rows.start.dt.year.astype(str)
+    counts = {"persons": cells(rows, ["age", "year"])}
+    compare(region, "mothers", "births", ["age_group_label", "year"], counts, least=0.1)
+
+
+@pytest.fixture(scope="module")
+def cancer(truth: Recount) -> pd.DataFrame:
+    return entered(truth, truth.such(["ICD-10-SE/C"], "diagnosis"), washout=1000)
+
+
+def test_time_to_a_stay_with_death_as_what_competes(
+    region: Path, truth: Recount, cancer: pd.DataFrame
+) -> None:
+    stays = truth.within(cancer, truth.such(kind="visit", setting="inpatient")).groupby("person").start.min()
+    rows = []
+    for each in cancer.itertuples():
+        ends = {"event": stays.get(each.person, pd.NaT), "competing": truth.persons.death[each.person]}
+        rows.append({"person": each.person, **ending(each.start, each.end, ends, 180, 720)})
+    counts = {"persons": cells(pd.DataFrame(rows), ["band", "how"])}
+    compare(region, "cancer", "admitted", ["days_admitted", "outcome_admitted"], counts, least=0.1)
+
+
+@pytest.fixture(scope="module")
+def cases(truth: Recount) -> pd.DataFrame:
+    return entered(truth, truth.such(["ICD-10-SE/E11"], "diagnosis"), washout=1000, age=18)
+
+
+def test_values_by_unit(region: Path, truth: Recount, cases: pd.DataFrame) -> None:
+    found = truth.within(cases, truth.values("HBA1C", "mmol/mol"))
+    classes = ["10-42", "42-48", "48-64", "64-200"]
+    found["class"] = pd.cut(found.value, [10, 42, 48, 64, 201], right=False, labels=classes).astype(str)
+    there = truth.events.merge(cases[["person", "start"]].rename(columns={"start": "index"}), on="person")
+    there = there[(there.start == there["index"]) & there.unit.fillna("").str.startswith("A-")]
+    unit = there.unit.str[2:].astype(int).map(lambda each: "North" if each < 60 else "South")
+    found["unit"] = found.person.map(unit.groupby(there.person).min()).fillna("other")
+    by = ["class", "unit"]
+    counts = {"persons": cells(found, by, "persons"), "values": cells(found, by)}
+    compare(region, "cases", "sugar", ["class", "care_unit"], counts)
+
+
+def test_cases_and_their_controls(region: Path, truth: Recount, cases: pd.DataFrame) -> None:
+    rows = cases.assign(year=cases.start.dt.year.astype(str))
+    compare(region, "cases", "fallen-ill", ["year"], {"persons": cells(rows, ["year"])})
+    (receipt,) = (region / "projects" / "cases" / "runs").glob("*/cohort.json")
+    told = json.loads(receipt.read_text(encoding="utf-8"))["controls"]
+    assert sum(each["cases"] for each in told["cases"]) == len(cases)
 
 
 # ---- users of drugs ----------------------------------------------------------------------------------------
@@ -306,51 +426,66 @@ def test_events_of_a_setting_by_quarter(region: Path, truth: Recount, pressed: p
 
 @pytest.fixture(scope="module")
 def users(truth: Recount) -> pd.DataFrame:
-    return entered(truth, truth.such(["ATC/"], "drug"), washout=365, age=0, follow_up=365)
+    return entered(truth, truth.such(["ATC/"], "drug"), washout=365, follow_up=365)
 
 
-def test_drugs_by_month(region: Path, truth: Recount, users: pd.DataFrame) -> None:
-    found = truth.within(users, truth.such(["ATC/"], "drug"))
-    found["month"], found["year"] = found.start.dt.strftime("%Y-%m"), found.start.dt.year.astype(str)
-    both = [found, found.assign(month=found.year)]
-    counts = {
-        what: {key: number for rows in both for key, number in cells(rows, ["month"], how).items()}
-        for what, how in (("persons", "persons"), ("events", "rows"))
-    }
-    compare(region, "users", "dispensed", ["month"], counts)
+def test_days_that_a_supply_covers(region: Path, truth: Recount, users: pd.DataFrame) -> None:
+    """Each dispensing is a day; days between two that are at most 30 apart are covered, too."""
+    days = (
+        truth.such(["ATC/"], "drug")[["person", "start"]].drop_duplicates().sort_values(["person", "start"])
+    )
+    after = days.groupby("person").start.shift(-1)
+    near = (after - days.start).dt.days - 1 <= 30
+    spans = pd.DataFrame({"person": days.person, "start": days.start, "end": days.start.where(~near, after)})
+    both = spans.merge(users.rename(columns={"start": "entry", "end": "exit"}), on="person")
+    both["start"] = both.start.where(both.start >= both.entry, both.entry)
+    both["end"] = both.end.where(both.end <= both.exit, both.exit)
+    covered = every_day(both[both.start <= both.end].reset_index(drop=True)).drop_duplicates()
+    followed = every_day(users)
+    for rows in (covered, followed):
+        rows["year"] = rows.day.dt.year.astype(str)
+        rows["quarter"] = rows.year + "-Q" + rows.day.dt.quarter.astype(str)
+    counts = periods(covered, "quarter", {"persons": "persons", "days_covered": "rows"})
+    compare(region, "users", "use", ["quarter"], counts)
+    counts = periods(followed, "quarter", {"persons": "persons", "person_days": "rows"})
+    compare(region, "users", "use-time", ["quarter"], counts)
 
 
 def test_waits_from_the_drug_to_the_diagnosis(region: Path, truth: Recount, users: pd.DataFrame) -> None:
-    drugs = truth.within(users, truth.such(["ATC/"], "drug")).sort_values("start").drop_duplicates("person")
-    ill = truth.such(["ICD-10-SE/I"], "diagnosis")
-    rows = []
-    for each in drugs.itertuples():
-        later = ill[
-            (ill.person == each.person) & (ill.start >= each.start) & (ill.start <= each.exit)
-        ].start.min()
-        days = ((each.exit if pd.isna(later) else later) - each.start).days
-        band = f"{days // 60 * 60}-{days // 60 * 60 + 59}" if days < 360 else "360+"
-        rows.append(
-            {
-                "person": each.person,
-                "band": band,
-                "how": "event" if not pd.isna(later) and days < 360 else "censored",
-            }
-        )
-    found = pd.DataFrame(rows)
-    counts = {"persons": cells(found, ["band", "how"], "persons"), "intervals": cells(found, ["band", "how"])}
+    """Every member enters with a drug, so that the clock begins on the index day."""
+    ill = truth.within(users, truth.such(["ICD-10-SE/I"], "diagnosis")).groupby("person").start.min()
+    rows = [
+        {
+            "person": each.person,
+            **ending(each.start, each.end, {"event": ill.get(each.person, pd.NaT)}, 60, 360),
+        }
+        for each in users.itertuples()
+    ]
+    by = ["band", "how"]
+    counts = {"persons": cells(pd.DataFrame(rows), by), "intervals": cells(pd.DataFrame(rows), by)}
     compare(region, "users", "waits", ["days_waits", "outcome_waits"], counts, least=0.1)
 
 
 def test_deaths_of_users(region: Path, truth: Recount, users: pd.DataFrame) -> None:
-    died = truth.within(users, truth.such(["VITAL/DEATH"], "death"))
-    died["how"] = "event"
-    ends = users.person.map(died.set_index("person").start)
-    days = ((ends.fillna(users.end) - users.start).dt.days).astype(int)
-    bands = days.map(lambda each: f"{each // 90 * 90}-{each // 90 * 90 + 89}" if each < 360 else "360+")
-    how = (ends.notna() & (days < 360)).map({True: "event", False: "censored"})
-    rows = users.assign(band=bands, how=how)
-    assert (how == "event").any()
-    compare(
-        region, "users", "dying", ["days_dying", "outcome_dying"], {"persons": cells(rows, ["band", "how"])}
-    )
+    rows = [
+        {
+            "person": each.person,
+            **ending(each.start, each.end, {"event": truth.persons.death[each.person]}, 90, 360),
+        }
+        for each in users.itertuples()
+    ]
+    assert any(row["how"] == "event" for row in rows)
+    counts = {"persons": cells(pd.DataFrame(rows), ["band", "how"])}
+    compare(region, "users", "dying", ["days_dying", "outcome_dying"], counts, least=0.1)
+
+
+def ending(
+    start: pd.Timestamp, end: pd.Timestamp, ends: dict[str, Any], step: int, until: int
+) -> dict[str, str]:
+    """Band and outcome of a time from `start`, followed to `end`; of two on one day the event counts."""
+    known = {how: day for how, day in ends.items() if not pd.isna(day) and day <= end}
+    how = min(known, key=lambda each: (known[each], each != "event"), default="censored")
+    days = (known.get(how, end) - start).days
+    if days >= until:
+        return {"band": f"{until}+", "how": "censored"}
+    return {"band": f"{days // step * step}-{days // step * step + step - 1}", "how": how}
