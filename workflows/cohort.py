@@ -50,14 +50,17 @@ def run(
         raise SettingsError("--engine", "is neither numba nor duckdb", "choose one of them")
     where = _where(cdm, site)
     definitions, faults = alone.asked(paths, where)
+    if len(faults) == 1 and not definitions and not ways.skip_refused:
+        raise faults[0]
     for fault in faults:
-        say(f"refused: {fault}")
+        for each in fault.others or (fault,):
+            say(f"refused: {each}")
     if faults and not ways.skip_refused:
         raise _refused(faults, len(definitions))
     if ways.dry_run:
-        for each in definitions:
-            for note in each.cohort.notes:
-                say(f"{each.path.name}: {note}")
+        for asked in definitions:
+            for note in asked.cohort.notes:
+                say(f"{asked.path.name}: {note}")
         return [*(_can_run(each) for each in definitions), *map(_cannot_run, faults)]
     if out is None:
         raise SettingsError("cohort", "does not say where to write", "add --out")
@@ -83,15 +86,14 @@ def _can_run(asked: alone.Asked) -> dict[str, Any]:
 
 
 def _cannot_run(fault: UttagError) -> dict[str, Any]:
-    return {"where": fault.where, "refused": fault.what, "next": fault.next_step}
+    also = [str(each) for each in fault.others[1:]]
+    return {"where": fault.where, "refused": fault.what, "next": fault.next_step, "also": also}
 
 
 def _refused(faults: Sequence[UttagError], others: int) -> UttagError:
     """What is told of all in one line; DataError where no definition is at fault, but the data."""
     first = faults[0]
     kind = DataError if all(isinstance(each, DataError) for each in faults) else SettingsError
-    if len(faults) == 1 and not others:
-        return kind(first.where, first.what, first.next_step)
     share = f"{len(faults)} of {len(faults) + others} definitions cannot be run"
     return kind("cohort", f"{share}, first {first.where}: {first.what}", "mend them, or add --skip-refused")
 

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.cohort.cdm_database import DuckFile, Postgres, is_url
+from pipelines.cohort.cdm_database import HOLDS_PASSWORD, DuckFile, Postgres, holds_password, is_url
 from pipelines.cohort.cdm_files import Folder
 from pipelines.cohort.cdm_tables import Given, Tables
 from pipelines.cohort.columns import MISSING, Kind, Texts, Values
-from pipelines.errors import DataError
+from pipelines.errors import DataError, SettingsError
 
 
 class Cdm:
@@ -99,6 +99,8 @@ def _opened(place: str) -> Tables:
     """SettingsError: a URL that cannot be taken."""
     if Path(place).is_dir():
         return Folder(Path(place))
+    if holds_password(place):
+        raise SettingsError("--cdm", *HOLDS_PASSWORD)
     database, _, names = place.partition("#")
     schemas = [name.strip() for name in names.split(",") if name.strip()]
     if is_url(place):

@@ -8,11 +8,12 @@ version that is locked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
@@ -39,6 +40,17 @@ _VOCABULARY: Final = {
 def is_url(place: str) -> bool:
     """Does it name a PostgreSQL database?"""
     return place.startswith(("postgresql:", "postgres:"))
+
+
+HOLDS_PASSWORD: Final = (
+    "holds a password",
+    "leave it out: put it into ~/.pgpass, or into PGPASSWORD",
+)
+
+
+def holds_password(text: str) -> bool:
+    """Does it say a password, as a URL's query or a connection string does?"""
+    return re.search(r"(password|secret)\s*=", text, re.IGNORECASE) is not None
 
 
 class _Catalogue:
@@ -119,14 +131,14 @@ class Postgres:
     def __init__(self, url: str, schemas: Sequence[str]) -> None:
         try:
             parts = urlsplit(url)
-            secret = parts.password is not None or any("pass" in key for key, _ in parse_qsl(parts.query))
+            secret = parts.password is not None or holds_password(unquote(parts.query))
             host, name = parts.hostname or "", parts.path.strip("/")
         except ValueError:
             raise SettingsError("--cdm", "is no URL", "write postgresql://user@host/database") from None
         if secret:
-            raise SettingsError(
-                "--cdm", "holds a password", "leave it out: put it into ~/.pgpass, or into PGPASSWORD"
-            )
+            raise SettingsError("--cdm", *HOLDS_PASSWORD)
+        if "://" not in url:
+            raise SettingsError("--cdm", "is no URL", "write postgresql://user@host/database")
         self._url, self._schemas = url, schemas
         self._where = f"postgresql {name}" + (f" at {host}" if host else "")
         self._read: dict[str, pa.Table] = {}

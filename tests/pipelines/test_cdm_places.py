@@ -294,11 +294,19 @@ def test_what_a_database_lacks_is_told_in_our_words(server: Server, monkeypatch:
         "postgres://db/omop?user=keeper&password=s3cret",
         "postgresql://db/omop?sslpassword=s3cret",
         "postgresql:///omop?password=s3cret#cdm",
+        "postgresql:///omop?pass%77ord=s3cret",
+        "host=db dbname=omop password=s3cret",
     ],
 )
 def test_a_password_on_the_command_line_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(SettingsError, match="holds a password; leave it out") as told:
         Cdm(url)
+    assert "s3cret" not in str(told.value)
+
+
+def test_what_is_no_url_is_not_repeated() -> None:
+    with pytest.raises(SettingsError, match="is no URL") as told:
+        Cdm("postgresql:keeper:s3cret@db/omop")
     assert "s3cret" not in str(told.value)
 
 

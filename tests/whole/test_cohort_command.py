@@ -207,6 +207,20 @@ def test_what_a_dry_run_says_can_run_does_and_the_others_are_named_and_counted(
     assert "1 definitions were refused" in ran.stderr
 
 
+def test_all_that_is_wrong_with_a_definition_is_told_alone_and_in_a_batch(cdm: Path, tmp_path: Path) -> None:
+    good, bad = written(tmp_path / "1.json", circe(10)), tmp_path / "2.yaml"
+    bad.write_text(
+        "cohort: p\ntitle: p\nstudy: {from: 2017-01-01, to: x}\ncodes: {p: [ICD10/I10]}\nindex: 7\n"
+    )
+    for asked in ([bad], [good, bad]):
+        told = uttag("cohort", *asked, "--cdm", cdm, "--out", tmp_path / "out", code=10).stderr
+        assert "2.yaml:3: study.to: is no day" in told
+        assert "2.yaml:5: index" in told
+    uttag("cohort", good, bad, "--cdm", cdm, "--out", tmp_path / "out", "--skip-refused")
+    (refused,) = json.loads((tmp_path / "out" / "refused.json").read_text())
+    assert "2.yaml:3: study.to" in refused["where"] and "2.yaml:5: index" in refused["also"][0]
+
+
 @pytest.mark.parametrize("engine", ["numba", "duckdb"])
 def test_a_value_that_does_not_read_refuses_those_alone_that_ask_for_it(
     engine: str, cdm: Path, tmp_path: Path
