@@ -1,6 +1,6 @@
 """Known answers of others: cases that the tests of IncidencePrevalence publish (darwin-eu,
-`test-estimateIncidence.R` and `test-estimatePrevalence.R`, 2022-2023), their people, days and counts, asked of
-our tables.
+`test-estimateIncidence.R` and `test-estimatePrevalence.R`, 2022-2023), their people, days and counts, asked
+of our tables.
 
 Theirs counts a washout from an outcome's last day, ours from the day that an event begins; the cases here
 have outcomes of one day, where both are the same.
