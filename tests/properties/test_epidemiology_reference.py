@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -62,8 +63,31 @@ def cases(name: str) -> list[str]:
     return sorted(path.name.split(".")[0] for path in REFERENCE.glob(f"{name}*.input.csv"))
 
 
-# mid-P limits in the reference come from a coarse root finder
+# Mid-P limits of the reference come from a coarse root finder; ours solve the equation to 1e-9, below.
 MID_P = {"relative": 2e-4, "absolute": 3e-5}
+
+
+def poisson_up_to(count: int, mean: float) -> float:
+    """Chance of no more than `count`, half of `count` itself, term by term."""
+    terms = [math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1)]
+    return math.fsum(terms) - terms[-1] / 2
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_mid_p_limits_solve_their_equation(level: float) -> None:
+    tail, counts = (1 - level) / 2, [1, 2, 5, 17, 100, 400]
+    for count, low, high in zip(counts, *intervals.mid_p(np.array(counts), level), strict=True):
+        assert poisson_up_to(count, float(high)) == pytest.approx(tail, rel=1e-9)
+        assert poisson_up_to(count, float(low)) == pytest.approx(1 - tail, rel=1e-9)
+
+
+@pytest.mark.parametrize("sides", [(3, 100.0, 7, 250.0), (40, 900.0, 22, 1100.0), (1, 50.0, 9, 45.0)])
+def test_mid_p_limits_of_a_ratio_solve_their_equation(sides: tuple[int, float, int, float]) -> None:
+    a, t, b, s = sides
+    for wanted, limit in zip((0.5, 0.025, 0.975), comparison.ratio_mid_p(*sides), strict=True):
+        share = limit * t / (limit * t + s)
+        terms = [math.comb(a + b, k) * share**k * (1 - share) ** (a + b - k) for k in range(a, a + b + 1)]
+        assert math.fsum(terms) - terms[0] / 2 == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize("method", ["garwood", "midp", "byar", "byar_rothman"])
