@@ -37,15 +37,10 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
             yield f"{names} count the same events with another lookback: give them the same"
         if one.counts_events and other.counts_events and one.asked == other.asked:
             yield from _same_events(one, other, names)
+        yield from _nearly_the_same(one, other, names)
         if not _same_people(one, other):
             continue
-        if (
-            one.counts_events
-            and one.count != other.count
-            and _parts(one)
-            and _parts(other)
-            and _parts(one) != _parts(other)
-        ):
+        if _parts(one) and _parts(other) and _parts(one) != _parts(other):
             yield f"{names} part the same events by periods that do not nest: leave one out"
         if _ages(one) and _ages(other) and _ages(one) != _ages(other):
             yield (
@@ -69,6 +64,22 @@ def _same_names(one: Table, other: Table, names: str) -> Iterable[str]:
                     f"{names} look for the same events by the characteristics {name} and {other_name}: make "
                     "them one"
                 )
+
+
+def _nearly_the_same(one: Table, other: Table, names: str) -> Iterable[str]:
+    """Why two tables cannot stand together that count the same events in two ways, as such and as what time
+    runs from or as days that they cover: few persons have the one without the other."""
+    events = _looked_at(one)
+    in_two_ways = one.count != other.count and {one.count, other.count} & {"intervals", "exposure"}
+    if events is not None and events == _looked_at(other) and in_two_ways:
+        yield f"{names} look at the same events in two ways: leave one out"
+
+
+def _looked_at(table: Table) -> tuple[object, ...] | None:
+    """The events whose persons a table counts; None if it counts members."""
+    if table.since is not None:
+        return table.since.asked
+    return table.asked if table.counts_events or table.count == "exposure" else None
 
 
 def _same_events(one: Table, other: Table, names: str) -> Iterable[str]:
@@ -100,7 +111,6 @@ def _ages(table: Table) -> Any:
 
 
 def _parts(table: Table) -> str | None:
-    """The kind of period that events are parted by."""
-    return {"weekly": "week", "monthly": "month"}.get(
-        table.count, "year" if "year" in table.dimensions else None
-    )
+    """The kind of period that people or events are parted by."""
+    by = next((name for name in ("quarter", "year") if name in table.dimensions), None)
+    return {"weekly": "week", "monthly": "month"}.get(table.count, by)

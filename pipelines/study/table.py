@@ -284,6 +284,8 @@ def _of_survival(table: Table) -> Iterable[str]:
 def _of_characteristics(table: Table) -> Iterable[str]:
     if strange := [name for name in table.characteristics if not characteristic.NAME.match(name)]:
         yield f"has characteristics whose names are none of lower-case letters, digits and _: {len(strange)}"
+    if taken := sorted(name for name in table.characteristics if name in characteristic.TAKEN):
+        yield f"calls a characteristic {taken[0]}, which is a dimension of its own: name it otherwise"
     if table.count == "baseline":
         if table.names_some:
             yield "says codes, kind, setting or primary, which its characteristics say each for itself"

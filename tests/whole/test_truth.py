@@ -176,19 +176,6 @@ def test_new_illness_and_the_days_at_risk_of_it(region: Path, truth: Recount, ad
     compare(region, "adults", "airways-time", columns, counts)
 
 
-def test_stays_in_hospital_by_month(region: Path, truth: Recount, adults: pd.DataFrame) -> None:
-    inpatient = truth.events[(truth.events.setting == "inpatient") & (truth.events.visit != "")]
-    spans = inpatient.groupby("visit").agg(admitted=("start", "min"), discharged=("end", "max"))
-    found = truth.within(adults, truth.such(kind="visit", setting="inpatient")).join(spans, on="visit")
-    inside = found.discharged.where(found.discharged <= found.exit, found.exit + DAY)
-    entered = found.admitted.where(found.admitted >= found.entry, found.entry)
-    found["bed_days"] = (inside - entered).dt.days.clip(lower=1)
-    found["month"], found["year"] = found.start.dt.strftime("%Y-%m"), found.start.dt.year.astype(str)
-    assert found.visit.is_unique
-    whats = {"persons": "persons", "events": "rows", "admissions": "rows", "bed_days": "bed_days"}
-    compare(region, "adults", "in-hospital", ["month"], periods(found, "month", whats))
-
-
 def periods(rows: pd.DataFrame, name: str, whats: dict[str, str]) -> dict[str, Cells]:
     """Cells of periods and of their years."""
     both = [rows, rows.assign(**{name: rows.year})]
@@ -395,6 +382,19 @@ def test_time_to_a_stay_with_death_as_what_competes(
     compare(region, "cancer", "admitted", ["days_admitted", "outcome_admitted"], counts, least=0.1)
 
 
+def test_stays_in_hospital_by_month(region: Path, truth: Recount, cancer: pd.DataFrame) -> None:
+    inpatient = truth.events[(truth.events.setting == "inpatient") & (truth.events.visit != "")]
+    spans = inpatient.groupby("visit").agg(admitted=("start", "min"), discharged=("end", "max"))
+    found = truth.within(cancer, truth.such(kind="visit", setting="inpatient")).join(spans, on="visit")
+    inside = found.discharged.where(found.discharged <= found.exit, found.exit + DAY)
+    entered = found.admitted.where(found.admitted >= found.entry, found.entry)
+    found["bed_days"] = (inside - entered).dt.days.clip(lower=1)
+    found["month"], found["year"] = found.start.dt.strftime("%Y-%m"), found.start.dt.year.astype(str)
+    assert found.visit.is_unique
+    whats = {"persons": "persons", "events": "rows", "admissions": "rows", "bed_days": "bed_days"}
+    compare(region, "cancer", "in-hospital", ["month"], periods(found, "month", whats), least=0.1)
+
+
 @pytest.fixture(scope="module")
 def cases(truth: Recount) -> pd.DataFrame:
     return entered(truth, truth.such(["ICD-10-SE/E11"], "diagnosis"), washout=1000, age=18)
@@ -451,15 +451,19 @@ def test_days_that_a_supply_covers(region: Path, truth: Recount, users: pd.DataF
     compare(region, "users", "use-time", ["quarter"], counts)
 
 
-def test_waits_from_the_drug_to_the_diagnosis(region: Path, truth: Recount, users: pd.DataFrame) -> None:
-    """Every member enters with a drug, so that the clock begins on the index day."""
-    ill = truth.within(users, truth.such(["ICD-10-SE/I"], "diagnosis")).groupby("person").start.min()
+def test_waits_from_the_first_visit_to_the_diagnosis(
+    region: Path, truth: Recount, users: pd.DataFrame
+) -> None:
+    visits = truth.within(users, truth.such(kind="visit")).sort_values("start").drop_duplicates("person")
+    ill = truth.such(["ICD-10-SE/I"], "diagnosis")
+    both = visits[["person", "start"]].merge(ill[["person", "start"]], on="person", suffixes=("", "_ill"))
+    first = both[both.start_ill >= both.start].groupby("person").start_ill.min()
     rows = [
         {
             "person": each.person,
-            **ending(each.start, each.end, {"event": ill.get(each.person, pd.NaT)}, 60, 360),
+            **ending(each.start, each.exit, {"event": first.get(each.person, pd.NaT)}, 60, 360),
         }
-        for each in users.itertuples()
+        for each in visits.itertuples()
     ]
     by = ["band", "how"]
     counts = {"persons": cells(pd.DataFrame(rows), by), "intervals": cells(pd.DataFrame(rows), by)}
