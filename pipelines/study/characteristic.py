@@ -14,8 +14,8 @@ from pipelines.study.event_filter import EventFilter, words
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 # dimensions that mean something else already, in this table or in another of the permit
 TAKEN = frozenset(
-    ("age_group", "care_unit", "chapter", "class", "day", "diagnosis", "follow_up", "from_state", "month")
-    + ("municipality", "quarter", "sex", "to_state", "week", "year")
+    "age_group care_unit chapter class day diagnosis follow_up from_state month municipality quarter sex "
+    "to_state week year".split()
 )
 
 

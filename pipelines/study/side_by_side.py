@@ -55,6 +55,10 @@ def together(tables: Iterable[Table]) -> Iterable[str]:
 
 def _same_names(one: Table, other: Table, names: str) -> Iterable[str]:
     """Why two tables cannot stand together whose characteristics part the same people a little otherwise."""
+    for table, beside in ((one, other), (other, one)):
+        own = table.table.replace("-", "_")
+        if table.step and {f"days_{own}", f"outcome_{own}"} & set(beside.characteristics):
+            yield f"{names} use one name for a characteristic and for a part of {table.table}: rename it"
     for name, asked in one.characteristics.items():
         for other_name, also in other.characteristics.items():
             if name == other_name and asked.meaning != also.meaning:

@@ -236,6 +236,11 @@ HAD = {"count": "members", "dimensions": ["a"], "characteristics": {"a": {"codes
             {"count": "members", "dimensions": ["age_group"], "age_width": 7},
             "different age groups",
         ),
+        (
+            {"count": "survival", "codes": ["B"], "step": 1, "until": 2},
+            {"count": "members", "dimensions": ["days_a"], "characteristics": {"days_a": {"codes": ["A"]}}},
+            "use one name",
+        ),
         ({"dimensions": ["year"]}, {"dimensions": ["quarter"]}, "periods that do not nest"),
         ({"count": "monthly"}, {"dimensions": ["quarter", "sex"]}, "periods that do not nest"),
         (
