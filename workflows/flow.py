@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-_BOX, _HEIGHT, _GAP, _ASIDE = 420, 46, 26, 210
+_BOX, _HEAD, _LINE, _GAP, _ASIDE = 420, 28, 18, 26, 210
+_WIDTH = 56  # characters of a line in a box
 _TEMPLATE = jinja2.Template(
     """<svg class="flow" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="flow-title" \
 xmlns="http://www.w3.org/2000/svg">
@@ -20,9 +22,11 @@ xmlns="http://www.w3.org/2000/svg">
 <path d="M {{ middle }} {{ step.top - gap / 2 }} H {{ box + 20 }}" marker-end="url(#flow-arrow)"/>
 <text class="left" x="{{ box + 28 }}" y="{{ step.top - gap / 2 + 5 }}">{{ step.left }} left</text>
 {% endif %}
-<rect x="1" y="{{ step.top }}" width="{{ box - 2 }}" height="{{ tall }}" rx="6"/>
+<rect x="1" y="{{ step.top }}" width="{{ box - 2 }}" height="{{ step.tall }}" rx="6"/>
 <text class="count" x="12" y="{{ step.top + 20 }}">{{ step.persons }}</text>
-<text x="12" y="{{ step.top + 38 }}">{{ step.text }}</text>
+{% for line in step.lines %}
+<text x="12" y="{{ step.top + 20 + 18 * loop.index }}">{{ line }}</text>
+{% endfor %}
 {% if step.deaths %}<text class="left" x="{{ box + 28 }}" y="{{ step.top + 28 }}">{{ step.deaths }}</text>
 {% endif %}
 {% endfor %}
@@ -38,30 +42,29 @@ def diagram(attrition: Sequence[dict[str, Any]], few: str | None = None) -> Mark
     """An SVG of the steps, first to last. `attrition`: `step` and `persons` of each. `few`: what 0 stands
     for, where counts are rounded; how many left is then said in tens."""
     steps: list[dict[str, Any]] = []
-    before = None
-    for number, each in enumerate(attrition):
+    before, top = None, 1
+    for each in attrition:
         left = None if before is None else f"{before - each['persons']:,}"
         if few is not None and left is not None:
             left = "some or none" if each["persons"] == 0 or left == "0" else f"about {left}"
-        top = 1 + number * (_HEIGHT + _GAP)
+        lines = textwrap.wrap(each["step"], _WIDTH) or [""]
         steps.append(
             {
-                "text": each["step"],
+                "lines": lines,
+                "tall": (tall := _HEAD + _LINE * len(lines)),
                 "persons": _said(each["persons"], few),
                 "left": left,
                 "top": top,
                 "deaths": _deaths(each) if few is None else "",
             }
         )
-        before = each["persons"]
-    height = len(steps) * (_HEIGHT + _GAP) - _GAP + 2
+        before, top = each["persons"], top + tall + _GAP
     return Markup(
         _TEMPLATE.render(
             steps=steps,
             width=_BOX + _ASIDE,
-            height=height,
+            height=top - _GAP + 1,
             box=_BOX,
-            tall=_HEIGHT,
             gap=_GAP,
             middle=_BOX // 2,
         )
