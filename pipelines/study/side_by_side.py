@@ -77,6 +77,11 @@ def _nearly_the_same(one: Table, other: Table, names: str) -> Iterable[str]:
     in_two_ways = one.count != other.count and {one.count, other.count} & {"intervals", "exposure"}
     if events is not None and events == _looked_at(other) and in_two_ways:
         yield f"{names} look at the same events in two ways: leave one out"
+    if one.is_followed and other.is_followed and (one.first or other.first) and one.time != other.time:
+        yield (
+            f"{names} count time at risk of the same people, once up to a first event and once otherwise: "
+            "leave one out"
+        )
 
 
 def _looked_at(table: Table) -> tuple[object, ...] | None:

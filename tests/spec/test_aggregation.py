@@ -241,6 +241,11 @@ HAD = {"count": "members", "dimensions": ["a"], "characteristics": {"a": {"codes
             {"count": "members", "dimensions": ["days_a"], "characteristics": {"days_a": {"codes": ["A"]}}},
             "use one name",
         ),
+        (
+            {"codes": ["A"], "first": True, "dimensions": ["sex"], "measures": ["persons", "person_days"]},
+            {"codes": ["B"], "dimensions": ["sex"], "measures": ["persons", "person_days"]},
+            "up to a first event",
+        ),
         ({"dimensions": ["year"]}, {"dimensions": ["quarter"]}, "periods that do not nest"),
         ({"count": "monthly"}, {"dimensions": ["quarter", "sex"]}, "periods that do not nest"),
         (
