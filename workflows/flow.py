@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-_BOX, _HEAD, _LINE, _GAP, _ASIDE = 420, 28, 18, 26, 210
+_BOX, _HEAD, _LINE, _GAP, _ASIDE = 420, 28, 18, 26, 260
 _WIDTH = 56  # characters of a line in a box
 _TEMPLATE = jinja2.Template(
     """<svg class="flow" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="flow-title" \
