@@ -15,22 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
+from pipelines.measures.forecast import Forecast
 from pipelines.measures.methods import LONGEST_SEASON, METHODS, Method
 
 _ORIGINS = 16
 LEAST_SEASONS = 3
 _EXACT = 1e-9  # of a count that is whole but for how it is held
 _FAR = 3.0  # how many times as far errors may grow from the first step to the last
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """`mean`, `low`, `high`: float64 (horizon,), limits of whole counts. `method`: in words."""
-
-    method: str
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import numpy as np
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns
-from pipelines.measures.conformal import Backtest, Forecast, foresee, needed
+from pipelines.measures.conformal import Backtest, foresee, needed
 from pipelines.measures.drawing import numbers
+from pipelines.measures.forecast import Forecast
 from pipelines.measures.holidays import working_days
 from pipelines.measures.parts import shown
 
