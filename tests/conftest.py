@@ -107,6 +107,7 @@ FIRST = (
     "cluster/test_slurm_mimic",
     "whole/test_nights",
     "whole/test_ten_nights",
+    "studies/",
     "kernels/test_linkage",
     "properties/",
     "attacks/",
