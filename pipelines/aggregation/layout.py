@@ -14,7 +14,7 @@ from pipelines.aggregation.classifications import classification
 from pipelines.aggregation.dimensions import Classification, Occurrences, People
 from pipelines.aggregation.periods import months, weeks
 from pipelines.cubes.cube import Dimension
-from pipelines.cubes.design_effects import standard_axis
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.errors import SettingsError
 from pipelines.site.permit import Table
 from pipelines.study.days import Study
@@ -97,11 +97,10 @@ class Layout:
         places that are standardised over."""
         if self.table.first or not {"events", "person_days"} <= {*self.measures, *self.time_measures}:
             return ()
-        axis = standard_axis(self.dimensions)
-        if axis is None:
+        standard = StandardAxes.of(self.dimensions)
+        if standard is None:
             return PRODUCTS
-        places = range(len(self.dimensions[axis]))
-        return tuple(f"{name}_{place}" for name in PRODUCTS for place in places)
+        return tuple(f"{name}_{place}" for name in PRODUCTS for place in range(standard.size))
 
     @cached_property
     def coordinates(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.measures import units
 from pipelines.measures.curves import Axes, Follow
 from pipelines.measures.drawing import (
@@ -312,7 +313,7 @@ def _funnel_data(known: list[_Unit]) -> Columns:
 # ---- standardised rates ------------------------------------------------------------------------------------
 
 
-def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarray) -> Plot:
+def points(cube: ProtectedCube, standard: StandardAxes, rates: Standardised, crude: np.ndarray) -> Plot:
     """Standardised rates with their limits: of all, and of each group of the other dimensions; the crude rate
     as an open mark.
 
@@ -320,7 +321,8 @@ def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarra
     """
     cells = np.arange(cube.cells).reshape(cube.shape)
     chosen = [
-        (name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)
+        (name_of(cube.dimensions, index), int(cells[at_totals(index)]))
+        for index in one_at_a_time(cube, *standard.axes)
     ][:_MOST_POINTS]
     figure, panel = canvas(1.6 + 0.26 * len(chosen))
     for row, (_, cell) in enumerate(chosen):
