@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -13,7 +13,16 @@ from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import Ages, Bands, Homes, after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import clustering, exposure, intervals, prevalence, survival, transitions, values
+from pipelines.aggregation import (
+    clustering,
+    expected,
+    exposure,
+    intervals,
+    prevalence,
+    survival,
+    transitions,
+    values,
+)
 from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
 from pipelines.aggregation.matching import matching
@@ -21,6 +30,7 @@ from pipelines.aggregation.periods import cut_at_quarters
 from pipelines.files.frames import Category, Frame, take, until_of
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
 from pipelines.site.permit import Table
+from pipelines.study.lifetable import Lifetable
 
 _COLUMNS = (
     "person",
@@ -48,11 +58,13 @@ class ShardReader(Protocol):
 
 @dataclass(frozen=True)
 class Counter:
-    """A shard, its members (schema MEMBERS) and the sources that the permit names."""
+    """A shard, its members (schema MEMBERS) and the sources that the permit names. `lifetables`: those that
+    its tables name, by their hash."""
 
     shard: ShardReader
     members: Frame
     sources: tuple[str, ...]
+    lifetables: Mapping[str, Lifetable] = field(default_factory=dict)
 
     @cached_property
     def people(self) -> People:
@@ -153,7 +165,7 @@ class Counter:
                 )
             }
         if layout.table.count == "survival":
-            return {"persons": self._times(layout)}
+            return self._times(layout)
         if layout.table.count == "transitions":
             return self._transitions(layout)
         if layout.table.count == "values":
@@ -181,12 +193,18 @@ class Counter:
             return events
         return take(events, np.flatnonzero(np.diff(np.asarray(events["person"]), prepend=-1) != 0))
 
-    def _times(self, layout: Layout) -> np.ndarray:
-        """Members by the time to the event and what it was, classified on their index day."""
-        rows = Occurrences(self._member, np.asarray(self.members["start"]))
+    def _times(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Members by the time to the event and what it was, classified on their index day; and how likely a
+        population would make them to die."""
+        rows, net = Occurrences(self._member, np.asarray(self.members["start"])), layout.table.net
         before = survival.places(layout.table, self.members, self._member, self.people.persons, self._allowed)
         positions = layout.positions(self.people, rows, *before)
-        return add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells)
+        ones = np.ones(len(rows.person), np.int64)
+        counts = {"persons": add_up(positions, ones, *layout.spread, layout.cells)}
+        if net is None:
+            return counts
+        start, table = np.asarray(self.members["start"], np.int32), self.lifetables[net.sha256]
+        return counts | expected.sums(layout, self.people, self._member, start, positions, table)
 
     def _transitions(self, layout: Layout) -> dict[str, np.ndarray]:
         """Changes from one state to the next, classified on the day of the next."""

@@ -85,6 +85,11 @@ def sentences(table: Table) -> Iterator[str]:
             f"  in bands of {table.step} days, up to {table.until}; who is followed longer stands in a "
             "last, open band"
         )
+    if table.net:
+        yield (
+            f"  beside the survival of {table.net.title}, people of the same sex, age and calendar year, by "
+            f"{table.net.lifetable} ({table.net.sha256[:12]}…): net survival"
+        )
     if isinstance(table.states, dict):
         yield f"  states, of several on a day the first: {_groups(table.states)}"
     elif table.states:

@@ -23,6 +23,7 @@ from pipelines.study.table import MEASURES
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")
 PRODUCTS = ("event_squares", "event_days", "day_squares")
+EXPECTED_SUMS = ("expected_of", "expected", "expected_squares")
 # measures that such a table always has, beside persons
 ALWAYS = {"values": ("values",), "intervals": ("intervals",), "exposure": ("days_covered",)}
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
@@ -101,6 +102,12 @@ class Layout:
         if standard is None:
             return PRODUCTS
         return tuple(f"{name}_{place}" for name in PRODUCTS for place in range(standard.size))
+
+    @property
+    def expectation(self) -> tuple[str, ...]:
+        """Sums over persons of how likely a population's life table makes them to die, where survival is set
+        beside it."""
+        return EXPECTED_SUMS if self.table.net is not None else ()
 
     @cached_property
     def coordinates(self) -> np.ndarray:

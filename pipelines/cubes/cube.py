@@ -150,7 +150,8 @@ class Cube(Grid):
     is never below measure b in any cell. `notes`: what each measure counts, in words, and under `decimals`
     how many of them sums of values have. `largest`: of a sum of values, int64 (cells, 2), what the two
     persons who add most to each cell add, or None; it is never released. `design_effects`: of figures of
-    repeated events, by name int64 (cells,), as `pipelines/cubes/design_effects.py` says.
+    repeated events, by name int64 (cells,), as `pipelines/cubes/design_effects.py` says; of net survival how
+    likely a population would make members to die, as `pipelines/cubes/expected_deaths.py` says.
     """
 
     table: str

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from pipelines.cubes.cube import Cube, time_table
+from pipelines.cubes.expected_deaths import EXPECTED, untold
 from pipelines.cubes.standard_axes import StandardAxes
 
 RATE: Final = "rate"
@@ -62,16 +63,22 @@ def hidden_times(cubes: Sequence[Cube], hidden: Sequence[np.ndarray]) -> list[np
 
 
 def told(cube: Cube, hidden: np.ndarray, time_hidden: np.ndarray) -> dict[str, np.ndarray]:
-    """The design effects of a cube that may leave: those of figures that can be made of what is shown, 0
-    elsewhere; by name int64 (cells,).
+    """The design effects of a cube that may leave, and what it tells of expected deaths: those of figures
+    that can be made of what is shown, 0 elsewhere; by name int64 (cells,).
 
     `hidden`, `time_hidden`: bool (cells,), of the cube and of its time at risk.
     """
     out = {}
     for name, values in cube.design_effects.items():
-        gone = hidden | time_hidden if name == RATE else _untold(cube, hidden, time_hidden)
+        gone = _gone(name, cube, hidden, time_hidden)
         out[name] = np.where(gone, 0, values)
     return out
+
+
+def _gone(name: str, cube: Cube, hidden: np.ndarray, time_hidden: np.ndarray) -> np.ndarray:
+    if name == EXPECTED:
+        return untold(cube, hidden)
+    return hidden | time_hidden if name == RATE else _untold(cube, hidden, time_hidden)
 
 
 def _untold(cube: Cube, hidden: np.ndarray, time_hidden: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from pipelines.measures import (
     compared,
     forest,
     indirect,
+    net_figures,
     pictures,
     series,
     standardised,
@@ -153,14 +154,17 @@ def _survival(cube: ProtectedCube) -> Figures:
     axes = Axes.of(cube)
     curves = follow(cube, axes)
     columns = survival_figures.figures(cube, axes, curves)
-    picture = pictures.survival(cube, axes, curves)
+    meanings: dict[str, str] = survival_figures.MEANINGS
+    shown: tuple[str, ...] = survival_figures.SHOWN
+    notes: tuple[str, ...] = survival_figures.NOTES
+    net = net_figures.net(cube, axes, curves) if net_figures.is_net(cube) else None
+    if net is not None:
+        columns = net_figures.with_net(columns, cube, axes, curves, net)
+        meanings, shown = {**meanings, **net_figures.MEANINGS}, (*shown, *net_figures.SHOWN)
+        notes = (*notes, net_figures.NOTE.format(cube.notes[net_figures.POPULATION]))
+    picture = pictures.survival(cube, axes, curves, net)
     return Figures(
-        table=cube.table,
-        columns=columns,
-        meanings=survival_figures.MEANINGS,
-        plot=picture,
-        shown=survival_figures.SHOWN,
-        notes=survival_figures.NOTES,
+        table=cube.table, columns=columns, meanings=meanings, plot=picture, shown=shown, notes=notes
     )
 
 

@@ -15,6 +15,7 @@ from pipelines.study.characteristic import Characteristic
 from pipelines.study.event_filter import EventFilter, Prefixes
 from pipelines.study.forecasting import Forecasting
 from pipelines.study.intervals import Mark
+from pipelines.study.lifetable import Net
 from pipelines.study.rates import Compare, Standardise
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -88,6 +89,9 @@ class Table(EventFilter):
     or_death: bool = Field(False, description="survival: death is such an event, too")
     competing: Literal["death"] | Prefixes | None = Field(
         None, description="survival, intervals: what ends the chance of such an event"
+    )
+    net: Net | None = Field(
+        None, description="survival: beside that of a population, by its life table; with or_death alone"
     )
     since: Mark | None = Field(
         None, description="intervals: the event from which time runs; codes, kind and so on say to which"
@@ -270,6 +274,8 @@ def _of_survival(table: Table) -> Iterable[str]:
     if table.count not in ("survival", "intervals"):
         if table.step or table.until or table.or_death or table.competing:
             yield "says step, until, or_death or competing, but counts no survival"
+        if table.net:
+            yield "says net, which goes with count: survival"
         return
     if table.step is None or table.until is None:
         yield "needs step and until, in days"
@@ -277,6 +283,11 @@ def _of_survival(table: Table) -> Iterable[str]:
         yield f"until is not a multiple of step, at most {_MOST_BANDS} times it"
     if not (table.names_some or table.or_death):
         yield "does not say what event: name codes, a kind or or_death"
+    if table.net and (table.count != "survival" or not table.or_death or table.names_some or table.competing):
+        yield (
+            "says net, whose event is death of any cause: count: survival with or_death, no other event and "
+            "nothing competing"
+        )
     if table.or_death and table.competing == "death":
         yield "has death both as the event and as what competes with it"
 
