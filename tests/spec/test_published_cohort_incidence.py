@@ -1,6 +1,6 @@
 """Known answers of others: cases that the tests of CohortIncidence publish (OHDSI,
-`java/test/resources/cohortincidence/timeAtRisk`: what is prepared, asked and verified), their days and counts,
-asked of our tables.
+`java/test/resources/cohortincidence/timeAtRisk`: what is prepared, asked and verified), their days and
+counts, asked of our tables.
 
 A person may have several times at risk there, so each is a person of its own here: numbers of days and of
 outcomes are compared, of persons where one time is one person. Theirs takes a clean window from an outcome's
