@@ -79,13 +79,17 @@ def with_net(
     grids = {name: np.full(cube.shape, np.nan) for name in MEANINGS}
     why = np.array(columns["why_empty"], object).reshape(cube.shape)
     for index, each in found.items():
-        for place, known in enumerate(curves[index].places.tolist()):
-            where = {axes.band: axes.bands[known], axes.outcome: 0}
+        places = {known: place for place, known in enumerate(curves[index].places.tolist())}
+        for known, band in enumerate(axes.bands):
+            where = {axes.band: band, axes.outcome: 0}
             here = tuple(where.get(axis, position) for axis, position in enumerate(index))
+            if known not in places:
+                why[here] = joined((str(why[here]), "no net survival where there is no share"))
+                continue
             values = (each.population, each.net, each.low, each.high)
             for name, line in zip(MEANINGS, values, strict=True):
-                grids[name][here] = line[place]
-            if np.isnan(each.net[place]):
+                grids[name][here] = line[places[known]]
+            if np.isnan(each.net[places[known]]):
                 why[here] = joined((str(why[here]), each.why))
     out = {name: texts for name, texts in columns.items() if name != "why_empty"}
     out |= {name: numbers(grid.ravel(), 4) for name, grid in grids.items()}

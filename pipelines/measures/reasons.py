@@ -10,7 +10,7 @@ from pipelines.cubes.figures import Figures
 WHY = "why_empty"
 _TEXTS = frozenset({"outside", WHY})  # a blank in them is an answer
 _RATIO = ("standardised ratio", "standardised ratios stand in the rows of all ages")
-_NET = ("net survival", "net survival stands in the rows of all outcomes")
+_NET = ("net survival", "net survival stands in the rows of a band and all outcomes")
 _BESIDE = ("rate ratio", "no rate ratio: the row is of the group that others are compared with, or of all")
 # Figures that stand in some rows alone, by how their names begin; of each, the word by which another reason
 # speaks of them.

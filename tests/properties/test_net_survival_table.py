@@ -258,7 +258,7 @@ def test_net_survival_ends_with_a_reason_where_who_is_at_risk_is_hidden(tmp_path
     assert "from day 90 on" in why[2, 0, 1] or why[2, 0, 1] == "hidden"
     share, population = (column(figures, protected, name)[1, 0, 1] for name in ("share", "population_share"))
     assert float(net[1, 0, 1]) == pytest.approx(float(share) / float(population), abs=2e-4)
-    assert not net[1, 1, 1] and "net survival stands in the rows of all outcomes" in why[1, 1, 1]
+    assert not net[1, 1, 1] and "net survival stands in the rows of a band and all outcomes" in why[1, 1, 1]
     assert "Net survival" in figures.plot.svg and any(
         "second method of Ederer" in each for each in figures.notes
     )
