@@ -25,8 +25,9 @@ from pipelines.aggregation import (
 )
 from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
-from pipelines.aggregation.matching import matching
+from pipelines.aggregation.matching import matching, new
 from pipelines.aggregation.periods import cut_at_quarters
+from pipelines.cubes.standing import Standing, stood
 from pipelines.files.frames import Category, Frame, take, until_of
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
 from pipelines.site.permit import Table
@@ -59,12 +60,14 @@ class ShardReader(Protocol):
 @dataclass(frozen=True)
 class Counter:
     """A shard, its members (schema MEMBERS) and the sources that the permit names. `lifetables`: those that
-    its tables name, by their hash."""
+    its tables name, by their hash. `standing`: who stands in which cells of the table counted last, by the
+    name of the measure that counts them: `persons`, and `at_risk` where it is followed."""
 
     shard: ShardReader
     members: Frame
     sources: tuple[str, ...]
     lifetables: Mapping[str, Lifetable] = field(default_factory=dict)
+    standing: dict[str, Standing] = field(default_factory=dict)
 
     @cached_property
     def people(self) -> People:
@@ -158,12 +161,7 @@ class Counter:
         (cells,)."""
         if layout.table.count == "members":
             rows = Occurrences(self._member, np.asarray(self.members["start"]))
-            positions = layout.positions(self.people, rows)
-            return {
-                "persons": add_up(
-                    positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells
-                )
-            }
+            return {"persons": self._persons(layout, rows.person, layout.positions(self.people, rows))}
         if layout.table.count == "survival":
             return self._times(layout)
         if layout.table.count == "transitions":
@@ -183,11 +181,26 @@ class Counter:
         wanted = (*layout.measures, *layout.time_measures, *layout.products)
         return {name: counts[name] for name in wanted}
 
+    def _persons(
+        self,
+        layout: Layout,
+        person: np.ndarray,
+        positions: np.ndarray,
+        amount: np.ndarray | None = None,
+        name: str = "persons",
+    ) -> np.ndarray:
+        """How many persons have a row in each cell, int64 (cells,), and who, as is kept. `person`: int32
+        (n,), by person of the shard, ascending; `positions`: int32 (n, dimensions); `amount`: int64 (n,),
+        what each row adds, 1 where absent."""
+        ids = np.asarray(self.people.persons["person"])[person]
+        self.standing[name] = stood(ids, positions, amount, layout.dimensions)
+        return count_distinct(person.astype(np.int64), positions, *layout.spread, layout.cells)
+
     def _wanted(self, table: Table) -> Frame:
         """The events that the table counts."""
         if table.washout:
             events = matching(self._allowed, table)
-            return self._followed(take(events, np.flatnonzero(_new(events, table.washout))))
+            return self._followed(take(events, np.flatnonzero(new(events, table.washout))))
         events = matching(self._events, table)
         if not table.first:
             return events
@@ -199,8 +212,7 @@ class Counter:
         rows, net = Occurrences(self._member, np.asarray(self.members["start"])), layout.table.net
         before = survival.places(layout.table, self.members, self._member, self.people.persons, self._allowed)
         positions = layout.positions(self.people, rows, *before)
-        ones = np.ones(len(rows.person), np.int64)
-        counts = {"persons": add_up(positions, ones, *layout.spread, layout.cells)}
+        counts = {"persons": self._persons(layout, rows.person, positions)}
         if net is None:
             return counts
         start, table = np.asarray(self.members["start"], np.int32), self.lifetables[net.sha256]
@@ -211,7 +223,7 @@ class Counter:
         person, day, before = transitions.changes(layout.table, self._wanted(layout.table))
         positions = layout.positions(self.people, Occurrences(person, day), *before)
         counts = {
-            "persons": count_distinct(person.astype(np.int64), positions, *layout.spread, layout.cells),
+            "persons": self._persons(layout, person, positions),
             "transitions": add_up(positions, np.ones(len(person), np.int64), *layout.spread, layout.cells),
         }
         return {name: counts[name] for name in layout.measures}
@@ -225,8 +237,8 @@ class Counter:
         positions = layout.positions(self.people, Occurrences(person, day), place)
         some = np.flatnonzero(prevalence.having(layout.table, person, day, events))
         return {
-            "persons": count_distinct(member[some], positions[some], *layout.spread, layout.cells),
-            "at_risk": count_distinct(member, positions, *layout.spread, layout.cells),
+            "persons": self._persons(layout, person[some], positions[some]),
+            "at_risk": self._persons(layout, person, positions, name="at_risk"),
         }
 
     def _values(self, layout: Layout) -> dict[str, np.ndarray]:
@@ -239,7 +251,7 @@ class Counter:
             for name, each in found.amounts(layout.measures).items()
         }
         person = np.asarray(found.events["person"], np.int64)
-        counts["persons"] = count_distinct(person, positions, *layout.spread, layout.cells)
+        counts["persons"] = self._persons(layout, person, positions, found.rounded)
         if layout.ranked:
             largest = two_largest(person, positions, found.rounded, *layout.spread, layout.cells)
             counts |= {name: largest[:, place].copy() for place, name in enumerate(layout.ranked)}
@@ -250,7 +262,7 @@ class Counter:
         positions = layout.positions(self.people, rows)
         counts = {
             "events": add_up(positions, np.ones(len(rows.person), np.int64), *layout.spread, layout.cells),
-            "persons": count_distinct(rows.person.astype(np.int64), positions, *layout.spread, layout.cells),
+            "persons": self._persons(layout, rows.person, positions),
         }
         if {"admissions", "bed_days"} & set(layout.measures):
             encounter = np.asarray(events["encounter"])
@@ -291,7 +303,7 @@ class Counter:
         found = intervals.times(table, table.since, self._allowed, self._begin, self._until, death)
         positions = layout.positions(self.people, Occurrences(found.person, found.day), *found.places)
         return {
-            "persons": count_distinct(found.person.astype(np.int64), positions, *layout.spread, layout.cells),
+            "persons": self._persons(layout, found.person, positions),
             "intervals": add_up(positions, np.ones(len(positions), np.int64), *layout.spread, layout.cells),
         }
 
@@ -300,7 +312,7 @@ class Counter:
         day."""
         start, until = np.asarray(self.members["start"], np.int32), until_of(self.members)
         supplied = exposure.covered(layout.table, self._allowed, self._member, start, until)
-        covered = self._pieces(layout, *supplied)
+        covered = self._pieces(layout, *supplied, name="persons")
         return {
             "persons": covered["at_risk"],
             "days_covered": covered["person_days"],
@@ -333,6 +345,7 @@ class Counter:
         start: np.ndarray,
         until: np.ndarray,
         events: Frame | None = None,
+        name: str = "at_risk",
     ) -> dict[str, np.ndarray]:
         """Days of stretches of some members' follow-up, each in the age, year and home of its day, and the
         persons who have one; and how `events`, those that are counted, lie on these persons. `member`: int64
@@ -360,7 +373,7 @@ class Counter:
         positions = layout.positions(self.people, rows)
         counts = {
             "person_days": add_up(positions, days, *layout.spread, layout.cells),
-            "at_risk": count_distinct(member[row], positions, *layout.spread, layout.cells),
+            "at_risk": self._persons(layout, rows.person, positions, name=name),
         }
         if layout.products and events is not None:
             such = _rows(events)
@@ -396,14 +409,6 @@ def _gathered(starts: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.nd
     count = starts[person + 1] - starts[person]
     offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
     return offsets, np.repeat(starts[person] - offsets[:-1], count) + np.arange(offsets[-1])
-
-
-def _new(events: Frame, washout: int) -> np.ndarray:
-    """Events of persons who had none in the `washout` days before, the first of its day; bool (n,). `events`:
-    by person and start."""
-    person, day = np.asarray(events["person"]), np.asarray(events["start"], np.int64)
-    later = np.append(False, (np.diff(person) == 0) & (np.diff(day) <= washout))[: len(day)]
-    return ~later
 
 
 def _rows(events: Frame) -> Occurrences:

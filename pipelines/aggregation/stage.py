@@ -15,6 +15,7 @@ from pipelines.aggregation.layout import Layout
 from pipelines.compute.workers import Workers
 from pipelines.cubes.cube import PART_OF, Cube, time_table
 from pipelines.cubes.files import write_cube
+from pipelines.cubes.standing import read_standing, standing_file, together, write_standing
 from pipelines.errors import DataError
 from pipelines.files import sealed
 from pipelines.files.digests import digest
@@ -56,6 +57,8 @@ def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     ]
     for cube in cubes:
         write_cube(cube, project.folder / "raw", project.zone)
+    for layout in layouts:
+        _write_standing(project, layout)
     return {
         "tables": [
             {"table": cube.table, "cells": cube.cells, "measures": list(cube.measures)} for cube in cubes
@@ -93,13 +96,34 @@ def _counts_file(project: Project, shard: Shard, table: Table) -> Path:
     return project.kept("counts", shard, project.resolved.meaning, project.permit.sources, meaning)
 
 
+def _standing_file(counts: Path, measure: str) -> Path:
+    """Where it is kept who stands in which cells of a shard, beside the counts."""
+    return counts.with_name(f"{counts.stem}-{measure}.parquet")
+
+
 def _count_shard(task: _Task) -> None:
     members = sealed.read(task.members, MEMBERS, task.zone)
     counter = Counter(task.shard, members, task.sources, task.lifetables)
     for table, path in task.out:
         layout = Layout.of(table, task.study)
         counts: Frame = dict(counter.count(layout))
-        sealed.write(counts, path, _schema(layout), task.zone)
+        for measure in _counting(layout):
+            write_standing(counter.standing[measure], _standing_file(path, measure), task.zone)
+        sealed.write(counts, path, _schema(layout), task.zone)  # last: it says that the shard is counted
+
+
+def _counting(layout: Layout) -> dict[str, str]:
+    """The measures that count persons, each with the cube that it is in."""
+    name = layout.table.table
+    return {"persons": name, **({"at_risk": time_table(name)} if layout.time_measures else {})}
+
+
+def _write_standing(project: Project, layout: Layout) -> None:
+    """Who stands in which cells of each cube of a table, from all shards."""
+    files = [_counts_file(project, shard, layout.table) for shard in project.snapshot.shards]
+    for measure, cube in _counting(layout).items():
+        parts = [read_standing(_standing_file(each, measure), project.zone) for each in files]
+        write_standing(together(parts), standing_file(project.folder / "raw", cube), project.zone)
 
 
 def _schema(layout: Layout) -> Schema:

@@ -4,6 +4,7 @@ table."""
 from __future__ import annotations
 
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from pipelines.compute.slurm import SlurmWorkers
 from pipelines.compute.workers import LocalWorkers, Workers
 from pipelines.cubes.cube import Cube
 from pipelines.cubes.files import cubes_hash, read_cubes
+from pipelines.cubes.standing import ROWS, Standing, read_standing, standing_file
+from pipelines.files.digests import content_hash
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
@@ -109,10 +112,31 @@ def cubes(root: Path, workers: Workers) -> list[Cube]:
     project = Project(site, permit, definition.load(permit.definition_path), Snapshot.load(site))
     select_cohort(project, workers)
     aggregate(project, workers)
-    return read_cubes(project.folder / "raw", project.zone)
+    found = read_cubes(project.folder / "raw", project.zone)
+    for cube in found:
+        _stands(cube, read_standing(standing_file(project.folder / "raw", cube.table), project.zone))
+    return found
 
 
 _FOUND: dict[str, str] = {}
+
+
+def _stands(cube: Cube, standing: Standing) -> None:
+    """Counted again by who stands where, the persons of a cube are the same, and it is the same rows however
+    they were counted."""
+    who: dict[int, set[int]] = {}
+    for person, cell in zip(standing.person.tolist(), standing.cell.tolist(), strict=True):
+        own = np.unravel_index(cell, cube.shape)
+        above = [[place] for place in own]
+        for axis, places in enumerate(above):
+            while (parent := cube.dimensions[axis].parents[places[-1]]) >= 0:
+                places.append(parent)
+        for each in product(*above):
+            who.setdefault(int(np.ravel_multi_index(each, cube.shape)), set()).add(person)
+    counted = [len(who.get(cell, ())) for cell in range(cube.cells)]
+    assert counted == cube.measures["persons"].tolist()
+    rows = content_hash({name: getattr(standing, name) for name in ROWS}, ROWS)
+    assert rows == _FOUND.setdefault(f"standing {cube.table}", rows)
 
 
 @pytest.mark.parametrize("way", ["one thread", "threads", "Dask's workers"])
