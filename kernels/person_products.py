@@ -16,19 +16,20 @@ def person_products(
     amount: np.ndarray,
     steps: np.ndarray,
     depth: np.ndarray,
-    cells: int,
-    stride: int,
-    size: int,
+    whole: np.ndarray,
+    places: np.ndarray,
 ) -> np.ndarray:
     """For each cell the sums over persons of events · events, events · days and days · days, the second
-    factor of each at every place of one dimension: int64 (3, cells, size).
+    factor of each at every place of some dimensions: int64 (3, cells, size).
 
     `person`: int64 (n,), ascending, not negative; `positions`: int32 (n, dimensions); `amount`: int64 (n, 2),
-    events and days of each row. `steps`, `depth`: as `kernels.cells.spread` gives them. `stride`, `size`: how
-    far apart the places of that dimension are, and how many; with `size` 1 both factors are of the cell
-    itself.
+    events and days of each row. `steps`, `depth`: as `kernels.cells.spread` gives them. `whole`: int64
+    (cells,), of each cell the one that is the total of those dimensions; `places`: int64 (size,), how far
+    from there each of their places is. Where each cell is its own `whole` and the one place is 0, both
+    factors are of the cell itself.
     """
-    out = np.zeros((3, cells, size), np.int64)
+    cells = len(whole)
+    out = np.zeros((3, cells, len(places)), np.int64)
     last = np.full(cells, -1, np.int64)
     own = np.zeros((cells, 2), np.int64)  # what the present person adds
     touched = np.empty(cells, np.int64)
@@ -45,20 +46,24 @@ def person_products(
             own[cell, 0] += amount[i, 0]
             own[cell, 1] += amount[i, 1]
         if i + 1 == len(person) or person[i + 1] != person[i]:
-            _multiply(out, person[i], last, own, touched[:count], stride)
+            _multiply(out, person[i], last, own, touched[:count], whole, places)
             count = 0
     return out
 
 
 @compiled
 def _multiply(
-    out: np.ndarray, person: int, last: np.ndarray, own: np.ndarray, touched: np.ndarray, stride: int
+    out: np.ndarray,
+    person: int,
+    last: np.ndarray,
+    own: np.ndarray,
+    touched: np.ndarray,
+    whole: np.ndarray,
+    places: np.ndarray,
 ) -> None:
-    size = out.shape[2]
     for cell in touched:
-        first = cell - cell // stride % size * stride
-        for place in range(size):
-            other = first + place * stride
+        for place in range(len(places)):
+            other = whole[cell] + places[place]
             if last[other] == person:
                 out[0, cell, place] += own[cell, 0] * own[other, 0]
                 out[1, cell, place] += own[cell, 0] * own[other, 1]

@@ -293,15 +293,18 @@ Adds = dict[tuple[int, tuple[int, ...]], Own]  # by member and cell
 
 def products_of(layout: Layout, own: Adds) -> dict[str, np.ndarray]:
     """Sums over members of what each adds to a cell, times what it adds there or, where the table is
-    standardised, at each place of the age groups."""
+    standardised, at each place of the age groups, or of these within each sex."""
     shape = [len(each) for each in layout.dimensions]
-    ages = next((k for k, each in enumerate(layout.dimensions) if each.role in STANDARDS), None)
+    roles = [each.role for each in layout.dimensions]
+    axes = [k for role in ("within", *STANDARDS) for k in range(len(roles)) if roles[k] == role]
     out = {name: np.zeros(shape, np.int64) for name in layout.products}
     for (member, cell), one in own.items():
-        for place in range(shape[ages]) if ages is not None else (None,):
-            there = cell if place is None else (*cell[:ages], place, *cell[ages + 1 :])
-            other = own.get((member, there), Own(0, 0))
-            suffix = "" if place is None else f"_{place}"
+        for number, places in enumerate(product(*(range(shape[k]) for k in axes))):
+            there = list(cell)
+            for k, place in zip(axes, places, strict=True):
+                there[k] = place
+            other = own.get((member, tuple(there)), Own(0, 0))
+            suffix = f"_{number}" if axes else ""
             out[f"event_squares{suffix}"][cell] += one.events * other.events
             out[f"event_days{suffix}"][cell] += one.events * other.days
             out[f"day_squares{suffix}"][cell] += one.days * other.days

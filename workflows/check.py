@@ -15,7 +15,7 @@ from pipelines.site.permit import Permit, signed_by
 from pipelines.site.project import require_once
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
-from pipelines.study import definition
+from pipelines.study import definition, lifetable
 from pipelines.study.code_forms import fault
 from pipelines.study.code_list import CodeList
 from pipelines.study.definition import Definition
@@ -106,6 +106,7 @@ def _check_permit(site: Site, name: str, occurring: Occurring | None) -> Iterato
         )
     cohort = definition.load(permit.definition_path)
     require_once(permit.definition_path, cohort)
+    lifetable.named((table.net for table in permit.tables), permit.definition_path.parent)
     cells = [Layout.of(table, cohort.study).cells for asked in permit.tables for table in asked.parts]
     if date.today() > permit.valid_to:
         what, then = f"valid_to ({permit.valid_to}) has passed", "ask the board for an extension"

@@ -9,16 +9,9 @@ import numpy as np
 
 from kernels.person_products import person_products
 from pipelines.aggregation.layout import PRODUCTS, Layout
-from pipelines.cubes.cube import RATE_SCALE, Dimension
-from pipelines.cubes.design_effects import (
-    HUNDREDTHS,
-    LEAST,
-    RATE,
-    STANDARDISED,
-    rounded_up,
-    standard_axis,
-    standard_places,
-)
+from pipelines.cubes.cube import RATE_SCALE
+from pipelines.cubes.design_effects import HUNDREDTHS, LEAST, RATE, STANDARDISED, rounded_up
+from pipelines.cubes.standard_axes import StandardAxes
 
 
 @dataclass(frozen=True)
@@ -33,18 +26,16 @@ class Rows:
 
 def products(layout: Layout, events: Rows, time: Rows) -> dict[str, np.ndarray]:
     """The columns of `layout.products`, int64 (cells,) each."""
-    axis = standard_axis(layout.dimensions)
-    sizes = [len(each) for each in layout.dimensions]
-    stride, size = (1, 1) if axis is None else (int(np.prod(sizes[axis + 1 :])), sizes[axis])
+    standard = StandardAxes.of(layout.dimensions)
+    itself = (np.arange(layout.cells), np.zeros(1, np.int64))
+    whole, places = itself if standard is None else standard.partners()
     person = np.concatenate([events.person, time.person]).astype(np.int64)
     amount = np.zeros((len(person), 2), np.int64)
     amount[: len(events.person), 0], amount[len(events.person) :, 1] = events.amount, time.amount
     order = np.argsort(person, kind="stable")
     positions = np.concatenate([events.positions, time.positions])[order]
-    found = person_products(
-        person[order], positions, amount[order], *layout.spread, layout.cells, stride, size
-    )
-    columns = found.transpose(0, 2, 1).reshape(3 * size, layout.cells)
+    found = person_products(person[order], positions, amount[order], *layout.spread, whole, places)
+    columns = found.transpose(0, 2, 1).reshape(3 * len(places), layout.cells)
     return {name: column.copy() for name, column in zip(layout.products, columns, strict=True)}
 
 
@@ -53,15 +44,16 @@ def effects(layout: Layout, total: dict[str, np.ndarray]) -> dict[str, np.ndarra
     sums of all shards, int64 (cells,) each."""
     if not layout.products:
         return {}
-    axis = standard_axis(layout.dimensions)
+    standard = StandardAxes.of(layout.dimensions)
     size = len(layout.products) // len(PRODUCTS)
     sums = np.stack([total[name] for name in layout.products]).astype(float).reshape(3, size, layout.cells)
-    if axis is None:
+    if standard is None:
         return {RATE: _of_rates(total, sums[:, 0])}
-    own = layout.coordinates[:, axis]
+    groups = standard.lines(np.arange(layout.cells)).reshape(-1, size)
+    own = standard.cells(np.broadcast_to(np.arange(size), groups.shape))
     return {
         RATE: _of_rates(total, sums[:, own, np.arange(layout.cells)]),
-        STANDARDISED: _of_standard(layout, axis, total, sums),
+        STANDARDISED: _of_standard(standard, groups, total, sums),
     }
 
 
@@ -79,54 +71,49 @@ def _of_rates(total: dict[str, np.ndarray], sums: np.ndarray) -> np.ndarray:
     return _carried(effect, events, total["persons"])
 
 
-def _of_standard(layout: Layout, axis: int, total: dict[str, np.ndarray], sums: np.ndarray) -> np.ndarray:
-    """Of the standardised rate or ratio, in the rows of all places of the axis, 0 elsewhere.
+def _of_standard(
+    standard: StandardAxes, groups: np.ndarray, total: dict[str, np.ndarray], sums: np.ndarray
+) -> np.ndarray:
+    """Of the standardised rate or ratio, in the row of all ages of each group, 0 elsewhere: int64 (cells,).
 
-    `sums`: float64 (3, size, cells).
+    `groups`: int64 (groups, size), the cells of each; `sums`: float64 (3, size, cells).
     """
-    shape = tuple(len(each) for each in layout.dimensions)
-    size, places = shape[axis], standard_places(layout.dimensions[axis])
     events, days, persons, at_risk = (
-        np.moveaxis(total[name].astype(float).reshape(shape), axis, -1).reshape(-1, size)
-        for name in ("events", "person_days", "persons", "at_risk")
+        total[name].astype(float)[groups] for name in ("events", "person_days", "persons", "at_risk")
     )
-    pairs = np.moveaxis(sums.reshape(3, size, *shape), 2 + axis, -1).reshape(3, size, -1, size)
-    reference = _reference(layout.dimensions[axis], events[0], days[0])
-    found = np.zeros(events.shape, np.int64)
-    for row, (n, d) in enumerate(zip(events[:, places], days[:, places], strict=True)):
+    places = np.flatnonzero(standard.counts)
+    reference = _reference(standard, events[0, places], days[0, places])
+    shares = standard.values.ravel()[places] / standard.values[standard.counts].sum()
+    found, sums = np.zeros(groups.shape, np.int64), sums[:, places]
+    for row, cells in enumerate(groups):
+        n, d = events[row, places], days[row, places]
         with np.errstate(divide="ignore", invalid="ignore"):
             if reference is None:
-                weights, rates = _weights(layout.dimensions[axis])[places] / d, n / d
+                weights, rates = shares / d, n / d
             else:
                 expected = np.where(d > 0, d * reference, 0.0)
                 weights, rates = np.ones(len(n)), np.where(d > 0, reference * (n.sum() / expected.sum()), 0.0)
             # `mixed[b, a]`: events at a with days at b.
-            square, mixed, time = pairs[:, places, row][:, :, places]
+            square, mixed, time = sums[:, :, cells[places]]
             apart = square - rates[:, None] * mixed - rates[None, :] * mixed.T + np.outer(rates, rates) * time
             poisson = weights**2 @ n
             effect = weights @ apart @ weights * _sample(at_risk[row, :1]) / poisson
             worth = np.array([(weights @ n) ** 2 / poisson])
         found[row, :1] = _carried(effect, worth, persons[row, :1])
-    return np.moveaxis(found.reshape(*np.delete(shape, axis), size), -1, axis).ravel()
+    return standard.cells(found)
 
 
-def _weights(dimension: Dimension) -> np.ndarray:
-    values = np.array(dimension.values, float)
-    return values / values.sum()
-
-
-def _reference(dimension: Dimension, events: np.ndarray, days: np.ndarray) -> np.ndarray | None:
+def _reference(standard: StandardAxes, events: np.ndarray, days: np.ndarray) -> np.ndarray | None:
     """Events a day that the standard gives each place, up to a factor: float64 (places,); None of weights.
 
-    `events`, `days`: float64 (size,), of all.
+    `events`, `days`: float64 (places,), of all.
     """
-    places = standard_places(dimension)
-    if dimension.role == "standard":
+    if standard.role == "standard":
         return None
-    if dimension.role == "rates":
-        return np.array(dimension.values, float)[places] / RATE_SCALE
+    if standard.role == "rates":
+        return np.asarray(standard.values[standard.counts] / RATE_SCALE)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(events[places] / days[places])
+        return np.asarray(events / days)
 
 
 def _sample(persons: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -13,15 +13,25 @@ from kernels.ages import year_month_day
 from kernels.cells import add_distinct, add_up, count_distinct, two_largest
 from kernels.lexis import Ages, Bands, Homes, after_washout, cut_follow_up
 from kernels.postings import row_starts
-from pipelines.aggregation import clustering, exposure, intervals, prevalence, survival, transitions, values
+from pipelines.aggregation import (
+    clustering,
+    expected,
+    exposure,
+    intervals,
+    prevalence,
+    survival,
+    transitions,
+    values,
+)
 from pipelines.aggregation.dimensions import Occurrences, People
 from pipelines.aggregation.layout import Layout
-from pipelines.aggregation.matching import matching
+from pipelines.aggregation.matching import matching, new
 from pipelines.aggregation.periods import cut_at_quarters
 from pipelines.cubes.standing import Standing, stood
 from pipelines.files.frames import Category, Frame, take, until_of
 from pipelines.files.schemas import DAY_OPEN, DAY_UNKNOWN, SETTING
 from pipelines.site.permit import Table
+from pipelines.study.lifetable import Lifetable
 
 _COLUMNS = (
     "person",
@@ -49,13 +59,14 @@ class ShardReader(Protocol):
 
 @dataclass(frozen=True)
 class Counter:
-    """A shard, its members (schema MEMBERS) and the sources that the permit names. `standing`: who stands in
-    which cells of the table counted last, by the name of the measure that counts them: `persons`, and
-    `at_risk` where it is followed."""
+    """A shard, its members (schema MEMBERS) and the sources that the permit names. `lifetables`: those that
+    its tables name, by their hash. `standing`: who stands in which cells of the table counted last, by the
+    name of the measure that counts them: `persons`, and `at_risk` where it is followed."""
 
     shard: ShardReader
     members: Frame
     sources: tuple[str, ...]
+    lifetables: Mapping[str, Lifetable] = field(default_factory=dict)
     standing: dict[str, Standing] = field(default_factory=dict)
 
     @cached_property
@@ -152,7 +163,7 @@ class Counter:
             rows = Occurrences(self._member, np.asarray(self.members["start"]))
             return {"persons": self._persons(layout, rows.person, layout.positions(self.people, rows))}
         if layout.table.count == "survival":
-            return {"persons": self._times(layout)}
+            return self._times(layout)
         if layout.table.count == "transitions":
             return self._transitions(layout)
         if layout.table.count == "values":
@@ -189,17 +200,23 @@ class Counter:
         """The events that the table counts."""
         if table.washout:
             events = matching(self._allowed, table)
-            return self._followed(take(events, np.flatnonzero(_new(events, table.washout))))
+            return self._followed(take(events, np.flatnonzero(new(events, table.washout))))
         events = matching(self._events, table)
         if not table.first:
             return events
         return take(events, np.flatnonzero(np.diff(np.asarray(events["person"]), prepend=-1) != 0))
 
-    def _times(self, layout: Layout) -> np.ndarray:
-        """Members by the time to the event and what it was, classified on their index day."""
-        rows = Occurrences(self._member, np.asarray(self.members["start"]))
+    def _times(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Members by the time to the event and what it was, classified on their index day; and how likely a
+        population would make them to die."""
+        rows, net = Occurrences(self._member, np.asarray(self.members["start"])), layout.table.net
         before = survival.places(layout.table, self.members, self._member, self.people.persons, self._allowed)
-        return self._persons(layout, rows.person, layout.positions(self.people, rows, *before))
+        positions = layout.positions(self.people, rows, *before)
+        counts = {"persons": self._persons(layout, rows.person, positions)}
+        if net is None:
+            return counts
+        start, table = np.asarray(self.members["start"], np.int32), self.lifetables[net.sha256]
+        return counts | expected.sums(layout, self.people, self._member, start, positions, table)
 
     def _transitions(self, layout: Layout) -> dict[str, np.ndarray]:
         """Changes from one state to the next, classified on the day of the next."""
@@ -392,14 +409,6 @@ def _gathered(starts: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.nd
     count = starts[person + 1] - starts[person]
     offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
     return offsets, np.repeat(starts[person] - offsets[:-1], count) + np.arange(offsets[-1])
-
-
-def _new(events: Frame, washout: int) -> np.ndarray:
-    """Events of persons who had none in the `washout` days before, the first of its day; bool (n,). `events`:
-    by person and start."""
-    person, day = np.asarray(events["person"]), np.asarray(events["start"], np.int64)
-    later = np.append(False, (np.diff(person) == 0) & (np.diff(day) <= washout))[: len(day)]
-    return ~later
 
 
 def _rows(events: Frame) -> Occurrences:

@@ -14,14 +14,14 @@ import numpy as np
 from kernels.ages import completed_years, year_month_day
 from kernels.postings import row_starts
 from kernels.windows import interval_at
-from pipelines.cubes.cube import RATE_SCALE, TOTAL, Dimension
+from pipelines.aggregation.standards import standardised, within
+from pipelines.cubes.cube import TOTAL, Dimension
 from pipelines.errors import SettingsError
 from pipelines.files.frames import Category, Frame
 from pipelines.files.schemas import NO_CATEGORY
 from pipelines.site.permit import Table
 from pipelines.study import codes
 from pipelines.study.days import Study
-from pipelines.study.rates import Standardise
 
 UNKNOWN = "Unknown"
 
@@ -100,11 +100,15 @@ def flat(name: str, title: str, codes_: list[str], labels: list[str]) -> Dimensi
 
 def sex(table: Table, study: Study) -> Classification:
     """Men, women, unknown."""
-    dimension = flat("sex", "Sex", ["1", "2", "0"], ["Men", "Women", UNKNOWN])
+    dimension = within(_sexes(), table)
     place = np.array([3, 1, 2], np.int32)
     return Classification(
         dimension, lambda people, rows: place[np.asarray(people.persons["sex"])[rows.person]], per_person=True
     )
+
+
+def _sexes() -> Dimension:
+    return flat("sex", "Sex", ["1", "2", "0"], ["Men", "Women", UNKNOWN])
 
 
 def age_group(table: Table, study: Study) -> Classification:
@@ -114,8 +118,8 @@ def age_group(table: Table, study: Study) -> Classification:
         f"{top}+",
         UNKNOWN,
     ]
-    dimension = _standardised(
-        flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, [*range(0, top + 1, width)]
+    dimension = standardised(
+        flat("age_group", "Age", [*labels[:-1], "unknown"], labels), table, _sexes().labels
     )
 
     def locate(people: People, rows: Occurrences) -> np.ndarray:
@@ -125,46 +129,6 @@ def age_group(table: Table, study: Study) -> Classification:
         return np.where(age < 0, len(labels), np.minimum(age, top) // width + 1).astype(np.int32)
 
     return Classification(dimension, locate)
-
-
-def _standardised(dimension: Dimension, table: Table, first_ages: list[int]) -> Dimension:
-    """The dimension with the weight of each group in the standard that the table names, or with what an
-    indirect comparison needs, if it names one. `first_ages`: of each group but the unknown, which has no
-    weight."""
-    asked = table.standardise
-    if asked is None:
-        return dimension
-    counts = [age >= asked.ages_from for age in first_ages]
-    ages = f"ages {asked.ages_from} and over" if asked.ages_from else "all ages"
-    if asked.indirect:
-        return _referred(dimension, asked, first_ages, counts, ages)
-    standard = asked.standard
-    ends = [*first_ages[1:], None]
-    weights = [
-        standard.between(low, high) if each else 0
-        for low, high, each in zip(first_ages, ends, counts, strict=True)
-    ]
-    groups = ", ".join(label for label, weight in zip(dimension.labels[1:], weights, strict=False) if weight)
-    about = f"{standard.title}, {ages}, its age groups put together as {groups}"
-    return replace(dimension, role="standard", values=(0, *weights, 0), about=about)
-
-
-def _referred(
-    dimension: Dimension, asked: Standardise, first_ages: list[int], counts: list[bool], ages: str
-) -> Dimension:
-    """The dimension with which of its groups are compared with all, or with the reference rate of each."""
-    groups = ", ".join(label for label, each in zip(dimension.labels[1:], counts, strict=False) if each)
-    if asked.to == "table":
-        about = f"rates of all in this table by age ({groups}), {ages}"
-        return replace(
-            dimension, role="reference", values=(0, *[int(each) for each in counts], 0), about=about
-        )
-    rates = [
-        round(asked.rate(age) * RATE_SCALE) if each else -1
-        for age, each in zip(first_ages, counts, strict=True)
-    ]
-    about = f"rates of {asked.title} by age ({groups}), {ages}"
-    return replace(dimension, role="rates", values=(-1, *rates, -1), about=about)
 
 
 def municipality(table: Table, study: Study) -> Classification:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from pipelines.aggregation.layout import ALWAYS
 from pipelines.aggregation.survival import words
 from pipelines.site.permit import Table
 from pipelines.study.characteristic import sentence
 from pipelines.study.event_filter import words as words_of
-from pipelines.study.rates import Standardise
+from pipelines.study.rates import SEXES, Standardise, by_sex
 
 _COUNTS = {
     "members": "members of the cohort, each once, as they are on their index day",
@@ -84,6 +85,11 @@ def sentences(table: Table) -> Iterator[str]:
             f"  in bands of {table.step} days, up to {table.until}; who is followed longer stands in a "
             "last, open band"
         )
+    if table.net:
+        yield (
+            f"  beside the survival of {table.net.title}, people of the same sex, age and calendar year, by "
+            f"{table.net.lifetable} ({table.net.sha256[:12]}…): net survival"
+        )
     if isinstance(table.states, dict):
         yield f"  states, of several on a day the first: {_groups(table.states)}"
     elif table.states:
@@ -133,21 +139,33 @@ def _foreseen(table: Table) -> str:
 
 def _standardised(asked: Standardise) -> str:
     ages = f"from {asked.ages_from} years" if asked.ages_from else "of all ages"
+    over = " and ".join(asked.axes)
     if asked.to == "table":
         return (
-            f"events also beside as many as the rates of all in the table by {asked.over} would give "
+            f"events also beside as many as the rates of all in the table by {over} would give "
             f"(indirect standardisation), {ages}"
         )
     if asked.rates:
-        rates = ", ".join(f"{age}: {rate:g}" for age, rate in sorted(asked.rates.items()))
         return (
-            f"events also beside as many as the rates of {asked.title} by {asked.over} would give (indirect "
+            f"events also beside as many as the rates of {asked.title} by {over} would give (indirect "
             f"standardisation), {ages}; "
-            f"events per 100,000 person-years from each age on {rates}"
+            f"events per 100,000 person-years from each age on {_numbers(asked.rates)}"
         )
-    weights = ", ".join(f"{age}: {people}" for age, people in sorted(asked.weights.items()))
-    own = f"; people from each age on {weights}" if weights else ""
-    return f"rates also standardised over {asked.over} to the {asked.standard.title}, {ages}{own}"
+    own = f"; people from each age on {_numbers(asked.weights)}" if asked.weights else ""
+    title, shares = next(iter(asked.standards.values())).title, asked.sexes or {"Men": 1, "Women": 1}
+    if len(asked.axes) > 1 and not by_sex(asked.weights):
+        own += f"; {shares['Men']:,} men to {shares['Women']:,} women at every age"
+    return f"rates also standardised over {over} to the {title}, {ages}{own}"
+
+
+def _numbers(given: Mapping[Any, Any]) -> str:
+    """Numbers by age, of each sex where they are said so."""
+    if by_sex(given):
+        return "; ".join(f"{sex} {_numbers(given[sex])}" for sex in SEXES)
+    texts = {
+        age: f"{number:g}" if isinstance(number, float) else str(number) for age, number in given.items()
+    }
+    return ", ".join(f"{age}: {text}" for age, text in sorted(texts.items()))
 
 
 def _events(table: Table) -> str:

@@ -14,7 +14,7 @@ from pipelines.aggregation.classifications import classification
 from pipelines.aggregation.dimensions import Classification, Occurrences, People
 from pipelines.aggregation.periods import months, weeks
 from pipelines.cubes.cube import Dimension
-from pipelines.cubes.design_effects import standard_axis
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.errors import SettingsError
 from pipelines.site.permit import Table
 from pipelines.study.days import Study
@@ -23,6 +23,7 @@ from pipelines.study.table import MEASURES
 TIME_MEASURES = ("at_risk", "person_days")
 LARGEST = ("largest", "second")
 PRODUCTS = ("event_squares", "event_days", "day_squares")
+EXPECTED_SUMS = ("expected_of", "expected", "expected_squares")
 # measures that such a table always has, beside persons
 ALWAYS = {"values": ("values",), "intervals": ("intervals",), "exposure": ("days_covered",)}
 _GRIDS: dict[str, Callable[[Table], tuple[Dimension, ...]]] = {
@@ -97,11 +98,16 @@ class Layout:
         places that are standardised over."""
         if self.table.first or not {"events", "person_days"} <= {*self.measures, *self.time_measures}:
             return ()
-        axis = standard_axis(self.dimensions)
-        if axis is None:
+        standard = StandardAxes.of(self.dimensions)
+        if standard is None:
             return PRODUCTS
-        places = range(len(self.dimensions[axis]))
-        return tuple(f"{name}_{place}" for name in PRODUCTS for place in places)
+        return tuple(f"{name}_{place}" for name in PRODUCTS for place in range(standard.size))
+
+    @property
+    def expectation(self) -> tuple[str, ...]:
+        """Sums over persons of how likely a population's life table makes them to die, where survival is set
+        beside it."""
+        return EXPECTED_SUMS if self.table.net is not None else ()
 
     @cached_property
     def coordinates(self) -> np.ndarray:

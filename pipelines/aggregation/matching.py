@@ -23,3 +23,11 @@ def matching(events: Frame, asked: EventFilter) -> Frame:
     if asked.primary:
         keep &= np.asarray(events["position"]) == 1
     return take(events, np.flatnonzero(keep))
+
+
+def new(events: Frame, washout: int) -> np.ndarray:
+    """Events of persons who had none in the `washout` days before, the first of its day; bool (n,). `events`:
+    by person and start."""
+    person, day = np.asarray(events["person"]), np.asarray(events["start"], np.int64)
+    later = np.append(False, (np.diff(person) == 0) & (np.diff(day) <= washout))[: len(day)]
+    return ~later

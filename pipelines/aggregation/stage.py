@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aggregation import clustering, intervals, survival
+from pipelines.aggregation import clustering, expected, intervals, survival
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.compute.workers import Workers
@@ -26,11 +26,13 @@ from pipelines.site.permit import Table
 from pipelines.site.project import Project
 from pipelines.site.snapshot import Shard
 from pipelines.study.days import Study
+from pipelines.study.lifetable import Lifetable
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One shard's work; small, since it travels to a worker. `out`: where each table's counts go."""
+    """One shard's work; small, since it travels to a worker. `out`: where each table's counts go;
+    `lifetables`: those that tables name, by hash."""
 
     shard: Shard
     members: Path
@@ -38,13 +40,15 @@ class _Task:
     study: Study
     out: tuple[tuple[Table, Path], ...]
     zone: Zone
+    lifetables: dict[str, Lifetable]
 
 
 def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     """Write every table's raw cube to `<run>/raw/`; the receipt says how many cells and how many shards were
     counted anew."""
     layouts = [Layout.of(table, project.definition.study) for table in _parts(project)]
-    tasks = [_task(project, shard) for shard in project.snapshot.shards]
+    lifetables = project.lifetables
+    tasks = [_task(project, shard, lifetables) for shard in project.snapshot.shards]
     missing = [task for task in tasks if task.out]
     workers.map(_count_shard, missing)
     whole = {part.table: table for table in project.permit.tables for part in table.parts}
@@ -74,7 +78,7 @@ def _named(cube: Cube, table: Table) -> Cube:
     return replace(cube, notes={**cube.notes, PART_OF: table.table})
 
 
-def _task(project: Project, shard: Shard) -> _Task:
+def _task(project: Project, shard: Shard, lifetables: dict[str, Lifetable]) -> _Task:
     wanted = [(table, _counts_file(project, shard, table)) for table in _parts(project)]
     return _Task(
         shard=shard,
@@ -83,6 +87,7 @@ def _task(project: Project, shard: Shard) -> _Task:
         study=project.definition.study,
         out=tuple((table, path) for table, path in wanted if not path.exists()),
         zone=project.zone,
+        lifetables=lifetables,
     )
 
 
@@ -97,7 +102,8 @@ def _standing_file(counts: Path, measure: str) -> Path:
 
 
 def _count_shard(task: _Task) -> None:
-    counter = Counter(task.shard, sealed.read(task.members, MEMBERS, task.zone), task.sources)
+    members = sealed.read(task.members, MEMBERS, task.zone)
+    counter = Counter(task.shard, members, task.sources, task.lifetables)
     for table, path in task.out:
         layout = Layout.of(table, task.study)
         counts: Frame = dict(counter.count(layout))
@@ -121,7 +127,8 @@ def _write_standing(project: Project, layout: Layout) -> None:
 
 
 def _schema(layout: Layout) -> Schema:
-    return dict.fromkeys((*layout.measures, *layout.time_measures, *layout.ranked, *layout.products), "int64")
+    more = (*layout.ranked, *layout.products, *layout.expectation)
+    return dict.fromkeys((*layout.measures, *layout.time_measures, *more), "int64")
 
 
 def _cubes(project: Project, layout: Layout) -> list[Cube]:
@@ -144,6 +151,8 @@ def _cubes(project: Project, layout: Layout) -> list[Cube]:
     cubes = [_cube(project, layout, table.table, table.title, table.counted, measures)]
     if layout.products:
         cubes = [replace(cubes[0], design_effects=clustering.effects(layout, total))]
+    if layout.expectation:
+        cubes = [replace(cubes[0], design_effects=expected.told(layout, total))]
     if layout.ranked:
         cubes = [replace(cubes[0], largest=np.stack([total[name] for name in layout.ranked], axis=1))]
     if layout.time_measures:
@@ -168,7 +177,7 @@ def merged(layout: Layout, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, 
     contributions the two largest, since a person lives in one shard."""
     total = {name: np.zeros(layout.cells, np.int64) for name in _schema(layout)}
     for part in parts:
-        for name in (*layout.measures, *layout.time_measures, *layout.products):
+        for name in (*layout.measures, *layout.time_measures, *layout.products, *layout.expectation):
             total[name] = added(total[name], part[name], f"table {layout.table.table}: {name}")
         if layout.ranked:
             four = np.stack([each[name] for each in (total, part) for name in layout.ranked])
@@ -289,4 +298,5 @@ def notes(layout: Layout, measures: Iterable[str], at_risk: bool = False) -> dic
         **{name: words[name] for name in measures},
         **({"decimals": str(table.decimals)} if "sum" in measures else {}),
         **({"forecast": table.forecast.model_dump_json()} if table.forecast else {}),
+        **({"population": table.net.title} if table.net else {}),
     }

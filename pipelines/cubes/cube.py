@@ -24,6 +24,9 @@ ROLES = (
     # groups with the reference rate of each, events per 100,000 person-years in ten-thousandths; -1 for
     # margins and without
     "rates",
+    # groups within each of which ages are standardised over; the values of the ages are then a row of them
+    # for each of these groups
+    "within",
     "compared",  # groups beside one of them: 1 for it, 0 for the others
     "week",
     "month",  # periods, with the days of each that lie in the study, 0 for margins
@@ -57,8 +60,8 @@ class Dimension:
 
     `codes`, `labels`: str, one for each position. `parents`: int, position of each parent, -1 for the total.
     `levels`: str, name of each depth from the total down, e.g. ("Total", "county", "municipality"). `role`:
-    what measures make of it, one of `ROLES`. `values`: int, one for each position, or none; what they are,
-    the role says. `about`: more of it in words.
+    what measures make of it, one of `ROLES`. `values`: int, one for each position or several rows of such, or
+    none; what they are, the role says. `about`: more of it in words.
     """
 
     name: str
@@ -84,7 +87,7 @@ class Dimension:
                 "codes, labels and parents differ in number",
                 "mend the code that builds it",
             )
-        if self.role not in ROLES or len(self.values) not in (0, len(self.labels)):
+        if self.role not in ROLES or len(self.values) % len(self.labels):
             raise DataError(
                 f"dimension {self.name}", "its role or its values are none", "mend the code that builds it"
             )
@@ -147,7 +150,8 @@ class Cube(Grid):
     is never below measure b in any cell. `notes`: what each measure counts, in words, and under `decimals`
     how many of them sums of values have. `largest`: of a sum of values, int64 (cells, 2), what the two
     persons who add most to each cell add, or None; it is never released. `design_effects`: of figures of
-    repeated events, by name int64 (cells,), as `pipelines/cubes/design_effects.py` says.
+    repeated events, by name int64 (cells,), as `pipelines/cubes/design_effects.py` says; of net survival how
+    likely a population would make members to die, as `pipelines/cubes/expected_deaths.py` says.
     """
 
     table: str

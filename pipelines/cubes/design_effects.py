@@ -13,13 +13,14 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.cubes.cube import Cube, Dimension, time_table
+from pipelines.cubes.cube import Cube, time_table
+from pipelines.cubes.expected_deaths import EXPECTED, untold
+from pipelines.cubes.standard_axes import StandardAxes
 
 RATE: Final = "rate"
 STANDARDISED: Final = "standardised"
 HUNDREDTHS: Final = 100
 LEAST: Final = 10  # persons with an event, and events that as many independent ones would be worth
-STANDARDS: Final = ("standard", "reference", "rates")  # roles of a dimension that is standardised over
 _EXACT: Final = 1e-12  # of a number that is a step already, but for how it is held
 _R20: Final = (
     100,
@@ -54,17 +55,6 @@ def rounded_up(effect: np.ndarray) -> np.ndarray:
     return np.where(place < len(_LADDER), _LADDER[np.minimum(place, len(_LADDER) - 1)], 0)
 
 
-def standard_axis(dimensions: tuple[Dimension, ...]) -> int | None:
-    """The axis that a table is standardised over, if there is one."""
-    return next((axis for axis, each in enumerate(dimensions) if each.role in STANDARDS), None)
-
-
-def standard_places(dimension: Dimension) -> np.ndarray:
-    """Positions that count in the standard: int64 (k,)."""
-    values = np.array(dimension.values)
-    return np.flatnonzero(values >= 0 if dimension.role == "rates" else values > 0)
-
-
 def hidden_times(cubes: Sequence[Cube], hidden: Sequence[np.ndarray]) -> list[np.ndarray]:
     """For each cube, which cells of its time at risk are hidden, none where there is no such cube: bool
     (cells,) each. `hidden`: bool (cells,) of each cube."""
@@ -73,30 +63,36 @@ def hidden_times(cubes: Sequence[Cube], hidden: Sequence[np.ndarray]) -> list[np
 
 
 def told(cube: Cube, hidden: np.ndarray, time_hidden: np.ndarray) -> dict[str, np.ndarray]:
-    """The design effects of a cube that may leave: those of figures that can be made of what is shown, 0
-    elsewhere; by name int64 (cells,).
+    """The design effects of a cube that may leave, and what it tells of expected deaths: those of figures
+    that can be made of what is shown, 0 elsewhere; by name int64 (cells,).
 
     `hidden`, `time_hidden`: bool (cells,), of the cube and of its time at risk.
     """
     out = {}
     for name, values in cube.design_effects.items():
-        gone = hidden | time_hidden if name == RATE else _untold(cube, hidden, time_hidden)
+        gone = _gone(name, cube, hidden, time_hidden)
         out[name] = np.where(gone, 0, values)
     return out
 
 
+def _gone(name: str, cube: Cube, hidden: np.ndarray, time_hidden: np.ndarray) -> np.ndarray:
+    if name == EXPECTED:
+        return untold(cube, hidden)
+    return hidden | time_hidden if name == RATE else _untold(cube, hidden, time_hidden)
+
+
 def _untold(cube: Cube, hidden: np.ndarray, time_hidden: np.ndarray) -> np.ndarray:
-    """Rows of all ages whose standardised figure needs a hidden cell, and all other rows: bool (cells,)."""
-    axis = standard_axis(cube.dimensions)
-    if axis is None:
+    """Rows of all ages, and of both sexes where they are standardised over, too, whose standardised figure
+    needs a hidden cell, and all other rows: bool (cells,)."""
+    standard = StandardAxes.of(cube.dimensions)
+    if standard is None:
         return np.ones(cube.cells, bool)
-    role, ages = cube.dimensions[axis].role, standard_places(cube.dimensions[axis])
-    events, time = (np.moveaxis(each.reshape(cube.shape), axis, 0) for each in (hidden, time_hidden))
-    gone = np.ones(events.shape, bool)
-    gone[0] = events[0] | time[0] | time[ages].any(axis=0)
-    if role == "standard":
-        gone[0] |= events[ages].any(axis=0)
-    if role == "reference":  # the rates of all are the reference
-        either = (events | time).reshape(len(events), -1)
-        gone[0] |= bool(either[ages, 0].any())
-    return np.moveaxis(gone, 0, axis).ravel()
+    events, time = (standard.lines(each) for each in (hidden, time_hidden))
+    gone, counts = np.ones(events.shape, bool), standard.counts
+    whole = events[:, 0, 0] | time[:, 0, 0] | time[:, counts].any(axis=1)
+    if standard.role == "standard":
+        whole |= events[:, counts].any(axis=1)
+    if standard.role == "reference":  # the rates of all are the reference
+        whole |= bool((events | time)[0, counts].any())
+    gone[:, 0, 0] = whole
+    return standard.cells(gone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pipelines.intake.deaths import WORDS
 from pipelines.site.acceptance import Verdict
 
 Beside = Sequence[tuple[str, int, str]]
@@ -33,6 +34,8 @@ def quality_report(receipt: dict[str, Any], verdict: Verdict | None = None, besi
         "Turned away", ("reason", "column", "rows"), [tuple(each.values()) for each in _quarantined(receipt)]
     )
     lines += _table("Let through, but doubtful", ("what", "rows"), list(receipt["warnings"].items()))
+    told = [(WORDS[name], number) for name, number in receipt.get("deaths", {}).items()]
+    lines += _table("Deaths", ("what, by this delivery alone", "number"), told)
     for file, columns in receipt["quality"].items():
         rows = [
             (name, _complete(each), each.get("first", ""), each.get("last", ""))

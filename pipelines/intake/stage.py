@@ -18,7 +18,8 @@ from pipelines.intake.ancestors import TABLE, ancestors
 from pipelines.intake.attempt import Attempt, Receipt
 from pipelines.intake.compared import compared
 from pipelines.intake.concept_table import Digests
-from pipelines.intake.contract import Contract
+from pipelines.intake.contract import AgreedTable, Contract
+from pipelines.intake.deaths import deaths
 from pipelines.intake.files import FileResult, FileTask, Part, map_file
 from pipelines.site.arrivals import Delivery
 from pipelines.site.contents import contents, stamps
@@ -44,6 +45,7 @@ def intake(site: Site, delivery: Delivery, workers: Workers) -> Receipt:
             results = _mapped(site, delivery, contract, workers, attempt)
             receipt |= _accepted(site, results, attempt)
             receipt |= _ancestors(site, delivery, contract, results, attempt)
+            receipt["deaths"] = _deaths(site, delivery, contract, results, attempt)
             receipt["compared"] = compared(site, delivery, *attempt.files(receipt))
             if stamps(delivery) != before:
                 what = "its files changed while they were read"
@@ -77,6 +79,7 @@ def _heading(site: Site, delivery: Delivery, contract: Contract) -> Receipt:
         "quarantined": [],
         "warnings": {},
         "quality": {},
+        "deaths": {},
         "tables": {},
         "compared": None,
     }
@@ -197,6 +200,18 @@ def _by_table(results: list[FileResult]) -> dict[str, dict[str, int]]:
         rows["rows_read"] += each.rows_read
         rows["rows_accepted"] += each.rows_accepted
     return dict(sorted(found.items()))
+
+
+def _deaths(
+    site: Site, delivery: Delivery, contract: Contract, results: list[FileResult], attempt: Attempt
+) -> dict[str, int]:
+    """What the receipt says of days of death: of the rows that have just been accepted."""
+    people = [attempt.identity / part.file for each in results for part in each.identities]
+    events: list[tuple[AgreedTable, Path]] = []
+    for each in results:
+        if (table := contract.table(each.table)) is not None:
+            events += [(table, attempt.store / part.file) for part in each.events]
+    return deaths(site, delivery.delivered.toordinal() - _EPOCH, people, events)
 
 
 def _ancestors(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.measures.compared import Compared
 from pipelines.measures.drawing import COLOURS, GREY, canvas, finished, legend, number, numbers, short
 from pipelines.measures.indirect import Ratios
@@ -36,12 +37,13 @@ class _Lines:
     far: np.ndarray
 
 
-def standardised(cube: ProtectedCube, axis: int, found: Ratios) -> Plot:
+def standardised(cube: ProtectedCube, standard: StandardAxes, found: Ratios) -> Plot:
     """Standardised ratios: of each group of the other dimensions, and of all where they are not the
-    reference. `axis`: of the ages."""
+    reference. `standard`: what is standardised over."""
     cells = np.arange(cube.cells).reshape(cube.shape)
     chosen = [
-        (name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)
+        (name_of(cube.dimensions, index), int(cells[at_totals(index)]))
+        for index in one_at_a_time(cube, *standard.axes)
     ]
     chosen = [each for each in chosen if each[1] or not found.itself][:_MOST_ROWS]
     at = [cell for _, cell in chosen]

@@ -16,11 +16,12 @@ import numpy as np
 from pipelines.cubes.cube import RATE_SCALE, ProtectedCube
 from pipelines.cubes.design_effects import STANDARDISED
 from pipelines.cubes.figures import Columns
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.measures.clustered import WHY, effects
 from pipelines.measures.drawing import numbers
 from pipelines.measures.funnel import ratio_limits
 from pipelines.measures.intervals import garwood
-from pipelines.measures.parts import at_totals, joined, shown, strata
+from pipelines.measures.parts import elsewhere, joined, shown
 from pipelines.measures.rates import DAYS_PER_YEAR, PER
 from pipelines.measures.standard import Indirect
 
@@ -64,27 +65,24 @@ def meanings(about: str) -> dict[str, str]:
     }
 
 
-def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
-    """`time`: the cube of the time at risk, of the same cells. `axis`: of the ages, whose role says what the
-    reference is."""
-    values, itself = np.array(cube.dimensions[axis].values), cube.dimensions[axis].role == "reference"
-    ages = np.flatnonzero(values > 0 if itself else values >= 0)
-    events, days = (
-        np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days"))
-    )
-    of_all = (0,) * (len(cube.shape) - 1)
+def ratios(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> Ratios:
+    """`time`: the cube of the time at risk, of the same cells. `standard`: what is standardised over, and
+    what the reference is."""
+    counts, itself = standard.counts, standard.role == "reference"
+    values = (shown(cube, "events"), shown(time, "person_days"), effects(cube, STANDARDISED))
+    events, days, effect = (standard.lines(each) for each in values)
     per_day = (
-        _rates(events[of_all][ages], days[of_all][ages])
+        _rates(events[0][counts], days[0][counts])
         if itself
-        else values[ages] / (RATE_SCALE * PER * DAYS_PER_YEAR)
+        else standard.values[counts] / (RATE_SCALE * PER * DAYS_PER_YEAR)
     )
-    effect = effects(cube, STANDARDISED).reshape(cube.shape)
-    exact = cube.additive["events"][axis]
-    found = {name: np.full(cube.shape, np.nan) for name in ("observed", "expected", "smr", "low", "high")}
-    outside, why = np.full(cube.shape, "", object), np.full(cube.shape, "", object)
-    for index in strata(cube, axis):
-        others, here = tuple(place for place in index if isinstance(place, int)), at_totals(index)
-        seen, expected = _seen(events[others], ages, exact), _expected(days[others][ages], per_day)
+    exact = all(cube.additive["events"][axis] for axis in standard.axes)
+    found = {name: np.full(events.shape, np.nan) for name in ("observed", "expected", "smr", "low", "high")}
+    outside = np.full(events.shape, "", object)
+    why = np.full(events.shape, elsewhere("standardised ratios", standard), object)
+    for group in range(len(events)):
+        here = (group, 0, 0)
+        seen, expected = _seen(events[group], counts, exact), _expected(days[group][counts], per_day)
         why[here] = _why(seen, expected)
         if why[here]:
             continue
@@ -92,7 +90,7 @@ def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
         found["observed"][here] = ratio.observed
         found["expected"][here] = ratio.expected
         found["smr"][here] = ratio.ratio
-        if not itself or any(others):  # all are not compared with themselves
+        if not itself or group:  # all, the first group, are not compared with themselves
             if np.isnan(effect[here]):
                 why[here] = WHY
                 continue
@@ -100,8 +98,8 @@ def ratios(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Ratios:
             outside[here] = _outside(ratio, float(effect[here]))
         else:
             why[here] = "no limits of the standardised ratio: all of the table are its reference"
-    flat = {name: each.ravel() for name, each in found.items()}
-    return Ratios(**flat, outside=outside.ravel(), why=why.ravel(), itself=itself)
+    flat = {name: standard.cells(each) for name, each in found.items()}
+    return Ratios(**flat, outside=standard.cells(outside), why=standard.cells(why), itself=itself)
 
 
 def _rates(events: np.ndarray, days: np.ndarray) -> np.ndarray:
@@ -109,14 +107,29 @@ def _rates(events: np.ndarray, days: np.ndarray) -> np.ndarray:
     return events / np.where(days > 0, days, np.nan)
 
 
-def _seen(events: np.ndarray, ages: np.ndarray, exact: bool) -> float:
-    """Events in those ages, of a row by age whose first place is all ages; NaN where what is shown does not
-    tell. They are the sum of the groups or, where one is hidden and the parts add up, all less the others."""
-    total = float(events[ages].sum())
-    if not np.isnan(total) or not exact:
-        return total
-    others = np.setdiff1d(np.arange(1, len(events)), ages)
-    return float(events[0] - events[others].sum())
+def _seen(events: np.ndarray, counts: np.ndarray, exact: bool) -> float:
+    """Events in the places that are compared; NaN where what is shown does not tell. They are the sum of the
+    places or, where one is hidden and the parts add up, that of each line, or of all lines, less the others.
+
+    `events`: float64 (lines, ages); `counts`: bool (lines, ages), which places are compared.
+    """
+    found = float(events[counts].sum())
+    if not np.isnan(found) or not exact:
+        return found
+    lines = list(zip(events, counts, strict=True))
+    of_lines = sum(_of_line(line, wanted) for line, wanted in lines if wanted.any())
+    if not np.isnan(of_lines):
+        return of_lines
+    none = [line for line, wanted in lines[1:] if not wanted.any()]
+    some = [line[1:][~wanted[1:]].sum() for line, wanted in lines[1:] if wanted.any()]
+    others = sum(line[0] for line in none) + sum(some) if len(lines) > 1 else np.nan
+    return float(events[0, 0] - others)
+
+
+def _of_line(events: np.ndarray, wanted: np.ndarray) -> float:
+    """As `_seen`, of one line, float64 (ages,)."""
+    found = float(events[wanted].sum())
+    return float(events[0] - events[1:][~wanted[1:]].sum()) if np.isnan(found) else found
 
 
 def _expected(days: np.ndarray, per_day: np.ndarray) -> float:

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from pipelines.cubes.cube import Dimension, ProtectedCube
+from pipelines.cubes.standard_axes import StandardAxes
 
 
 def with_role(cube: ProtectedCube, role: str) -> int | None:
@@ -56,3 +57,9 @@ def one_at_a_time(cube: ProtectedCube, *axes: int) -> Iterator[tuple[int | slice
 def joined(reasons: Iterable[str]) -> str:
     """Reasons one after the other, each once."""
     return "; ".join(dict.fromkeys(part for text in reasons for part in text.split("; ") if part))
+
+
+def elsewhere(figures: str, standard: StandardAxes) -> str:
+    """Why `figures` that stand in the rows of all that is standardised over stand in no other: said of sexes
+    alone, since of ages it is said where every blank has its reason."""
+    return f"{figures} stand in the rows of all ages and both sexes" if len(standard.axes) > 1 else ""

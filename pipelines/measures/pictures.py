@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Columns, Plot
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.measures import units
 from pipelines.measures.curves import Axes, Follow
 from pipelines.measures.drawing import (
@@ -24,6 +25,7 @@ from pipelines.measures.drawing import (
     short,
     thousands,
 )
+from pipelines.measures.net_figures import Net
 from pipelines.measures.parts import at_totals, name_of, one_at_a_time, shown
 from pipelines.measures.series import Outlook, Series
 from pipelines.measures.standardised import Standardised
@@ -34,9 +36,15 @@ _MOST_CURVES, _MOST_POINTS, _TICKS = 4, 30, 7
 # ---- survival ----------------------------------------------------------------------------------------------
 
 
-def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Follow]) -> Plot:
+def survival(
+    cube: ProtectedCube,
+    axes: Axes,
+    curves: dict[tuple[int, ...], Follow],
+    net: dict[tuple[int, ...], Net] | None = None,
+) -> Plot:
     """Steps with 95 % limits for all and for the first groups, and below them the numbers at risk: of the
-    share without any event, or, where something competes, of the share with the event."""
+    share without any event, or, where something competes, of the share with the event, or of net survival
+    where it is asked for."""
     strata = [at_totals(index) for index in one_at_a_time(cube, axes.band, axes.outcome)]
     wanted = [index for index in strata if len(curves[index])]
     wanted = wanted[:_MOST_CURVES]
@@ -49,6 +57,8 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
         each, name = curves[index], name_of(cube.dimensions, index)
         first, share = (0.0, each.causes[0].share) if competing else (1.0, each.curve.surv)
         low, high = each.limits(0 if competing else None)
+        if net is not None:
+            share, low, high = net[index].net, net[index].low, net[index].high
         line, bottom, top = (np.concatenate([[first], part]) for part in (share, low, high))
         known = np.concatenate([[0], each.places + 1])
         days = edges[known]
@@ -59,15 +69,17 @@ def survival(cube: ProtectedCube, axes: Axes, curves: dict[tuple[int, ...], Foll
         data |= {
             f"{name}: {what}": numbers(_at(part, known, len(edges)), 4) for what, part in padded.items()
         } | {f"{name}: at risk": numbers(risk, 0)}
-    _finish_survival(panel, below, edges, [name_of(cube.dimensions, index) for index in wanted], competing)
+    free = competing or net is not None
+    _finish_survival(panel, below, edges, [name_of(cube.dimensions, index) for index in wanted], free)
     legend(figure, panel)
     about = cube.dimensions[axes.outcome].about
-    which = "Share with" if competing else "Share without"
-    title = f"{which} the {about}, by {cube.dimensions[axes.band].title.lower()}"
+    which = f"Share {'with' if competing else 'without'} the {about}"
+    which = "Net survival, relative to the population" if net is not None else which
+    title = f"{which}, by {cube.dimensions[axes.band].title.lower()}"
     cut = [
         f"{name_of(cube.dimensions, index)} {text}"
         for index in wanted
-        for text in (curves[index].joined, curves[index].why)
+        for text in (curves[index].joined, curves[index].why, net[index].why if net is not None else "")
         if text
     ]
     return finished(
@@ -133,10 +145,8 @@ def _risk_row(below: Panel, edges: np.ndarray, risk: np.ndarray, row: int, colou
             )
 
 
-def _finish_survival(
-    panel: Panel, below: Panel, edges: np.ndarray, names: list[str], competing: bool
-) -> None:
-    panel.set_ylim(0, None if competing else 1.02)
+def _finish_survival(panel: Panel, below: Panel, edges: np.ndarray, names: list[str], free: bool) -> None:
+    panel.set_ylim(0, None if free else 1.02)
     panel.set_ylabel("Share")
     panel.tick_params(labelbottom=True)
     panel.set_xticks(edges[:: max(1, -(-len(edges) // _TICKS))])
@@ -312,7 +322,7 @@ def _funnel_data(known: list[_Unit]) -> Columns:
 # ---- standardised rates ------------------------------------------------------------------------------------
 
 
-def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarray) -> Plot:
+def points(cube: ProtectedCube, standard: StandardAxes, rates: Standardised, crude: np.ndarray) -> Plot:
     """Standardised rates with their limits: of all, and of each group of the other dimensions; the crude rate
     as an open mark.
 
@@ -320,7 +330,8 @@ def points(cube: ProtectedCube, axis: int, rates: Standardised, crude: np.ndarra
     """
     cells = np.arange(cube.cells).reshape(cube.shape)
     chosen = [
-        (name_of(cube.dimensions, index), int(cells[at_totals(index)])) for index in one_at_a_time(cube, axis)
+        (name_of(cube.dimensions, index), int(cells[at_totals(index)]))
+        for index in one_at_a_time(cube, *standard.axes)
     ][:_MOST_POINTS]
     figure, panel = canvas(1.6 + 0.26 * len(chosen))
     for row, (_, cell) in enumerate(chosen):

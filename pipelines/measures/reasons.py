@@ -10,6 +10,7 @@ from pipelines.cubes.figures import Figures
 WHY = "why_empty"
 _TEXTS = frozenset({"outside", WHY})  # a blank in them is an answer
 _RATIO = ("standardised ratio", "standardised ratios stand in the rows of all ages")
+_NET = ("net survival", "net survival stands in the rows of a band and all outcomes")
 _BESIDE = ("rate ratio", "no rate ratio: the row is of the group that others are compared with, or of all")
 # Figures that stand in some rows alone, by how their names begin; of each, the word by which another reason
 # speaks of them.
@@ -18,6 +19,8 @@ _BELONG = {
     "observed": _RATIO,
     "expected": _RATIO,
     "smr": _RATIO,
+    "population_share": _NET,
+    "net": _NET,
     "rate_ratio": _BESIDE,
     "rate_difference": _BESIDE,
     "limit": ("limits about", "no limits about the share of all: of all units together, or of nobody"),

@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.cubes.cube import PART_OF, ProtectedCube, time_table
 from pipelines.cubes.figures import Figures, write_figures
 from pipelines.cubes.files import read_protected
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.files.sealing import Zone
 from pipelines.measures import (
     baseline,
@@ -18,6 +19,7 @@ from pipelines.measures import (
     compared,
     forest,
     indirect,
+    net_figures,
     pictures,
     series,
     standardised,
@@ -116,11 +118,9 @@ def _derived(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
 
 def _rates(cube: ProtectedCube, time: ProtectedCube) -> Figures:
     found = _compared(cube, time, axis) if (axis := with_role(cube, "compared")) is not None else None
-    if (axis := with_role(cube, "standard")) is not None:
-        return _with(_standardised(cube, time, axis), found)
-    for role in indirect.ROLES:
-        if (axis := with_role(cube, role)) is not None:
-            return _with(_indirect(cube, time, axis), found)
+    if (standard := StandardAxes.of(cube.dimensions)) is not None:
+        made = _indirect if standard.role in indirect.ROLES else _standardised
+        return _with(made(cube, time, standard), found)
     if found is not None:
         return found
     if (axis := with_role(cube, "care_unit")) is not None:
@@ -154,14 +154,17 @@ def _survival(cube: ProtectedCube) -> Figures:
     axes = Axes.of(cube)
     curves = follow(cube, axes)
     columns = survival_figures.figures(cube, axes, curves)
-    picture = pictures.survival(cube, axes, curves)
+    meanings: dict[str, str] = survival_figures.MEANINGS
+    shown: tuple[str, ...] = survival_figures.SHOWN
+    notes: tuple[str, ...] = survival_figures.NOTES
+    net = net_figures.net(cube, axes, curves) if net_figures.is_net(cube) else None
+    if net is not None:
+        columns = net_figures.with_net(columns, cube, axes, curves, net)
+        meanings, shown = {**meanings, **net_figures.MEANINGS}, (*shown, *net_figures.SHOWN)
+        notes = (*notes, net_figures.NOTE.format(cube.notes[net_figures.POPULATION]))
+    picture = pictures.survival(cube, axes, curves, net)
     return Figures(
-        table=cube.table,
-        columns=columns,
-        meanings=survival_figures.MEANINGS,
-        plot=picture,
-        shown=survival_figures.SHOWN,
-        notes=survival_figures.NOTES,
+        table=cube.table, columns=columns, meanings=meanings, plot=picture, shown=shown, notes=notes
     )
 
 
@@ -186,12 +189,12 @@ def _series(cube: ProtectedCube, axis: int, role: str) -> Figures:
     )
 
 
-def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
-    rates = standardised.standardise(cube, time, axis)
+def _standardised(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> Figures:
+    rates = standardised.standardise(cube, time, standard)
     columns = standardised.with_standardised(figures(cube, time), rates)
-    meanings = {**MEANINGS, **standardised.meanings(about := cube.dimensions[axis].about)}
+    meanings = {**MEANINGS, **standardised.meanings(about := standard.about)}
     crude = np.array([float(text or "nan") for text in columns["rate"]])
-    picture = pictures.points(cube, axis, rates, crude)
+    picture = pictures.points(cube, standard, rates, crude)
     notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)", *_repeated(cube))
     return Figures(
         table=cube.table,
@@ -203,11 +206,11 @@ def _standardised(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figure
     )
 
 
-def _indirect(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
-    found = indirect.ratios(cube, time, axis)
+def _indirect(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> Figures:
+    found = indirect.ratios(cube, time, standard)
     columns = indirect.with_ratios(figures(cube, time), found)
-    meanings = {**MEANINGS, **indirect.meanings(about := cube.dimensions[axis].about)}
-    picture = forest.standardised(cube, axis, found)
+    meanings = {**MEANINGS, **indirect.meanings(about := standard.about)}
+    picture = forest.standardised(cube, standard, found)
     notes = (
         f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)",
         indirect.NOTE,

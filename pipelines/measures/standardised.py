@@ -1,5 +1,5 @@
 """Directly standardised rates of a protected cube, in the rows of all ages. One needs every age group that
-has a weight in the standard."""
+has a weight in the standard, and where sexes have weights of their own, each age group of each sex."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.design_effects import STANDARDISED
 from pipelines.cubes.figures import Columns
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.measures.clustered import WHY, effects
 from pipelines.measures.drawing import numbers
 from pipelines.measures.joining import hidden_span, put_together
-from pipelines.measures.parts import at_totals, joined, shown, strata
+from pipelines.measures.parts import elsewhere, joined, shown
 from pipelines.measures.rates import DAYS_PER_YEAR
 from pipelines.measures.standard import clustered, direct, fay_feuer
 
@@ -43,20 +44,16 @@ def meanings(about: str) -> dict[str, str]:
     }
 
 
-def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standardised:
-    """`time`: the cube of the time at risk, of the same cells. `axis`: of the ages."""
-    weights = np.array(cube.dimensions[axis].values)
-    ages = np.flatnonzero(weights)
-    events, days = (
-        np.moveaxis(each, axis, -1) for each in (shown(cube, "events"), shown(time, "person_days"))
-    )
-    effect = effects(cube, STANDARDISED).reshape(cube.shape)
-    found = {name: np.full(cube.shape, np.nan) for name in ("rate", "low", "high")}
-    why = np.full(cube.shape, "", object)
-    for index in strata(cube, axis):
-        others = tuple(place for place in index if isinstance(place, int))
-        here = at_totals(index)
-        n, d, parts, joined = _ages(events[others], days[others], ages, weights[ages])
+def standardise(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> Standardised:
+    """`time`: the cube of the time at risk, of the same cells. `standard`: what is standardised over."""
+    values = (shown(cube, "events"), shown(time, "person_days"), effects(cube, STANDARDISED))
+    events, days, effect = (standard.lines(each) for each in values)
+    found = {name: np.full(events.shape, np.nan) for name in ("rate", "low", "high")}
+    why = np.full(events.shape, elsewhere("standardised rates", standard), object)
+    for group, (n, d) in enumerate(zip(events, days, strict=True)):
+        here = (group, 0, 0)
+        n, d, parts, joined = _ages(n, d, standard)
+        why[here] = ""
         if np.isnan(n).any() or np.isnan(d).any():
             why[here] = "no standardised rate: an age group that it needs is hidden"
         elif (d == 0).any():
@@ -70,27 +67,34 @@ def standardise(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Standard
                 found["low"][here], found["high"][here] = fay_feuer(clustered(rate, float(effect[here])))
             if joined and not why[here]:
                 why[here] = joined
-    return Standardised(found["rate"].ravel(), found["low"].ravel(), found["high"].ravel(), why.ravel())
+    flat = {name: standard.cells(each) for name, each in found.items()}
+    return Standardised(**flat, why=standard.cells(why))
 
 
 def _ages(
-    events: np.ndarray, days: np.ndarray, ages: np.ndarray, weights: np.ndarray
+    events: np.ndarray, days: np.ndarray, standard: StandardAxes
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Events, days and weights of the ages that are standardised over, those from the first to the last that
-    is hidden put together if they weigh little and the totals give their sums; and which are, in words.
+    """Events, days and weights of what is standardised over, float64 (k,); of each line the ages from the
+    first to the last that is hidden put together, if they weigh little and the line's totals give their sums;
+    and whether any are, in words.
 
-    `events`, `days`: float64, all places of the dimension; `ages`: places with weights, int64 (k,).
+    `events`, `days`: float64 (lines, ages), all places.
     """
-    n, d = events[ages], days[ages]
-    span = hidden_span(np.isnan(n) | np.isnan(d))
-    if span is None or weights[span.first : span.last + 1].sum() > _MOST_JOINED * weights.sum():
-        return n, d, weights, ""
-    others = np.setdiff1d(np.arange(1, len(events)), ages)
-    sums = [put_together(line[ages], span, line[0], line[others].sum()) for line in (events, days)]
-    if np.isnan(sums).any():
-        return n, d, weights, ""
-    parts = put_together(weights.astype(float), span, float(weights.sum()))
-    return sums[0], sums[1], parts, "age groups are put together, since some are hidden"
+    whole, parts, words = standard.values.sum(), [], ""
+    for n, d, weights in zip(events, days, standard.values, strict=True):
+        ages = np.flatnonzero(weights)
+        span = hidden_span(np.isnan(n[ages]) | np.isnan(d[ages]))
+        line = (n[ages], d[ages], weights[ages])
+        if span is not None and weights[ages][span.first : span.last + 1].sum() <= _MOST_JOINED * whole:
+            others = np.setdiff1d(np.arange(1, len(n)), ages)
+            sums = [put_together(each[ages], span, each[0], each[others].sum()) for each in (n, d)]
+            if not np.isnan(sums).any():
+                weight = put_together(weights[ages].astype(float), span, float(weights.sum()))
+                line = (sums[0], sums[1], weight)
+                words = "age groups are put together, since some are hidden"
+        parts.append(line)
+    n, d, weights = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return n, d, weights, words
 
 
 def with_standardised(columns: Columns, rates: Standardised) -> Columns:

@@ -16,8 +16,9 @@ from pipelines.site import permit
 from pipelines.site.permit import Permit
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Shard, Snapshot
-from pipelines.study import definition
+from pipelines.study import definition, lifetable
 from pipelines.study.definition import Definition
+from pipelines.study.lifetable import Lifetable
 
 
 def require_once(path: Path, asked: Definition) -> None:
@@ -61,6 +62,12 @@ class Project:
     def resolved(self) -> Definition:
         """The definition as it is run: each code list with all codes of the snapshot that it stands for."""
         return self.snapshot.hierarchy.resolved(self.definition)
+
+    @cached_property
+    def lifetables(self) -> dict[str, Lifetable]:
+        """Those that tables name, by their hash. SettingsError: one is not there, or not as it was signed."""
+        folder = self.permit.definition_path.parent
+        return lifetable.named((table.net for table in self.permit.tables), folder)
 
     @cached_property
     def zone(self) -> Zone:

@@ -15,6 +15,7 @@ from pipelines.study.characteristic import Characteristic
 from pipelines.study.event_filter import EventFilter, Prefixes
 from pipelines.study.forecasting import Forecasting
 from pipelines.study.intervals import Mark
+from pipelines.study.lifetable import Net
 from pipelines.study.rates import Compare, Standardise
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -88,6 +89,9 @@ class Table(EventFilter):
     or_death: bool = Field(False, description="survival: death is such an event, too")
     competing: Literal["death"] | Prefixes | None = Field(
         None, description="survival, intervals: what ends the chance of such an event"
+    )
+    net: Net | None = Field(
+        None, description="survival: beside that of a population, by its life table; with or_death alone"
     )
     since: Mark | None = Field(
         None, description="intervals: the event from which time runs; codes, kind and so on say to which"
@@ -270,6 +274,8 @@ def _of_survival(table: Table) -> Iterable[str]:
     if table.count not in ("survival", "intervals"):
         if table.step or table.until or table.or_death or table.competing:
             yield "says step, until, or_death or competing, but counts no survival"
+        if table.net:
+            yield "says net, which goes with count: survival"
         return
     if table.step is None or table.until is None:
         yield "needs step and until, in days"
@@ -277,6 +283,11 @@ def _of_survival(table: Table) -> Iterable[str]:
         yield f"until is not a multiple of step, at most {_MOST_BANDS} times it"
     if not (table.names_some or table.or_death):
         yield "does not say what event: name codes, a kind or or_death"
+    if table.net and (table.count != "survival" or not table.or_death or table.names_some or table.competing):
+        yield (
+            "says net, whose event is death of any cause: count: survival with or_death, no other event and "
+            "nothing competing"
+        )
     if table.or_death and table.competing == "death":
         yield "has death both as the event and as what competes with it"
 
@@ -376,12 +387,13 @@ def _of_standard(table: Table) -> Iterable[str]:
         return
     if table.count != "events" or not {"events", "person_days"} <= set(table.measures):
         yield "can be standardised only with count: events and the measures events and person_days"
-    if asked.over not in table.dimensions:
-        yield f"is standardised over {asked.over}, which is not among its dimensions"
+    for axis in asked.axes:
+        if axis not in table.dimensions:
+            yield f"is standardised over {axis}, which is not among its dimensions"
     groups = set(range(0, table.age_top + 1, table.age_width))
     if asked.indirect:
         yield from _of_reference(table, asked, groups)
-    elif not groups <= set(asked.standard.first_ages) or asked.ages_from not in groups:
+    elif not groups <= asked.first_ages or asked.ages_from not in groups:
         yield (
             "has age groups that are not unions of the standard's, or ages_from that begins none of them "
             "(see docs/aggregation.md)"
@@ -389,20 +401,20 @@ def _of_standard(table: Table) -> Iterable[str]:
 
 
 def _of_reference(table: Table, asked: Standardise, groups: set[int]) -> Iterable[str]:
-    if asked.to == "table" and len(table.dimensions) < 2:
+    if asked.to == "table" and len(table.dimensions) <= len(asked.axes):
         yield (
-            f"compares each group with all of the table, but has no dimension beside {asked.over}: name "
-            "one, or give rates of your own"
+            "compares each group with all of the table, but has no dimension beside "
+            f"{' and '.join(asked.axes)}: name one, or give rates of your own"
         )
     if asked.ages_from not in groups:
         yield "has ages_from that begins none of its age groups"
-    if asked.rates and not set(asked.rates) <= groups:
+    if asked.rates and not asked.rated_from <= groups:
         yield (
             "has rates from an age on that begins none of its age groups: each group has to lie within "
             "one of the rates' groups"
         )
-    if asked.rates and min(asked.rates) > asked.ages_from:
-        yield f"has no rate for ages below {min(asked.rates)}: say ages_from: {min(asked.rates)}, or give one"
+    if asked.rates and asked.rated_at > asked.ages_from:
+        yield f"has no rate for ages below {asked.rated_at}: say ages_from: {asked.rated_at}, or give one"
 
 
 def _of_comparison(table: Table) -> Iterable[str]:
@@ -417,7 +429,7 @@ def _of_comparison(table: Table) -> Iterable[str]:
         )
     if asked.over not in table.dimensions:
         yield f"compares over {asked.over}, which is not among its dimensions"
-    if table.standardise is not None and table.standardise.over == asked.over:
+    if table.standardise is not None and asked.over in table.standardise.axes:
         yield f"is standardised over {asked.over} and compares over it: make the choice"
 
 

@@ -14,6 +14,7 @@ import pytest
 from pipelines.aggregation.layout import Layout
 from pipelines.cubes.cube import Dimension, ProtectedCube
 from pipelines.cubes.figures import Figures
+from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.measures.competing import aalen_johansen
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.rates import DAYS_PER_YEAR
@@ -60,6 +61,14 @@ def _chain(dimension: Dimension, place: int) -> list[int]:
 
 def table(**more: Any) -> Table:
     return Table(table="t", title="t", **more)
+
+
+def over(cube: ProtectedCube) -> StandardAxes:
+    """What the cube is standardised over."""
+    standard = StandardAxes.of(cube.dimensions)
+    if standard is None:
+        raise ValueError("the cube is not standardised")
+    return standard
 
 
 def column(figures: Figures, cube: ProtectedCube, name: str) -> np.ndarray:

@@ -20,7 +20,7 @@ from pipelines.cubes.figures import Figures
 from pipelines.measures.indirect import ratios
 from pipelines.measures.stage import derive
 from pipelines.site.permit import Table
-from tests.pipelines.test_derived import column, cube_of, table
+from tests.pipelines.test_derived import column, cube_of, over, table
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "epidemiology"
 UNITS: dict[str, tuple[str, ...]] = {"North": ("N",), "South": ("S",), "East": ("E",)}
@@ -246,7 +246,7 @@ def test_a_ratio_is_there_where_all_it_needs_is_shown_and_is_that_of_the_counts(
     time = dataclasses.replace(
         cube_of(of, {p: {"persons": 9, "person_days": n} for p, n in days.items()}, *hidden), table="t-time"
     )
-    found = ratios(cube, time, 1)
+    found = ratios(cube, time, over(cube))
     rows, smr = np.arange(cube.cells).reshape(cube.shape)[:, 0], found.smr
     for unit in (1, 2, 3):
         rate = {
@@ -294,7 +294,8 @@ def test_ratios_of_a_cube_are_those_of_r(unit: str) -> None:
         (int(each["stratum"]),): {"persons": 9, "person_days": round(float(each["person_years"]) * 146_100)}
         for each in given
     }
-    found = ratios(cube_of(of, events), dataclasses.replace(cube_of(of, days), table="t-time"), 0)
+    cube = cube_of(of, events)
+    found = ratios(cube, dataclasses.replace(cube_of(of, days), table="t-time"), over(cube))
     assert found.observed[0] == int(wanted["observed"])
     mine = [found.expected[0] / 400, 400 * found.smr[0], 400 * found.low[0], 400 * found.high[0]]
     np.testing.assert_allclose(

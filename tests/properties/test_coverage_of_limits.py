@@ -19,7 +19,7 @@ from pipelines.measures.indirect import ratios
 from pipelines.measures.rates import DAYS_PER_YEAR, figures
 from pipelines.measures.standardised import standardise
 from tests.amount import LONG
-from tests.pipelines.test_derived import STUDY, table
+from tests.pipelines.test_derived import STUDY, over, table
 
 REPLICATES = 500 if LONG else 40
 NARROW = (0.93, 0.97) if LONG else (0.86, 1.0)
@@ -111,10 +111,11 @@ def of_rates(cube: ProtectedCube, time: ProtectedCube) -> dict[str, bool | None]
 def of_standards(persons: Persons) -> dict[str, bool | None]:
     cube, time = cubes(DIRECT, persons)
     width, weights = cube.shape[1], np.array(cube.dimensions[1].values, float)[1:4]
-    rates = standardise(cube, time, 1)
+    rates = standardise(cube, time, over(cube))
     truth = 100_000 * float(weights @ YEARLY / weights.sum())
     found = {"standard, rate": held(rates.low[2 * width], rates.high[2 * width], truth)}
-    smr = ratios(*cubes(INDIRECT, persons), 1)
+    pair = cubes(INDIRECT, persons)
+    smr = ratios(*pair, over(pair[0]))
     return {**found, "standard, ratio": held(smr.low[width], smr.high[width], TIMES)}
 
 

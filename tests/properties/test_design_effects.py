@@ -37,7 +37,7 @@ def counted(table: Table, seed: int) -> tuple[Layout, dict[str, np.ndarray], Mad
     return layout, Counter(shard, members, SOURCES).count(layout), shard, members
 
 
-@pytest.mark.parametrize("name", ["units", "lexis", "standard"])
+@pytest.mark.parametrize("name", ["units", "lexis", "standard", "standard-of-sexes"])
 @settings(max_examples=share_of(3), deadline=None)
 @given(seed=st.integers(0, 2**20))
 def test_the_effect_of_a_rate_is_the_variance_over_persons(name: str, seed: int) -> None:

@@ -21,6 +21,8 @@ YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12
 VALUES = {"count": "values", "unit": "mmol/mol", "range": [0, 100]}
 RATE = {"count": "events", "measures": ["persons", "events", "person_days"]}
 INDIRECT = {**RATE, "dimensions": ["sex", "age_group"], "age_width": 20, "age_top": 80}
+SEXES = INDIRECT
+OVER = {"over": ["age_group", "sex"]}
 REFERENCE = {"to": "own", "title": "Region X, 2019"}
 
 
@@ -154,6 +156,54 @@ def axis(asked: Table, role: str) -> Dimension:
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0}}}, "rates that are all 0"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: 0.00001}}}, "more than four decimals"),
         ({**INDIRECT, "standardise": {**REFERENCE, "rates": {0: float("inf")}}}, "too large"),
+        ({**SEXES, "standardise": {"to": "esp2013", "over": ["sex"]}}, r"or over \[age_group, sex\]"),
+        (
+            {**SEXES, "standardise": {"to": "esp2013", "over": ["sex", "sex"]}},
+            "is standardised over age_group",
+        ),
+        ({**SEXES, "standardise": {"to": "esp2013", "over": ["age_group", "year"]}}, "standardise"),
+        ({**SEXES, "standardise": {"to": "table", **OVER}}, "no dimension beside age_group and sex"),
+        (
+            {**RATE, "dimensions": ["age_group"], "standardise": {"to": "esp2013", **OVER}},
+            "standardised over sex, which is not among its dimensions",
+        ),
+        (
+            {**SEXES, "standardise": {**REFERENCE, "rates": {"Men": {0: 1}, "Women": {0: 1}}}},
+            "standardised over ages alone",
+        ),
+        ({**SEXES, "standardise": {**REFERENCE, **OVER, "rates": {"Men": {0: 1}}}}, "for one sex alone"),
+        ({**SEXES, "standardise": {**REFERENCE, **OVER, "rates": {"men": {0: 1}}}}, "standardise"),
+        ({**SEXES, "standardise": {**REFERENCE, **OVER, "rates": {0: 1}}}, "rates by age alone"),
+        (
+            {**SEXES, "standardise": {**REFERENCE, **OVER, "rates": {"Men": {0: 1}, "Women": {40: 1}}}},
+            "no rate for ages below 40: say ages_from: 40",
+        ),
+        (
+            {**SEXES, "standardise": {**REFERENCE, **OVER, "rates": {"Men": {0: 1}, "Women": {0: 1, 9: 1}}}},
+            "begins none of its age groups",
+        ),
+        (
+            {**SEXES, "standardise": {**REFERENCE, **OVER, "weights": {"Men": {0: 1}, "Women": {}}}},
+            "weights that do not begin at age 0",
+        ),
+        (
+            {**SEXES, "standardise": {**REFERENCE, **OVER, "weights": {"Men": {0: 1}, "Women": {0: 1}}}},
+            "not unions of the standard's",
+        ),
+        (
+            {**SEXES, "standardise": {"to": "esp2013", "sexes": {"Men": 1, "Women": 1}}},
+            "says sexes, which go",
+        ),
+        ({**SEXES, "standardise": {"to": "table", **OVER, "sexes": {"Men": 1, "Women": 1}}}, "says sexes"),
+        (
+            {**SEXES, "standardise": {"to": "esp2013", **OVER, "sexes": {"Men": 1}}},
+            "sexes that are not Men and",
+        ),
+        ({**SEXES, "standardise": {"to": "esp2013", **OVER, "sexes": {"Men": 1, "Women": 0}}}, "above 0"),
+        (
+            {**SEXES, "standardise": {"to": "esp2013", **OVER}, "compare": {"over": "sex", "to": "Women"}},
+            "compares over it: make the choice",
+        ),
         (
             {"dimensions": ["sex"], "compare": {"over": "sex", "to": "Women"}},
             "compare rates only with count: events",
@@ -236,6 +286,26 @@ def test_the_population_of_sweden_adds_up_to_its_published_totals(
     ] == old.split()
     age = axis(table(**INDIRECT, standardise={"to": f"sweden{year}"}), "standard")
     assert sum(age.values) == sum(women_and_men) and f"Sweden on 31 December {year}" in age.about
+
+
+def test_each_sex_has_the_ages_of_the_standard_and_half_of_its_people_or_its_share() -> None:
+    asked = {**SEXES, "age_width": 40, "age_top": 80}
+    men_and_women = Layout.of(table(**asked, standardise={"to": "esp2013", **OVER}), STUDY).dimensions
+    sex, age = men_and_women
+    of_sex = [age.values[k : k + len(age)] for k in range(0, len(age.values), len(age))]
+    assert (sex.role, age.role) == ("within", "standard")
+    none, alike = (0,) * 5, (0, 47_000, 48_000, 5_000, 0)
+    assert dict(zip(sex.labels, of_sex, strict=True)) == {
+        "Total": none,
+        "Men": alike,
+        "Women": alike,
+        "Unknown": none,
+    }
+    assert "1 men to 1 women at every age" in age.about
+    shares = {"to": "esp2013", **OVER, "sexes": {"Men": 48, "Women": 52}}
+    age = axis(table(**asked, standardise=shares), "standard")
+    assert age.values[6:8] == (48 * 47_000, 48 * 48_000) and age.values[11] == 52 * 47_000
+    assert "48 men to 52 women at every age" in age.about
 
 
 def test_a_standard_of_the_permits_own_weighs_as_it_says() -> None:

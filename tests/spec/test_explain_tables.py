@@ -23,6 +23,7 @@ BOTH = {**AGES, "dimensions": ["sex", "age_group"]}
 YEARLY = {"count": "prevalence", "codes": ["A"], "days": ["2020-06-30", "2020-12-31"]}
 WEIGHTS = {age: 100 - age for age in range(0, 91, 10)}
 OWN = {"to": "own", "title": "Our population"}
+OVER = {"over": ["age_group", "sex"]}
 STATES = {"count": "transitions", "states": "care_level"}
 UNITS = {"count": "members", "dimensions": ["care_unit"]}
 KNOWN = {"count": "members", "dimensions": ["had"]}
@@ -111,6 +112,18 @@ def said(asked: dict[str, Any]) -> list[str]:
             {**BOTH, "standardise": {**OWN, "rates": WEIGHTS}},
             {**BOTH, "standardise": {**OWN, "rates": {**WEIGHTS, 0: 1}}},
         ),
+        ({**BOTH, "standardise": {"to": "esp2013"}}, {**BOTH, "standardise": {"to": "esp2013", **OVER}}),
+        (
+            {**BOTH, "standardise": {"to": "esp2013", **OVER}},
+            {**BOTH, "standardise": {"to": "esp2013", **OVER, "sexes": {"Men": 2, "Women": 3}}},
+        ),
+        *(
+            (
+                {**BOTH, "standardise": {**OWN, **OVER, name: {"Men": WEIGHTS, "Women": WEIGHTS}}},
+                {**BOTH, "standardise": {**OWN, **OVER, name: {"Men": WEIGHTS, "Women": {**WEIGHTS, 0: 7}}}},
+            )
+            for name in ("weights", "rates")
+        ),
         (YEARLY, {**YEARLY, "days": ["2020-12-31"]}),
         (YEARLY, {**YEARLY, "codes": ["B"]}),
         (YEARLY, {**YEARLY, "lookback": 30}),
@@ -167,6 +180,17 @@ def test_an_indirect_comparison_says_what_it_compares_with() -> None:
         "  events also beside as many as the rates of Our population by age_group would give (indirect "
         "standardisation), of all ages; "
         "events per 100,000 person-years from each age on 0: 12.5, 50: 300"
+    )
+
+
+def test_what_is_standardised_over_age_and_sex_says_how_many_there_are_of_each() -> None:
+    assert said({**BOTH, "standardise": {"to": "esp2013", **OVER, "ages_from": 40}})[-1] == (
+        "  rates also standardised over age_group and sex to the European Standard Population (Eurostat, "
+        "2013 revision), from 40 years; 1 men to 1 women at every age"
+    )
+    own = {**OWN, **OVER, "weights": {"Men": {0: 3_000_000, 90: 1}, "Women": {0: 4_000_000, 90: 2}}}
+    assert said({**BOTH, "age_width": 90, "standardise": own})[-1].endswith(
+        "people from each age on Men 0: 3000000, 90: 1; Women 0: 4000000, 90: 2"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from workflows.stages import Call, run
 
 PEOPLE = 3000
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+LIFETABLE = Path(__file__).parents[2] / "docs" / "lifetable.csv"
 FILES: dict[str, str] = dict(re.findall(r"```yaml\n# ([\w/.-]+)\n(.*?)```", PAGE, re.DOTALL))
 PERMITS = sorted(Path(name).stem for name in FILES if name.startswith("permits/"))
 # Who is who is asked elsewhere; here every record can be told by its number.
@@ -43,6 +45,7 @@ def studied(root: Path) -> None:
         site = make_site(root, PEOPLE, seed=11)
     for file, text in FILES.items():
         (root / file).write_text(text, encoding="utf-8")
+    shutil.copyfile(LIFETABLE, root / "definitions" / LIFETABLE.name)
     for name in PERMITS:
         for key in sorted((root / "keys" / "owners").glob("*.ed25519")):
             sign(site, Permit.load(site, name), key.stem, key)

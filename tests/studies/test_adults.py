@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from pipelines.release.publish import latest
+from pipelines.site.site import Site
 from tests.recount import DAY, Recount, every_day, groups
 from tests.study_cells import cells, compare, ending
 
@@ -116,3 +119,37 @@ def test_readmissions(region: Path, truth: Recount, adults: pd.DataFrame) -> Non
     by = ["band", "how"]
     counts = {"persons": cells(found, by, "persons"), "intervals": cells(found, by)}
     compare(region, "adults", "back", ["days_back", "outcome_back"], counts, least=0.1)
+
+
+def test_survival_beside_that_of_the_population(region: Path, truth: Recount, adults: pd.DataFrame) -> None:
+    """Each one's chance of dying by Gompertz's law, with which the region was made, not by the life table."""
+    rows = []
+    for each in adults.itertuples():
+        ends = {"event": truth.persons.death[each.person]}
+        rows.append({"person": each.person, "sex": each.sex, **ending(each.start, each.end, ends, 360, 1440)})
+    left = pd.DataFrame(rows)
+    by, columns = ["band", "how", "sex"], ["days_alive", "outcome_alive", "sex_label"]
+    compare(region, "adults", "alive", columns, {"persons": cells(left, by)})
+    figures = pd.read_csv(latest(Site.load(region), "adults") / "figures" / "alive.csv", dtype=str)
+    figures = figures[(figures.outcome_alive == "Total") | figures.outcome_alive.isna()]
+    birth = adults.person.map(truth.persons.birth)
+    age = ((adults.start - birth).dt.days / 365.25).to_numpy()
+    at_birth = 1.9e-5 * np.where(adults.person.map(truth.persons.sex) == 2, 0.72, 1.0)
+    alive, share, died = np.ones(5), 1.0, left.how.to_numpy() == "event"
+    begins = left.band.str.extract(r"^(\d+)")[0].astype(int).to_numpy()
+    told = 0
+    for band in range(4):
+        at_risk = begins >= 360 * band
+        years = age + 360 * band / 365.25, age + 360 * (band + 1) / 365.25
+        hazard = at_birth / 0.0985 * (np.exp(0.0985 * years[1]) - np.exp(0.0985 * years[0]))
+        alive[band + 1] = alive[band] * (1 - (1 - np.exp(-hazard))[at_risk].mean())
+        share *= 1 - (died & (begins == 360 * band)).sum() / at_risk.sum()
+        label = f"{360 * band}-{360 * band + 359}"
+        (row,) = figures[(figures.days_alive == label) & (figures.sex_label == "Total")].to_dict("records")
+        if isinstance(row["net"], str):
+            told += 1
+            # chances are told to 1.5 %, and the life table has whole years of age
+            assert abs(float(row["population_share"]) - alive[band + 1]) < 0.03 * (1 - alive[band + 1])
+            assert abs(float(row["net"]) - share / alive[band + 1]) < 0.002
+            assert float(row["net_low"]) < 1 < float(row["net_high"])
+    assert told >= 2
