@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines.cubes.cube import TOTAL, Cube
+from pipelines.cubes.cube import TOTAL, Cube, Dimension
 from pipelines.errors import DataError, SettingsError
 from pipelines.files import documents, people, plain
 from pipelines.files.digests import file_digest
@@ -64,7 +64,7 @@ def columns(
     coordinates = cube.coordinates()
     made: plain.Columns = {}
     for axis, dimension in enumerate(cube.dimensions):
-        names = np.array([TOTAL, *dimension.codes[1:]], object)
+        names = np.array(_codes(dimension), object)
         made[dimension.name] = names[coordinates[:, axis]].tolist()
     masked = hidden.tolist()
     made["value"] = [None if gone else value for value, gone in zip(values, masked, strict=True)]
@@ -92,12 +92,17 @@ def announced(cube: Cube, hidden: np.ndarray) -> dict[str, Any]:
         "dimensions": [
             {
                 "name": plain.harmless(each.name),
-                "codes": [TOTAL, *map(plain.harmless, each.codes[1:])],
+                "codes": list(map(plain.harmless, _codes(each))),
                 "parents": list(each.parents),
             }
             for each in cube.dimensions
         ],
     }
+
+
+def _codes(dimension: Dimension) -> list[str]:
+    """The codes of a dimension, its margin by the name that it has."""
+    return [dimension.codes[0] or TOTAL, *dimension.codes[1:]]
 
 
 def write_secret(frames: Mapping[str, dict[str, object]], folder: Path) -> None:

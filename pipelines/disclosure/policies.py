@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers, Interval, Knows
 from pipelines.files.yaml import Strict
+from pipelines.study.one_sex import OneSex
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "research": {},
@@ -64,7 +65,9 @@ class TablePolicy(Policy):
     which a cell is sensitive, too, if it holds everybody of its parent. `special`: by dimension. `units`,
     `owners`: who contributes. `dominance`, `p_percent`: of sums; where neither is named, a sum is sensitive
     if one contributor could come within 10 per cent of what another gave, or if two make up 90 per cent of
-    it.
+    it. `structural_zeros`: combinations of codes that nobody has, as everybody knows, each by dimension: what
+    stands at them is shown as 0 and protects nothing; `icd10-women` and `icd10-men` stand for the diagnoses
+    of ICD-10 that only one sex can have.
     """
 
     preset: Literal["research", "open_data"] = "research"
@@ -74,6 +77,7 @@ class TablePolicy(Policy):
     outside: int = Field(0, ge=0, le=1000)
     all_in_one: list[str] = Field([])
     special: dict[str, list[Special]] = Field({})
+    structural_zeros: list[dict[str, OneSex | list[str]]] = Field([])
     units: Contributors | None = None
     owners: Owners | None = None
     dominance: Dominance | None = None
@@ -85,6 +89,22 @@ class TablePolicy(Policy):
         if isinstance(given, dict) and given.get("preset") in PRESETS:
             return {**PRESETS[given["preset"]], **given}
         return given
+
+    @field_validator("structural_zeros", mode="before")
+    @classmethod
+    def _one_code(cls, given: Any) -> Any:
+        """One code need not be a list."""
+        if not isinstance(given, list):
+            return given
+        return [
+            {
+                name: [codes] if isinstance(codes, str) and codes not in get_args(OneSex) else codes
+                for name, codes in each.items()
+            }
+            if isinstance(each, dict)
+            else each
+            for each in given
+        ]
 
     def of_sums(self) -> tuple[Dominance | None, float | None]:
         """The rules on contributions; those that ACRO has by default where none is named."""

@@ -174,7 +174,7 @@ def _proof(
     return {
         "kind": "uttag protect",
         "method": "suppression of sums",
-        "policy": specification.public() | asked,
+        "policy": problem.public() | asked,
         "decimals": decimals,
         "withstands": specification.policy.attackers().names(),
         "certified": "every hidden sum, by other tables that agree with all that is shown, above it and "
@@ -209,4 +209,5 @@ def _told(
         "tables": tables,
         "moves": len(search.moves),
         "withstands": problem.specification.policy.attackers().names(),
+        "remarks": list(problem.inner.notes),
     }

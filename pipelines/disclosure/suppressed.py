@@ -22,6 +22,7 @@ from pipelines.files import documents
 
 Say = Callable[[str], None]
 MEMORY: Final = "one who also holds every earlier release over the same people that the memory knows"
+KNOWS_WEIGHTS: Final = "one who knows the weights of single persons"
 
 
 def suppress(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
@@ -90,8 +91,8 @@ def _write(problem: Problem, search: Search, out: Path) -> dict[str, Any]:
     files = output.write_tables(
         out,
         [
-            output.columns(cube, cube.measures["persons"].tolist(), mask)
-            for cube, mask in zip(problem.cubes, hidden, strict=True)
+            output.columns(placed.cube, placed.published(), mask)
+            for placed, mask in zip(problem.placed, hidden, strict=True)
         ],
         problem.cubes,
     )
@@ -106,11 +107,12 @@ def _write(problem: Problem, search: Search, out: Path) -> dict[str, Any]:
 
 def _proof(problem: Problem, hidden: Sequence[np.ndarray], files: dict[str, str]) -> dict[str, Any]:
     """What may be said in public: nothing that tells small cells from the others that are hidden."""
-    specification = problem.specification
+    weighted = problem.inner.weighted
     return {
         "kind": "uttag protect",
         "method": "suppression",
-        "policy": specification.public(),
+        **({"weighted": {"decimals": weighted.decimals, "not withstood": KNOWS_WEIGHTS}} if weighted else {}),
+        "policy": problem.public(),
         "withstands": _withstands(problem),
         "certified": "every hidden cell, by another table that agrees with all that is shown",
         "tables": [output.announced(cube, mask) for cube, mask in zip(problem.cubes, hidden, strict=True)],
@@ -148,4 +150,23 @@ def _counts(problem: Problem, search: Search) -> dict[str, Any]:
                 "value": int(persons.sum()),
             }
         )
-    return {"tables": told, "moves": len(search.moves), "withstands": _withstands(problem)}
+    return {
+        "tables": told,
+        "moves": len(search.moves),
+        "withstands": _withstands(problem),
+        "remarks": [*problem.inner.notes, *_of_zeros(problem, search)],
+    }
+
+
+def _of_zeros(problem: Problem, search: Search) -> list[str]:
+    """That cells of nobody are hidden, which who knows that nobody can be there sees through."""
+    cells = sum(
+        int((search.hidden[own] & (cube.measures["persons"] == 0)).sum())
+        for cube, own in zip(problem.cubes, problem.system.cells, strict=True)
+    )
+    if not cells:
+        return []
+    return [
+        f"{cells:,} cells of nobody are hidden: where everybody knows that nobody can be there, they protect "
+        "nothing; say so under structural_zeros of the policy"
+    ]
