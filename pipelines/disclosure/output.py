@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -98,6 +99,15 @@ def announced(cube: Cube, hidden: np.ndarray) -> dict[str, Any]:
             for each in cube.dimensions
         ],
     }
+
+
+def write_proof(out: Path, proof: dict[str, Any]) -> None:
+    """The proof, last of all; the certificate says, before that, which one it is of."""
+    content = documents.as_json(proof)
+    of = out / CERTIFICATE / "of.json"
+    documents.write_json({"proof": hashlib.sha256(content.encode()).hexdigest()}, of)
+    of.chmod(0o600)
+    documents.write_json(proof, out / "proof.json")
 
 
 def _codes(dimension: Dimension) -> list[str]:

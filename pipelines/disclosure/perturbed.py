@@ -19,7 +19,6 @@ from pipelines.disclosure.perturbed_report import write_report
 from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.rounding.method import rounded
 from pipelines.errors import DisclosureError, SettingsError
-from pipelines.files import documents
 from pipelines.files.plain import harmless
 
 _OF_SUPPRESSION: Final = ("outside", "all_in_one", "special", "units", "owners", "structural_zeros")
@@ -65,7 +64,7 @@ def perturb(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
         "tables": [output.announced(cube, hidden) for cube, _, hidden in parts],
         "files": files,
     }
-    documents.write_json(proof, out / "proof.json")
+    output.write_proof(out, proof)
     return told
 
 

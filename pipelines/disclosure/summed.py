@@ -19,7 +19,6 @@ from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import fixed_by_sums
 from pipelines.errors import DisclosureError
-from pipelines.files import documents
 
 Say = Callable[[str], None]
 
@@ -104,7 +103,7 @@ def suppress_sums(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
         out / "report.html", cubes, hidden, [each.need > 0 for each in found], told, "units of the sum"
     )
     (out / "report.html").chmod(0o600)
-    documents.write_json(_proof(problem, hidden, files, given.decimals), out / "proof.json")
+    output.write_proof(out, _proof(problem, hidden, files, given.decimals))
     return told
 
 

@@ -18,7 +18,6 @@ from pipelines.disclosure.report import write_report
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
 from pipelines.errors import DisclosureError
-from pipelines.files import documents
 
 Say = Callable[[str], None]
 MEMORY: Final = "one who also holds every earlier release over the same people that the memory knows"
@@ -101,7 +100,7 @@ def _write(problem: Problem, search: Search, out: Path) -> dict[str, Any]:
     write_report(
         out / "report.html", problem.cubes, hidden, [system.primary[own] for own in system.cells], told
     )
-    documents.write_json(_proof(problem, hidden, files), out / "proof.json")
+    output.write_proof(out, _proof(problem, hidden, files))
     return told
 
 

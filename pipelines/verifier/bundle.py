@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipelines.verifier.attack import pinned
+from pipelines.verifier.described import all_described, called_alike, proof_is_of
 from pipelines.verifier.tables import PEOPLE, Axis, Claim, PublishedTable, by_number, number_cells
 
 _SIGNING = ("manifest.json", "manifest.sig", "release.pub")
@@ -119,6 +120,9 @@ def _of_tables(folder: Path) -> list[Claim]:
         "no shown number of people is below the minimum, other than an open zero",
         "no hidden cell can be worked out from all that is shown",
         "nothing but the tables is left in the Parquet files",
+        "every table is described, and what is described are all tables",
+        "the proof is of the signed policy and of these tables",
+        "codes have the labels that are described, in tables and figures alike",
     )
     try:
         structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
@@ -138,6 +142,9 @@ def _of_tables(folder: Path) -> list[Claim]:
         lambda: all(_large_enough(table, minimum, zeros_shown) for table in tables),
         lambda: pinned(tables, zeros_shown) == 0,
         lambda: all(_is_plain(folder / "tables" / f"{name}.parquet") for name in names),
+        lambda: all_described(folder, structure),
+        lambda: proof_is_of(folder, policy, structure, rows),
+        lambda: all(called_alike(folder, about, rows[about["table"]]) for about in structure["tables"]),
     ]
     return [Claim(text, _holds(check)) for text, check in zip(texts, checks, strict=True)]
 

@@ -16,7 +16,16 @@ from pipelines.verifier.attack import fixed_by_sums, pinned
 from pipelines.verifier.audit import alone
 from pipelines.verifier.certificate import Certificate
 from pipelines.verifier.perturbed import checks_of_perturbed
-from pipelines.verifier.published import as_known, impossible, large_enough, minima, published, same, whole
+from pipelines.verifier.published import (
+    as_known,
+    certificate_is_of,
+    impossible,
+    large_enough,
+    minima,
+    published,
+    same,
+    whole,
+)
 from pipelines.verifier.summed import checks_of_sums
 from pipelines.verifier.tables import Claim, PublishedTable, number_cells
 
@@ -26,6 +35,14 @@ Check = tuple[str, Callable[[], bool]]
 
 def verify_protected(folder: Path) -> list[Claim]:
     """Every claim of `proof.json`, and whether it holds. Whatever cannot be read does not hold."""
+    claims = _claims(folder)
+    if (folder / "certificate").is_dir():
+        text = "the certificate was written for this proof"
+        claims.append(Claim(text, _holds(lambda: certificate_is_of(folder))))
+    return claims
+
+
+def _claims(folder: Path) -> list[Claim]:
     try:
         proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
         if proof["method"] == "suppression of sums":
@@ -48,7 +65,7 @@ def verify_protected(folder: Path) -> list[Claim]:
         )
 
     checks: list[Check] = [
-        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof["files"])),
+        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof)),
         ("Parquet and CSV hold the same", lambda: all(same(folder, table, decimals) for table in tables)),
         # how many people stand behind weights, the certificate alone says
         *([] if weighted else [("no small cell is shown", large)]),

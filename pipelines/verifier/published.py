@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -58,12 +59,21 @@ def _whole(text: str, decimals: int) -> int:
     return int(number)
 
 
-def whole(folder: Path, files: dict[str, str]) -> bool:
-    """Has every file the digest that the proof names, and is there no other table beside them?"""
-    tables = {path.name for kind in ("csv", "parquet") for path in folder.glob(f"*.{kind}")}
-    return tables == set(files) and all(
+def whole(folder: Path, proof: dict[str, Any]) -> bool:
+    """Has every file the digest that the proof names, are these the tables that it describes, each once, and
+    is there no other table beside them?"""
+    files, kinds = proof["files"], ("csv", "parquet")
+    tables = {path.name for kind in kinds for path in folder.glob(f"*.{kind}")}
+    said = [f"{about['table']}.{kind}" for about in proof["tables"] for kind in kinds]
+    return sorted(said) == sorted(tables) == sorted(files) and all(
         hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items()
     )
+
+
+def certificate_is_of(folder: Path) -> bool:
+    """Was the certificate that lies in a folder written for the proof that lies there, byte for byte?"""
+    said = json.loads((folder / "certificate" / "of.json").read_text(encoding="utf-8"))["proof"]
+    return bool(said == hashlib.sha256((folder / "proof.json").read_bytes()).hexdigest())
 
 
 def same(folder: Path, table: PublishedTable, decimals: int = 0) -> bool:
