@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.cubes.policy import Policy
-from pipelines.disclosure.suppression.attackers import Attackers, Interval, Knows
+from pipelines.disclosure.suppression.attackers import Attackers, Interval, Knows, Values
 from pipelines.files.yaml import Strict
 from pipelines.study.one_sex import OneSex
 
@@ -59,21 +59,21 @@ class TablePolicy(Policy):
     `preset`: `research`, or `open_data` for what anybody may read: what it sets can be overruled key by key.
     `attacker`: the strongest; `sums` solves the published sums, `nonnegative` knows that counts are whole and
     at least 0, `rule` knows the minimum, too, and `marks` even which hidden cells are small. `singletons`: a
-    contributor who is alone in a cell knows that cell. `interval`: `point`, a small cell must have more than
-    one possible value; `whole`, every value from 1 to the minimum less 1. `outside`: a cell is sensitive,
-    too, if 1 to `outside` - 1 persons of its parent are not in it (0: never). `all_in_one`: dimensions along
-    which a cell is sensitive, too, if it holds everybody of its parent. `special`: by dimension. `units`,
-    `owners`: who contributes. `dominance`, `p_percent`: of sums; where neither is named, a sum is sensitive
-    if one contributor could come within 10 per cent of what another gave, or if two make up 90 per cent of
-    it. `structural_zeros`: combinations of codes that nobody has, as everybody knows, each by dimension: what
-    stands at them is shown as 0 and protects nothing; `icd10-women` and `icd10-men` stand for the diagnoses
-    of ICD-10 that only one sex can have.
+    contributor who is alone in a cell knows that cell. `interval`: how many values a sensitive cell must be
+    able to have; `point`, more than one; `whole`, a small one every value from 1 to the minimum less 1.
+    `outside`: a cell is sensitive, too, if 1 to `outside` - 1 persons of its parent are not in it (0: never).
+    `all_in_one`: dimensions along which a cell is sensitive, too, if it holds everybody of its parent.
+    `special`: by dimension. `units`, `owners`: who contributes. `dominance`, `p_percent`: of sums; where
+    neither is named, a sum is sensitive if one contributor could come within 10 per cent of what another
+    gave, or if two make up 90 per cent of it. `structural_zeros`: combinations of codes that nobody has, as
+    everybody knows, each by dimension: what stands at them is shown as 0 and protects nothing; `icd10-women`
+    and `icd10-men` stand for the diagnoses of ICD-10 that only one sex can have.
     """
 
     preset: Literal["research", "open_data"] = "research"
     attacker: Knows = "rule"
     singletons: bool = True
-    interval: Interval = "point"
+    interval: Interval = Values(values=3)
     outside: int = Field(0, ge=0, le=1000)
     all_in_one: list[str] = Field([])
     special: dict[str, list[Special]] = Field({})

@@ -151,6 +151,14 @@ class _Audit:
             checks.append(
                 ("nobody who is alone in a cell can work out another sensitive cell", self._kept_out)
             )
+        if isinstance(self.policy["interval"], dict):
+            values = int(self.policy["interval"]["values"])
+            checks.append(
+                (
+                    f"every sensitive cell could have {values} values at least",
+                    lambda: all(map(self._spreads, range(self.new), [values] * self.new)),
+                )
+            )
         if self.policy["interval"] == "whole":
             checks.append(
                 (
@@ -274,6 +282,14 @@ class _Audit:
         moved = moved.tocsr()
         moved.data = np.minimum(moved.data, 1)
         return moved
+
+    def _spreads(self, number: int, values: int) -> bool:
+        """Have the moves so many different ends in each sensitive cell, its true value among them?"""
+        changes = self.held.changes[number]
+        for cell in np.flatnonzero(self.sensitive[self.numbers[number]]):
+            if len({0, *changes.data[changes.indptr[cell] : changes.indptr[cell + 1]].tolist()}) < values:
+                return False
+        return True
 
     def _reaches(self, number: int, table: PublishedTable, changes: sparse.csr_matrix) -> bool:
         true, least = self.held.true[number], self.least[number]

@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from pydantic import Field
 
 from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.system import System
+from pipelines.files.yaml import Strict
 
 Knows = Literal["sums", "nonnegative", "rule", "marks"]
-Interval = Literal["point", "whole"]
+
+
+class Values(Strict):
+    """How wide a sensitive cell must stay. `values`: how many it must be able to have for whoever is
+    withstood, its true one among them."""
+
+    values: int = Field(ge=2, le=20)
+
+
+Interval = Literal["point", "whole"] | Values
 
 KNOWLEDGE: Final[dict[str, str]] = {
     "sums": "one who solves the published sums exactly, over all tables of the permit at once",
@@ -27,8 +38,9 @@ _SUMS_REACH = 1 << 20
 @dataclass(frozen=True)
 class Attackers:
     """`knows`: the strongest that is withstood, and all before it. `singletons`: whoever is alone in a cell
-    knows it. `interval`: `point`, no small cell has one possible value alone; `whole`, none of the values
-    from 1 to minimum - 1 can be excluded."""
+    knows it. `interval`: `point`, no sensitive cell has one possible value alone; so many values, so many
+    stay possible for each; `whole`, none of the values from 1 to minimum - 1 can be excluded of a small
+    one."""
 
     knows: Knows = "rule"
     singletons: bool = True

@@ -92,14 +92,21 @@ def found(system: System, say: Callable[[str], None], attackers: Attackers = DEF
             say(f"{int((search.hidden & ~system.secret).sum()):,} cells hidden, {len(search.moves):,} moves")
             if attackers.singletons:
                 Guard(search).run()
-            if attackers.interval == "whole" and system.least is not None:
-                Widening(search, system.least).run()
+            if attackers.interval != "point" and system.least is not None:
+                Widening(search, system.least, getattr(attackers.interval, "values", 0)).run()
         except DisclosureError as fault:
             say(f"attempt {attempt + 1} of {_ATTEMPTS}: {fault.what}")
             last = fault
         else:
             _audit(system, search)
             return search
+    if attackers.knows == "marks":
+        raise DisclosureError(
+            "disclosure",
+            "no tables were found that withstand one who knows which hidden cells are small: often there are "
+            f"none ({last.what})",
+            "take attacker: rule, coarsen the tables, or change minimum",
+        )
     raise last
 
 
