@@ -17,6 +17,7 @@ from pipelines.disclosure.magnitude.search import Sums, SumSearch
 from pipelines.disclosure.magnitude.sensitivity import dominance, p_percent, p_percent_for_the_first
 from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.report import write_report
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import fixed_by_sums
 from pipelines.errors import DisclosureError
 
@@ -175,7 +176,7 @@ def _proof(
         "method": "suppression of sums",
         "policy": problem.public() | asked,
         "decimals": decimals,
-        "withstands": specification.policy.attackers().names(),
+        "withstands": Attackers.of(specification.policy).names(),
         "certified": "every hidden sum, by other tables that agree with all that is shown, above it and "
         "below",
         "tables": [output.announced(cube, mask) for cube, mask in zip(problem.cubes, hidden, strict=True)],
@@ -207,6 +208,6 @@ def _told(
     return {
         "tables": tables,
         "moves": len(search.moves),
-        "withstands": problem.specification.policy.attackers().names(),
+        "withstands": Attackers.of(problem.specification.policy).names(),
         "remarks": list(problem.inner.notes),
     }

@@ -15,6 +15,7 @@ from pipelines.disclosure.certify import certify
 from pipelines.disclosure.memory import recall
 from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.report import write_report
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
 from pipelines.errors import DisclosureError
@@ -54,7 +55,7 @@ def suppress(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
 def _searched(problem: Problem, say: Say) -> Search:
     system = problem.system
     say(f"{int(system.primary.sum()):,} of {int((~system.secret).sum()):,} cells are small")
-    search = found(system, say, problem.specification.policy.attackers())
+    search = found(system, say, Attackers.of(problem.specification.policy))
     if not any(
         (~mask & (cube.measures["persons"] > 0)).any()
         for cube, mask in zip(problem.cubes, _masks(problem, search), strict=True)
@@ -121,7 +122,7 @@ def _proof(problem: Problem, hidden: Sequence[np.ndarray], files: dict[str, str]
 
 def _withstands(problem: Problem) -> list[str]:
     return [
-        *problem.specification.policy.attackers().names(),
+        *Attackers.of(problem.specification.policy).names(),
         *([MEMORY] if problem.specification.memory else []),
     ]
 

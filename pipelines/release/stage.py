@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,11 +62,12 @@ def release_files(
     cubes = read_protected(run / "protected", zone)
     certified = run / "proof" / "certificate.parquet"
     certificate = sealed.read(certified, CERTIFICATE, zone)
-    _require(audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy), "release")
-    figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
     proof = documents.read_object(run / "proof" / "proof.json", "policy", "tables")
+    found = audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy, proof)
+    _require(found, "release")
     described.check(proof, run / "proof" / "proof.json", certified, zone)
     _require(_of_proof(proof, cubes, case.policy), "release")
+    figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
     public = signing.public_key(signing_key)
     place, held = publish(
         released,
@@ -85,6 +86,11 @@ def release_files(
     }
 
 
+def _public(policy: Policy, proof: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The policy, with its structural zeros by the codes of the tables."""
+    return policy.model_dump(mode="json") | {"structural_zeros": (proof or {}).get("structural_zeros", [])}
+
+
 def _of_proof(proof: dict[str, Any], cubes: Sequence[ProtectedCube], policy: Policy) -> list[verifier.Claim]:
     tables = [{"table": cube.table, "cells": cube.cells, "hidden": int(cube.hidden.sum())} for cube in cubes]
     return [
@@ -96,7 +102,11 @@ def _of_proof(proof: dict[str, Any], cubes: Sequence[ProtectedCube], policy: Pol
 
 
 def audit(
-    raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Frame, policy: Policy
+    raw: Sequence[Cube],
+    cubes: Sequence[ProtectedCube],
+    certificate: Frame,
+    policy: Policy,
+    proof: Mapping[str, Any] | None = None,
 ) -> list[verifier.Claim]:
     """What the verifier finds of the raw numbers, the pattern and the certificate."""
     alike = [_said(cube) for cube in raw] == [_said(cube) for cube in cubes]
@@ -113,15 +123,15 @@ def audit(
     moves = tuple(array(certificate, name).astype(np.int64) for name in CERTIFICATE)
     tables = [_table(true, cube.hidden) for true, cube in zip(raw, cubes, strict=True)] if same else []
     found = (
-        verifier.audit(
-            tables, (moves[0], moves[1], moves[2], moves[3]), policy.minimum, policy.zeros == "open"
-        )
+        verifier.audit(tables, (moves[0], moves[1], moves[2], moves[3]), _public(policy, proof))
         if same
         else []
     )
     return [
+        verifier.Claim(
+            "the protected tables are the counted ones, but for what is hidden", same or not alike
+        ),
         verifier.Claim("the protected tables are called and laid out as the counted ones", alike),
-        verifier.Claim("the protected tables are the counted ones, but for what is hidden", same),
         *found,
     ]
 

@@ -11,9 +11,9 @@ import csv
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-OneSex = Literal["icd10-women", "icd10-men"]
+from pipelines.cubes.policy import OneSex
 
 _LIST: Final = Path(__file__).parent / "code_lists" / "icd10_one_sex.csv"
 _BLOCK: Final = re.compile(r"([A-Z]\d\d)-([A-Z]?\d\d)")

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import scipy.sparse as sparse
 
-from pipelines.verifier.published import at_or_below, published
+from pipelines.verifier.published import published
+from pipelines.verifier.rules import at_or_below
 from pipelines.verifier.tables import Axis, PublishedTable
 
 CONTRIBUTORS = ("units", "owners")

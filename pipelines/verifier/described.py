@@ -28,7 +28,8 @@ def all_described(folder: Path, structure: dict[str, Any]) -> bool:
 def proof_is_of(
     folder: Path, policy: dict[str, Any], structure: dict[str, Any], rows: dict[str, Rows]
 ) -> bool:
-    """Is the proof of the signed policy and of these tables, with as many cells and hidden ones?"""
+    """Is the proof of the signed policy and of these tables, with as many cells and hidden ones, and does it
+    say of each structural zero which codes it is of?"""
     proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
     counted = [
         {
@@ -38,7 +39,9 @@ def proof_is_of(
         }
         for about in structure["tables"]
     ]
-    return bool(proof["policy"] == policy and proof["tables"] == counted)
+    zeros = [set(each) for each in proof.get("structural_zeros", [])]
+    declared = [set(each) for each in policy.get("structural_zeros", [])]
+    return bool(proof["policy"] == policy and proof["tables"] == counted and zeros == declared)
 
 
 def called_alike(folder: Path, about: dict[str, Any], rows: Rows) -> bool:

@@ -16,20 +16,11 @@ from pipelines.verifier.attack import fixed_by_sums, pinned
 from pipelines.verifier.audit import alone
 from pipelines.verifier.certificate import Certificate
 from pipelines.verifier.perturbed import checks_of_perturbed
-from pipelines.verifier.published import (
-    as_known,
-    certificate_is_of,
-    impossible,
-    large_enough,
-    minima,
-    published,
-    same,
-    whole,
-)
+from pipelines.verifier.published import certificate_is_of, large_enough, published, same, whole
+from pipelines.verifier.rules import ORDER, as_known, breaks_a_rule, impossible, minima
 from pipelines.verifier.summed import checks_of_sums
 from pipelines.verifier.tables import Claim, PublishedTable, number_cells
 
-_ORDER = ("sums", "nonnegative", "rule", "marks")
 Check = tuple[str, Callable[[], bool]]
 
 
@@ -53,7 +44,7 @@ def _claims(folder: Path) -> list[Claim]:
         decimals = int(proof["weighted"]["decimals"]) if weighted else 0
         tables, policy = [published(folder, about, decimals) for about in proof["tables"]], proof["policy"]
         least, open_zeros = [minima(table, policy) for table in tables], policy["zeros"] == "open"
-        knows, never = _ORDER.index(policy["attacker"]), [impossible(table, policy) for table in tables]
+        knows, never = ORDER.index(policy["attacker"]), [impossible(table, policy) for table in tables]
         seen = [as_known(*each) for each in zip(tables, never, strict=True)]
     except Exception:  # noqa: BLE001 - a folder may be broken in any way
         return [Claim("the tables and the proof can be read", False)]
@@ -73,9 +64,9 @@ def _claims(folder: Path) -> list[Claim]:
     ]
     if policy.get("structural_zeros"):
         checks.append(("where nobody can be, 0 is shown", lambda: all(map(_shows_nobody, tables, never))))
-    if knows >= _ORDER.index("nonnegative"):
+    if knows >= ORDER.index("nonnegative"):
         text = "no hidden cell can be worked out by whoever knows what may be in it"
-        someone = open_zeros and knows >= _ORDER.index("rule") and not policy.get("all_in_one")
+        someone = open_zeros and knows >= ORDER.index("rule") and not policy.get("all_in_one")
         checks.append((text, lambda: pinned(seen, someone) == 0))
     if (folder / "certificate").is_dir():
         try:
@@ -192,14 +183,7 @@ class _Audit:
     def _breaks_a_rule(self, number: int, table: PublishedTable) -> np.ndarray:
         """Cells that break a rule on what is around them or on who contributes, bool (cells,)."""
         true = self.held.true[number]
-        unsafe = np.zeros(len(table.hidden), bool)
-        outside, could = self.policy.get("outside", 0), ~impossible(table, self.policy)
-        for axis, family in table.families():
-            children, parent = true[family[:, :-1]], true[family[:, -1:]]
-            unsafe[family[:, :-1][(parent - children > 0) & (parent - children < outside)]] = True
-            if table.axes[axis].name in self.policy.get("all_in_one", ()):
-                several = could[family[:, :-1]].sum(axis=1, keepdims=True) > 1
-                unsafe[family[:, :-1][(children == parent) & (parent > 0) & several]] = True
+        unsafe = breaks_a_rule(table, true, self.policy)
         for kind, behind in self.held.behind.items():
             number_of = np.asarray(behind[number].sum(axis=1)).ravel()
             unsafe |= (number_of < int(self.policy[kind]["minimum"])) & (true > 0)
@@ -241,15 +225,15 @@ class _Audit:
 
     def _possible(self, number: int, table: PublishedTable, changes: sparse.csr_matrix) -> bool:
         """Could the table be true as each move makes it? What a move leaves as it is needs no look."""
-        entries, true, knows = changes.tocoo(), self.held.true[number], _ORDER.index(self.policy["attacker"])
+        entries, true, knows = changes.tocoo(), self.held.true[number], ORDER.index(self.policy["attacker"])
         old, least = true[entries.row], self.least[number][entries.row]
         new = old + entries.data
-        if knows >= _ORDER.index("nonnegative") and (new < 0).any():
+        if knows >= ORDER.index("nonnegative") and (new < 0).any():
             return False
-        if knows >= _ORDER.index("rule") and ((new < self.someone) & (old > 0)).any():
+        if knows >= ORDER.index("rule") and ((new < self.someone) & (old > 0)).any():
             return False
         narrow = np.where(old < least, new < least, new >= least)
-        return bool(knows < _ORDER.index("marks") or narrow.all())
+        return bool(knows < ORDER.index("marks") or narrow.all())
 
     def _kept_out(self) -> bool:
         """Whoever is alone in a cell knows it: for every other sensitive cell there is a move that leaves all

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -92,51 +90,6 @@ def large_enough(table: PublishedTable, minimum: np.ndarray, open_zeros: np.ndar
     `open_zeros`: bool (cells,)."""
     value = table.measures["persons"]
     return not (~table.hidden & (value < minimum) & ((value > 0) | ~open_zeros)).any()
-
-
-def minima(table: PublishedTable, policy: dict[str, Any]) -> np.ndarray:
-    """Fewest persons that each cell may show by what anybody can read, int64 (cells,)."""
-    least, grid = np.full(len(table.hidden), int(policy["minimum"]), np.int64), places(table.axes)
-    for name, specials in policy.get("special", {}).items():
-        for number, axis in enumerate(table.axes):
-            for special in specials if axis.name == name else ():
-                chosen = at_or_below(axis, special["codes"])
-                least = np.where(chosen[grid[:, number]], np.maximum(least, int(special["minimum"])), least)
-    return least
-
-
-def impossible(table: PublishedTable, policy: dict[str, Any]) -> np.ndarray:
-    """Cells in which nobody can stand, as the policy says in public: those that it names, and those whose
-    parts all are; bool (cells,)."""
-    found, names = np.zeros(len(table.hidden), bool), [axis.name for axis in table.axes]
-    grid = places(table.axes)
-    for combination in policy.get("structural_zeros", ()):
-        if set(combination) <= set(names):
-            here = np.ones(len(found), bool)
-            for name, codes in combination.items():
-                number = names.index(name)
-                here &= at_or_below(table.axes[number], codes)[grid[:, number]]
-            found |= here
-    changed = True
-    while changed:
-        before = int(found.sum())
-        for _, family in table.families():
-            found[family[found[family[:, :-1]].all(axis=1), -1]] = True
-        changed = int(found.sum()) > before
-    return found
-
-
-def at_or_below(axis: Axis, codes: Sequence[str]) -> np.ndarray:
-    """Positions of an axis that stand at one of `codes` or below it, bool (positions,)."""
-    chosen = np.zeros(len(axis.codes), bool)
-    for place, code in enumerate(axis.codes[1:], start=1):
-        chosen[place] = code in codes or chosen[axis.parents[place]]
-    return chosen
-
-
-def as_known(table: PublishedTable, never: np.ndarray) -> PublishedTable:
-    """The table as whoever knows it sees where nobody can be: `never`, bool (cells,)."""
-    return replace(table, hidden=table.hidden & ~never)
 
 
 def places(axes: tuple[Axis, ...]) -> np.ndarray:

@@ -13,8 +13,8 @@ import pytest
 from scipy.optimize import linprog
 
 from pipelines.cubes.cube import Cube, Dimension, ProtectedCube
-from pipelines.cubes.policy import Policy
-from pipelines.disclosure.suppression.attackers import Attackers, Values
+from pipelines.cubes.policy import Policy, Values
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import Protection, protect
 from pipelines.verifier.attack import pinned
 from pipelines.verifier.tables import Axis, PublishedTable

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-from pydantic import Field
 
+from pipelines.cubes.policy import Interval, Knows, Policy
 from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.system import System
-from pipelines.files.yaml import Strict
-
-Knows = Literal["sums", "nonnegative", "rule", "marks"]
-
-
-class Values(Strict):
-    """How wide a sensitive cell must stay. `values`: how many it must be able to have for whoever is
-    withstood, its true one among them."""
-
-    values: int = Field(ge=2, le=20)
-
-
-Interval = Literal["point", "whole"] | Values
 
 KNOWLEDGE: Final[dict[str, str]] = {
     "sums": "one who solves the published sums exactly, over all tables of the permit at once",
@@ -45,6 +32,11 @@ class Attackers:
     knows: Knows = "rule"
     singletons: bool = True
     interval: Interval = "point"
+
+    @staticmethod
+    def of(policy: Policy) -> Attackers:
+        """Whom a policy names."""
+        return Attackers(policy.attacker, policy.singletons, policy.interval)
 
     def names(self) -> list[str]:
         """Those that are withstood, in words."""
