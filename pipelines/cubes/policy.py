@@ -57,7 +57,7 @@ class Policy(Strict):
     preset: Literal["research", "open_data"] = "research"
     attacker: Knows = "rule"
     singletons: bool = True
-    interval: Interval = Values(values=3)
+    interval: Interval = "point"
     outside: int = Field(0, ge=0, le=1000)
     all_in_one: list[str] = Field([])
     special: dict[str, list[Special]] = Field({})
