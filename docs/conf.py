@@ -47,6 +47,7 @@ NAVIGATION = {
         "Cohort <docs/cohort>",
         "Aggregation and measures <docs/aggregation>",
         "Disclosure control <docs/disclosure>",
+        "… what may stand in a table <docs/disclosure-codes>",
         "… over several releases <docs/disclosure-memory>",
         "Release and verification <docs/release>",
     ],

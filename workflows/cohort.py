@@ -163,6 +163,7 @@ def _tables(path: Path) -> Iterator[str]:
         f"cells of fewer than {permit.policy.minimum} persons are hidden, and what would give them away; "
         f"{shown}"
     )
+    yield from permit.policy.sentences()
     for table in permit.tables:
         yield from explain.sentences(table)
 

@@ -97,6 +97,7 @@ def said(told: dict[str, Any], out: Path | None) -> str:
                 f"({each['value_to_protect']:,} persons in these)"
             )
         lines.append(small)
+    lines += [f"note: {remark}" for remark in told.get("remarks", [])]
     if "moves" in told and out is not None:
         lines.append(f"checked against {told['moves']:,} other tables; uttag verify {out}")
     return "\n".join(lines)

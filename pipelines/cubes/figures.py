@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.files import documents, sealed
+from pipelines.files import described, documents, sealed
 from pipelines.files.frames import Category, Frame
 from pipelines.files.sealing import Zone
 
@@ -40,17 +40,10 @@ class Figures:
 
 
 def write_figures(figures: Figures, folder: Path, zone: Zone) -> None:
-    """Write to `folder`, sealed; the description beside it is plain."""
+    """Write to `folder`, sealed; the description beside it is plain, and sealed with it."""
     plot = figures.plot
-    parts: dict[str, Columns] = {"figures": figures.columns, "data": plot.data, "svg": {"svg": (plot.svg,)}}
-    for kind, columns in parts.items():
-        sealed.write(
-            _frame(columns),
-            folder / f"{figures.table}.{kind}.parquet",
-            dict.fromkeys(columns, "category"),
-            zone,
-        )
     about = {
+        "table": figures.table,
         "columns": list(figures.columns),
         "meanings": figures.meanings,
         "title": plot.title,
@@ -59,14 +52,25 @@ def write_figures(figures: Figures, folder: Path, zone: Zone) -> None:
         "shown": list(figures.shown),
         "notes": list(figures.notes),
     }
-    documents.write_json(about, folder / f"{figures.table}.json")
+    parts: dict[str, Columns] = {"figures": figures.columns, "data": plot.data, "svg": {"svg": (plot.svg,)}}
+    for kind, columns in parts.items():
+        described.write(
+            _frame(columns),
+            folder / f"{figures.table}.{kind}.parquet",
+            dict.fromkeys(columns, "category"),
+            zone,
+            about,
+            folder / f"{figures.table}.json",
+        )
 
 
 def read_figures(folder: Path, table: str, zone: Zone) -> Figures:
-    """Figures of one table."""
+    """Figures of one table. Raises `VerificationError` where they are described otherwise than they were
+    sealed."""
     about: dict[str, Any] = documents.read_json(folder / f"{table}.json")
 
     def read(kind: str, names: list[str]) -> Columns:
+        described.check(about, folder / f"{table}.json", folder / f"{table}.{kind}.parquet", zone)
         frame = sealed.read(folder / f"{table}.{kind}.parquet", dict.fromkeys(names, "category"), zone)
         return {
             name: tuple(text or "" for text in column.decoded())

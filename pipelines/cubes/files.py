@@ -2,8 +2,8 @@
 
 `<table>.parquet` has one column for each measure (and `hidden` for a protected cube, the two largest
 contributions for a raw one of sums, design effects for one of repeated events), one row for each cell;
-`<table>.json` names the dimensions and relations. The two kinds never mix: a file says which it is, and each
-reader takes only its own.
+`<table>.json` names the dimensions and relations, and is sealed with them. The two kinds never mix: a file
+says which it is, and each reader takes only its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from pipelines.cubes.cube import Cube, Dimension, ProtectedCube
 from pipelines.errors import DataError
-from pipelines.files import documents, sealed
+from pipelines.files import described, documents, sealed
 from pipelines.files.digests import content_hash, digest
 from pipelines.files.frames import Frame
 from pipelines.files.schemas import Schema
@@ -37,9 +37,10 @@ def write_cube(cube: Cube, folder: Path, zone: Zone) -> None:
 
 
 def read_cubes(folder: Path, zone: Zone) -> list[Cube]:
-    """Every raw cube of `folder`, by table name."""
+    """Every raw cube of `folder`, by table name. Raises `VerificationError` where one is described otherwise
+    than it was sealed."""
     cubes = []
-    for path, about in _find(folder, _RAW):
+    for path, about in _find(folder, _RAW, zone):
         numbers = _numbers(path, about, zone, *(_LARGEST if about.get("largest") else ()))
         effects = _taken(numbers, about)
         largest = np.stack([numbers.pop(name) for name in _LARGEST], axis=1) if about.get("largest") else None
@@ -54,9 +55,9 @@ def write_protected(cube: ProtectedCube, folder: Path, zone: Zone) -> None:
 
 
 def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
-    """Every protected cube of `folder`, by table name."""
+    """Every protected cube of `folder`, by table name. Raises `VerificationError` as `read_cubes` does."""
     cubes = []
-    for path, about in _find(folder, _PROTECTED):
+    for path, about in _find(folder, _PROTECTED, zone):
         numbers = _numbers(path, about, zone, "hidden")
         effects, hidden = _taken(numbers, about), numbers.pop("hidden") == 1
         cubes.append(
@@ -102,21 +103,28 @@ def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
 
 
 def _write(cube: Cube | ProtectedCube, kind: str, numbers: Frame, folder: Path, zone: Zone) -> None:
-    sealed.write(numbers, folder / f"{cube.table}.parquet", _schema(list(numbers)), zone)
-    documents.write_json(_about(cube, kind), folder / f"{cube.table}.json")
+    described.write(
+        numbers,
+        folder / f"{cube.table}.parquet",
+        _schema(list(numbers)),
+        zone,
+        _about(cube, kind),
+        folder / f"{cube.table}.json",
+    )
 
 
 def _schema(names: list[str]) -> Schema:
     return dict.fromkeys(names, "int64")
 
 
-def _find(folder: Path, kind: str) -> list[tuple[Path, dict[str, Any]]]:
+def _find(folder: Path, kind: str, zone: Zone) -> list[tuple[Path, dict[str, Any]]]:
     if not folder.is_dir():
         raise DataError(folder, "is not there", "run the stage that makes it again")
     found = []
     for path in sorted(folder.glob("*.json")):
         about = documents.read_json(path)
         if isinstance(about, dict) and about.get("kind") == kind:
+            described.check(about, path, path.with_suffix(".parquet"), zone)
             found.append((path, about))
     return sorted(found, key=lambda each: str(each[1]["table"]))
 

@@ -41,6 +41,10 @@ def certify(
     row_of = np.full(size, -1, np.int64)
     row_of[tied.atoms[rows]] = np.arange(len(rows))
     inner: dict[str, object] = {"count": values[tied.atoms[rows]]}
+    if problem.inner.weighted and tied.of_inner is not None:
+        weighted = np.zeros(len(tied.atoms), np.int64)
+        np.add.at(weighted, tied.of_inner, problem.inner.weighted.total)
+        inner["weighted"] = weighted[rows]
     placed = [
         (cube.table, cube.dimensions, places) for cube, places in zip(problem.cubes, tied.places, strict=True)
     ]

@@ -1,23 +1,20 @@
-"""Inner cells: what a table counts at its finest, from CSV or Parquet, and the cubes that add them up."""
+"""Inner cells: what a table counts at its finest, and the cubes that add them up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kernels.cells import add_up, spread
 from pipelines.cubes.cube import TOTAL, Cube, Dimension
-from pipelines.disclosure.magnitude.contributions import Contributions, contributions
-from pipelines.disclosure.specification import Layout, Levels, Specification
-from pipelines.errors import DataError, SettingsError
-from pipelines.files import people
+from pipelines.disclosure.magnitude.contributions import Contributions
+from pipelines.disclosure.specification import Layout, Levels
+from pipelines.errors import DataError
 
 _MOST_CELLS = 20_000_000
-_MOST_PERSONS = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -41,175 +38,51 @@ class Persons:
 
 
 @dataclass(frozen=True)
+class Weighted:
+    """`total`: int64 (cells,), sum of the weights of those who are counted there, in units of the last of
+    `decimals`; never less than how many they are, so that a change of one person is one of one unit, too."""
+
+    total: np.ndarray
+    decimals: int
+
+    def published(self) -> list[int | float]:
+        """In the unit of the table: whole numbers where no weight has decimals."""
+        return [each / 10**self.decimals if self.decimals else each for each in self.total.tolist()]
+
+
+@dataclass(frozen=True)
 class Inner:
     """`names`: of each level column its codes, ascending. `codes`: int32 (cells,) by column, places in
-    `names`. `count`: int64 (cells,). `contributors`: by column, who stands behind the cells. `persons`: where
-    the table has them one a row and names them. `amounts`: where sums are to be published."""
+    `names`. `count`: int64 (cells,). `of_row`: int64 (rows,), the inner cell of each row of the table.
+    `contributors`: by column, who stands behind the cells. `persons`: where the table has them one a row and
+    names them. `amounts`: where sums are to be published. `weighted`: where those who are counted have
+    weights. `margin`: name of the margins. `notes`: what the reading changed, in words without a code."""
 
     path: Path
     names: dict[str, list[str]]
     codes: dict[str, np.ndarray]
     count: np.ndarray
+    of_row: np.ndarray
     contributors: dict[str, Contributing]
     persons: Persons | None = None
     amounts: Contributions | None = None
+    weighted: Weighted | None = None
+    margin: str = TOTAL
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A cube, and where each inner cell stands on each of its dimensions: int32 (inner cells, dimensions)."""
+    """A cube, and where each inner cell stands on each of its dimensions: int32 (inner cells, dimensions).
+    `weighted`: of its cells, where persons have weights."""
 
     cube: Cube
     places: np.ndarray
+    weighted: Weighted | None = None
 
-
-def read(path: Path, specification: Specification) -> Inner:
-    """The distinct inner cells of a table.
-
-    Raises `SettingsError` where the column of counts has another use too, `DataError`, without any value,
-    where the table is empty or holds no counts.
-    """
-    columns, behind = specification.columns(), specification.policy.contributing()
-    if specification.count in [*columns, *behind]:
-        raise SettingsError(
-            "specification: count",
-            "is a level of a dimension, or a contributor, too",
-            "name the column of counts",
-        )
-    alone = [
-        each
-        for each in (
-            specification.count,
-            specification.person,
-            specification.magnitude,
-            specification.contributor,
-        )
-        if each
-    ]
-    texts = people.read_text(path, list(dict.fromkeys([*columns, *behind, *alone])))
-    names, codes = {}, {}
-    for column in dict.fromkeys([*columns, *behind]):
-        coded = people.code([texts[column]], people.trimmed)
-        if (coded.codes < 0).any():
-            missing = int((coded.codes < 0).sum())
-            raise DataError(
-                path,
-                f"{missing:,} rows have no {column}",
-                "give them a code, such as unknown, or leave them out",
-            )
-        order = sorted(range(len(coded.values)), key=coded.texts().__getitem__)
-        names[column] = [coded.texts()[place] for place in order]
-        rank = np.empty(len(order), np.int32)
-        rank[order] = np.arange(len(order), dtype=np.int32)
-        codes[column] = rank[coded.codes]
-        if column in columns and TOTAL in names[column]:
-            raise DataError(
-                path,
-                f"{column} holds the code {TOTAL}, which names the margins",
-                "leave margins out, or name the code differently",
-            )
-    rows = len(next(iter(codes.values())))
-    if not rows:
-        raise DataError(path, "has no rows", "name a table with inner cells or persons")
-    count = _counts(path, specification.count, texts) if specification.count else np.ones(rows, np.int64)
-    key = _key({column: codes[column] for column in columns}, names)
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    distinct = len(np.unique(_key(codes, names))) if behind else len(first)
-    if specification.count and distinct < rows:
-        again = f"{rows - distinct:,} rows repeat an inner cell that stands elsewhere"
-        raise DataError(path, again, "sum them, or name all columns that tell them apart")
-    total = np.bincount(inverse, count, len(first)).astype(np.int64)
-    persons = (
-        _persons(path, specification.person, texts, inverse.ravel(), {each: codes[each] for each in behind})
-        if specification.person
-        else None
-    )
-    amounts = _amounts(path, specification, texts, inverse.ravel()) if specification.magnitude else None
-    standing = {column: _contributing(names[column], inverse, codes[column], count) for column in behind}
-    return Inner(
-        path=path,
-        names={each: names[each] for each in columns},
-        codes={each: codes[each][first] for each in columns},
-        count=total,
-        contributors=standing,
-        persons=persons,
-        amounts=amounts,
-    )
-
-
-def _amounts(
-    path: Path, specification: Specification, texts: dict[str, Any], cell: np.ndarray
-) -> Contributions:
-    who = np.arange(len(cell))
-    if specification.contributor:
-        coded = people.code([texts[specification.contributor]], people.trimmed)
-        if nameless := int((coded.codes < 0).sum()):
-            raise DataError(
-                path, f"{nameless:,} rows have no {specification.contributor}", "name every contributor"
-            )
-        who = coded.codes.astype(np.int64)
-    name = str(specification.magnitude)
-    return contributions(path, name, texts[name], cell.astype(np.int64), who)
-
-
-def _persons(
-    path: Path, column: str, texts: dict[str, Any], cell: np.ndarray, who: dict[str, np.ndarray]
-) -> Persons:
-    coded = people.code([texts[column]], people.trimmed)
-    if nameless := int((coded.codes < 0).sum()):
-        raise DataError(
-            path, f"{nameless:,} rows have no {column}", "name every person, or leave the rows out"
-        )
-    if again := len(coded.codes) - len(coded.values):
-        raise DataError(
-            path,
-            f"{again:,} rows are of a {column} that has one already",
-            "give the table one row for each person",
-        )
-    names = coded.texts()
-    return Persons([names[each] for each in coded.codes.tolist()], cell.astype(np.int64), who)
-
-
-def _contributing(names: list[str], cell: np.ndarray, who: np.ndarray, count: np.ndarray) -> Contributing:
-    pairs = np.unique(np.column_stack([cell, who])[count > 0].astype(np.int64), axis=0)
-    return Contributing(names, pairs[:, 0], pairs[:, 1])
-
-
-def _counts(path: Path, name: str, texts: dict[str, Any]) -> np.ndarray:
-    coded = people.code([texts[name]], people.trimmed)
-    known, bad, negative = np.zeros(len(coded.values) + 1, np.int64), [len(coded.values)], list[int]()
-    for place, text in enumerate(coded.texts()):
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if number != round(number) if np.isfinite(number) else True:
-            bad.append(place)
-        elif number < 0:
-            negative.append(place)
-        elif number >= _MOST_PERSONS:
-            bad.append(place)
-        else:
-            known[place] = int(number)
-    rows = np.where(coded.codes < 0, len(coded.values), coded.codes)
-    for places, what in ((negative, "negative"), (bad, "no whole number")):
-        if wrong := int(np.isin(rows, places).sum()):
-            raise DataError(
-                path,
-                f"{wrong:,} of {len(rows):,} rows have a {name} that is {what}",
-                "counts are whole and at least 0; mend the table",
-            )
-    return known[rows]
-
-
-def _key(codes: dict[str, np.ndarray], names: dict[str, list[str]]) -> np.ndarray:
-    """A number for each row, the same where all `codes` are: int64 (rows,)."""
-    key = np.zeros(len(next(iter(codes.values()))), np.int64)
-    for column, values in codes.items():
-        if prod([len(names[column]), int(key.max(initial=0)) + 1]) > 2**62:
-            key = np.unique(key, return_inverse=True)[1]
-        key = key * len(names[column]) + values
-    return key
+    def published(self) -> list[int | float]:
+        """What the table shows of each cell, unless it is hidden."""
+        return self.weighted.published() if self.weighted else self.cube.measures["persons"].tolist()
 
 
 def place(inner: Inner, table: str, layout: Layout) -> Placed:
@@ -226,6 +99,9 @@ def place(inner: Inner, table: str, layout: Layout) -> Placed:
     places = np.stack([places for _, places in found], axis=1).astype(np.int32)
     steps, depth = spread([each.parents for each in dimensions])
     persons = add_up(places, inner.count, steps, depth, cells)
+    weighted = inner.weighted and replace(
+        inner.weighted, total=add_up(places, inner.weighted.total, steps, depth, cells)
+    )
     additive = {"persons": (True,) * len(dimensions)}
     return Placed(
         Cube(
@@ -237,13 +113,15 @@ def place(inner: Inner, table: str, layout: Layout) -> Placed:
             additive=additive,
         ),
         places,
+        weighted,
     )
 
 
 def _dimension(inner: Inner, name: str, levels: Levels) -> tuple[Dimension, np.ndarray]:
     """A dimension, parents before children and codes in order, and the position of each inner cell's finest
     code."""
-    codes, parents, position = [""], [-1], np.zeros(1, np.int64)
+    total = "" if inner.margin == TOTAL else inner.margin
+    codes, parents, position = [total], [-1], np.zeros(1, np.int64)
     above = np.zeros(len(inner.count), np.int64)  # of each inner cell, its position one level up
     for level, column in enumerate(levels.levels):
         here, size = inner.codes[column].astype(np.int64), len(inner.names[column])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines.cubes.cube import TOTAL, Cube
+from pipelines.cubes.cube import TOTAL, Cube, Dimension
 from pipelines.errors import DataError, SettingsError
 from pipelines.files import documents, people, plain
 from pipelines.files.digests import file_digest
@@ -64,7 +65,7 @@ def columns(
     coordinates = cube.coordinates()
     made: plain.Columns = {}
     for axis, dimension in enumerate(cube.dimensions):
-        names = np.array([TOTAL, *dimension.codes[1:]], object)
+        names = np.array(_codes(dimension), object)
         made[dimension.name] = names[coordinates[:, axis]].tolist()
     masked = hidden.tolist()
     made["value"] = [None if gone else value for value, gone in zip(values, masked, strict=True)]
@@ -92,12 +93,26 @@ def announced(cube: Cube, hidden: np.ndarray) -> dict[str, Any]:
         "dimensions": [
             {
                 "name": plain.harmless(each.name),
-                "codes": [TOTAL, *map(plain.harmless, each.codes[1:])],
+                "codes": list(map(plain.harmless, _codes(each))),
                 "parents": list(each.parents),
             }
             for each in cube.dimensions
         ],
     }
+
+
+def write_proof(out: Path, proof: dict[str, Any]) -> None:
+    """The proof, last of all; the certificate says, before that, which one it is of."""
+    content = documents.as_json(proof)
+    of = out / CERTIFICATE / "of.json"
+    documents.write_json({"proof": hashlib.sha256(content.encode()).hexdigest()}, of)
+    of.chmod(0o600)
+    documents.write_json(proof, out / "proof.json")
+
+
+def _codes(dimension: Dimension) -> list[str]:
+    """The codes of a dimension, its margin by the name that it has."""
+    return [dimension.codes[0] or TOTAL, *dimension.codes[1:]]
 
 
 def write_secret(frames: Mapping[str, dict[str, object]], folder: Path) -> None:

@@ -19,10 +19,9 @@ from pipelines.disclosure.perturbed_report import write_report
 from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.rounding.method import rounded
 from pipelines.errors import DisclosureError, SettingsError
-from pipelines.files import documents
 from pipelines.files.plain import harmless
 
-_OF_SUPPRESSION: Final = ("outside", "all_in_one", "special", "units", "owners")
+_OF_SUPPRESSION: Final = ("outside", "all_in_one", "special", "units", "owners", "structural_zeros")
 
 
 def perturb(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
@@ -48,19 +47,24 @@ def perturb(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
         problem.cubes,
     )
     _certify(problem, together, made, out / output.CERTIFICATE)
-    told = {"method": method.kind, "tables": lost(problem, together, made), "notes": made.notes}
+    told = {
+        "method": method.kind,
+        "tables": lost(problem, together, made),
+        "notes": made.notes,
+        "remarks": list(problem.inner.notes),
+    }
     write_report(out / "report.html", problem, together, made, told)
     proof = {
         "kind": "uttag protect",
         "method": method.kind,
         "parameters": made.parameters,
-        "policy": problem.specification.public(),
+        "policy": problem.public(),
         "additive": method.additive,
         "status": method.status,
         "tables": [output.announced(cube, hidden) for cube, _, hidden in parts],
         "files": files,
     }
-    documents.write_json(proof, out / "proof.json")
+    output.write_proof(out, proof)
     return told
 
 

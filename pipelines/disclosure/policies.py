@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipelines.cubes.policy import Policy
-from pipelines.disclosure.suppression.attackers import Attackers, Interval, Knows
 from pipelines.files.yaml import Strict
-
-PRESETS: Final[dict[str, dict[str, Any]]] = {
-    "research": {},
-    "open_data": {"minimum": 10, "outside": 10, "attacker": "rule", "singletons": True},
-}
-
-
-class Special(Strict):
-    """A stricter minimum for some codes of a dimension, and for all below them: a diagnosis that harms who is
-    known to have it."""
-
-    codes: list[str] = Field(min_length=1, description="codes of the dimension, at any level")
-    minimum: int = Field(ge=3, le=1000, description="fewest persons that such a cell may show")
 
 
 class Contributors(Strict):
@@ -53,46 +37,21 @@ class Dominance(Strict):
 
 
 class TablePolicy(Policy):
-    """The rule on persons, and whom the tables must withstand.
+    """What a policy says, and the rules that need to know who contributes.
 
-    `preset`: `research`, or `open_data` for what anybody may read: what it sets can be overruled key by key.
-    `attacker`: the strongest; `sums` solves the published sums, `nonnegative` knows that counts are whole and
-    at least 0, `rule` knows the minimum, too, and `marks` even which hidden cells are small. `singletons`: a
-    contributor who is alone in a cell knows that cell. `interval`: `point`, a small cell must have more than
-    one possible value; `whole`, every value from 1 to the minimum less 1. `outside`: a cell is sensitive,
-    too, if 1 to `outside` - 1 persons of its parent are not in it (0: never). `all_in_one`: dimensions along
-    which a cell is sensitive, too, if it holds everybody of its parent. `special`: by dimension. `units`,
-    `owners`: who contributes. `dominance`, `p_percent`: of sums; where neither is named, a sum is sensitive
-    if one contributor could come within 10 per cent of what another gave, or if two make up 90 per cent of
-    it.
+    `units`, `owners`: who contributes. `dominance`, `p_percent`: of sums; where neither is named, a sum is
+    sensitive if one contributor could come within 10 per cent of what another gave, or if two make up 90 per
+    cent of it.
     """
 
-    preset: Literal["research", "open_data"] = "research"
-    attacker: Knows = "rule"
-    singletons: bool = True
-    interval: Interval = "point"
-    outside: int = Field(0, ge=0, le=1000)
-    all_in_one: list[str] = Field([])
-    special: dict[str, list[Special]] = Field({})
     units: Contributors | None = None
     owners: Owners | None = None
     dominance: Dominance | None = None
     p_percent: float | None = Field(None, gt=0, le=100)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _preset(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("preset") in PRESETS:
-            return {**PRESETS[given["preset"]], **given}
-        return given
-
     def of_sums(self) -> tuple[Dominance | None, float | None]:
         """The rules on contributions; those that ACRO has by default where none is named."""
         return (self.dominance, self.p_percent) if self.dominance or self.p_percent else (Dominance(), 10.0)
-
-    def attackers(self) -> Attackers:
-        """The same, as the engine takes it."""
-        return Attackers(self.attacker, self.singletons, self.interval)
 
     def contributors(self) -> dict[str, Contributors]:
         """The rules on who contributes, by kind."""

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from pipelines.cubes.cube import Cube
-from pipelines.disclosure.inner import Inner, Placed, place, read
+from pipelines.disclosure.inner import Inner, Placed, place
 from pipelines.disclosure.linked import joined
 from pipelines.disclosure.memory.joint import Earlier, Past, joint
 from pipelines.disclosure.policies import TablePolicy
-from pipelines.disclosure.rules import rules
+from pipelines.disclosure.reading import read
+from pipelines.disclosure.rules import nobody, rules, structural_zeros
 from pipelines.disclosure.specification import Specification
 from pipelines.disclosure.suppression.limits import Limits
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
+from pipelines.files.plain import harmless
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Problem:
             )
         else:
             system, atoms, of_inner = joined(inner, placed, policy, self.rules)
+            system = system.without(atoms[of_inner[nobody(placed, structural_zeros(placed, policy))]])
             first = np.unique(of_inner, return_index=True)[1]
             every = tuple(each.places[first] for each in placed)
         return Tied(system, atoms, every, _behind(inner, policy, of_inner), of_inner=of_inner)
@@ -84,6 +87,15 @@ class Problem:
     def system(self) -> System:
         """The variables and relations of all tables."""
         return self.tied.system
+
+    def public(self) -> dict[str, Any]:
+        """The policy as the proof states it: names and codes as the files print them."""
+        zeros = structural_zeros(self.placed, self.specification.policy)
+        return self.specification.public() | {
+            "structural_zeros": [
+                {harmless(name): list(map(harmless, codes)) for name, codes in each.items()} for each in zeros
+            ]
+        }
 
     def small(self) -> list[np.ndarray]:
         """For each table the cells that may not be shown as they are, bool (cells,)."""

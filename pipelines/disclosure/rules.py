@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pipelines.disclosure.inner import Contributing, Inner, Placed
 from pipelines.disclosure.policies import Contributors, Owners, TablePolicy
-from pipelines.disclosure.suppression.sensitive import (
-    Sensitive,
-    all_in_one,
-    few_contributors,
-    few_outside,
-    higher_minimum,
-    strictest,
-)
+from pipelines.disclosure.suppression.of_policy import declared, sensitive, somebody
+from pipelines.disclosure.suppression.sensitive import Sensitive, few_contributors, strictest
+from pipelines.disclosure.suppression.structural import below
 from pipelines.errors import SettingsError
 
 REASONS = {
@@ -29,24 +25,8 @@ REASONS = {
 
 def rules(inner: Inner, placed: Sequence[Placed], policy: TablePolicy) -> list[Sensitive]:
     """What the policy says of each table besides its one minimum. Raises `SettingsError` where it names what
-    no table has."""
-    dimensions = {
-        dimension.name: set(dimension.codes[1:]) for each in placed for dimension in each.cube.dimensions
-    }
-    for name in [*policy.all_in_one, *policy.special]:
-        if name not in dimensions:
-            raise SettingsError(
-                "specification: policy",
-                f"names {name}, which is no dimension",
-                f"name one of {', '.join(dimensions)}",
-            )
-    for name, specials in policy.special.items():
-        if any(set(special.codes) - dimensions[name] for special in specials):
-            raise SettingsError(
-                f"specification: policy: special: {name}",
-                "names a code that the table does not hold",
-                "mend it, or leave it out",
-            )
+    no table has, `DataError` where somebody stands in a cell that is declared impossible."""
+    zeros = structural_zeros(placed, policy)
     if policy.owners and (
         unknown := set(policy.owners.persons) - set(inner.contributors[policy.owners.column].names)
     ):
@@ -55,28 +35,46 @@ def rules(inner: Inner, placed: Sequence[Placed], policy: TablePolicy) -> list[S
             f"{len(unknown):,} of the owners named have no row",
             "mend their names, or leave them out",
         )
-    return [_of_table(inner, each, policy) for each in placed]
+    if inner.count[nobody(placed, zeros)].any():
+        raise somebody(str(inner.path))
+    return [_of_table(inner, each, policy, zeros) for each in placed]
 
 
-def _of_table(inner: Inner, placed: Placed, policy: TablePolicy) -> Sensitive:
-    cube, reasons = placed.cube, dict[str, np.ndarray]()
-    minimum = np.full(cube.cells, policy.minimum, np.int64)
-    for name, specials in policy.special.items():
-        for special in specials:
-            minimum = np.maximum(minimum, higher_minimum(cube, name, special.codes, special.minimum))
+def structural_zeros(placed: Sequence[Placed], policy: TablePolicy) -> list[dict[str, list[str]]]:
+    """The combinations that nobody has, by the codes that the tables hold. Raises as `declared` does."""
+    return declared([each.cube for each in placed], policy, "specification: policy")
+
+
+def nobody(placed: Sequence[Placed], zeros: Sequence[dict[str, list[str]]]) -> np.ndarray:
+    """Inner cells that the tables together place where nobody can be, bool (inner cells,)."""
+    found = np.zeros(len(placed[0].places), bool)
+    for combination in zeros:
+        here = np.ones(len(found), bool)
+        for name, codes in combination.items():
+            at = [
+                below(dimension, codes)[each.places[:, axis]]
+                for each in placed
+                for axis, dimension in enumerate(each.cube.dimensions)
+                if dimension.name == name
+            ]
+            here &= np.logical_or.reduce([np.zeros(len(found), bool), *at])
+        found |= here
+    return found
+
+
+def _of_table(
+    inner: Inner, placed: Placed, policy: TablePolicy, zeros: Sequence[dict[str, list[str]]]
+) -> Sensitive:
+    found = sensitive(placed.cube, policy, zeros)
+    minimum, reasons = found.minimum, dict(found.reasons)
     if policy.owners:
         minimum = np.maximum(
             minimum, _of_owners(placed, inner.contributors[policy.owners.column], policy.owners)
         )
-    zeros = None
-    if policy.outside:
-        reasons["few outside"] = few_outside(cube, policy.outside)
-    if policy.all_in_one:
-        reasons["all in one"], zeros = all_in_one(cube, policy.all_in_one)
     for reason, rule in (("few units", policy.units), ("few owners", policy.owners)):
         if rule:
             reasons[reason] = _few(placed, inner.contributors[rule.column], rule)
-    return Sensitive(minimum, reasons, zeros)
+    return replace(found, minimum=minimum, reasons=reasons)
 
 
 def _few(placed: Placed, behind: Contributing, rule: Contributors) -> np.ndarray:

@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.cubes.cube import TOTAL
 from pipelines.disclosure.methods import Method, Purpose, Suppression
 from pipelines.disclosure.policies import TablePolicy
+from pipelines.disclosure.spelling import Lookalikes, Missing
 from pipelines.errors import SettingsError
 from pipelines.files.plain import harmless
 from pipelines.files.yaml import Strict, load_yaml
@@ -49,16 +51,21 @@ class Specification(Strict):
 
     `table`: CSV or Parquet of inner cells, or of persons, one a row, where `count` is absent; relative to the
     specification. `dimensions`: of the one table that is made; or `tables`: several over the same inner
-    cells, protected together, each with dimensions of its own. `magnitude`: column whose sums are published
-    in place of counts, each row a contribution of `contributor`, or of one of its own. `person`: column that
-    names who it is, where the table has persons one a row. `memory`: folder that remembers releases of these
-    people, so that each is proved together with all before it; made where it is not there. `method`: its
-    name, or its name as `kind` and its settings. `purpose`: what the tables are for, which `--suggest`
-    weighs.
+    cells, protected together, each with dimensions of its own. `weight`: column of weights: published are the
+    sums of the weights of those who are counted, and the rules are on how many they are. `magnitude`: column
+    whose sums are published in place of counts, each row a contribution of `contributor`, or of one of its
+    own. `person`: column that names who it is, where the table has persons one a row. `memory`: folder that
+    remembers releases of these people, so that each is proved together with all before it; made where it is
+    not there. `method`: its name, or its name as `kind` and its settings. `purpose`: what the tables are for,
+    which `--suggest` weighs. `missing`: what becomes of rows without a code, and which words say that there
+    is none; or the one code that they get. `lookalikes`: `refused`, two codes of a column that differ in
+    letter case, blanks, dashes, unseen characters or letters of another alphabet alone; or `distinct`.
+    `margin`: name of the margins.
     """
 
     table: Path
     count: str | None = None
+    weight: str | None = None
     magnitude: str | None = None
     contributor: str | None = None
     person: str | None = None
@@ -68,6 +75,14 @@ class Specification(Strict):
     policy: TablePolicy = TablePolicy()
     method: Method = Suppression()
     purpose: Purpose = "publication"
+    missing: Missing = Missing()
+    lookalikes: Lookalikes = "refused"
+    margin: str = Field(TOTAL, min_length=1, max_length=60)
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _one_code(cls, missing: Any) -> Any:
+        return {"code": missing} if isinstance(missing, str) else missing
 
     @field_validator("method", mode="before")
     @classmethod
@@ -91,6 +106,12 @@ class Specification(Strict):
             raise ValueError(
                 "sums of a magnitude are of contributions, one a row without count; only suppression "
                 "protects them, with no memory"
+            )
+        if self.magnitude and self.policy.structural_zeros:
+            raise ValueError("structural_zeros are of counts: leave them out of a policy on sums")
+        if self.weight and (self.magnitude or self.memory or self.method.kind != "suppression"):
+            raise ValueError(
+                "weights are of counts: only suppression protects them, with no magnitude and no memory"
             )
         if not self.magnitude and (self.contributor or self.policy.dominance or self.policy.p_percent):
             raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.cubes.files import read_cubes, write_protected
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.protect import CERTIFICATE, protect
-from pipelines.files import documents, sealed
+from pipelines.files import described
 from pipelines.files.sealing import Zone
 from pipelines.site.project import Project
 
@@ -29,6 +29,13 @@ def disclose_files(
     protection = protect(read_cubes(raw, zone), policy, progress)
     for cube in protection.cubes:
         write_protected(cube, out / "protected", zone)
-    sealed.write(protection.certificate, out / "proof" / "certificate.parquet", CERTIFICATE, zone)
-    documents.write_json(protection.proof, out / "proof" / "proof.json")
+    proof = out / "proof"
+    described.write(
+        protection.certificate,
+        proof / "certificate.parquet",
+        CERTIFICATE,
+        zone,
+        protection.proof,
+        proof / "proof.json",
+    )
     return {"tables": protection.counts, "policy": policy.model_dump(mode="json")}

@@ -27,6 +27,7 @@ from pipelines.disclosure.methods import (
 from pipelines.disclosure.noise.mechanism import library
 from pipelines.disclosure.perturbed import altered, check
 from pipelines.disclosure.problem import Problem
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import found
 from pipelines.errors import SettingsError, UttagError
 
@@ -129,7 +130,7 @@ def _of_suppression(problem: Problem) -> Shares:
         raise UttagError(
             "suggest", f"not tried: more than {_MOST_CELLS:,} cells take minutes", "name it as the method"
         )
-    search = found(system, lambda _text: None, problem.specification.policy.attackers())
+    search = found(system, lambda _text: None, Attackers.of(problem.specification.policy))
     hidden = np.concatenate([search.hidden[own] for own in system.cells])
     persons = np.concatenate([cube.measures["persons"] for cube in problem.cubes])
     return float(hidden.mean()), float(persons[hidden].sum() / max(1, persons.sum())), 0.0, 0.0

@@ -17,9 +17,9 @@ from pipelines.disclosure.magnitude.search import Sums, SumSearch
 from pipelines.disclosure.magnitude.sensitivity import dominance, p_percent, p_percent_for_the_first
 from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.report import write_report
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import fixed_by_sums
 from pipelines.errors import DisclosureError
-from pipelines.files import documents
 
 Say = Callable[[str], None]
 
@@ -104,7 +104,7 @@ def suppress_sums(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
         out / "report.html", cubes, hidden, [each.need > 0 for each in found], told, "units of the sum"
     )
     (out / "report.html").chmod(0o600)
-    documents.write_json(_proof(problem, hidden, files, given.decimals), out / "proof.json")
+    output.write_proof(out, _proof(problem, hidden, files, given.decimals))
     return told
 
 
@@ -174,9 +174,9 @@ def _proof(
     return {
         "kind": "uttag protect",
         "method": "suppression of sums",
-        "policy": specification.public() | asked,
+        "policy": problem.public() | asked,
         "decimals": decimals,
-        "withstands": specification.policy.attackers().names(),
+        "withstands": Attackers.of(specification.policy).names(),
         "certified": "every hidden sum, by other tables that agree with all that is shown, above it and "
         "below",
         "tables": [output.announced(cube, mask) for cube, mask in zip(problem.cubes, hidden, strict=True)],
@@ -208,5 +208,6 @@ def _told(
     return {
         "tables": tables,
         "moves": len(search.moves),
-        "withstands": problem.specification.policy.attackers().names(),
+        "withstands": Attackers.of(problem.specification.policy).names(),
+        "remarks": list(problem.inner.notes),
     }

@@ -15,13 +15,14 @@ from pipelines.disclosure.certify import certify
 from pipelines.disclosure.memory import recall
 from pipelines.disclosure.problem import Problem
 from pipelines.disclosure.report import write_report
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import found
 from pipelines.disclosure.suppression.search import Search
 from pipelines.errors import DisclosureError
-from pipelines.files import documents
 
 Say = Callable[[str], None]
 MEMORY: Final = "one who also holds every earlier release over the same people that the memory knows"
+KNOWS_WEIGHTS: Final = "one who knows the weights of single persons"
 
 
 def suppress(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def suppress(problem: Problem, out: Path, say: Say) -> dict[str, Any]:
 def _searched(problem: Problem, say: Say) -> Search:
     system = problem.system
     say(f"{int(system.primary.sum()):,} of {int((~system.secret).sum()):,} cells are small")
-    search = found(system, say, problem.specification.policy.attackers())
+    search = found(system, say, Attackers.of(problem.specification.policy))
     if not any(
         (~mask & (cube.measures["persons"] > 0)).any()
         for cube, mask in zip(problem.cubes, _masks(problem, search), strict=True)
@@ -90,8 +91,8 @@ def _write(problem: Problem, search: Search, out: Path) -> dict[str, Any]:
     files = output.write_tables(
         out,
         [
-            output.columns(cube, cube.measures["persons"].tolist(), mask)
-            for cube, mask in zip(problem.cubes, hidden, strict=True)
+            output.columns(placed.cube, placed.published(), mask)
+            for placed, mask in zip(problem.placed, hidden, strict=True)
         ],
         problem.cubes,
     )
@@ -100,17 +101,18 @@ def _write(problem: Problem, search: Search, out: Path) -> dict[str, Any]:
     write_report(
         out / "report.html", problem.cubes, hidden, [system.primary[own] for own in system.cells], told
     )
-    documents.write_json(_proof(problem, hidden, files), out / "proof.json")
+    output.write_proof(out, _proof(problem, hidden, files))
     return told
 
 
 def _proof(problem: Problem, hidden: Sequence[np.ndarray], files: dict[str, str]) -> dict[str, Any]:
     """What may be said in public: nothing that tells small cells from the others that are hidden."""
-    specification = problem.specification
+    weighted = problem.inner.weighted
     return {
         "kind": "uttag protect",
         "method": "suppression",
-        "policy": specification.public(),
+        **({"weighted": {"decimals": weighted.decimals, "not withstood": KNOWS_WEIGHTS}} if weighted else {}),
+        "policy": problem.public(),
         "withstands": _withstands(problem),
         "certified": "every hidden cell, by another table that agrees with all that is shown",
         "tables": [output.announced(cube, mask) for cube, mask in zip(problem.cubes, hidden, strict=True)],
@@ -120,7 +122,7 @@ def _proof(problem: Problem, hidden: Sequence[np.ndarray], files: dict[str, str]
 
 def _withstands(problem: Problem) -> list[str]:
     return [
-        *problem.specification.policy.attackers().names(),
+        *Attackers.of(problem.specification.policy).names(),
         *([MEMORY] if problem.specification.memory else []),
     ]
 
@@ -148,4 +150,23 @@ def _counts(problem: Problem, search: Search) -> dict[str, Any]:
                 "value": int(persons.sum()),
             }
         )
-    return {"tables": told, "moves": len(search.moves), "withstands": _withstands(problem)}
+    return {
+        "tables": told,
+        "moves": len(search.moves),
+        "withstands": _withstands(problem),
+        "remarks": [*problem.inner.notes, *_of_zeros(problem, search)],
+    }
+
+
+def _of_zeros(problem: Problem, search: Search) -> list[str]:
+    """That cells of nobody are hidden, which who knows that nobody can be there sees through."""
+    cells = sum(
+        int((search.hidden[own] & (cube.measures["persons"] == 0)).sum())
+        for cube, own in zip(problem.cubes, problem.system.cells, strict=True)
+    )
+    if not cells:
+        return []
+    return [
+        f"{cells:,} cells of nobody are hidden: where everybody knows that nobody can be there, they protect "
+        "nothing; say so under structural_zeros of the policy"
+    ]

@@ -13,9 +13,12 @@ from pipelines.files.atomic import atomic
 def write_json(value: object, path: Path) -> None:
     """Write JSON with sorted keys, whole or not at all."""
     with atomic(path) as beside:
-        beside.write_text(
-            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        beside.write_text(as_json(value), encoding="utf-8")
+
+
+def as_json(value: object) -> str:
+    """What `write_json` writes."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

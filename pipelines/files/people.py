@@ -190,6 +190,11 @@ def trimmed(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.large_string()), text)
 
 
+def composed(values: pa.Array) -> pa.Array:
+    """The same as `trimmed`, in composed letters (Unicode form C)."""
+    return trimmed(pc.utf8_normalize(values, form="NFC"))
+
+
 def large(values: pa.Array) -> pa.Array:
     """The same texts, as `code_points` and `utf8` take them."""
     return values.cast(pa.large_string())

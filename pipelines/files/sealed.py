@@ -18,26 +18,35 @@ from pipelines.files.frames import Category, Column, Frame, dtype, length, take
 from pipelines.files.schemas import NO_CATEGORY, Schema
 from pipelines.files.sealing import Zone
 
+_ABOUT = "about"
 PART: int = 1 << 16  # rows that are read together of a file with raw columns
 
 
-def write(frame: Frame, path: Path, schema: Schema, zone: Zone, raw: Sequence[str] = ()) -> None:
+def write(
+    frame: Frame, path: Path, schema: Schema, zone: Zone, raw: Sequence[str] = (), about: str = ""
+) -> None:
     """Write `frame` to `path`, sealed with the zone's key, whole or not at all. `raw`: columns of numbers to
-    be read fast, and not compressed; `Parts` can read some rows of such a file."""
+    be read fast, and not compressed; `Parts` can read some rows of such a file. `about`: a text that is
+    sealed with it."""
     table = pa.table({name: _to_arrow(frame[name], kind) for name, kind in schema.items()})
     squeezed = [name for name in schema if name not in raw]
-    with atomic(path) as beside, zone.unlocked() as properties:
-        pq.write_table(
-            table,
+    with (
+        atomic(path) as beside,
+        zone.unlocked() as properties,
+        pq.ParquetWriter(
             beside,
+            table.schema,
             compression={name: "zstd" if name in squeezed else "none" for name in schema},
             compression_level=dict.fromkeys(squeezed, 1) or None,
             store_schema=False,
             write_statistics=False,
             use_dictionary=[name for name in squeezed if raw or schema[name] == "category"],
             encryption_properties=properties.for_writing(schema),
-            row_group_size=PART if raw else 1 << 22,
-        )
+        ) as writer,
+    ):
+        writer.write_table(table, row_group_size=PART if raw else 1 << 22)
+        if about:
+            writer.add_key_value_metadata({_ABOUT: about})
 
 
 def read(path: Path, schema: Schema, zone: Zone, columns: Iterable[str] | None = None) -> Frame:
@@ -45,6 +54,13 @@ def read(path: Path, schema: Schema, zone: Zone, columns: Iterable[str] | None =
     names = list(columns) if columns is not None else list(schema)
     with _opened(path, schema, zone, names) as file:
         return _frame(path, file.read(columns=names, use_threads=False), schema, names)
+
+
+def about(path: Path, zone: Zone) -> str:
+    """The text that was sealed with the numbers of `path`, or nothing."""
+    with reading(path), zone.unlocked() as properties:
+        file = pq.ParquetFile(pa.BufferReader(_bytes(path)), decryption_properties=properties.for_reading())
+        return ((file.metadata.metadata or {}).get(_ABOUT.encode()) or b"").decode()
 
 
 class Parts:

@@ -80,7 +80,7 @@ def _structure(cube: ProtectedCube) -> dict[str, Any]:
                 "name": each.name,
                 "title": each.title,
                 "codes": [code_of(code) for code in each.codes],
-                "labels": list(each.labels),
+                "labels": list(map(plain.harmless, each.labels)),
                 "parents": list(each.parents),
             }
             for each in cube.dimensions

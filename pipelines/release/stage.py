@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from pipelines.cubes.figures import read_figures
 from pipelines.cubes.files import read_cubes, read_protected
 from pipelines.cubes.policy import Policy
 from pipelines.errors import VerificationError
-from pipelines.files import documents, sealed
+from pipelines.files import described, documents, sealed
 from pipelines.files.digests import file_digest
 from pipelines.files.frames import Frame, array
 from pipelines.files.schemas import Schema
@@ -54,16 +54,20 @@ def release_files(
     case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str
 ) -> dict[str, Any]:
     """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim
-    holds.
+    holds and every description is the one that was sealed with what it describes.
 
     The receipt says `held` where the latest version stands, because this one beside an earlier one would tell
     of few people.
     """
     cubes = read_protected(run / "protected", zone)
-    certificate = sealed.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
-    _require(audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy), "release")
+    certified = run / "proof" / "certificate.parquet"
+    certificate = sealed.read(certified, CERTIFICATE, zone)
+    proof = documents.read_object(run / "proof" / "proof.json", "policy", "tables")
+    found = audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy, proof)
+    _require(found, "release")
+    described.check(proof, run / "proof" / "proof.json", certified, zone)
+    _require(_of_proof(proof, cubes, case.policy), "release")
     figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
-    proof = documents.read_json(run / "proof" / "proof.json")
     public = signing.public_key(signing_key)
     place, held = publish(
         released,
@@ -82,11 +86,31 @@ def release_files(
     }
 
 
+def _public(policy: Policy, proof: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The policy, with its structural zeros by the codes of the tables."""
+    return policy.model_dump(mode="json") | {"structural_zeros": (proof or {}).get("structural_zeros", [])}
+
+
+def _of_proof(proof: dict[str, Any], cubes: Sequence[ProtectedCube], policy: Policy) -> list[verifier.Claim]:
+    tables = [{"table": cube.table, "cells": cube.cells, "hidden": int(cube.hidden.sum())} for cube in cubes]
+    return [
+        verifier.Claim(
+            "the proof is of the permit's policy", proof["policy"] == policy.model_dump(mode="json")
+        ),
+        verifier.Claim("the proof is of these tables", proof["tables"] == tables),
+    ]
+
+
 def audit(
-    raw: Sequence[Cube], cubes: Sequence[ProtectedCube], certificate: Frame, policy: Policy
+    raw: Sequence[Cube],
+    cubes: Sequence[ProtectedCube],
+    certificate: Frame,
+    policy: Policy,
+    proof: Mapping[str, Any] | None = None,
 ) -> list[verifier.Claim]:
     """What the verifier finds of the raw numbers, the pattern and the certificate."""
-    same = [cube.table for cube in raw] == [cube.table for cube in cubes] and all(
+    alike = [_said(cube) for cube in raw] == [_said(cube) for cube in cubes]
+    same = alike and all(
         np.array_equal(np.where(cube.hidden, 0, true.measures[name]), cube.measures[name])
         for true, cube in zip(raw, cubes, strict=True)
         for name in true.measures
@@ -99,13 +123,31 @@ def audit(
     moves = tuple(array(certificate, name).astype(np.int64) for name in CERTIFICATE)
     tables = [_table(true, cube.hidden) for true, cube in zip(raw, cubes, strict=True)] if same else []
     found = (
-        verifier.audit(
-            tables, (moves[0], moves[1], moves[2], moves[3]), policy.minimum, policy.zeros == "open"
-        )
+        verifier.audit(tables, (moves[0], moves[1], moves[2], moves[3]), _public(policy, proof))
         if same
         else []
     )
-    return [verifier.Claim("the protected tables are the counted ones, but for what is hidden", same), *found]
+    return [
+        verifier.Claim(
+            "the protected tables are the counted ones, but for what is hidden", same or not alike
+        ),
+        verifier.Claim("the protected tables are called and laid out as the counted ones", alike),
+        *found,
+    ]
+
+
+def _said(cube: Cube | ProtectedCube) -> tuple[object, ...]:
+    """All that is said of a cube's numbers."""
+    return (
+        cube.table,
+        cube.title,
+        cube.population,
+        cube.dimensions,
+        list(cube.measures),
+        cube.additive,
+        cube.at_least,
+        cube.notes,
+    )
 
 
 def _alike(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:

@@ -25,9 +25,10 @@ def notes_of(cube: ProtectedCube, policy: Policy) -> list[str]:
 
 def _marks(policy: Policy) -> str:
     zero = "0 means that there is nobody" if policy.zeros == "open" else "a cell of nobody is hidden, too"
+    rule = ", a rule of the policy makes it sensitive" if policy.named() or policy.outside else ""
     few = (
-        f"fewer than {policy.minimum} people stand behind the cell, or it could be used to work out such "
-        "a cell"
+        f"fewer than {policy.minimum} people stand behind the cell{rule}, or it could be used to work out "
+        "such a cell"
     )
     return f'status "hidden": {few}; the two are marked alike on purpose; {zero}'
 

@@ -8,9 +8,11 @@ used here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from pipelines.verifier.rules import breaks_a_rule, impossible, knows, minima
 from pipelines.verifier.tables import PEOPLE, Claim, PublishedTable, by_number, number_cells
 
 # Move, table, cell, change: int64 (entries,) each.
@@ -18,38 +20,80 @@ Moves = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _AT_ONCE = 64
 
 
-def audit(tables: Sequence[PublishedTable], moves: Moves, minimum: int, zeros_shown: bool) -> list[Claim]:
+def audit(tables: Sequence[PublishedTable], moves: Moves, policy: dict[str, Any]) -> list[Claim]:
     """Check the pattern and its certificate against the true numbers. `tables`: with nothing blanked,
-    `hidden` as it would be published."""
+    `hidden` as it would be published. `policy`: of the permit, its structural zeros by the codes of the
+    tables."""
     numbers, size = number_cells(tables)
     people = [by_number(tables, numbers, size, measure) for measure in PEOPLE]
-    hidden = np.zeros(size, bool)
+    crowd, zeros_shown = np.maximum.reduce(people), policy["zeros"] == "open"
+    hidden, sensitive, never = (np.zeros(size, bool) for _ in range(3))
+    least = np.zeros(size, np.int64)
     for table, own in zip(tables, numbers, strict=True):
         hidden[own] |= table.hidden
+        never[own] |= impossible(table, policy)
+        sensitive[own] |= breaks_a_rule(table, table.measures[PEOPLE[-1]], policy)
+        np.maximum.at(least, own, minima(table, policy))
     small = np.logical_or.reduce(
-        [(count >= (1 if zeros_shown else 0)) & (count < minimum) for count in people]
+        [(count >= (1 if zeros_shown else 0)) & (count < least) & ~never for count in people]
     )
+    sensitive |= small
     moved = _moved(moves, numbers, size)
-    return [
-        Claim("every small cell is hidden", not (small & ~hidden).any()),
+    claims = [
+        Claim("every cell that a rule makes sensitive is hidden", not (sensitive & ~hidden).any()),
         Claim(
             "a cell has one status in all tables",
             all((hidden[own] == t.hidden).all() for t, own in zip(tables, numbers, strict=True)),
         ),
         Claim(
             "cells of nobody are shown",
-            not (hidden & ~small & (np.maximum.reduce(people) == 0)).any() or not zeros_shown,
+            not (hidden & ~small & (crowd == 0)).any() or not zeros_shown or bool(policy.get("all_in_one")),
         ),
+        Claim("where nobody can be, nobody is, and it is shown", not (never & (hidden | (crowd > 0))).any()),
         Claim(
             "every move keeps every relation, and changes hidden cells alone",
-            _moves_hold(tables, numbers, moves, zeros_shown),
+            _moves_hold(tables, numbers, moves, policy),
         ),
         Claim("every hidden cell has a move", bool((moved.any(axis=0) >= hidden).all())),
         Claim(
-            "nobody who is alone in a cell can work out another small cell",
-            singletons_kept_out(tables, numbers, people, small, moved),
+            "every sensitive cell stays as wide as the policy says",
+            _wide(moves, numbers, crowd, (sensitive, least), policy),
         ),
     ]
+    if policy.get("singletons", True):
+        claims.append(
+            Claim(
+                "nobody who is alone in a cell can work out another sensitive cell",
+                singletons_kept_out(tables, numbers, people, sensitive, moved),
+            )
+        )
+    return claims
+
+
+def _wide(
+    moves: Moves,
+    numbers: Sequence[np.ndarray],
+    people: np.ndarray,
+    cells: tuple[np.ndarray, np.ndarray],
+    policy: dict[str, Any],
+) -> bool:
+    """Can each sensitive cell have as many values as the policy asks for, or each small one every value that
+    is small? `cells`: bool (n,), the sensitive ones, and int64 (n,), the fewest persons that each may
+    show."""
+    interval, (sensitive, least) = policy.get("interval", "point"), cells
+    if interval == "point":
+        return True
+    _, table, cell, change = moves
+    ends = [(int(numbers[t][c]), int(d)) for t, c, d in zip(table, cell, change, strict=True)]
+    values: dict[int, set[int]] = {}
+    for place, by in {*ends, *((int(place), 0) for place in np.flatnonzero(sensitive))}:
+        values.setdefault(place, set()).add(int(people[place]) + by)
+    if isinstance(interval, dict):
+        return all(
+            len(values[place]) >= int(interval["values"]) for place in np.flatnonzero(sensitive).tolist()
+        )
+    small = np.flatnonzero(sensitive & (people > 0) & (people < least)).tolist()
+    return all(set(range(1, int(least[place]))) <= values[place] for place in small)
 
 
 def _moved(moves: Moves, numbers: Sequence[np.ndarray], size: int) -> np.ndarray:
@@ -63,7 +107,7 @@ def _moved(moves: Moves, numbers: Sequence[np.ndarray], size: int) -> np.ndarray
 
 
 def _moves_hold(
-    tables: Sequence[PublishedTable], numbers: Sequence[np.ndarray], moves: Moves, zeros_shown: bool
+    tables: Sequence[PublishedTable], numbers: Sequence[np.ndarray], moves: Moves, policy: dict[str, Any]
 ) -> bool:
     move, table, cell, change = moves
     size = 1 + max(int(own.max(initial=-1)) for own in numbers)
@@ -78,18 +122,24 @@ def _moves_hold(
             changes = np.zeros((_AT_ONCE, len(own)), np.int64)
             changes[move[here] - first, cell[here]] = change[here]
             agree = np.array_equal(changes, united[:, own])
-            if not agree or changes[:, ~each.hidden].any() or not _is_possible(each, changes, zeros_shown):
+            if not agree or changes[:, ~each.hidden].any() or not _is_possible(each, changes, policy):
                 return False
     return True
 
 
-def _is_possible(table: PublishedTable, changes: np.ndarray, zeros_shown: bool) -> bool:
-    """Could the table be true as `changes` (moves, cells) make it?"""
+def _is_possible(table: PublishedTable, changes: np.ndarray, policy: dict[str, Any]) -> bool:
+    """Could the table be true as `changes` (moves, cells) make it, for whom the policy names?"""
     new = {name: values + changes for name, values in table.measures.items()}
-    if any((values < 0).any() for values in new.values()):
-        return False
+    crowd = np.maximum.reduce([table.measures[name] for name in PEOPLE if name in new])
     people = np.maximum.reduce([new[name] for name in PEOPLE if name in new])
-    if zeros_shown and (people[:, table.hidden] < 1).any():
+    if knows(policy, "nonnegative") and any((values < 0).any() for values in new.values()):
+        return False
+    someone = table.hidden & (crowd > 0) if policy["zeros"] == "open" else np.zeros(len(crowd), bool)
+    if knows(policy, "rule") and (people[:, someone] < 1).any():
+        return False
+    least = minima(table, policy)
+    narrow = np.where(crowd < least, people < least, people >= least)
+    if knows(policy, "marks") and not narrow[changes != 0].all():
         return False
     for larger, smaller in table.at_least:
         if (new[larger] < new[smaller]).any():

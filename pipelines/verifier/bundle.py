@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from pipelines.verifier.attack import pinned
+from pipelines.verifier.attack import fixed_by_sums, pinned
+from pipelines.verifier.described import all_described, called_alike, proof_is_of
+from pipelines.verifier.rules import as_known, impossible, knows, minima
 from pipelines.verifier.tables import PEOPLE, Axis, Claim, PublishedTable, by_number, number_cells
 
 _SIGNING = ("manifest.json", "manifest.sig", "release.pub")
@@ -119,25 +121,32 @@ def _of_tables(folder: Path) -> list[Claim]:
         "no shown number of people is below the minimum, other than an open zero",
         "no hidden cell can be worked out from all that is shown",
         "nothing but the tables is left in the Parquet files",
+        "every table is described, and what is described are all tables",
+        "the proof is of the signed policy and of these tables",
+        "codes have the labels that are described, in tables and figures alike",
     )
     try:
         structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
         policy = _manifest(folder)["policy"]
-        minimum, zeros_shown = int(policy["minimum"]), policy["zeros"] == "open"
+        public = policy | {"structural_zeros": _zeros(folder)}
         names = [about["table"] for about in structure["tables"]]
         rows = {name: _csv(folder / "tables" / f"{name}.csv") for name in names}
         published = [_published(about, rows[about["table"]]) for about in structure["tables"]]
     except Exception:  # noqa: BLE001 - as in `_holds`
         return [Claim(text, False) for text in texts]
     tables = [each.table for each in published]
+    seen = [as_known(table, impossible(table, public)) for table in tables]
     checks: list[Callable[[], bool]] = [
         lambda: bool(names) and all(_same_in_all(folder / "tables", name, rows[name]) for name in names),
         lambda: all(each.blank for each in published),
         lambda: all(_adds_up(table) for table in tables),
         lambda: _agree(tables),
-        lambda: all(_large_enough(table, minimum, zeros_shown) for table in tables),
-        lambda: pinned(tables, zeros_shown) == 0,
+        lambda: all(_large_enough(table, public) for table in tables),
+        lambda: _nothing_pinned(seen, public),
         lambda: all(_is_plain(folder / "tables" / f"{name}.parquet") for name in names),
+        lambda: all_described(folder, structure),
+        lambda: proof_is_of(folder, policy, structure, rows),
+        lambda: all(called_alike(folder, about, rows[about["table"]]) for about in structure["tables"]),
     ]
     return [Claim(text, _holds(check)) for text, check in zip(texts, checks, strict=True)]
 
@@ -217,10 +226,29 @@ def _agree(tables: Sequence[PublishedTable]) -> bool:
     return all(np.array_equal(status[own], table.hidden) for table, own in zip(tables, numbers, strict=True))
 
 
-def _large_enough(table: PublishedTable, minimum: int, zeros_shown: bool) -> bool:
-    least = 1 if zeros_shown else 0
+def _large_enough(table: PublishedTable, policy: dict[str, Any]) -> bool:
+    """Is what is shown no fewer people than each cell's minimum, an open zero, or nobody where nobody can
+    be?"""
+    least, never = minima(table, policy), impossible(table, policy)
+    lowest = np.where(never | (policy["zeros"] == "open"), 1, 0)
     counts = [values for name, values in table.measures.items() if name in PEOPLE]
-    return not any((~table.hidden & (count >= least) & (count < minimum)).any() for count in counts)
+    if (table.hidden | np.logical_or.reduce([count > 0 for count in counts]))[never].any():
+        return False
+    return not any((~table.hidden & (count >= lowest) & (count < least)).any() for count in counts)
+
+
+def _nothing_pinned(tables: Sequence[PublishedTable], policy: dict[str, Any]) -> bool:
+    """Does the attack find nothing, by what the attacker knows whom the policy names?"""
+    if not knows(policy, "nonnegative"):
+        return fixed_by_sums(tables) == 0
+    someone = policy["zeros"] == "open" and knows(policy, "rule") and not policy.get("all_in_one")
+    return pinned(tables, someone) == 0
+
+
+def _zeros(folder: Path) -> list[dict[str, list[str]]]:
+    """Where nobody can be, as the proof says it by the codes of the tables."""
+    proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    return list(proof.get("structural_zeros", []))
 
 
 # ---- one table in three forms ------------------------------------------------------------------------------

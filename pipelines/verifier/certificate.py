@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sparse
 
 from pipelines.verifier.published import published
+from pipelines.verifier.rules import at_or_below
 from pipelines.verifier.tables import Axis, PublishedTable
 
 CONTRIBUTORS = ("units", "owners")
@@ -29,7 +30,8 @@ class Certificate:
     """`count`: int64 (inner,). `moves`: int64 (inner, moves). `above`: for each table which inner counts each
     cell adds up, int64 (cells, inner); with it `true`, int64 (cells,), and `changes`, int64 (cells, moves).
     `behind`: for each of `CONTRIBUTORS` that the policy asks for, and each table, bool (cells, contributors);
-    `names` of these."""
+    `names` of these. `never`: bool (inner,), inner counts where nobody can be. `weighted`: for each table
+    int64 (cells,), sums of weights in units of the last decimal, where what is published are these."""
 
     count: np.ndarray
     moves: sparse.csc_matrix
@@ -38,6 +40,13 @@ class Certificate:
     changes: list[sparse.csr_matrix]
     behind: dict[str, list[sparse.csr_matrix]]
     names: dict[str, list[str]]
+    never: np.ndarray
+    weighted: list[np.ndarray] | None = None
+
+    @property
+    def published(self) -> list[np.ndarray]:
+        """Of each table what it shows where nothing is hidden, int64 (cells,)."""
+        return self.true if self.weighted is None else self.weighted
 
 
 def read(folder: Path, tables: Sequence[PublishedTable], policy: dict[str, Any]) -> Certificate:
@@ -46,15 +55,11 @@ def read(folder: Path, tables: Sequence[PublishedTable], policy: dict[str, Any])
     count = inner["count"].to_numpy().astype(np.int64)
     if (count < 0).any():
         raise ValueError("a count is negative")
-    each_above = [
-        above(
-            table,
-            np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(
-                np.int64
-            ),
-        )
+    every_place = [
+        np.stack([inner[f"{table.name}/{axis.name}"].to_numpy() for axis in table.axes], 1).astype(np.int64)
         for table in tables
     ]
+    each_above = [above(table, own) for table, own in zip(tables, every_place, strict=True)]
     move, row, change = (moves[name].to_numpy().astype(np.int64) for name in ("move", "inner", "change"))
     changes = sparse.csc_matrix(
         (change, (row, move)), (len(count), int(move.max(initial=-1)) + 1), dtype=np.int64
@@ -70,6 +75,9 @@ def read(folder: Path, tables: Sequence[PublishedTable], policy: dict[str, Any])
                 (len(count), len(names[kind])),
             )
             behind[kind] = [(each @ pairs) > 0 for each in each_above]
+    weights = inner["weighted"].to_numpy().astype(np.int64) if "weighted" in inner.column_names else None
+    if weights is not None and ((weights < count) | ((weights > 0) & (count == 0))).any():
+        raise ValueError("a weight is none")
     return Certificate(
         count=count,
         moves=changes,
@@ -78,7 +86,27 @@ def read(folder: Path, tables: Sequence[PublishedTable], policy: dict[str, Any])
         changes=[_no_zeros(each @ changes) for each in each_above],
         behind=behind,
         names=names,
+        never=_never(tables, every_place, policy, len(count)),
+        weighted=None if weights is None else [each @ weights for each in each_above],
     )
+
+
+def _never(
+    tables: Sequence[PublishedTable], every_place: Sequence[np.ndarray], policy: dict[str, Any], size: int
+) -> np.ndarray:
+    """Inner counts that all tables together place where the policy says that nobody can be, bool (inner,)."""
+    found = np.zeros(size, bool)
+    for combination in policy.get("structural_zeros", ()):
+        here = np.ones(size, bool)
+        for name, codes in combination.items():
+            at = np.zeros(size, bool)
+            for table, own in zip(tables, every_place, strict=True):
+                for number, axis in enumerate(table.axes):
+                    if axis.name == name:
+                        at |= (own[:, number] >= 0) & at_or_below(axis, codes)[own[:, number]]
+            here &= at
+        found |= here
+    return found
 
 
 def earlier(folder: Path) -> list[PublishedTable]:

@@ -31,7 +31,7 @@ def checks_of_perturbed(folder: Path, proof: dict[str, Any]) -> list[Check]:
     tables = [published(folder, about, status=proof["status"]) for about in proof["tables"]]
     rule = _Rule(proof["method"], proof["parameters"], proof["policy"])
     checks: list[Check] = [
-        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof["files"])),
+        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof)),
         ("Parquet and CSV hold the same", lambda: all(same(folder, table) for table in tables)),
         (
             f"every number is one that {rule.method.replace('_', ' ')} can give, and no small count is",

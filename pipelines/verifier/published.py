@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,21 @@ def _whole(text: str, decimals: int) -> int:
     return int(number)
 
 
-def whole(folder: Path, files: dict[str, str]) -> bool:
-    """Has every file the digest that the proof names, and is there no other table beside them?"""
-    tables = {path.name for kind in ("csv", "parquet") for path in folder.glob(f"*.{kind}")}
-    return tables == set(files) and all(
+def whole(folder: Path, proof: dict[str, Any]) -> bool:
+    """Has every file the digest that the proof names, are these the tables that it describes, each once, and
+    is there no other table beside them?"""
+    files, kinds = proof["files"], ("csv", "parquet")
+    tables = {path.name for kind in kinds for path in folder.glob(f"*.{kind}")}
+    said = [f"{about['table']}.{kind}" for about in proof["tables"] for kind in kinds]
+    return sorted(said) == sorted(tables) == sorted(files) and all(
         hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files.items()
     )
+
+
+def certificate_is_of(folder: Path) -> bool:
+    """Was the certificate that lies in a folder written for the proof that lies there, byte for byte?"""
+    said = json.loads((folder / "certificate" / "of.json").read_text(encoding="utf-8"))["proof"]
+    return bool(said == hashlib.sha256((folder / "proof.json").read_bytes()).hexdigest())
 
 
 def same(folder: Path, table: PublishedTable, decimals: int = 0) -> bool:
@@ -75,23 +85,11 @@ def same(folder: Path, table: PublishedTable, decimals: int = 0) -> bool:
     )
 
 
-def large_enough(table: PublishedTable, minimum: np.ndarray, open_zeros: bool) -> bool:
-    """Is every value that is shown at least its minimum, or an open 0? `minimum`: int64 (cells,)."""
-    shown, least = table.measures["persons"][~table.hidden], minimum[~table.hidden]
-    return not ((shown < least) & ((shown > 0) | (not open_zeros))).any()
-
-
-def minima(table: PublishedTable, policy: dict[str, Any]) -> np.ndarray:
-    """Fewest persons that each cell may show by what anybody can read, int64 (cells,)."""
-    least, grid = np.full(len(table.hidden), int(policy["minimum"]), np.int64), places(table.axes)
-    for name, specials in policy.get("special", {}).items():
-        for number, axis in enumerate(table.axes):
-            for special in specials if axis.name == name else ():
-                chosen = np.zeros(len(axis.codes), bool)
-                for place, code in enumerate(axis.codes[1:], start=1):
-                    chosen[place] = code in special["codes"] or chosen[axis.parents[place]]
-                least = np.where(chosen[grid[:, number]], np.maximum(least, int(special["minimum"])), least)
-    return least
+def large_enough(table: PublishedTable, minimum: np.ndarray, open_zeros: np.ndarray) -> bool:
+    """Is every value that is shown at least its minimum, or an open 0? `minimum`: int64 (cells,);
+    `open_zeros`: bool (cells,)."""
+    value = table.measures["persons"]
+    return not (~table.hidden & (value < minimum) & ((value > 0) | ~open_zeros)).any()
 
 
 def places(axes: tuple[Axis, ...]) -> np.ndarray:

@@ -26,7 +26,7 @@ def checks_of_sums(folder: Path, proof: dict[str, Any]) -> list[Check]:
     decimals, policy = int(proof["decimals"]), proof["policy"]
     tables = [published(folder, about, decimals) for about in proof["tables"]]
     checks: list[Check] = [
-        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof["files"])),
+        ("every file is, byte for byte, the one that the proof names", lambda: whole(folder, proof)),
         ("Parquet and CSV hold the same", lambda: all(same(folder, table, decimals) for table in tables)),
         ("no hidden sum is settled by those that are shown", lambda: fixed_by_sums(tables) == 0),
     ]

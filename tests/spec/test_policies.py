@@ -14,6 +14,7 @@ import yaml
 
 from pipelines.disclosure.alone import Problem, prepare, protect_into
 from pipelines.disclosure.specification import Specification
+from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.protect import found
 from pipelines.errors import SettingsError
 from pipelines.verifier import verify_protected
@@ -51,7 +52,7 @@ def sensitive(made: Problem) -> set[tuple[str, str]]:
 
 
 def hidden(made: Problem) -> set[tuple[str, str]]:
-    return cells(made, found(made.system, lambda _text: None, made.specification.policy.attackers()).hidden)
+    return cells(made, found(made.system, lambda _text: None, Attackers.of(made.specification.policy)).hidden)
 
 
 def cells(made: Problem, chosen: np.ndarray) -> set[tuple[str, str]]:

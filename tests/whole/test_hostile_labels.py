@@ -109,6 +109,7 @@ def test_protect_and_what_it_wrote_verifies(tmp_path: Path, method: str) -> None
         "table": "cells.csv",
         "count": "n",
         "dimensions": {"=place": {"levels": ["=place"]}, "sex": {"levels": ["sex"]}},
+        "lookalikes": "distinct",
         "policy": {
             "minimum": 5,
             "singletons": False,

@@ -34,25 +34,13 @@ def of_inner(problem: Problem, method: CellKey) -> tuple[np.ndarray, np.ndarray]
             "is not said, and key_file makes keys of it",
             "name the column that says who it is",
         )
-    texts = people.read_text(path, list(dict.fromkeys([*problem.inner.codes, column])))
-    rows = np.column_stack([_places(texts[name], problem.inner.names[name]) for name in problem.inner.codes])
-    own = np.column_stack(list(problem.inner.codes.values()))
-    _, numbers = np.unique(np.concatenate([own, rows]), axis=0, return_inverse=True)
-    cell_of = np.full(int(numbers.max()) + 1, -1, np.int64)
-    cell_of[numbers.ravel()[: len(own)]] = np.arange(len(own))
-    values = texts[column].to_pylist()
+    values = people.read_text(path, [column])[column].to_pylist()
     keys = (
         _given(path, column, values)
         if method.record_keys
         else _derived(path, column, values, problem.folder / (method.key_file or ""))
     )
-    return cell_of[numbers.ravel()[len(own) :]], keys
-
-
-def _places(column: object, names: list[str]) -> np.ndarray:
-    coded = people.code([column], people.trimmed)  # type: ignore[list-item]
-    place = {name: number for number, name in enumerate(names)}
-    return np.array([place[text] for text in coded.texts()], np.int64)[coded.codes]
+    return problem.inner.of_row, keys
 
 
 def _given(path: Path, column: str, values: list[str | None]) -> np.ndarray:

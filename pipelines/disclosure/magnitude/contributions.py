@@ -43,6 +43,20 @@ def contributions(path: Path, name: str, texts: Any, cell: np.ndarray, who: np.n
     Rows of one contributor in one cell are added. Raises `DataError`, without any value, where an amount is
     negative or no number.
     """
+    amount, decimals = whole_units(path, name, texts, "amounts")
+    some = amount > 0
+    pairs, place = np.unique(np.column_stack([cell, who])[some], axis=0, return_inverse=True)
+    total = np.zeros(len(pairs), np.int64)
+    np.add.at(total, place.ravel(), amount[some])
+    return Contributions(pairs[:, 0], pairs[:, 1], total, decimals)
+
+
+def whole_units(path: Path, name: str, texts: Any, what: str) -> tuple[np.ndarray, int]:
+    """The numbers of a column in units of the last of its decimals, int64 (rows,), and how many decimals.
+
+    Raises `DataError`, without any value, where one is negative or no number, has too many decimals, or all
+    add up to more than can be counted. `what`: what they are, in words.
+    """
     coded = people.code([texts], people.trimmed)
     numbers, wrong = _numbers(coded.texts())
     rows = np.where(coded.codes < 0, len(numbers), coded.codes)
@@ -50,7 +64,7 @@ def contributions(path: Path, name: str, texts: Any, cell: np.ndarray, who: np.n
         raise DataError(
             path,
             f"{bad:,} of {len(rows):,} rows have a {name} that is negative or no number",
-            "amounts are at least 0; mend the table",
+            f"{what} are at least 0; mend the table",
         )
     decimals = max((-int(each.as_tuple().exponent) for each in numbers), default=0)  # type: ignore[operator]
     decimals = max(0, decimals)
@@ -61,12 +75,7 @@ def contributions(path: Path, name: str, texts: Any, cell: np.ndarray, who: np.n
     whole = np.array([int(each.scaleb(decimals)) for each in numbers], object)
     if sum(whole[rows].tolist()) > _MOST:
         raise DataError(path, f"{name} adds up to more than can be counted", "give it in a coarser unit")
-    amount = whole.astype(np.int64)[rows]
-    some = amount > 0
-    pairs, place = np.unique(np.column_stack([cell, who])[some], axis=0, return_inverse=True)
-    total = np.zeros(len(pairs), np.int64)
-    np.add.at(total, place.ravel(), amount[some])
-    return Contributions(pairs[:, 0], pairs[:, 1], total, decimals)
+    return whole.astype(np.int64)[rows], decimals
 
 
 def _numbers(texts: Sequence[str]) -> tuple[list[Decimal], np.ndarray]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from pipelines.cubes.policy import Interval, Knows, Policy
 from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.system import System
-
-Knows = Literal["sums", "nonnegative", "rule", "marks"]
-Interval = Literal["point", "whole"]
 
 KNOWLEDGE: Final[dict[str, str]] = {
     "sums": "one who solves the published sums exactly, over all tables of the permit at once",
@@ -27,12 +25,18 @@ _SUMS_REACH = 1 << 20
 @dataclass(frozen=True)
 class Attackers:
     """`knows`: the strongest that is withstood, and all before it. `singletons`: whoever is alone in a cell
-    knows it. `interval`: `point`, no small cell has one possible value alone; `whole`, none of the values
-    from 1 to minimum - 1 can be excluded."""
+    knows it. `interval`: `point`, no sensitive cell has one possible value alone; so many values, so many
+    stay possible for each; `whole`, none of the values from 1 to minimum - 1 can be excluded of a small
+    one."""
 
     knows: Knows = "rule"
     singletons: bool = True
     interval: Interval = "point"
+
+    @staticmethod
+    def of(policy: Policy) -> Attackers:
+        """Whom a policy names."""
+        return Attackers(policy.attacker, policy.singletons, policy.interval)
 
     def names(self) -> list[str]:
         """Those that are withstood, in words."""

@@ -16,12 +16,13 @@ from pipelines.disclosure.suppression.sensitive import Sensitive
 class Limits:
     """What a policy asks of each variable. `least`: int64 (n,), fewest persons that may be shown. `someone`:
     1 where a cell of nobody is shown, else 0. `unsafe`: bool (n,), sensitive for another reason. `zeros`:
-    bool (n,), of nobody, and may yet be hidden."""
+    bool (n,), of nobody, and may yet be hidden. `impossible`: bool (n,), of nobody, as everybody knows."""
 
     least: np.ndarray
     someone: int
     unsafe: np.ndarray
     zeros: np.ndarray
+    impossible: np.ndarray
 
     @staticmethod
     def of(policy: Policy, size: int, cells: Sequence[np.ndarray], rules: Sequence[Sensitive]) -> Limits:
@@ -34,17 +35,20 @@ class Limits:
             1 if policy.zeros == "open" else 0,
             np.zeros(size, bool),
             np.zeros(size, bool),
+            np.zeros(size, bool),
         )
         for own, rule in zip(cells, rules, strict=False):
             np.maximum.at(limits.least, own, rule.minimum)
             limits.unsafe[own] |= rule.unsafe
             if rule.zeros is not None:
                 limits.zeros[own] |= rule.zeros
+            if rule.impossible is not None:
+                limits.impossible[own] |= rule.impossible
         return limits
 
     def small(self, count: np.ndarray) -> np.ndarray:
         """Counts that may not be shown, bool (n,). `count`: int64 (n,)."""
-        return (count >= self.someone) & (count < self.least)
+        return (count >= self.someone) & (count < self.least) & ~self.impossible
 
 
 def reach(
@@ -65,5 +69,5 @@ def reach(
         lower = np.where(count >= 0, np.maximum(lower, bottom - count), lower)
         upper = np.where(small, np.minimum(upper, limits.least - 1 - count), upper)
     # Any other cell of nobody stays shown.
-    free = primary | (np.maximum.reduce(list(counts)) > 0) | limits.zeros
+    free = (primary | (np.maximum.reduce(list(counts)) > 0) | limits.zeros) & ~limits.impossible
     return Bounds(lower, upper).where(free), Bounds(lowest, highest).where(free)

@@ -17,6 +17,7 @@ from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
 from pipelines.disclosure.suppression.intervals import Widening
 from pipelines.disclosure.suppression.moves import Move
+from pipelines.disclosure.suppression.of_policy import declared, sensitive
 from pipelines.disclosure.suppression.search import Search
 from pipelines.disclosure.suppression.singles import Guard
 from pipelines.disclosure.suppression.system import System, build
@@ -49,17 +50,19 @@ def protect(
     cubes: Sequence[Cube],
     policy: Policy,
     progress: Callable[[str], None] | None = None,
-    attackers: Attackers = DEFAULT,
+    attackers: Attackers | None = None,
 ) -> Protection:
     """Hide the small cells of `cubes` and those that would give them away. Raises `DisclosureError` unless
-    every hidden cell is certified.
+    every hidden cell is certified, `SettingsError` where the policy names what no cube has, `DataError` where
+    somebody stands in a cell that it declares impossible. `attackers`: those of the policy where None.
 
     The cubes are one system: what two tables share gets one status. Every hidden cell has a move that changes
     it in every measure, so the tables with and without that move look the same to all `attackers`.
     """
     say = progress or (lambda _text: None)
     cubes = sorted(cubes, key=lambda cube: cube.table)
-    system = build(cubes, policy)
+    zeros, attackers = declared(cubes, policy, "permit: policy"), attackers or Attackers.of(policy)
+    system = build(cubes, policy, [sensitive(cube, policy, zeros) for cube in cubes])
     say(f"{int(system.primary.sum()):,} of {system.size:,} cells are small")
     search = found(system, say, attackers)
     say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
@@ -69,7 +72,7 @@ def protect(
             _protected(cube, mask, gone)
             for cube, mask, gone in zip(cubes, hidden, hidden_times(cubes, hidden), strict=True)
         ),
-        proof=_proof(cubes, hidden, policy, attackers),
+        proof=_proof(cubes, hidden, policy, attackers) | ({"structural_zeros": zeros} if zeros else {}),
         certificate=_certificate(search.moves, system),
         counts=[
             _counts(cube, mask, system.primary[own])
@@ -92,14 +95,21 @@ def found(system: System, say: Callable[[str], None], attackers: Attackers = DEF
             say(f"{int((search.hidden & ~system.secret).sum()):,} cells hidden, {len(search.moves):,} moves")
             if attackers.singletons:
                 Guard(search).run()
-            if attackers.interval == "whole" and system.least is not None:
-                Widening(search, system.least).run()
+            if attackers.interval != "point" and system.least is not None:
+                Widening(search, system.least, getattr(attackers.interval, "values", 0)).run()
         except DisclosureError as fault:
             say(f"attempt {attempt + 1} of {_ATTEMPTS}: {fault.what}")
             last = fault
         else:
             _audit(system, search)
             return search
+    if attackers.knows == "marks":
+        raise DisclosureError(
+            "disclosure",
+            "no tables were found that withstand one who knows which hidden cells are small: often there are "
+            f"none ({last.what})",
+            "take attacker: rule, coarsen the tables, or change minimum",
+        )
     raise last
 
 

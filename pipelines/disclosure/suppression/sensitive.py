@@ -21,12 +21,13 @@ class Sensitive:
 
     `minimum`: int64 (cells,), the fewest persons that each cell may show. `reasons`: bool (cells,) by name of
     a rule, cells that break it. `zeros`: bool (cells,), cells of nobody that may be hidden, so that others
-    can change.
+    can change. `impossible`: bool (cells,), cells in which nobody can stand, as everybody knows.
     """
 
     minimum: np.ndarray
     reasons: dict[str, np.ndarray] = field(default_factory=dict)
     zeros: np.ndarray | None = None
+    impossible: np.ndarray | None = None
 
     @property
     def unsafe(self) -> np.ndarray:
@@ -69,18 +70,21 @@ def few_outside(cube: Cube, least: int) -> np.ndarray:
     return unsafe
 
 
-def all_in_one(cube: Cube, dimensions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Cells that hold everybody of their parent, where its children are several, along `dimensions`; and
-    their empty siblings, which may be hidden so that not everybody need be there. bool (cells,), twice."""
+def all_in_one(cube: Cube, dimensions: Sequence[str], never: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells that hold everybody of their parent, where he could be in several of its children, along
+    `dimensions`; and their empty siblings, which may be hidden so that not everybody need be there. bool
+    (cells,), twice. `never`: bool (cells,), in which nobody can be."""
     persons, unsafe, zeros = cube.measures["persons"], np.zeros(cube.cells, bool), np.zeros(cube.cells, bool)
     for axis, dimension in enumerate(cube.dimensions):
         if dimension.name not in dimensions:
             continue
         for family in families(cube, axis):
             children, parent = persons[family[:, :-1]], persons[family[:, -1:]]
-            whole = (children == parent) & (parent > 0) & (family.shape[1] > 2)
+            could = ~never[family[:, :-1]]
+            several = could.sum(axis=1, keepdims=True) > 1
+            whole = (children == parent) & (parent > 0) & several
             unsafe[family[:, :-1][whole]] = True
-            zeros[family[:, :-1][whole.any(axis=1)[:, None] & (children == 0)]] = True
+            zeros[family[:, :-1][whole.any(axis=1)[:, None] & (children == 0) & could]] = True
     return unsafe, zeros
 
 

@@ -10,7 +10,7 @@ still holds, nothing shown has changed, and each hidden cell is still what the r
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +76,12 @@ class System:
         who = np.zeros(self.size + 1, bool)  # the last stands for -1
         who[list(singles)] = True
         return who[self.same]
+
+    def without(self, variables: np.ndarray) -> System:
+        """The same, and nobody can come to `variables`, int64 (k,), who is not there."""
+        free = np.ones(self.size, bool)
+        free[variables] = False
+        return replace(self, narrow=self.narrow.where(free), wide=self.wide.where(free))
 
     @property
     def size(self) -> int:
