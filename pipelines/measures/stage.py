@@ -26,6 +26,7 @@ from pipelines.measures import (
     units,
     value_figures,
 )
+from pipelines.measures.changed import consistent
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.love import love
 from pipelines.measures.parts import joined, with_role
@@ -77,7 +78,7 @@ def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
 def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     """Figures and plot of one protected cube, of the kind that its dimensions' roles tell. `time`: the cube
     of its time at risk, of the same cells, if that was counted. Each blank has its reason."""
-    return reasoned(_derived(cube, time))
+    return reasoned(_derived(consistent(cube), time))
 
 
 def _derived(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from pipelines.files.schemas import Schema
 from pipelines.files.sealing import Zone
 from pipelines.release.bundle import build_bundle
 from pipelines.release.case import CaseInfo
+from pipelines.release.keyed import audit_keyed
 from pipelines.release.publish import publish, write_index
 from pipelines.site import signing
 from pipelines.site.project import Project
@@ -45,23 +46,35 @@ def release(project: Project) -> dict[str, Any]:
         definition=project.definition.sentences(),
     )
     site = project.site
+    secret = site.zone("memory").derived if permit.cell_keys else None
     return release_files(
-        case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site
+        case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site, secret
     )
 
 
 def release_files(
-    case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str
+    case: CaseInfo,
+    run: Path,
+    released: Path,
+    signing_key: Path,
+    zone: Zone,
+    site: str,
+    secret: Callable[[str], bytes] | None = None,
 ) -> dict[str, Any]:
     """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim
-    holds.
+    holds. `secret`: of a purpose, the site's key, where cell keys change the numbers; else None.
 
     The receipt says `held` where the latest version stands, because this one beside an earlier one would tell
     of few people.
     """
     cubes = read_protected(run / "protected", zone)
-    certificate = sealed.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
-    _require(audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy), "release")
+    raw = read_cubes(run / "raw", zone)
+    if secret is not None:
+        claims = audit_keyed(run, raw, cubes, case.policy.minimum, zone, secret)
+    else:
+        certificate = sealed.read(run / "proof" / "certificate.parquet", CERTIFICATE, zone)
+        claims = audit(raw, cubes, certificate, case.policy)
+    _require(claims, "release")
     figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
     proof = documents.read_json(run / "proof" / "proof.json")
     public = signing.public_key(signing_key)

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipelines.verifier.attack import pinned
+from pipelines.verifier.keyed import STATUS, can_give
 from pipelines.verifier.tables import PEOPLE, Axis, Claim, PublishedTable, by_number, number_cells
 
 _SIGNING = ("manifest.json", "manifest.sig", "release.pub")
@@ -54,6 +55,12 @@ def tables_of(folder: Path) -> list[PublishedTable]:
         _published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table
         for about in structure["tables"]
     ]
+
+
+def is_changed(folder: Path) -> bool:
+    """Was every number of a bundle changed by cell keys? Raises where that cannot be read."""
+    structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+    return _changed(folder, structure) is not None
 
 
 def _holds(check: Callable[[], bool]) -> bool:
@@ -127,6 +134,7 @@ def _of_tables(folder: Path) -> list[Claim]:
         names = [about["table"] for about in structure["tables"]]
         rows = {name: _csv(folder / "tables" / f"{name}.csv") for name in names}
         published = [_published(about, rows[about["table"]]) for about in structure["tables"]]
+        changed = _changed(folder, structure)
     except Exception:  # noqa: BLE001 - as in `_holds`
         return [Claim(text, False) for text in texts]
     tables = [each.table for each in published]
@@ -139,7 +147,33 @@ def _of_tables(folder: Path) -> list[Claim]:
         lambda: pinned(tables, zeros_shown) == 0,
         lambda: all(_is_plain(folder / "tables" / f"{name}.parquet") for name in names),
     ]
-    return [Claim(text, _holds(check)) for text, check in zip(texts, checks, strict=True)]
+    claimed = list(zip(texts, checks, strict=True))
+    if (
+        changed is not None
+    ):  # the claims on files and on cells that are one; nothing adds up, nothing is hidden
+        claimed = [claimed[0], _of_changed(tables, changed, minimum), claimed[3], claimed[6]]
+    return [Claim(text, _holds(check)) for text, check in claimed]
+
+
+def _changed(folder: Path, structure: dict[str, Any]) -> dict[str, Any] | None:
+    """What is public of how the numbers were changed, None where none was. Raises where proof and structure
+    do not say the same of every table."""
+    proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    said = proof["parameters"] if proof.get("method") == "cell_key" else None
+    if any(about.get("perturbed") != said for about in structure["tables"]):
+        raise ValueError
+    return said
+
+
+def _of_changed(
+    tables: Sequence[PublishedTable], changed: dict[str, Any], minimum: int
+) -> tuple[str, Callable[[], bool]]:
+    """What holds of tables whose every number was changed, and its check."""
+    hidden = int(changed["hidden"])
+    return (
+        "every number is one that cell keys can give: none is hidden, and none of few people is shown",
+        lambda: hidden >= minimum - 1 and all(can_give(table, hidden) for table in tables),
+    )
 
 
 def _published(about: dict[str, Any], rows: Rows) -> _Published:
@@ -152,7 +186,8 @@ def _published(about: dict[str, Any], rows: Rows) -> _Published:
     grid = np.indices([len(axis.codes) for axis in axes]).reshape(len(axes), -1).T
     expected = np.stack([np.array(axis.codes)[grid[:, number]] for number, axis in enumerate(axes)], axis=1)
     status = np.array([row[header.index("status")] for row in body])
-    if not np.array_equal(codes, expected) or set(status) - {"shown", "hidden"}:
+    words = {STATUS} if about.get("perturbed") else {"shown", "hidden"}
+    if not np.array_equal(codes, expected) or set(status) - words:
         raise ValueError
     hidden = status == "hidden"
     texts = {name: [row[header.index(name)] for row in body] for name in about["measures"]}
