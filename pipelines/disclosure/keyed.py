@@ -71,8 +71,8 @@ def withstands(perturbation: Perturbation) -> list[str]:
     return [
         f"one who looks for few people: no number of people from 1 to {perturbation.hidden} is shown, true "
         "or not, and a 0 may stand for few",
-        "one who asks again: the same people are changed alike in every table, permit and version, so that "
-        "nothing averages out",
+        "one who asks the same again: the same people are changed alike in every table, permit and version, "
+        "so that the same number comes out",
         f"one who subtracts: each number of people may be up to {perturbation.most} off, and so every "
         "difference is uncertain; what changes from version to version tells that somebody came or went, "
         "and who it was within bounds alone",

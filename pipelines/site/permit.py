@@ -16,6 +16,7 @@ from pipelines.files import documents
 from pipelines.files.digests import file_digest
 from pipelines.files.yaml import Strict, load_yaml
 from pipelines.site import signing
+from pipelines.site.calendar import DEFAULT, Every, ReleaseCalendar
 from pipelines.site.site import Site
 from pipelines.study.definition import files
 from pipelines.study.side_by_side import together
@@ -26,7 +27,9 @@ __all__ = ["Permit", "Table", "require", "sign", "signed_by"]
 
 class Permit(Strict):
     """What a permit file says. `file`: where it lies. `method`: how its tables are protected, by its name or
-    by its name as `kind` with its settings; cell keys where the permit is standing, else suppression."""
+    by its name as `kind` with its settings; cell keys where the permit is standing, else suppression.
+    `standing`: rerun by the night when the registers change, so that a new version goes out each month, or as
+    often as it says under `every`."""
 
     file: Path
     permit: str
@@ -41,7 +44,7 @@ class Permit(Strict):
     tables: tuple[Table, ...] = Field(min_length=1)
     policy: Policy = Policy()
     method: Annotated[Suppression | CellKeys, Field(discriminator="kind")] | None = None
-    standing: bool = False  # rerun by the night when the registers change
+    standing: bool | ReleaseCalendar = False
 
     @field_validator("permit")
     @classmethod
@@ -72,6 +75,11 @@ class Permit(Strict):
                     "suppression`"
                 )
         return self
+
+    @property
+    def every(self) -> Every:
+        """How often a standing permit's tables go out anew."""
+        return self.standing.every if isinstance(self.standing, ReleaseCalendar) else DEFAULT
 
     @property
     def cell_keys(self) -> CellKeys | None:
