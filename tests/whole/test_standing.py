@@ -40,7 +40,8 @@ def signed(site: Site) -> None:
     kept = [each for each in tables if each.split("\n", 1)[0] in TABLES]
     moving = "\n  - table: ".join([head, *kept]).replace("permit: diabetes", "permit: moving")
     path = site.root / "permits" / "moving.yaml"
-    path.write_text(moving.replace("method: suppression\n", ""), encoding="utf-8")
+    moving = moving.replace("method: suppression\n", "").replace("{every: night}", "{every: quarter}")
+    path.write_text(moving, encoding="utf-8")
     for key in sorted((site.keys / "owners").glob("*.ed25519")):
         permits.sign(site, Permit.load(site, "moving"), key.stem, key)
 
@@ -68,6 +69,9 @@ def nights(first_night: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     first = released(site)
     deliver_late(site)
     sites.refreshed(site.root)
+    waits = sites.called("run", site.root / "permits" / "moving.yaml").stdout
+    assert "not due: the next version is due from data of 2025-10-01 on; add --now" in waits
+    assert not (Project.open(site, "moving").folder / "cohort.json").exists()
     return site, first, released(site)
 
 
