@@ -29,7 +29,6 @@ SETS = {
     "by one characteristic": (("sex",), ("age",), ("place",)),
     "by all at once": (("sex", "age", "place"),),
 }
-_REACH = 40  # how far a cell's number of people is followed
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ def ratio(before: int, after: int, change: float) -> float:
         if not seen:
             continue
         mean = max(change * count, 1e-12)
-        moves = np.arange(-_REACH, _REACH + 1)
+        reach = int(8 * np.sqrt(2 * mean)) + 10
+        moves = np.arange(-reach, reach + 1)
         chance = skellam.pmf(moves, mean, mean)
         still = float(np.exp(-2 * mean))
         for move, probable in zip(moves.tolist(), chance.tolist(), strict=True):
