@@ -180,6 +180,9 @@ def run_permit(
     ranks: Ranks = 0,
     workers: WorkerCount = 0,
     dry_run: DryRun = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="a new version of a standing permit before its calendar says so")
+    ] = False,
 ) -> None:
     """Run a permit on the current snapshot, as far as a released bundle.
 
@@ -187,7 +190,7 @@ def run_permit(
     """
     from workflows import run
 
-    run.release(_site_of(permit), permit.stem, _options(on, ranks, workers, dry_run))
+    run.release(_site_of(permit), permit.stem, _options(on, ranks, workers, dry_run), now)
 
 
 @app.command()

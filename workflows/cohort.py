@@ -156,6 +156,21 @@ def is_permit(path: Path) -> bool:
 def _tables(path: Path) -> Iterator[str]:
     permit = load_yaml(path, Permit, file=path)
     yield f"{permit.permit}: {permit.title}, of the cohort {permit.cohort}, from {', '.join(permit.sources)}"
+    yield from _protected(permit)
+    for table in permit.tables:
+        yield from explain.sentences(table)
+
+
+def _protected(permit: Permit) -> Iterator[str]:
+    """How its tables are protected."""
+    if (keys := permit.cell_keys) is not None:
+        yield (
+            f"every number is changed a little, and none is hidden: each number of people by at most "
+            f"{keys.largest(permit.policy.minimum)}, with variance {keys.variance:g}; none from 1 to "
+            f"{permit.policy.minimum - 1} is shown; the same people are changed alike in every table, permit "
+            "and version, and totals need not add up"
+        )
+        return
     shown = (
         "cells of nobody are shown" if permit.policy.zeros == "open" else "cells of nobody are hidden, too"
     )
@@ -164,8 +179,6 @@ def _tables(path: Path) -> Iterator[str]:
         f"{shown}"
     )
     yield from permit.policy.sentences()
-    for table in permit.tables:
-        yield from explain.sentences(table)
 
 
 def _either(path: Path) -> tuple[Cohort, Definition | None]:

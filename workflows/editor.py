@@ -142,6 +142,11 @@ def _with_short_forms(kind: Kind, found: dict[str, Any]) -> None:
         lists = found["properties"]["codes"]
         short = {"type": "array", "items": {"type": "string"}}
         lists["additionalProperties"] = {"anyOf": [short, lists["additionalProperties"]]}
+    if kind.name == "permit":
+        method = found["properties"]["method"]
+        either = next(each for each in method.pop("anyOf") if "oneOf" in each)
+        method["anyOf"] = [{"enum": sorted(either["discriminator"]["mapping"])}, {"oneOf": either["oneOf"]}]
+        del method["default"]  # it follows from `standing`
     if kind.name == "protect":
         method = found["properties"]["method"]
         found["properties"]["method"] = {

@@ -68,16 +68,16 @@ def _refresh(site: Site, options: Options, night: Night) -> None:
 
 
 def _permit(site: Site, name: str, options: Options, night: Night) -> None:
-    version, fault = latest_version(site.release / name), None
+    version, fault, waits = latest_version(site.release / name), None, None
     try:
         if not Permit.load(site, name).standing:
             return
-        run.release(site, name, options)
+        waits = run.release(site, name, options)
     except UttagError as failure:
         night.faults.append(fault := failure)
-    if fault is None or isinstance(fault, StageError):
+    if (fault is None and waits is None) or isinstance(fault, StageError):
         night.ran("release")
-    night.permit(name, version, fault)
+    night.permit(name, version, fault, waits)
 
 
 def cron_line(site: Site, at: str, on: str) -> str:

@@ -116,8 +116,12 @@ class Night:
         """Note what the last run of a workflow did."""
         self.stages += _stages(last_events(self.site, workflow))
 
-    def permit(self, name: str, version: int, fault: UttagError | None) -> None:
-        """Note what became of a permit whose latest version was `version` before."""
+    def permit(self, name: str, version: int, fault: UttagError | None, waits: str | None = None) -> None:
+        """Note what became of a permit whose latest version was `version` before. `waits`: why it was not
+        run yet, in words."""
+        if waits is not None:
+            self.permits.append({"permit": name, "outcome": "not due", "version": version, "reason": waits})
+            return
         now = latest_version(self.site.release / name)
         held = fault is None and _held(self.site, name)
         outcome = "failed" if fault else "released" if now > version else "held" if held else "unchanged"

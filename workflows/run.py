@@ -10,6 +10,7 @@ from pipelines.intake.unread import refuse
 from pipelines.site import audit
 from pipelines.site.acceptance import Verdict, verdicts
 from pipelines.site.arrivals import Arrival
+from pipelines.site.calendar import waits_until
 from pipelines.site.permit import Permit
 from pipelines.site.project import Project
 from pipelines.site.site import Site
@@ -83,21 +84,34 @@ def _died(site: Site, plan: Plan, silent: bool) -> list[Arrival]:
     return [each for each in site.arrivals() if each.title in died & unread]
 
 
-def release(site: Site, name: str, options: Options) -> None:
-    """Run a permit on the current snapshot, as far as a released bundle."""
+def release(site: Site, name: str, options: Options, now: bool = False) -> str | None:
+    """Run a permit on the current snapshot, as far as a released bundle. A standing permit waits for its
+    calendar, unless `now`; returns in words for what it waits, None where it has run or nothing was due."""
     project = Project.open(site, name)
     due = [stage for stage in _STAGES if not (project.folder / f"{stage}.json").exists()]
     if options.dry_run:
         why = _why(project) if len(due) == len(_STAGES) else "the run was interrupted"
         lines = [f"would run {stage} {name}: {why}" for stage in due]
         print("\n".join(lines or ["nothing would run: everything is up to date"]))
-        return
+        return None
+    if due and not now and (waits := not_due(project)):
+        print(f"{name}: {waits}; add --now to release one before", flush=True)
+        return waits
     with run_lock(site):
         if not due:
             nothing_due(site, "release")
-            return
+            return None
         config = {"permit": name, "run": project.run, "snapshot": project.snapshot.id}
         drive(site, "release", config, options)
+    return None
+
+
+def not_due(project: Project) -> str | None:
+    """Why a standing permit is not run on this snapshot yet, in words; None where it may be."""
+    if not project.permit.standing:
+        return None
+    day = waits_until(project.site, project.permit.permit, project.permit.every, project.snapshot)
+    return f"not due: the next version is due from data of {day} on" if day else None
 
 
 _STAGES = ("cohort", "aggregation", "disclosure", "measures", "release")

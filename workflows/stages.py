@@ -142,9 +142,10 @@ def measures(call: Call, journal: Journal) -> dict[str, Any]:
 def release(call: Call, journal: Journal) -> dict[str, Any]:
     """The gate: re-verifies, bundles, signs, publishes."""
     from pipelines.release.stage import release
+    from pipelines.site.calendar import data_day
 
     project = call.project()
-    receipt = release(project)
+    receipt = {**release(project), "data_day": data_day(project.site, project.snapshot).isoformat()}
     if receipt["held"]:
         journal.say(
             "held: what has changed since an earlier version is too little to be shown safely; version "

@@ -24,6 +24,7 @@ from workflows import nights
 from workflows.driver import last_events
 from workflows.leftovers import is_running
 from workflows.plan import Plan
+from workflows.run import not_due
 
 Found = dict[str, Any]
 
@@ -129,7 +130,7 @@ def _permits(site: Site, snapshot: Snapshot | None, today: date) -> Iterator[Fou
         entry: Found = {"permit": path.stem, "standing": None, "version": None, "since": None}
         try:
             permit = Permit.load(site, path.stem)
-            entry |= {"standing": permit.standing, "valid_to": permit.valid_to.isoformat()}
+            entry |= {"standing": bool(permit.standing), "valid_to": permit.valid_to.isoformat()}
             entry |= _released(site, path.stem, noted)
             if snapshot is not None:
                 entry |= _on(Project.open(site, path.stem, snapshot.id, today), noted)
@@ -157,6 +158,8 @@ def _on(project: Project, noted: list[Found]) -> Found:
     """How the permit stands on the current snapshot."""
     receipt = project.folder / "release.json"
     if not receipt.exists():
+        if waits := not_due(project):
+            return {"state": "not due", "reason": waits.removeprefix("not due: ")}
         return {"state": "due", "reason": "it has not been run on this snapshot as it stands"}
     if not documents.read_object(receipt).get("held"):
         return {"state": "released", "reason": None}

@@ -12,6 +12,7 @@ from functools import reduce
 
 import numpy as np
 
+from pipelines.cubes.perturbation import Perturbation
 from pipelines.errors import DataError
 
 TOTAL = "Total"
@@ -179,7 +180,8 @@ class Cube(Grid):
 class ProtectedCube(Grid):
     """What may be released: a hidden cell holds 0 in every measure and says nothing else.
 
-    `hidden`: bool (cells,), primary and secondary alike. The rest as in `Cube`.
+    `hidden`: bool (cells,), primary and secondary alike. `perturbed`: what is public of how every number was
+    changed, None where none was; nothing is hidden then, and nothing adds up. The rest as in `Cube`.
     """
 
     table: str
@@ -192,6 +194,7 @@ class ProtectedCube(Grid):
     at_least: tuple[tuple[str, str], ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
     design_effects: dict[str, np.ndarray] = field(default_factory=dict)
+    perturbed: Perturbation | None = None
 
     def __post_init__(self) -> None:
         held = (*self.measures.values(), *self.design_effects.values())

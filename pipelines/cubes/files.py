@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines.cubes.cube import Cube, Dimension, ProtectedCube
+from pipelines.cubes.perturbation import Perturbation
 from pipelines.errors import DataError
 from pipelines.files import described, documents, sealed
 from pipelines.files.digests import content_hash, digest
@@ -60,8 +61,15 @@ def read_protected(folder: Path, zone: Zone) -> list[ProtectedCube]:
     for path, about in _find(folder, _PROTECTED, zone):
         numbers = _numbers(path, about, zone, "hidden")
         effects, hidden = _taken(numbers, about), numbers.pop("hidden") == 1
+        changed = Perturbation.of(about["perturbed"]) if "perturbed" in about else None
         cubes.append(
-            ProtectedCube(hidden=hidden, measures=numbers, design_effects=effects, **_description(about))
+            ProtectedCube(
+                hidden=hidden,
+                measures=numbers,
+                design_effects=effects,
+                perturbed=changed,
+                **_description(about),
+            )
         )
     return cubes
 
@@ -86,6 +94,12 @@ def _taken(numbers: dict[str, np.ndarray], about: dict[str, Any]) -> dict[str, n
     return {name: numbers.pop(f"{_EFFECT}{name}") for name in about.get("design_effects", ())}
 
 
+def _perturbed(cube: Cube | ProtectedCube) -> dict[str, Any]:
+    """What is public of how the numbers were changed, if they were."""
+    changed = cube.perturbed if isinstance(cube, ProtectedCube) else None
+    return {"perturbed": changed.public()} if changed else {}
+
+
 def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
     return {
         "kind": kind,
@@ -98,6 +112,7 @@ def _about(cube: Cube | ProtectedCube, kind: str) -> dict[str, Any]:
         "at_least": [list(pair) for pair in cube.at_least],
         "notes": cube.notes,
         **({"design_effects": list(cube.design_effects)} if cube.design_effects else {}),
+        **_perturbed(cube),
         **({"largest": True} if isinstance(cube, Cube) and cube.largest is not None else {}),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.cubes.files import read_cubes, write_protected
 from pipelines.cubes.policy import Policy
+from pipelines.disclosure.keyed import change_files
 from pipelines.disclosure.suppression.protect import CERTIFICATE, protect
 from pipelines.files import described
 from pipelines.files.sealing import Zone
@@ -15,8 +16,13 @@ from pipelines.site.project import Project
 
 
 def disclose(project: Project, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Protect `<run>/raw/`: cubes to `<run>/protected/`, moves and public summary to `<run>/proof/`. The
-    receipt counts what is hidden."""
+    """Protect `<run>/raw/` by the permit's method: cubes to `<run>/protected/`, public summary and what the
+    gate checks to `<run>/proof/`. The receipt counts what is hidden or changed."""
+    if (keys := project.permit.cell_keys) is not None:
+        secret = project.site.zone("memory").derived
+        return change_files(
+            project.folder / "raw", project.folder, project.permit.policy, keys, project.zone, secret
+        )
     return disclose_files(
         project.folder / "raw", project.folder, project.permit.policy, project.zone, progress
     )

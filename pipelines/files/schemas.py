@@ -213,3 +213,11 @@ CONTROLS: Final[Schema] = {  # ascending by (case, person)
     "end": "day",
     "case": "int64",  # the member that it is the control of
 }
+
+# projects zone, written by disclosure where cell keys change the numbers: how probable each change is. The
+# verifier checks it, and looks every number up in it again.
+TRANSITIONS: Final[Schema] = {  # ascending by i
+    "i": "int64",  # a true count, the last one for all larger ones, too
+    "v": "int64",  # by how much it changes
+    "bound": "int64",  # for keys below it, of 10^12, and not below that of the change before
+}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines.cubes.cube import PART_OF, ProtectedCube, time_table
-from pipelines.cubes.figures import Figures, write_figures
+from pipelines.cubes.figures import Columns, Figures, Plot, write_figures
 from pipelines.cubes.files import read_protected
 from pipelines.cubes.standard_axes import StandardAxes
 from pipelines.files.sealing import Zone
@@ -27,7 +29,9 @@ from pipelines.measures import (
     transition_figures,
     units,
     value_figures,
+    widening,
 )
+from pipelines.measures.changed import consistent
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.love import love
 from pipelines.measures.parts import joined, with_role
@@ -60,6 +64,9 @@ def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
     for cube in parts:
         whole, own = cube.notes[PART_OF], found[cube.table]
         columns = own.columns()
+        if cube.perturbed is not None and widening.limits_in(columns):
+            again = [baseline.describe(each).columns() for (each,) in widening.drawn([cube])]
+            columns = widening.widened(columns, again, cube.perturbed)
         if "smd" not in columns:
             picture = plot(cube, None)
         else:
@@ -72,29 +79,59 @@ def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
             meanings={name: baseline.MEANINGS[name] for name in columns},
             plot=picture,
             shown=tuple(name for name in columns if name != "why_empty"),
-            notes=baseline.NOTES if "smd" in columns else (),
+            notes=_of_baseline(cube, columns),
         )
+
+
+def _of_baseline(cube: ProtectedCube, columns: Columns) -> tuple[str, ...]:
+    notes = baseline.NOTES if "smd" in columns else ()
+    wider = cube.perturbed is not None and widening.limits_in(columns)
+    return (*notes, widening.NOTE) if wider else notes
 
 
 def derive(cube: ProtectedCube, time: ProtectedCube | None = None) -> Figures:
     """Figures and plot of one protected cube, of the kind that its dimensions' roles tell. `time`: the cube
-    of its time at risk, of the same cells, if that was counted. Each blank has its reason."""
-    return reasoned(_derived(cube, time))
+    of its time at risk, of the same cells, if that was counted. Each blank has its reason; where numbers were
+    changed, limits are as much wider as that makes them uncertain."""
+    found = _derived(consistent(cube), time)
+    if cube.perturbed is not None and widening.limits_in(found.columns):
+        both = [cube] if time is None else [cube, time]
+        again = [_derived(consistent(first), *more).columns for first, *more in widening.drawn(both)]
+        found = replace(
+            found,
+            columns=widening.widened(found.columns, again, cube.perturbed),
+            notes=(*found.notes, widening.NOTE),
+        )
+    return reasoned(found.drawn(cube.table))
 
 
-def _derived(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
+@dataclass(frozen=True)
+class _Found:
+    """Figures of one kind of table, and how their picture is drawn."""
+
+    columns: Columns
+    meanings: dict[str, str]
+    picture: Callable[[], Plot]
+    shown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def drawn(self, table: str) -> Figures:
+        """With the picture, which takes its time."""
+        return Figures(table, self.columns, self.meanings, self.picture(), self.shown, self.notes)
+
+
+def _derived(cube: ProtectedCube, time: ProtectedCube | None = None) -> _Found:
     if with_role(cube, "outcome") is not None:
         return _survival(cube)
     for role in series.PERIODS:
         if (axis := with_role(cube, role)) is not None:
             return _series(cube, axis, role)
     if "values" in cube.measures and (axis := with_role(cube, "classes")) is not None:
-        picture = value_figures.histogram(cube, axis)
-        return Figures(
-            table=cube.table,
+        picture = partial(value_figures.histogram, cube, axis)
+        return _Found(
             columns=value_figures.figures(cube, axis),
             meanings=value_figures.MEANINGS,
-            plot=picture,
+            picture=picture,
             shown=value_figures.SHOWN,
             notes=value_figures.NOTES,
         )
@@ -102,12 +139,11 @@ def _derived(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
         return _sums(cube)
     if (axis := with_role(cube, "state")) is not None:
         columns = transition_figures.figures(cube, axis + 1)
-        picture = transition_figures.matrix(cube, axis, axis + 1)
-        return Figures(
-            table=cube.table,
+        picture = partial(transition_figures.matrix, cube, axis, axis + 1)
+        return _Found(
             columns=columns,
             meanings=transition_figures.MEANINGS,
-            plot=picture,
+            picture=picture,
             shown=transition_figures.SHOWN,
             notes=transition_figures.NOTES,
         )
@@ -116,7 +152,7 @@ def _derived(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
     return _plain(cube, time)
 
 
-def _rates(cube: ProtectedCube, time: ProtectedCube) -> Figures:
+def _rates(cube: ProtectedCube, time: ProtectedCube) -> _Found:
     found = _compared(cube, time, axis) if (axis := with_role(cube, "compared")) is not None else None
     if (standard := StandardAxes.of(cube.dimensions)) is not None:
         made = _indirect if standard.role in indirect.ROLES else _standardised
@@ -128,18 +164,17 @@ def _rates(cube: ProtectedCube, time: ProtectedCube) -> Figures:
     return _plain(cube, time)
 
 
-def _plain(cube: ProtectedCube, time: ProtectedCube | None) -> Figures:
+def _plain(cube: ProtectedCube, time: ProtectedCube | None) -> _Found:
     columns = figures(cube, time)
     rated = ("rate", "rate_low", "rate_high") if "rate" in columns else ()
     if time is not None and not rated:
         rated = ("percent_of_at_risk", "percent_low", "percent_high")
     if "percent_of_days" in columns:
         rated = ("percent_of_days", *rated)
-    return Figures(
-        table=cube.table,
+    return _Found(
         columns=columns,
         meanings={name: MEANINGS[name] for name in columns},
-        plot=plot(cube, time),
+        picture=lambda: plot(cube, time),
         shown=rated,
         notes=_repeated(cube),
     )
@@ -150,7 +185,7 @@ def _repeated(cube: ProtectedCube) -> tuple[str, ...]:
     return clustered.NOTES if cube.design_effects else ()
 
 
-def _survival(cube: ProtectedCube) -> Figures:
+def _survival(cube: ProtectedCube) -> _Found:
     axes = Axes.of(cube)
     curves = follow(cube, axes)
     columns = survival_figures.figures(cube, axes, curves)
@@ -162,92 +197,92 @@ def _survival(cube: ProtectedCube) -> Figures:
         columns = net_figures.with_net(columns, cube, axes, curves, net)
         meanings, shown = {**meanings, **net_figures.MEANINGS}, (*shown, *net_figures.SHOWN)
         notes = (*notes, net_figures.NOTE.format(cube.notes[net_figures.POPULATION]))
-    picture = pictures.survival(cube, axes, curves, net)
-    return Figures(
-        table=cube.table, columns=columns, meanings=meanings, plot=picture, shown=shown, notes=notes
+    picture = partial(pictures.survival, cube, axes, curves, net)
+    return _Found(
+        columns=columns,
+        meanings=meanings,
+        picture=picture,
+        shown=shown,
+        notes=notes,
     )
 
 
-def _sums(cube: ProtectedCube) -> Figures:
+def _sums(cube: ProtectedCube) -> _Found:
     columns = value_figures.sum_figures(cube)
     meanings = {name: value_figures.SUM_MEANINGS[name] for name in columns}
     shown = tuple(name for name in value_figures.SUMS_SHOWN if name in columns)
-    return Figures(cube.table, columns, meanings, value_figures.mean_points(cube), shown)
+    return _Found(columns, meanings, partial(value_figures.mean_points, cube), shown)
 
 
-def _series(cube: ProtectedCube, axis: int, role: str) -> Figures:
+def _series(cube: ProtectedCube, axis: int, role: str) -> _Found:
     found = series.series(cube, axis)
     ahead = series.outlook(found, role)
-    picture = pictures.forecast(cube, found, ahead, role)
-    return Figures(
-        table=cube.table,
+    picture = partial(pictures.forecast, cube, found, ahead, role)
+    return _Found(
         columns=series.figures(cube, axis),
         meanings={**series.MEANINGS, "per_day": f"{found.words} for each of those days"},
-        plot=picture,
+        picture=picture,
         shown=series.SHOWN,
         notes=tuple(series.said(ahead, found, role)),
     )
 
 
-def _standardised(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> Figures:
+def _standardised(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> _Found:
     rates = standardised.standardise(cube, time, standard)
     columns = standardised.with_standardised(figures(cube, time), rates)
     meanings = {**MEANINGS, **standardised.meanings(about := standard.about)}
     crude = np.array([float(text or "nan") for text in columns["rate"]])
-    picture = pictures.points(cube, standard, rates, crude)
+    picture = partial(pictures.points, cube, standard, rates, crude)
     notes = (f"standardised rates: direct, to the {about}; limits of Fay and Feuer (1997)", *_repeated(cube))
-    return Figures(
-        table=cube.table,
+    return _Found(
         columns=columns,
         meanings={name: meanings[name] for name in columns},
-        plot=picture,
+        picture=picture,
         shown=standardised.SHOWN,
         notes=notes,
     )
 
 
-def _indirect(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> Figures:
+def _indirect(cube: ProtectedCube, time: ProtectedCube, standard: StandardAxes) -> _Found:
     found = indirect.ratios(cube, time, standard)
     columns = indirect.with_ratios(figures(cube, time), found)
     meanings = {**MEANINGS, **indirect.meanings(about := standard.about)}
-    picture = forest.standardised(cube, standard, found)
+    picture = partial(forest.standardised, cube, standard, found)
     notes = (
         f"standardised ratios: indirect, to the {about}; exact limits (Garwood 1936)",
         indirect.NOTE,
         *_repeated(cube),
     )
-    return Figures(
-        table=cube.table,
+    return _Found(
         columns=columns,
         meanings={name: meanings[name] for name in columns},
-        plot=picture,
+        picture=picture,
         shown=indirect.SHOWN,
         notes=notes,
     )
 
 
-def _compared(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
+def _compared(cube: ProtectedCube, time: ProtectedCube, axis: int) -> _Found:
     found = compared.compare(cube, time, axis)
     columns = compared.with_comparison(figures(cube, time), found)
     meanings = {**MEANINGS, **compared.meanings(found.against)}
-    picture = forest.compared(cube, axis, found)
+    picture = partial(forest.compared, cube, axis, found)
     notes = (
         f"rate ratios and differences: beside {found.against}; exact limits (Przyborowski and Wilenski "
         "1940) and score limits",
         *_repeated(cube),
     )
     shown = ("rate", "rate_low", "rate_high", *compared.SHOWN)
-    return Figures(
-        table=cube.table,
+    return _Found(
         columns=columns,
         meanings={name: meanings[name] for name in columns},
-        plot=picture,
+        picture=picture,
         shown=shown,
         notes=notes,
     )
 
 
-def _with(standard: Figures, comparison: Figures | None) -> Figures:
+def _with(standard: _Found, comparison: _Found | None) -> _Found:
     """Standardised figures and their picture, with the comparison's columns beside them."""
     if comparison is None:
         return standard
@@ -259,17 +294,16 @@ def _with(standard: Figures, comparison: Figures | None) -> Figures:
     } | {why: texts}
     meanings = {name: {**comparison.meanings, **standard.meanings}[name] for name in columns}
     shown = (*standard.shown, *compared.SHOWN)
-    return Figures(
-        table=standard.table,
+    return _Found(
         columns=columns,
         meanings=meanings,
-        plot=standard.plot,
+        picture=standard.picture,
         shown=shown,
         notes=tuple(dict.fromkeys((*standard.notes, *comparison.notes))),
     )
 
 
-def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
+def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> _Found:
     found = figures(cube, time)
     columns = {
         **{name: texts for name, texts in found.items() if name != "why_empty"},
@@ -277,12 +311,11 @@ def _units(cube: ProtectedCube, time: ProtectedCube, axis: int) -> Figures:
     }
     columns["why_empty"] = found["why_empty"]
     meanings = {**MEANINGS, **units.MEANINGS}
-    picture = pictures.funnel(cube, time, axis)
-    return Figures(
-        table=cube.table,
+    picture = partial(pictures.funnel, cube, time, axis)
+    return _Found(
         columns=columns,
         meanings={name: meanings[name] for name in columns},
-        plot=picture,
+        picture=picture,
         shown=units.SHOWN,
         notes=(*units.NOTES, *_repeated(cube)),
     )

@@ -85,6 +85,7 @@ def _structure(cube: ProtectedCube) -> dict[str, Any]:
             }
             for each in cube.dimensions
         ],
+        **({"perturbed": cube.perturbed.public()} if cube.perturbed else {}),
     }
 
 

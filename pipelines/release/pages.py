@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipelines.cubes.cube import ProtectedCube
 from pipelines.cubes.figures import Figures
 from pipelines.release.rows import Header, Row
-from pipelines.release.words import notes_of
+from pipelines.release.words import notes_of, protection
 
 if TYPE_CHECKING:
     from pipelines.release.case import CaseInfo
@@ -46,7 +46,7 @@ def method_note(case: CaseInfo, cubes: Sequence[ProtectedCube], proof: dict[str,
         _templates()
         .overlay(autoescape=False)
         .get_template("method.md")
-        .render(case=case, cubes=cubes, proof=proof)
+        .render(case=case, cubes=cubes, proof=proof, by=cubes[0].perturbed if cubes else None)
     )
 
 
@@ -91,8 +91,7 @@ def _table(cube: ProtectedCube, figures: Figures, rows: list[Row], case: CaseInf
         "derived": [_title(name) for name in derived],
         "rows": body,
         "reasons": reasons,
-        "cells": cube.cells,
-        "hidden": int(cube.hidden.sum()),
+        "protection": protection(cube),
         "notes": [*notes_of(cube, case.policy), *figures.notes],
         "svg": Markup(_inline(figures.plot.svg, cube.table)),
         "plot": figures.plot.title,

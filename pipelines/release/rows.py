@@ -7,6 +7,7 @@ dictionary, statistic or stored schema can hold what the table does not.
 from __future__ import annotations
 
 from pipelines.cubes.cube import TOTAL, ProtectedCube
+from pipelines.cubes.perturbation import PERTURBED
 from pipelines.files.plain import harmless
 
 Header = list[str]
@@ -14,17 +15,19 @@ Row = list[str | int | None]
 
 
 def rows_of(cube: ProtectedCube) -> tuple[Header, list[Row]]:
-    """Columns and rows: code and label of each dimension, each measure (None where hidden), and `status`."""
+    """Columns and rows: code and label of each dimension, each measure (None where hidden), and `status`:
+    shown or hidden, or perturbed where every number was changed."""
     header: Header = [name for each in cube.dimensions for name in (each.name, f"{each.name}_label")]
     measures = {name: values.tolist() for name, values in cube.measures.items()}
     hidden = cube.hidden.tolist()
+    shown = PERTURBED if cube.perturbed else "shown"
     rows: list[Row] = []
     for cell, places in enumerate(cube.coordinates().tolist()):
         texts: Row = []
         for dimension, place in zip(cube.dimensions, places, strict=True):
             texts += [dimension.codes[place] or TOTAL, dimension.labels[place]]
         numbers: Row = [None if hidden[cell] else values[cell] for values in measures.values()]
-        rows.append([*texts, *numbers, "hidden" if hidden[cell] else "shown"])
+        rows.append([*texts, *numbers, "hidden" if hidden[cell] else shown])
     return [*header, *cube.measures, "status"], rows
 
 

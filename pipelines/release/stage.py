@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from pipelines.files.schemas import Schema
 from pipelines.files.sealing import Zone
 from pipelines.release.bundle import build_bundle
 from pipelines.release.case import CaseInfo
+from pipelines.release.keyed import audit_keyed
 from pipelines.release.publish import publish, write_index
 from pipelines.site import signing
 from pipelines.site.project import Project
@@ -45,28 +46,39 @@ def release(project: Project) -> dict[str, Any]:
         definition=project.definition.sentences(),
     )
     site = project.site
+    secret = site.zone("memory").derived if permit.cell_keys else None
     return release_files(
-        case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site
+        case, project.folder, site.release, site.keys / "release.ed25519", project.zone, site.site, secret
     )
 
 
 def release_files(
-    case: CaseInfo, run: Path, released: Path, signing_key: Path, zone: Zone, site: str
+    case: CaseInfo,
+    run: Path,
+    released: Path,
+    signing_key: Path,
+    zone: Zone,
+    site: str,
+    secret: Callable[[str], bytes] | None = None,
 ) -> dict[str, Any]:
     """Release what a run has protected. Raises `VerificationError`, with nothing written, unless every claim
-    holds and every description is the one that was sealed with what it describes.
+    holds and every description is the one that was sealed with what it describes. `secret`: of a purpose, the
+    site's key, where cell keys change the numbers; else None.
 
     The receipt says `held` where the latest version stands, because this one beside an earlier one would tell
     of few people.
     """
     cubes = read_protected(run / "protected", zone)
-    certified = run / "proof" / "certificate.parquet"
-    certificate = sealed.read(certified, CERTIFICATE, zone)
+    raw, certified = read_cubes(run / "raw", zone), run / "proof" / "certificate.parquet"
     proof = documents.read_object(run / "proof" / "proof.json", "policy", "tables")
-    found = audit(read_cubes(run / "raw", zone), cubes, certificate, case.policy, proof)
-    _require(found, "release")
-    described.check(proof, run / "proof" / "proof.json", certified, zone)
-    _require(_of_proof(proof, cubes, case.policy), "release")
+    if secret is not None:
+        _require(audit_keyed(run, raw, cubes, case.policy.minimum, zone, secret), "release")
+        described.check(proof, run / "proof" / "proof.json", run / "proof" / "transitions.parquet", zone)
+    else:
+        certificate = sealed.read(certified, CERTIFICATE, zone)
+        _require(audit(raw, cubes, certificate, case.policy, proof), "release")
+        described.check(proof, run / "proof" / "proof.json", certified, zone)
+        _require(_of_proof(proof, cubes, case.policy), "release")
     figures = [read_figures(run / "measures", cube.table, zone) for cube in cubes]
     public = signing.public_key(signing_key)
     place, held = publish(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.cubes.perturbation import CellKeys, Suppression
 from pipelines.cubes.policy import Policy
 from pipelines.errors import PermitError, SettingsError
 from pipelines.files import documents
 from pipelines.files.digests import file_digest
 from pipelines.files.yaml import Strict, load_yaml
 from pipelines.site import signing
+from pipelines.site.calendar import DEFAULT, Every, ReleaseCalendar
 from pipelines.site.site import Site
 from pipelines.study.definition import files
 from pipelines.study.side_by_side import together
@@ -23,7 +26,10 @@ __all__ = ["Permit", "Table", "require", "sign", "signed_by"]
 
 
 class Permit(Strict):
-    """What a permit file says. `file`: where it lies."""
+    """What a permit file says. `file`: where it lies. `method`: how its tables are protected, by its name or
+    by its name as `kind` with its settings; cell keys where the permit is standing, else suppression.
+    `standing`: rerun by the night when the registers change, so that a new version goes out each month, or as
+    often as it says under `every`."""
 
     file: Path
     permit: str
@@ -37,7 +43,8 @@ class Permit(Strict):
     cohort: str  # definition file, relative to the site
     tables: tuple[Table, ...] = Field(min_length=1)
     policy: Policy = Policy()
-    standing: bool = False  # rerun by the night when the registers change
+    method: Annotated[Suppression | CellKeys, Field(discriminator="kind")] | None = None
+    standing: bool | ReleaseCalendar = False
 
     @field_validator("permit")
     @classmethod
@@ -45,6 +52,40 @@ class Permit(Strict):
         if not NAME.match(name):
             raise ValueError("is not a name of lower-case letters, digits and hyphens")
         return name
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _named(cls, method: Any) -> Any:
+        return {"kind": method} if isinstance(method, str) else method
+
+    @model_validator(mode="after")
+    def _keeps(self) -> Permit:
+        if self.cell_keys is None:
+            return self
+        if self.cell_keys.largest(self.policy.minimum) < self.policy.minimum:
+            raise ValueError(
+                "by cell keys a small count could not get past those that are never shown: let `most` be no "
+                "less than the policy's `minimum`"
+            )
+        default = Policy()
+        for name in self.policy.model_fields_set - {"minimum", "zeros"}:
+            if getattr(self.policy, name) != getattr(default, name):
+                raise ValueError(
+                    f"cell keys keep the policy's `minimum` alone: leave `{name}` out, or say `method: "
+                    "suppression`"
+                )
+        return self
+
+    @property
+    def every(self) -> Every:
+        """How often a standing permit's tables go out anew."""
+        return self.standing.every if isinstance(self.standing, ReleaseCalendar) else DEFAULT
+
+    @property
+    def cell_keys(self) -> CellKeys | None:
+        """How cell keys change the numbers, None where cells are hidden instead."""
+        method = self.method or (CellKeys() if self.standing else Suppression())
+        return method if isinstance(method, CellKeys) else None
 
     @model_validator(mode="after")
     def _together(self) -> Permit:

@@ -85,9 +85,10 @@ class Site(Strict):
         return self.root / "keys"
 
     def zone(self, name: str) -> Zone:
-        """`identity`, `store`, or `project-<permit>`, whose key is made on first use."""
+        """`identity`, `store`; or `memory`, what all releases have in common, or `project-<permit>`, whose
+        keys are made on first use."""
         key_file = self.keys / f"{name}.key"
-        if name.startswith("project-"):
+        if name == "memory" or name.startswith("project-"):
             create_key(key_file)
         return Zone(name, key_file)
 
@@ -149,7 +150,7 @@ class Site(Strict):
         )
 
 
-ZONES = ("identity", "store")
+ZONES = ("identity", "store", "memory")
 
 
 def create_keys(root: Path, keys: dict[str, bytes] | None = None) -> None:

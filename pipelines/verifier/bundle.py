@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipelines.verifier.attack import fixed_by_sums, pinned
 from pipelines.verifier.described import all_described, called_alike, proof_is_of
+from pipelines.verifier.keyed import STATUS, can_give
 from pipelines.verifier.rules import as_known, impossible, knows, minima
 from pipelines.verifier.tables import PEOPLE, Axis, Claim, PublishedTable, by_number, number_cells
 
@@ -56,6 +57,12 @@ def tables_of(folder: Path) -> list[PublishedTable]:
         _published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table
         for about in structure["tables"]
     ]
+
+
+def is_changed(folder: Path) -> bool:
+    """Was every number of a bundle changed by cell keys? Raises where that cannot be read."""
+    structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+    return _changed(folder, structure) is not None
 
 
 def _holds(check: Callable[[], bool]) -> bool:
@@ -132,6 +139,7 @@ def _of_tables(folder: Path) -> list[Claim]:
         names = [about["table"] for about in structure["tables"]]
         rows = {name: _csv(folder / "tables" / f"{name}.csv") for name in names}
         published = [_published(about, rows[about["table"]]) for about in structure["tables"]]
+        changed = _changed(folder, structure)
     except Exception:  # noqa: BLE001 - as in `_holds`
         return [Claim(text, False) for text in texts]
     tables = [each.table for each in published]
@@ -148,7 +156,33 @@ def _of_tables(folder: Path) -> list[Claim]:
         lambda: proof_is_of(folder, policy, structure, rows),
         lambda: all(called_alike(folder, about, rows[about["table"]]) for about in structure["tables"]),
     ]
-    return [Claim(text, _holds(check)) for text, check in zip(texts, checks, strict=True)]
+    claimed = list(zip(texts, checks, strict=True))
+    if changed is not None:
+        # The claims on files, words and cells that are one: nothing adds up, and nothing is hidden.
+        changes = _of_changed(tables, changed, int(policy["minimum"]))
+        claimed = [claimed[0], changes, claimed[3], claimed[6], claimed[7], claimed[9]]
+    return [Claim(text, _holds(check)) for text, check in claimed]
+
+
+def _changed(folder: Path, structure: dict[str, Any]) -> dict[str, Any] | None:
+    """What is public of how the numbers were changed, None where none was. Raises where proof and structure
+    do not say the same of every table."""
+    proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    said = proof["parameters"] if proof.get("method") == "cell_key" else None
+    if any(about.get("perturbed") != said for about in structure["tables"]):
+        raise ValueError
+    return said
+
+
+def _of_changed(
+    tables: Sequence[PublishedTable], changed: dict[str, Any], minimum: int
+) -> tuple[str, Callable[[], bool]]:
+    """What holds of tables whose every number was changed, and its check."""
+    hidden = int(changed["hidden"])
+    return (
+        "every number is one that cell keys can give: none is hidden, and none of few people is shown",
+        lambda: hidden >= minimum - 1 and all(can_give(table, hidden) for table in tables),
+    )
 
 
 def _published(about: dict[str, Any], rows: Rows) -> _Published:
@@ -161,7 +195,8 @@ def _published(about: dict[str, Any], rows: Rows) -> _Published:
     grid = np.indices([len(axis.codes) for axis in axes]).reshape(len(axes), -1).T
     expected = np.stack([np.array(axis.codes)[grid[:, number]] for number, axis in enumerate(axes)], axis=1)
     status = np.array([row[header.index("status")] for row in body])
-    if not np.array_equal(codes, expected) or set(status) - {"shown", "hidden"}:
+    words = {STATUS} if about.get("perturbed") else {"shown", "hidden"}
+    if not np.array_equal(codes, expected) or set(status) - words:
         raise ValueError
     hidden = status == "hidden"
     texts = {name: [row[header.index(name)] for row in body] for name in about["measures"]}

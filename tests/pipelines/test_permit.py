@@ -125,3 +125,25 @@ def test_a_setting_that_does_not_hold_is_named_without_its_value(
         Permit.load(site, "admissions")
     assert "everything" not in str(error.value)
     assert "some day" not in str(error.value)
+
+
+def test_a_standing_permit_changes_numbers_and_another_hides_cells_unless_it_says(site: Site) -> None:
+    path = site.root / "permits" / "admissions.yaml"
+    once = path.read_text(encoding="utf-8").replace("standing: true\n", "")
+
+    def keys(more: str, minimum: int = 5) -> int | None:
+        path.write_text(once.replace("minimum: 5", f"minimum: {minimum}") + more, encoding="utf-8")
+        found = Permit.load(site, "admissions").cell_keys
+        return found and found.largest(minimum)
+
+    assert keys("") is None and keys("\nmethod: suppression\nstanding: true\n") is None
+    assert keys("\nstanding: true\n") == 5 and keys("\nmethod: cell_key\n", minimum=10) == 10
+    assert keys("\nmethod: {kind: cell_key, most: 8, variance: 2}\n") == 8
+
+
+def test_cell_keys_that_cannot_get_past_what_is_never_shown_are_refused(site: Site) -> None:
+    path = site.root / "permits" / "admissions.yaml"
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\nmethod: {kind: cell_key, most: 4}\n")
+    with pytest.raises(SettingsError, match="no less than the policy's `minimum`"):
+        Permit.load(site, "admissions")

@@ -8,6 +8,7 @@ probabilities exp(a + b v + c v²); b and c are found by Newton's method on the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipelines.errors import SettingsError
 
 _STEPS: Final = 500
 _CLOSE: Final = 1e-12
+_INSIDE: Final = 10  # so many parts has the range of variances, of which the ends are left out
 
 
 def made(most: int, variance: float, hidden: int, stay: float | None = None) -> Transitions:
@@ -25,22 +27,47 @@ def made(most: int, variance: float, hidden: int, stay: float | None = None) -> 
 
     Raises `SettingsError` where a count cannot have that variance.
     """
+    return _rows(most, hidden, lambda count, changes: _row(count, changes, variance, stay))
+
+
+def nearest(most: int, variance: float, hidden: int) -> Transitions:
+    """The same where each count has the variance nearest to the one asked for that it can have; a tenth of
+    the way from an end of what is possible, so that all of its changes stay possible.
+
+    `most` is larger than `hidden`.
+    """
+
+    def row(_count: int, changes: np.ndarray) -> np.ndarray:
+        least, greatest = _range(changes)
+        inside = (greatest - least) / _INSIDE
+        lower = least + inside if least else 0.0
+        return _entropy(changes.astype(float), float(np.clip(variance, lower, greatest - inside)))
+
+    return _rows(most, hidden, row)
+
+
+def _rows(most: int, hidden: int, row: Callable[[int, np.ndarray], np.ndarray]) -> Transitions:
     rows: list[tuple[tuple[int, ...], tuple[float, ...]]] = [((0,), (1.0,))]
     for count in range(1, most + hidden + 2):
         changes = np.array([v for v in range(-most, most + 1) if count + v == 0 or count + v > hidden])
-        rows.append((tuple(changes.tolist()), tuple(_row(count, changes, variance, stay).tolist())))
+        rows.append((tuple(changes.tolist()), tuple(row(count, changes).tolist())))
     return Transitions(tuple(rows))
+
+
+def _range(changes: np.ndarray) -> tuple[float, float]:
+    """Between which the variance of changes of mean 0 lies; `changes`: int64 (k,)."""
+    below, above = changes[changes < 0], changes[changes > 0]
+    both = len(below) > 0 and len(above) > 0
+    greatest = float(-below.min() * above.max()) if both else 0.0
+    nearest = float(-below.max() * above.min()) if both else greatest
+    return 0.0 if (changes == 0).any() else nearest, greatest
 
 
 def _row(count: int, changes: np.ndarray, variance: float, stay: float | None) -> np.ndarray:
     keeps = stay if stay is not None and (changes == 0).any() else None
     free = changes if keeps is None else changes[changes != 0]
     wanted = variance if keeps is None else variance / (1 - keeps)
-    below, above = free[free < 0], free[free > 0]
-    both = len(below) > 0 and len(above) > 0
-    greatest = float(-below.min() * above.max()) if both else 0.0
-    nearest = float(-below.max() * above.min()) if both else greatest
-    least = 0.0 if (free == 0).any() else nearest
+    least, greatest = _range(free)
     if not least < wanted < greatest:
         raise SettingsError(
             "specification: method: ptable",
