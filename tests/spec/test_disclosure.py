@@ -159,6 +159,7 @@ def test_an_audit_that_does_not_certify_stops_the_stage(monkeypatch: pytest.Monk
     monkeypatch.setattr("pipelines.disclosure.suppression.moves.Mover.cheapest_whole", lambda *_: [])
     monkeypatch.setattr("pipelines.disclosure.suppression.worlds.Worlds.find", lambda *_, **__: [])
     monkeypatch.setattr("pipelines.disclosure.suppression.boxed.Boxes.find", lambda *_: None)
+    monkeypatch.setattr("pipelines.disclosure.suppression.boxed.Boxes.chained", lambda *_: None)
     with pytest.raises(DisclosureError, match="could not certify"):
         protect([table(*TOWNS)], Policy())
 

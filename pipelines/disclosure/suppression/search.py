@@ -32,6 +32,9 @@ _PART = 5000  # cells of a part in which more is hidden
 _SEED = 20_260
 GROUP = 15_000  # cells of a part in which moves for one cell are sought
 _CHEAP = (30.0, 100.0, 300.0)  # what a move for one cell may cost while there are other ways to try
+_EFFORT = 2_000_000_000  # of programmes for one cell, where chains would do, too: steps times relations
+NEAR = 10.0  # what a cell of a chain may cost at first
+DEARER = (30.0, 100.0, 300.0, 1_000.0, _DEAREST + 1)  # and at last, where nothing cheaper is found
 _WALKS, _AT_ONCE = (60, 300, 1500), 2  # steps of a walk for one cell; walks at a time
 
 
@@ -46,6 +49,7 @@ class Search:
         self.bare = system.primary.copy()  # hidden cells that no move changes yet
         self.random = np.random.default_rng(_SEED + attempt)
         self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
+        self._open = np.where(self.hidden, 0.0, self._loss)  # what it costs to hide each variable
         self._proposed = False
         boxed = system.parents is not None and system.adds_up
         self._boxes = (
@@ -53,7 +57,19 @@ class Search:
             if boxed and system.parents
             else None
         )
+        self._spent = 0  # of what programmes may do
         self.worlds: Worlds | None = None  # walks among what the proposal hides
+
+    @property
+    def boxed(self) -> bool:
+        """Are the variables the cells of one cube, so that boxes can be drawn?"""
+        return self._boxes is not None
+
+    @property
+    def weary(self) -> bool:
+        """Have programmes done as much as they may where chains would do, too? Counted in steps, never in
+        seconds, so that it is so on every machine or on none."""
+        return self.boxed and self._spent >= _EFFORT
 
     # ---- a move for each cell ------------------------------------------------------------------------------
 
@@ -63,7 +79,7 @@ class Search:
         proposal = propose(self.system, wanted, self.system.persons, self.attempt)
         self._proposed = proposal is not None
         if proposal is not None:
-            self.hidden |= proposal.hidden
+            self._hide(proposal.hidden)
             self.worlds = Worlds(proposal.columns, self.reach, self.attempt << 20)
             self._by_walks(self.worlds)
             if self.system.parents is None:
@@ -85,14 +101,20 @@ class Search:
             )
 
     def _one_by_one(self) -> None:
-        """A move for each bare cell, the quick ways and the cheap moves first."""
+        """A move for each bare cell, the quick ways and the cheap moves first, and at last chains that may
+        open dear cells: these are found, at a price, where programmes would go on for ever."""
         self._boxed(_CHEAP[0])
+        self._chained(NEAR)
         for together in (_FEW, 1):
             self._seek(self.reach.within(1), together, _CHEAP[1])
-        self._seek(self.reach.within(3), 1, _CHEAP[2])
-        self._boxed(_CHEAP[2])
-        self._whole()
-        self._boxed(np.inf)
+        for most in DEARER:
+            self._chained(most)
+
+    def _chained(self, most: float) -> None:
+        """A chain of boxes for each bare cell that opens none dearer than `most`."""
+        for variable in np.flatnonzero(self.bare).tolist():
+            if self.bare[variable] and (move := self.chain(variable, most=most)):
+                self.take(move)
 
     def _boxed(self, most: float) -> None:
         """A short move, drawn, for each bare cell."""
@@ -105,22 +127,13 @@ class Search:
         tables after another."""
         for part in self.parts(GROUP, bounds.lower < bounds.upper):
             mover, queue = Mover(self.system, bounds, part), self.random.permutation(part[self.bare[part]])
-            while len(queue):
+            while len(queue) and not self.weary:
                 sought, queue = queue[:together], queue[together:]
                 moves = self.cheapest(mover, sought)
                 if self.price(moves) <= most * np.isin(sought, _variables(moves)).sum():
                     for move in moves:
                         self.take(move)
                 queue = queue[self.bare[queue]]
-
-    def _whole(self) -> None:
-        """The cheapest move in whole numbers for each bare cell: slow, and few are left that need it."""
-        bounds = self.reach.within(1)
-        for part in self.parts(GROUP, bounds.lower < bounds.upper):
-            mover = Mover(self.system, bounds, part)
-            for variable in part[self.bare[part]].tolist():
-                for move in self.cheapest_whole(mover, variable, ()) if self.bare[variable] else ():
-                    self.take(move)
 
     def parts(self, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
         """Parts of the tables with about `size` active cells each, of those that hold a bare cell: int64
@@ -199,6 +212,7 @@ class Search:
     def cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
         """Moves through the cells `sought`, int64 (k,): of two solutions with opposite signs, the one that
         covers more of them for less. Of one cell others are tried where these are not in whole numbers."""
+        before = mover.work
         for _ in range(_TRIES if len(sought) == 1 else 1):
             signs = self.random.choice([-1.0, 1.0], len(sought))
             signs[self.reach.lower[sought] == 0] = 1.0
@@ -218,6 +232,7 @@ class Search:
                     break  # it hides nothing more
             if best[1] or whole:
                 break
+        self._spent += mover.work - before
         return best[1]
 
     def _costs(self, mover: Mover) -> np.ndarray:
@@ -251,7 +266,14 @@ class Search:
         hides least, at most `most`; None if none was found."""
         if self._boxes is None:
             return None
-        return self._boxes.find(variable, np.where(self.hidden, 0.0, self._loss), singles, most)
+        return self._boxes.find(variable, self._open, singles, most)
+
+    def chain(self, variable: int, singles: Collection[int] = (), most: float = np.inf) -> Move | None:
+        """A chain of boxes that changes `variable` and no cell of the people `singles`, and opens no cell
+        dearer than `most`; None if none was found soon."""
+        if self._boxes is None:
+            return None
+        return self._boxes.chained(variable, self._open, singles, most)
 
     def take(self, move: Move) -> None:
         """Keep a move that changes a bare cell."""
@@ -261,8 +283,13 @@ class Search:
     def keep(self, move: Move) -> None:
         """Hide what a move changes."""
         self.moves.append(move)
-        self.hidden[move.variables] = True
+        self._hide(move.variables)
         self.bare[move.variables] = False
+
+    def _hide(self, variables: np.ndarray) -> None:
+        """`variables`: int64 (k,) or bool (n,)."""
+        self.hidden[variables] = True
+        self._open[variables] = 0.0
 
     # ---- no more than is needed ----------------------------------------------------------------------------
 
@@ -282,6 +309,7 @@ class Search:
                 times[self.moves[k].variables] -= 1
         self.moves = [self.moves[k] for k in sorted(kept)]
         self.hidden = primary | (times > 0)
+        self._open = np.where(self.hidden, 0.0, self._loss)
 
 
 def _variables(moves: Sequence[Move]) -> np.ndarray:

@@ -77,6 +77,20 @@ class System:
         who[list(singles)] = True
         return who[self.same]
 
+    @cached_property
+    def _people(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variables by the number of whom they count, and these numbers."""
+        order = np.argsort(self.same, kind="stable")
+        return order, self.same[order]
+
+    def own(self, singles: Collection[int]) -> np.ndarray:
+        """The same variables as numbers, int64 (k,), ascending."""
+        order, whose = self._people
+        people = np.array(sorted(singles), np.int64)
+        begin, end = np.searchsorted(whose, people), np.searchsorted(whose, people, side="right")
+        parts = [order[a:b] for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+
     @property
     def size(self) -> int:
         """Number of variables."""
