@@ -17,6 +17,7 @@ from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.boxed import Boxes
 from pipelines.disclosure.suppression.moves import Move, Mover
+from pipelines.disclosure.suppression.prices import GRAND
 from pipelines.disclosure.suppression.proposal import Wanted, propose
 from pipelines.disclosure.suppression.system import System
 from pipelines.disclosure.suppression.worlds import Worlds
@@ -25,7 +26,7 @@ from pipelines.errors import DisclosureError
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short
 _TRIES = 4
 _NEEDED = 1e6  # what a cell that is sought pays for its move
-_DEAREST = 1e4  # what a cell costs at most
+_DEAREST = 1e4  # persons of a cell that count at most
 _FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how many groups at most
 _TIGHT = ((700, 16), (2500, 8), (9000, 4))  # hidden cells of a part, and cells sought at a time at last
 _PART = 5000  # cells of a part in which more is hidden
@@ -34,7 +35,7 @@ GROUP = 15_000  # cells of a part in which moves for one cell are sought
 _CHEAP = (30.0, 100.0, 300.0)  # what a move for one cell may cost while there are other ways to try
 _EFFORT = 2_000_000_000  # of programmes for one cell, where chains would do, too: steps times relations
 NEAR = 10.0  # what a cell of a chain may cost at first
-DEARER = (30.0, 100.0, 300.0, 1_000.0, _DEAREST + 1)  # and at last, where nothing cheaper is found
+DEARER = (30.0, 100.0, 300.0, 1_000.0, 1 + GRAND * _DEAREST)  # and at last, where nothing cheaper is found
 _WALKS, _AT_ONCE = (60, 300, 1500), 2  # steps of a walk for one cell; walks at a time
 
 
@@ -48,7 +49,8 @@ class Search:
         self.reach = self.attackers.reach(system)
         self.bare = system.primary.copy()  # hidden cells that no move changes yet
         self.random = np.random.default_rng(_SEED + attempt)
-        self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
+        dear = 1 if system.dear is None else system.dear
+        self._loss = 1.0 + np.minimum(system.persons, _DEAREST) * dear
         self._open = np.where(self.hidden, 0.0, self._loss)  # what it costs to hide each variable
         self._proposed = False
         boxed = system.parents is not None and system.adds_up
@@ -76,7 +78,7 @@ class Search:
     def cover(self) -> None:
         """Hide more until each small cell has a move. Raises DisclosureError where one has none."""
         wanted = Wanted(self.reach, self.attackers.singletons)
-        proposal = propose(self.system, wanted, self.system.persons, self.attempt)
+        proposal = propose(self.system, wanted, self.system.loss, self.attempt)
         self._proposed = proposal is not None
         if proposal is not None:
             self._hide(proposal.hidden)

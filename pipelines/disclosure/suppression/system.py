@@ -10,7 +10,7 @@ still holds, nothing shown has changed, and each hidden cell is still what the r
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from pipelines.cubes.cube import PERSON_COUNTS, Cube
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.bounds import UNBOUNDED, Bounds
 from pipelines.disclosure.suppression.limits import Limits, reach
+from pipelines.disclosure.suppression.prices import margins
 from pipelines.disclosure.suppression.relations import Relations, relate, same_person
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.variables import merged, room_of, variables_of
@@ -37,7 +38,8 @@ class System:
     `cells`: for each cube the variable of each cell. `same`: int64 (n,), variables that are known to count
     the one same person share a number; -1 for all others. `parents`: of each dimension's positions, where the
     variables are the cells of one cube in order. `unpublished`: bool (n,), variables that stand in no table.
-    `least`: int64 (n,), fewest persons that each may show.
+    `least`: int64 (n,), fewest persons that each may show. `dear`: int64 (n,), how many times over a
+    variable's persons count where it is hidden; absent: once.
     """
 
     persons: np.ndarray
@@ -54,6 +56,7 @@ class System:
     parents: tuple[tuple[int, ...], ...] | None = None
     unpublished: np.ndarray | None = None
     least: np.ndarray | None = None
+    dear: np.ndarray | None = None
 
     @cached_property
     def matrix(self) -> sparse.csc_matrix:
@@ -65,6 +68,15 @@ class System:
     def adds_up(self) -> bool:
         """Is every relation an equation?"""
         return not self.lowest.any() and not self.highest.any()
+
+    @cached_property
+    def loss(self) -> np.ndarray:
+        """What is lost where each variable is hidden, in persons of an inner cell, int64 (n,)."""
+        return self.persons if self.dear is None else self.persons * self.dear
+
+    def showing(self, shown: np.ndarray) -> System:
+        """The same system where the variables `shown`, bool (n,), may not be hidden."""
+        return replace(self, narrow=self.narrow.where(~shown), wide=self.wide.where(~shown))
 
     @property
     def secret(self) -> np.ndarray:
@@ -129,6 +141,7 @@ def build(cubes: Sequence[Cube], policy: Policy, rules: Sequence[Sensitive] = ()
         same=same_person(counts, relations.families),
         parents=tuple(dimension.parents for dimension in cubes[0].dimensions) if whole else None,
         least=limits.least,
+        dear=margins(cubes, cells, size),
     )
 
 
@@ -193,4 +206,5 @@ def assemble(
         same=same_person([persons], relations.families),
         unpublished=unpublished,
         least=limits.least,
+        dear=margins(cubes, cells, len(persons)),
     )
