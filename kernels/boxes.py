@@ -44,7 +44,8 @@ def _may(rules: Rules, cell: int, change: int) -> bool:
 
 
 @compiled
-def _below(grid: Grid, d: int, position: int, top: int) -> bool:
+def lies_below(grid: Grid, d: int, position: int, top: int) -> bool:
+    """Is a position of dimension `d` the position `top`, or below it?"""
     p = position
     while p >= 0:
         if p == top:
@@ -54,10 +55,14 @@ def _below(grid: Grid, d: int, position: int, top: int) -> bool:
 
 
 @compiled
-def _step(grid: Grid, d: int, up: int, down: int, places: np.ndarray, signs: np.ndarray) -> int:
-    """Positions from the leaves `up` (1) and `down` (-1; -1 for none) to where they meet; how many."""
+def climb(grid: Grid, d: int, up: int, down: int, places: np.ndarray, signs: np.ndarray) -> int:
+    """Positions from the leaves `up` and `down` (-1 for none) to where they meet; how many.
+
+    Writes them and their signs, 1 above `up` and -1 above `down`, into row `d` of `places` and `signs`, int64
+    (dimensions, positions).
+    """
     count, p = 0, up
-    while p >= 0 and not (down >= 0 and _below(grid, d, down, p)):
+    while p >= 0 and not (down >= 0 and lies_below(grid, d, down, p)):
         places[d, count], signs[d, count] = p, 1
         count += 1
         p = grid.parent[grid.begin[d] + p]
@@ -120,7 +125,7 @@ def find_box(
             for p in range(grid.shape[d]):
                 if not grid.leaf[grid.begin[d] + p]:
                     continue
-                if _below(grid, d, p, at[d]):
+                if lies_below(grid, d, p, at[d]):
                     if p == at[d] or _may(rules, base + p * grid.stride[d], way):
                         below[d, below_count[d]] = p
                         below_count[d] += 1
@@ -142,7 +147,7 @@ def find_box(
                     at[d] > 0 and beside_count[d] > 0 and state >> np.uint64(61) > 0
                 ):  # now and then the total changes, too
                     down = beside[d, _early(state, beside_count[d])]
-                counts[d] = _step(grid, d, up, down, places, signs)
+                counts[d] = climb(grid, d, up, down, places, signs)
                 turn[d] = 0
                 whole *= counts[d]
             if whole > _LONGEST:

@@ -50,6 +50,11 @@ class Mover:
         self._programme.limit(self.lower, self.upper)
         self.whole = True  # was the last solution in whole numbers?
 
+    @property
+    def work(self) -> int:
+        """What its programmes have done so far, in steps of the simplex times relations."""
+        return self._programme.work
+
     def freeze(self, variables: np.ndarray) -> None:
         """From now on `variables`, int64 (k,), may not move; earlier ones may again."""
         still = np.isin(self.active, variables)

@@ -36,6 +36,7 @@ class Programme:
     ) -> None:
         """`lowest`, `highest`: int64 (relations,), the bounds of each row of `matrix`."""
         self.size = matrix.shape[1]
+        self.work = 0  # what has been done so far, in steps of the simplex times relations
         self._places = np.arange(2 * self.size, dtype=np.int32)
         doubled = sparse.hstack([matrix, -matrix]).tocsr()
         model = highspy.HighsLp()
@@ -68,7 +69,7 @@ class Programme:
             len(self._places), self._places, np.concatenate([price - reward, price + reward])
         )
         self._highs.clearSolver()  # the last solution is a bad start for another question
-        self._highs.run()
+        self._run()
         return self._solution() if self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal else None
 
     def solve_whole(self, price: np.ndarray) -> np.ndarray | None:
@@ -84,12 +85,16 @@ class Programme:
         self._highs.changeColsIntegrality(count, places, whole)
         self._highs.setOptionValue("presolve", "choose")
         self._highs.clearSolver()
-        self._highs.run()
+        self._run()
         found = self._highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         change = self._solution() if found else None
         self._highs.setOptionValue("presolve", "off")
         self._highs.changeColsIntegrality(count, places, any_number)
         return change
+
+    def _run(self) -> None:
+        self._highs.run()
+        self.work += max(0, self._highs.getInfo().simplex_iteration_count) * self._highs.getNumRow()
 
     def _solution(self) -> np.ndarray:
         solution = np.asarray(self._highs.getSolution().col_value)

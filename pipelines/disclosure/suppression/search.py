@@ -17,6 +17,7 @@ from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.boxed import Boxes
 from pipelines.disclosure.suppression.moves import Move, Mover
+from pipelines.disclosure.suppression.prices import GRAND
 from pipelines.disclosure.suppression.proposal import Wanted, propose
 from pipelines.disclosure.suppression.system import System
 from pipelines.disclosure.suppression.worlds import Worlds
@@ -25,13 +26,16 @@ from pipelines.errors import DisclosureError
 _FREE = 0.01  # what it costs to move a cell that is hidden anyway: a little, so that moves stay short
 _TRIES = 4
 _NEEDED = 1e6  # what a cell that is sought pays for its move
-_DEAREST = 1e4  # what a cell costs at most
+_DEAREST = 1e4  # persons of a cell that count at most
 _FEW, _MANY = 8, 60  # how many cells are sought at a time at least, and in how many groups at most
 _TIGHT = ((700, 16), (2500, 8), (9000, 4))  # hidden cells of a part, and cells sought at a time at last
 _PART = 5000  # cells of a part in which more is hidden
 _SEED = 20_260
 GROUP = 15_000  # cells of a part in which moves for one cell are sought
 _CHEAP = (30.0, 100.0, 300.0)  # what a move for one cell may cost while there are other ways to try
+_EFFORT = 2_000_000_000  # of programmes for one cell, where chains would do, too: steps times relations
+NEAR = 10.0  # what a cell of a chain may cost at first
+DEARER = (30.0, 100.0, 300.0, 1_000.0, 1 + GRAND * _DEAREST)  # and at last, where nothing cheaper is found
 _WALKS, _AT_ONCE = (60, 300, 1500), 2  # steps of a walk for one cell; walks at a time
 
 
@@ -45,7 +49,9 @@ class Search:
         self.reach = self.attackers.reach(system)
         self.bare = system.primary.copy()  # hidden cells that no move changes yet
         self.random = np.random.default_rng(_SEED + attempt)
-        self._loss = 1.0 + np.minimum(system.persons, _DEAREST)
+        dear = 1 if system.dear is None else system.dear
+        self._loss = 1.0 + np.minimum(system.persons, _DEAREST) * dear
+        self._open = np.where(self.hidden, 0.0, self._loss)  # what it costs to hide each variable
         self._proposed = False
         boxed = system.parents is not None and system.adds_up
         self._boxes = (
@@ -53,17 +59,29 @@ class Search:
             if boxed and system.parents
             else None
         )
+        self._spent = 0  # of what programmes may do
         self.worlds: Worlds | None = None  # walks among what the proposal hides
+
+    @property
+    def boxed(self) -> bool:
+        """Are the variables the cells of one cube, so that boxes can be drawn?"""
+        return self._boxes is not None
+
+    @property
+    def weary(self) -> bool:
+        """Have programmes done as much as they may where chains would do, too? Counted in steps, never in
+        seconds, so that it is so on every machine or on none."""
+        return self.boxed and self._spent >= _EFFORT
 
     # ---- a move for each cell ------------------------------------------------------------------------------
 
     def cover(self) -> None:
         """Hide more until each small cell has a move. Raises DisclosureError where one has none."""
         wanted = Wanted(self.reach, self.attackers.singletons)
-        proposal = propose(self.system, wanted, self.system.persons, self.attempt)
+        proposal = propose(self.system, wanted, self.system.loss, self.attempt)
         self._proposed = proposal is not None
         if proposal is not None:
-            self.hidden |= proposal.hidden
+            self._hide(proposal.hidden)
             self.worlds = Worlds(proposal.columns, self.reach, self.attempt << 20)
             self._by_walks(self.worlds)
             if self.system.parents is None:
@@ -85,14 +103,20 @@ class Search:
             )
 
     def _one_by_one(self) -> None:
-        """A move for each bare cell, the quick ways and the cheap moves first."""
+        """A move for each bare cell, the quick ways and the cheap moves first, and at last chains that may
+        open dear cells: these are found, at a price, where programmes would go on for ever."""
         self._boxed(_CHEAP[0])
+        self._chained(NEAR)
         for together in (_FEW, 1):
             self._seek(self.reach.within(1), together, _CHEAP[1])
-        self._seek(self.reach.within(3), 1, _CHEAP[2])
-        self._boxed(_CHEAP[2])
-        self._whole()
-        self._boxed(np.inf)
+        for most in DEARER:
+            self._chained(most)
+
+    def _chained(self, most: float) -> None:
+        """A chain of boxes for each bare cell that opens none dearer than `most`."""
+        for variable in np.flatnonzero(self.bare).tolist():
+            if self.bare[variable] and (move := self.chain(variable, most=most)):
+                self.take(move)
 
     def _boxed(self, most: float) -> None:
         """A short move, drawn, for each bare cell."""
@@ -105,22 +129,13 @@ class Search:
         tables after another."""
         for part in self.parts(GROUP, bounds.lower < bounds.upper):
             mover, queue = Mover(self.system, bounds, part), self.random.permutation(part[self.bare[part]])
-            while len(queue):
+            while len(queue) and not self.weary:
                 sought, queue = queue[:together], queue[together:]
                 moves = self.cheapest(mover, sought)
                 if self.price(moves) <= most * np.isin(sought, _variables(moves)).sum():
                     for move in moves:
                         self.take(move)
                 queue = queue[self.bare[queue]]
-
-    def _whole(self) -> None:
-        """The cheapest move in whole numbers for each bare cell: slow, and few are left that need it."""
-        bounds = self.reach.within(1)
-        for part in self.parts(GROUP, bounds.lower < bounds.upper):
-            mover = Mover(self.system, bounds, part)
-            for variable in part[self.bare[part]].tolist():
-                for move in self.cheapest_whole(mover, variable, ()) if self.bare[variable] else ():
-                    self.take(move)
 
     def parts(self, size: int, active: np.ndarray) -> Iterator[np.ndarray]:
         """Parts of the tables with about `size` active cells each, of those that hold a bare cell: int64
@@ -199,6 +214,7 @@ class Search:
     def cheapest(self, mover: Mover, sought: np.ndarray) -> list[Move]:
         """Moves through the cells `sought`, int64 (k,): of two solutions with opposite signs, the one that
         covers more of them for less. Of one cell others are tried where these are not in whole numbers."""
+        before = mover.work
         for _ in range(_TRIES if len(sought) == 1 else 1):
             signs = self.random.choice([-1.0, 1.0], len(sought))
             signs[self.reach.lower[sought] == 0] = 1.0
@@ -218,6 +234,7 @@ class Search:
                     break  # it hides nothing more
             if best[1] or whole:
                 break
+        self._spent += mover.work - before
         return best[1]
 
     def _costs(self, mover: Mover) -> np.ndarray:
@@ -251,7 +268,14 @@ class Search:
         hides least, at most `most`; None if none was found."""
         if self._boxes is None:
             return None
-        return self._boxes.find(variable, np.where(self.hidden, 0.0, self._loss), singles, most)
+        return self._boxes.find(variable, self._open, singles, most)
+
+    def chain(self, variable: int, singles: Collection[int] = (), most: float = np.inf) -> Move | None:
+        """A chain of boxes that changes `variable` and no cell of the people `singles`, and opens no cell
+        dearer than `most`; None if none was found soon."""
+        if self._boxes is None:
+            return None
+        return self._boxes.chained(variable, self._open, singles, most)
 
     def take(self, move: Move) -> None:
         """Keep a move that changes a bare cell."""
@@ -261,8 +285,13 @@ class Search:
     def keep(self, move: Move) -> None:
         """Hide what a move changes."""
         self.moves.append(move)
-        self.hidden[move.variables] = True
+        self._hide(move.variables)
         self.bare[move.variables] = False
+
+    def _hide(self, variables: np.ndarray) -> None:
+        """`variables`: int64 (k,) or bool (n,)."""
+        self.hidden[variables] = True
+        self._open[variables] = 0.0
 
     # ---- no more than is needed ----------------------------------------------------------------------------
 
@@ -282,6 +311,7 @@ class Search:
                 times[self.moves[k].variables] -= 1
         self.moves = [self.moves[k] for k in sorted(kept)]
         self.hidden = primary | (times > 0)
+        self._open = np.where(self.hidden, 0.0, self._loss)
 
 
 def _variables(moves: Sequence[Move]) -> np.ndarray:

@@ -10,7 +10,7 @@ from kernels.exposure import exposed
 from pipelines.disclosure.suppression.blocks import blocks
 from pipelines.disclosure.suppression.bounds import Bounds
 from pipelines.disclosure.suppression.moves import Move, Mover
-from pipelines.disclosure.suppression.search import GROUP, Search
+from pipelines.disclosure.suppression.search import DEARER, GROUP, NEAR, Search
 from pipelines.disclosure.suppression.system import System
 from pipelines.disclosure.suppression.worlds import Worlds
 from pipelines.errors import DisclosureError
@@ -65,11 +65,16 @@ class Guard:
         search = self._search
         if search.worlds is not None:
             self._by_walks(search.worlds)
+            self._chained(NEAR)
             self._among(search.reach.within(1))
             self._by_one(_CHEAP)
-            for box in (1, 3):
-                self._among(search.reach.within(box), each=True)
-            self._whole()
+            if search.boxed:
+                for most in DEARER:
+                    self._chained(most)
+            else:
+                for box in (1, 3):
+                    self._among(search.reach.within(box), each=True)
+                self._whole()
         for bounds in search.ladder():
             self._ladder(bounds)
             if not self.exposed:
@@ -122,6 +127,13 @@ class Guard:
                 if move := self._search.box(cell, singles, most):
                     self._keep(move)
 
+    def _chained(self, most: float) -> None:
+        """A chain of boxes for each exposed cell, which opens none dearer than `most`."""
+        for cell in self.left():
+            for singles in self._ways(cell, each=True):
+                if move := self._search.chain(cell, singles, most):
+                    self._keep(move)
+
     def _share(self) -> tuple[np.ndarray, np.ndarray]:
         """Some of those in question, drawn, and all cells that one of them could work out and none of them
         knows."""
@@ -140,10 +152,12 @@ class Guard:
         """Cheap moves within bounds, in one part of the tables after another: for each exposed cell one that
         leaves all in question alone, or else (`each`, where these are few) one for each of them."""
         for part in blocks(self._system, GROUP, bounds.lower < bounds.upper):
-            if not self.left(part):
+            if not self.left(part) or self._search.weary:
                 continue
             mover = Mover(self._system, bounds, part)
             for cell in self.left(part):
+                if self._search.weary:
+                    break
                 if len(self.exposed.get(cell, ())) > _SEVERAL:
                     # A short move, whoever is in it, leaves few in question.
                     self._avoid(mover, [cell], set(), _CHEAP)

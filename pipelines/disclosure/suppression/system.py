@@ -20,6 +20,7 @@ from pipelines.cubes.cube import PERSON_COUNTS, Cube
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.bounds import UNBOUNDED, Bounds
 from pipelines.disclosure.suppression.limits import Limits, reach
+from pipelines.disclosure.suppression.prices import margins
 from pipelines.disclosure.suppression.relations import Relations, relate, same_person
 from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.variables import merged, room_of, variables_of
@@ -37,7 +38,8 @@ class System:
     `cells`: for each cube the variable of each cell. `same`: int64 (n,), variables that are known to count
     the one same person share a number; -1 for all others. `parents`: of each dimension's positions, where the
     variables are the cells of one cube in order. `unpublished`: bool (n,), variables that stand in no table.
-    `least`: int64 (n,), fewest persons that each may show.
+    `least`: int64 (n,), fewest persons that each may show. `dear`: int64 (n,), how many times over a
+    variable's persons count where it is hidden; absent: once.
     """
 
     persons: np.ndarray
@@ -54,6 +56,7 @@ class System:
     parents: tuple[tuple[int, ...], ...] | None = None
     unpublished: np.ndarray | None = None
     least: np.ndarray | None = None
+    dear: np.ndarray | None = None
 
     @cached_property
     def matrix(self) -> sparse.csc_matrix:
@@ -65,6 +68,15 @@ class System:
     def adds_up(self) -> bool:
         """Is every relation an equation?"""
         return not self.lowest.any() and not self.highest.any()
+
+    @cached_property
+    def loss(self) -> np.ndarray:
+        """What is lost where each variable is hidden, in persons of an inner cell, int64 (n,)."""
+        return self.persons if self.dear is None else self.persons * self.dear
+
+    def showing(self, shown: np.ndarray) -> System:
+        """The same system where the variables `shown`, bool (n,), may not be hidden."""
+        return replace(self, narrow=self.narrow.where(~shown), wide=self.wide.where(~shown))
 
     @property
     def secret(self) -> np.ndarray:
@@ -82,6 +94,20 @@ class System:
         free = np.ones(self.size, bool)
         free[variables] = False
         return replace(self, narrow=self.narrow.where(free), wide=self.wide.where(free))
+
+    @cached_property
+    def _people(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variables by the number of whom they count, and these numbers."""
+        order = np.argsort(self.same, kind="stable")
+        return order, self.same[order]
+
+    def own(self, singles: Collection[int]) -> np.ndarray:
+        """The same variables as numbers, int64 (k,), ascending."""
+        order, whose = self._people
+        people = np.array(sorted(singles), np.int64)
+        begin, end = np.searchsorted(whose, people), np.searchsorted(whose, people, side="right")
+        parts = [order[a:b] for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
 
     @property
     def size(self) -> int:
@@ -121,6 +147,7 @@ def build(cubes: Sequence[Cube], policy: Policy, rules: Sequence[Sensitive] = ()
         same=same_person(counts, relations.families),
         parents=tuple(dimension.parents for dimension in cubes[0].dimensions) if whole else None,
         least=limits.least,
+        dear=margins(cubes, cells, size),
     )
 
 
@@ -185,4 +212,5 @@ def assemble(
         same=same_person([persons], relations.families),
         unpublished=unpublished,
         least=limits.least,
+        dear=margins(cubes, cells, len(persons)),
     )
