@@ -82,13 +82,18 @@ def protect(
     )
 
 
-def found(system: System, say: Callable[[str], None], attackers: Attackers = DEFAULT) -> Search:
+def found(
+    system: System,
+    say: Callable[[str], None],
+    attackers: Attackers = DEFAULT,
+    attempts: int = _ATTEMPTS,
+) -> Search:
     """A search that certifies every hidden cell, audited. Where it hides a grand total, the better one of
     that and of another that may not, by the prices of `System.loss`.
 
     Raises DisclosureError where none is found.
     """
-    search = _first(system, say, attackers, _ATTEMPTS)
+    search = _first(system, say, attackers, attempts)
     grand = ~system.primary & (system.dear == GRAND)
     if not (search.hidden & grand).any():
         return search

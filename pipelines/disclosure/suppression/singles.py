@@ -31,7 +31,7 @@ class Guard:
 
     def __init__(self, search: Search) -> None:
         self._search, self._system = search, search.system
-        self._others = self._system.primary & (self._system.persons > 0)
+        self._others = self._system.guarded
         if search.worlds is not None:
             cells = np.flatnonzero(self._others)
             for _ in range(_WALKS):

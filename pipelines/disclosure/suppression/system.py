@@ -38,8 +38,9 @@ class System:
     `cells`: for each cube the variable of each cell. `same`: int64 (n,), variables that are known to count
     the one same person share a number; -1 for all others. `parents`: of each dimension's positions, where the
     variables are the cells of one cube in order. `unpublished`: bool (n,), variables that stand in no table.
-    `least`: int64 (n,), fewest persons that each may show. `dear`: int64 (n,), how many times over a
-    variable's persons count where it is hidden; absent: once.
+    `least`: int64 (n,), fewest persons that each may show. `aside`: bool (n,), variables that are hidden
+    whatever is in them, so that who is alone in a cell may work them out. `dear`: int64 (n,), how many
+    times over a variable's persons count where it is hidden; absent: once.
     """
 
     persons: np.ndarray
@@ -56,6 +57,7 @@ class System:
     parents: tuple[tuple[int, ...], ...] | None = None
     unpublished: np.ndarray | None = None
     least: np.ndarray | None = None
+    aside: np.ndarray | None = None
     dear: np.ndarray | None = None
 
     @cached_property
@@ -82,6 +84,16 @@ class System:
     def secret(self) -> np.ndarray:
         """Variables that stand in no table, bool (n,)."""
         return np.zeros(self.size, bool) if self.unpublished is None else self.unpublished
+
+    @property
+    def guarded(self) -> np.ndarray:
+        """Variables of somebody that who is alone in a cell must not work out, bool (n,)."""
+        return self.needed & (self.persons > 0)
+
+    @property
+    def needed(self) -> np.ndarray:
+        """Variables that are hidden for what is in them, bool (n,)."""
+        return self.primary if self.aside is None else self.primary & ~self.aside
 
     def of(self, singles: Collection[int]) -> np.ndarray:
         """Variables that count one of the persons `singles` (numbers of `same`), bool (n,)."""

@@ -21,7 +21,8 @@ def variables_of(cubes: Sequence[Cube]) -> tuple[list[np.ndarray], int]:
             _check_codes(dimension)
         return [np.arange(cubes[0].cells)], cubes[0].cells
     names = sorted({dimension.name for cube in cubes for dimension in cube.dimensions})
-    populations = sorted({cube.population for cube in cubes})
+    # In order of appearance: by their names, which are hashes, the same numbers would get another pattern.
+    populations = list(dict.fromkeys(cube.population for cube in cubes))
     codes: dict[str, dict[str, int]] = {name: {} for name in names}
     keys = []
     for cube in cubes:
