@@ -102,7 +102,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(site: Site, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, "No space left on device")
 
     link(site, Ranks())
-    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", full)
     refused(SpaceError, build, site)
     site.receipt("linkage").unlink()
     refused(SpaceError, link, site)
