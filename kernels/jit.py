@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import numba
 from numba.core.caching import IndexDataCacheFile
 
+from kernels.absent import without
+
 Function = TypeVar("Function", bound=Callable)
-
-
-@contextmanager
-def without(module: str) -> Iterator[None]:
-    """Meanwhile `module` is not there to import: a library that would import it just in case does without it
-    for good."""
-
-    class Nothing(MetaPathFinder):
-        def find_spec(
-            self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None
-        ) -> ModuleSpec | None:
-            if name == module:
-                raise ModuleNotFoundError(f"{name} is kept out", name=name)
-            return None
-
-    nothing = Nothing()
-    sys.meta_path.insert(0, nothing)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(nothing)
 
 
 with without("scipy.linalg"):  # for products of matrices, of which no kernel has any: .2 s of every process

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import sites
+
 STATE = Path("/var/lib/uttag-cluster")
 HERE = Path(__file__).parents[1]
 CLUSTER = HERE / "slurm" / "virtual" / "cluster"
@@ -61,9 +63,9 @@ class Run:
     def log(self) -> str:
         return (self.root / "runs" / "log").read_text(encoding="utf-8")
 
-    def running(self, timeout: float = 60) -> str:
+    def running(self) -> str:
         """The number of its first job, once that job has begun: it says so with the file `begun`."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + sites.PATIENCE
         while not (self.root / "begun").exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"no job began: {self.log()[-2000:]}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.compute.journal import Journal
 from pipelines.compute.ranks import Ranks, ranks
@@ -15,8 +15,10 @@ from pipelines.compute.workers import Workers, workers
 from pipelines.errors import SettingsError
 from pipelines.files import documents
 from pipelines.site import audit
-from pipelines.site.project import Project
 from pipelines.site.site import Site
+
+if TYPE_CHECKING:
+    from pipelines.site.project import Project
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Call:
 
     def project(self) -> Project:
         """The permit in force, on its snapshot. Raises SettingsError where none is named."""
+        from pipelines.site.project import Project
+
         if self.permit is None:
             raise SettingsError("stage", "no permit is named", "add --permit NAME")
         return Project.open(Site.load(self.site), self.permit, self.snapshot)

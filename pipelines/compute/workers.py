@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -22,17 +23,17 @@ class Workers(Protocol):
 
 
 class LocalWorkers:
-    """Dask's threaded scheduler on this machine."""
+    """Threads of this machine; where one is enough, the caller's own. Dask, for other machines, takes half a
+    second to start."""
 
     def __init__(self, count: int) -> None:
         self.count = max(1, count)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        import dask
-
-        tasks = [dask.delayed(function, pure=False)(item) for item in items]
-        scheduler = "synchronous" if self.count == 1 else "threads"
-        return list(dask.compute(*tasks, scheduler=scheduler, num_workers=self.count)) if tasks else []
+        if min(self.count, len(items)) < 2:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(self.count) as threads:
+            return list(threads.map(function, items))
 
 
 @contextlib.contextmanager

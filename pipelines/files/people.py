@@ -11,20 +11,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from kernels.jit import without
 from pipelines.errors import DataError
+from pipelines.files.arrow import pa
 from pipelines.files.atomic import atomic
 from pipelines.files.dialect import dialect
 
 pa.set_memory_pool(pa.system_memory_pool())  # gives memory back when a column is done with
-# Arrow would ask for each value whether it is one of pandas' frames: .3 s of every process.
-with without("pandas"):
-    pa.scalar(0)
 
 _PARQUET = (".parquet", ".pq")
 # What readers raise.

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
 from pipelines.files import sealing
+from pipelines.files.arrow import pa
 from pipelines.files.atomic import atomic
 from pipelines.files.frames import Category, Column, Frame, dtype, length, take
 from pipelines.files.schemas import NO_CATEGORY, Schema

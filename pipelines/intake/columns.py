@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from kernels import text
 from kernels.hashing import hash_rows
 from pipelines.errors import ContractError
+from pipelines.files.arrow import pa
 from pipelines.files.schemas import DAY_UNKNOWN, VALUE_MISSING, VALUE_SCALE
 from pipelines.intake.contract import AgreedColumn, AgreedTable
 

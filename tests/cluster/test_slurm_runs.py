@@ -27,7 +27,7 @@ def jobs_of(root: Path) -> list[str]:
 
 def in_stage(root: Path, workflow: str, stage: str, night: subprocess.Popen[str]) -> None:
     """Wait until a stage has begun."""
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + sites.PATIENCE
     while not any(name.startswith(stage) for name in sites.stages_begun(root, workflow)):
         if night.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the run ended before {stage} began")
@@ -77,7 +77,7 @@ def test_a_large_night_through_two_absences_of_the_controller_and_a_dead_node(
             time.sleep(60)
     in_stage(root, "release", "disclosure", night)
     with cluster.without("node0"):
-        told = night.communicate(timeout=900)[1]
+        told = night.communicate(timeout=sites.PATIENCE)[1]
     assert night.returncode == 0, told
     assert "the controller answers again" in told
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)
@@ -90,6 +90,6 @@ def test_a_stage_that_has_too_little_memory_gets_more_and_gives_the_same_bytes(
     root = sites.copy_of(region, tmp_path / "site")
     (root / "cluster.yaml").write_text("memory_factor: 0.1\nretries: 5\n", encoding="utf-8")
     night = begun("night", root, "--on", "slurm")
-    told = night.communicate(timeout=900)[1]
+    told = night.communicate(timeout=sites.PATIENCE)[1]
     assert night.returncode == 0, told
     assert sites.bundle_bytes(root, PERMIT) == sites.bundle_bytes(first_night, PERMIT)

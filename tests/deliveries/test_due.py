@@ -135,7 +135,7 @@ def test_only_its_own_end_is_laid_to_a_deliverys_charge(
 def test_plain_snakemake_does_what_it_is_told_to(root: Path) -> None:
     command = sites.uttag("refresh", root, "--prepare").stdout
     assert not (root / "receipts").exists()
-    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, timeout=300)
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, timeout=sites.PATIENCE)
     assert counted(root) == 10
     assert sites.uttag("refresh", root, "--prepare").stdout.startswith("nothing would run")
 

@@ -18,7 +18,7 @@ def test_a_run_is_cancelled_from_another_shell_and_goes_on(region: Path, tmp_pat
     run = subprocess.Popen(
         [*sites.UTTAG, "refresh", str(root)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + sites.PATIENCE
     while not sites.stages_begun(root, "refresh"):
         assert run.poll() is None
         assert time.monotonic() < deadline

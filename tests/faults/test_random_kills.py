@@ -106,7 +106,7 @@ def test_a_delivery_whose_intake_is_killed_ends_nobody_elses_night(region: Path,
         [*sites.UTTAG, "refresh", str(root)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     victim = "primarvard/2025-09-01"
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + sites.PATIENCE
     while f"intake {victim}" not in sites.stages_begun(root, "refresh"):
         assert run.poll() is None
         assert time.monotonic() < deadline
@@ -115,7 +115,7 @@ def test_a_delivery_whose_intake_is_killed_ends_nobody_elses_night(region: Path,
         with contextlib.suppress(OSError):  # it has ended meanwhile
             if victim.encode() in Path(f"/proc/{process}/cmdline").read_bytes():
                 os.kill(process, signal.SIGKILL)
-    told = run.communicate(timeout=300)[1]
+    told = run.communicate(timeout=sites.PATIENCE)[1]
     assert run.returncode == 11, told
     assert f"uttag: {victim}: stopped: its intake died" in told
     inside = json_of(root)["inside"]

@@ -33,14 +33,14 @@ def test_a_stage_that_is_killed_is_named_with_its_log(region: Path, tmp_path: Pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + sites.PATIENCE
     while "linkage" not in sites.stages_begun(root, "refresh"):
         assert run.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
     for process in stages_of(root):
         os.kill(process, signal.SIGKILL)
-    told = run.communicate(timeout=100)[1]
+    told = run.communicate(timeout=sites.PATIENCE)[1]
     assert run.returncode == 19
     assert "uttag: linkage: ended without a word" in told
     assert str(root / "runs" / "refresh.log") in told

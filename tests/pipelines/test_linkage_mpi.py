@@ -16,6 +16,7 @@ from pipelines.linkage import link
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot
 from pipelines.store import build
+from tests import sites
 from tests.made_region import region
 from tests.nights import deliver, events, identities, make_site
 
@@ -83,7 +84,7 @@ def test_mpi_ranks_give_the_bytes_of_one_process(tmp_path: Path, size: int) -> N
         env={**os.environ, "NUMBA_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=sites.PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -101,7 +102,7 @@ def test_a_fault_on_one_rank_ends_all_with_its_exit_code(tmp_path: Path) -> None
         env={**os.environ, "NUMBA_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=sites.PATIENCE,
         check=False,
     )
     assert done.returncode == 14, done.stderr

@@ -51,7 +51,7 @@ def as_cron_would(line: str, home: Path) -> subprocess.CompletedProcess[str]:
         env=bare,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=sites.PATIENCE,
         check=False,
     )
 

@@ -94,7 +94,7 @@ def test_a_run_that_is_killed_while_it_counts_ends_as_if_nothing_had_been(
     shutil.rmtree(project.folder / "raw")
     process = multiprocessing.get_context("spawn").Process(target=counting, args=(root, "adults"))
     process.start()
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + sites.PATIENCE
     while len(list(counts.glob("*.parquet"))) < 5:
         assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.01)
