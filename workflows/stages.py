@@ -131,6 +131,8 @@ def disclosure(call: Call, journal: Journal) -> dict[str, Any]:
 
     project = call.project()
     receipt = disclose(project, progress=journal.say)
+    if receipt["held"]:
+        journal.say("no pattern keeps everybody safe beside what is out: the latest version stands")
     return _of_project(project, "disclosure", receipt)
 
 
@@ -139,17 +141,28 @@ def measures(call: Call, journal: Journal) -> dict[str, Any]:
     from pipelines.measures.stage import measure
 
     project = call.project()
+    if project.held:
+        return _of_project(project, "measures", {"tables": []})
     receipt = measure(project.folder / "protected", project.folder / "measures", project.zone)
     return _of_project(project, "measures", receipt)
 
 
 def release(call: Call, journal: Journal) -> dict[str, Any]:
     """The gate: re-verifies, bundles, signs, publishes."""
+    from pipelines.disclosure.history.memory import opened
     from pipelines.release.stage import release
     from pipelines.site.calendar import data_day
 
     project = call.project()
-    receipt = {**release(project), "data_day": data_day(project.site, project.snapshot).isoformat()}
+
+    def goes_out() -> None:
+        if not project.remembered:
+            return  # by cell keys, which need no memory
+        with opened(project.site) as memory:
+            memory.goes_out(project.remembered)
+
+    day = data_day(project.site, project.snapshot).isoformat()
+    receipt = {**release(project, goes_out), "data_day": day}
     if receipt["held"]:
         journal.say(
             "held: what has changed since an earlier version is too little to be shown safely; version "

@@ -22,8 +22,10 @@ def publish(
     build: Callable[[Path], None],
     check: Callable[[Path], None],
     tells: Callable[[Path, Path], bool],
+    goes_out: Callable[[], None] = lambda: None,
 ) -> tuple[Path, bool]:
-    """Build a bundle beside its place, check it, and give it the case's next number.
+    """Build a bundle beside its place, check it, and give it the case's next number, once `goes_out` has
+    returned.
 
     The latest version is left as it is where `build` makes the same bytes, and where the new bundle beside an
     earlier version `tells` of few people: it is held. Returns the latest version's folder,
@@ -42,6 +44,7 @@ def publish(
             return home / str(latest), False
         if any(tells(fresh, home / str(number)) for number in _versions(home)):
             return home / str(latest), True
+        goes_out()
         place = home / str(latest + 1)
         fresh.rename(place)
         _write_text(f"{latest + 1}\n", home / "latest")

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipelines.errors import SettingsError
+from pipelines.files import documents
 from pipelines.files.digests import digest
 from pipelines.files.sealing import Zone
 from pipelines.files.version import code_hash
@@ -87,6 +88,18 @@ class Project:
     def folder(self) -> Path:
         """What this run makes."""
         return self.site.projects / self.permit.permit / "runs" / self.run
+
+    @property
+    def held(self) -> bool:
+        """Has disclosure held this run back, so that the latest version stands?"""
+        receipt = self.folder / "disclosure.json"
+        return receipt.exists() and bool(documents.read_object(receipt).get("held"))
+
+    @property
+    def remembered(self) -> int:
+        """Number of this run's release in the memory of the site, 0 where there is none."""
+        receipt = self.folder / "disclosure.json"
+        return int(documents.read_object(receipt).get("memory", 0)) if receipt.exists() else 0
 
     def kept(self, stage: str, shard: Shard, *meaning: object) -> Path:
         """A shard's result of a stage, named by all that it is made from, so that an unchanged shard is never

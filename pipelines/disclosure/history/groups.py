@@ -36,8 +36,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """`marks`: int64 (cells,), the same for the very same persons, whatever group they are told by. `closed`:
-    bool (cells,), of nobody, as is known."""
+    """`marks`: of `marks_of`. `closed`: bool (cells,), of nobody, as is known."""
 
     cube: Cube
     marks: np.ndarray
@@ -61,21 +60,26 @@ def group_of(
     if adds and not all(once):
         measures["rows"] = add_up(places, np.ones(len(places), np.int64), *steps, size)
         additive["rows"] = (True,) * len(dimensions)
-    person, number = np.unique(rows.person, return_inverse=True)
-    number = number.ravel().astype(np.int64)
-    mark = mixed(person.astype(np.uint64)).astype(np.int64)[number]
     closed = np.zeros(size, bool)
     if len(dimensions) > shared:
         grid = persons.reshape([len(each) for each in dimensions])
         closed = np.broadcast_to(grid[(slice(0, 1),) * shared] == 0, grid.shape).ravel()
     cube = Cube("", "", "", tuple(dimensions), measures, additive)
-    return Group(cube, add_distinct(number, mark, places, *steps, size), closed)
+    return Group(cube, marks_of(rows, dimensions), closed)
 
 
 def persons_of(rows: Rows, dimensions: Sequence[Dimension]) -> np.ndarray:
     """Persons who have a row in each cell, margins included: int64 (cells,)."""
     number = np.unique(rows.person, return_inverse=True)[1].ravel().astype(np.int64)
     return count_distinct(number, places_of(rows, dimensions), *_steps(dimensions), size_of(dimensions))
+
+
+def marks_of(rows: Rows, dimensions: Sequence[Dimension]) -> np.ndarray:
+    """A number for each cell, margins included, int64 (cells,), the same for the very same persons."""
+    person, number = np.unique(rows.person, return_inverse=True)
+    number = number.ravel().astype(np.int64)
+    mark = mixed(person.astype(np.uint64)).astype(np.int64)[number]
+    return add_distinct(number, mark, places_of(rows, dimensions), *_steps(dimensions), size_of(dimensions))
 
 
 def places_of(rows: Rows, dimensions: Sequence[Dimension]) -> np.ndarray:

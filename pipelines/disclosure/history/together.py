@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipelines.cubes.cube import PERSON_COUNTS, Cube
 from pipelines.cubes.policy import Policy
-from pipelines.disclosure.history.groups import Group
+from pipelines.disclosure.history.groups import Group, Rows, marks_of
 from pipelines.disclosure.history.pairs import Counted, Pair, compared
 from pipelines.disclosure.suppression.bounds import UNBOUNDED
 from pipelines.disclosure.suppression.limits import Limits, reach
@@ -30,6 +30,7 @@ from pipelines.disclosure.suppression.variables import merged, room_of, variable
 from pipelines.errors import DisclosureError
 
 MOST = 12_000  # variables of a system
+_APART = 10  # times as many before those that are one are told
 
 
 @dataclass(frozen=True)
@@ -70,48 +71,48 @@ class _Builder:
         self.cubes: list[Cube] = []
         self.cells: list[np.ndarray] = []
         self.same: list[np.ndarray] = []  # int64 (2, k): pairs of variables that are one
-        self.known: dict[int, int] = {}  # a variable of the persons of each mark
+        self.known: dict[object, np.ndarray] = {}  # variables of what shows the very same people alike
         self.sums: list[np.ndarray] = []  # int64 (3, k): part, part and whole
         self.needed: list[np.ndarray] = []
         self.unsafe: list[np.ndarray] = []
         self.closed: list[np.ndarray] = []
 
     def system(self) -> System:
-        self._tables([each.cube for each in self.new])
+        self._tables(self.new)
         for release in sorted({each.release for each in self.earlier}):
-            self._tables([each.counted.cube for each in self.earlier if each.release == release])
+            self._tables([each.counted for each in self.earlier if each.release == release])
         self.earlier = sorted(self.earlier, key=lambda each: each.release)
         tables = [*self.new, *(each.counted for each in self.earlier)]
         for one, other in combinations(range(len(tables)), 2):
             if self._release(one) == self._release(other):
                 continue  # tables of one release are one system by themselves
             if pair := compared(tables[one], tables[other], self.policy.minimum):
-                self._pair(pair, one, other)
+                self._pair(pair, tables[one].kind, one, other)
         return self._assembled()
 
     def _release(self, table: int) -> int:
         """The release of a table, by its place; 0 for the new one."""
         return 0 if table < len(self.new) else self.earlier[table - len(self.new)].release
 
-    def _tables(self, cubes: Sequence[Cube]) -> None:
+    def _tables(self, tables: Sequence[Counted]) -> None:
+        cubes = [each.cube for each in tables]
         cells, size = variables_of(cubes)
+        cells = [each + self.size for each in cells]
         self.cubes += cubes
-        self.cells += [each + self.size for each in cells]
+        self.cells += cells
         self._grow(size)
+        for each, own in zip(tables, cells, strict=True):
+            rows = Rows(each.standing.person, each.standing.cell, each.standing.amount)
+            self._alike(each.kind, each.cube, marks_of(rows, each.cube.dimensions), own)
 
     def _grow(self, size: int) -> int:
         first, self.size = self.size, self.size + size
-        if self.size > MOST:
-            raise DisclosureError(
-                "disclosure",
-                "too many earlier releases show nearly the same people to be proved beside",
-                "ask for fewer or coarser tables",
-            )
+        _bounded(self.size, _APART * MOST)
         return first
 
-    def _pair(self, pair: Pair, one: int, other: int) -> None:
+    def _pair(self, pair: Pair, kind: str, one: int, other: int) -> None:
         tables = ((pair.one, self.cells[one]), (pair.other, self.cells[other]))
-        parts = [None if side.only is None else self._group(side.only) for side, _ in tables]
+        parts = [None if side.only is None else self._group(kind, side.only) for side, _ in tables]
         within = [cells[side.cells] for side, cells in tables]
         inner = [its for its, part in zip(within, parts, strict=True) if part is None]
         if pair.plain and inner:  # the one lies within the other
@@ -119,7 +120,7 @@ class _Builder:
         elif pair.alike is None:
             return
         else:
-            alike = self._group(pair.alike)
+            alike = self._group(kind, pair.alike)
             both = [alike[side.alike] for side, _ in tables]
         for whole, part, its in zip(within, parts, both, strict=True):
             if part is not None:
@@ -133,25 +134,31 @@ class _Builder:
             few = (pair.differ > 0) & (pair.differ < self.policy.minimum) & ~hidden
             self.unsafe.append(own[few])
 
-    def _group(self, group: Group) -> np.ndarray:
+    def _group(self, kind: str, group: Group) -> np.ndarray:
         """Variables of a cube that nobody publishes: int64 (cells,)."""
         cube, first = group.cube, self._grow(group.cube.cells)
         variables = np.arange(first, self.size)
         self.cubes.append(cube)
         self.cells.append(variables)
         persons = cube.measures["persons"]
-        for mark, variable in zip(group.marks.tolist(), variables.tolist(), strict=True):
-            if mark and (known := self.known.setdefault(mark, variable)) != variable:
-                self.same.append(np.array([[known], [variable]]))
+        self._alike(kind, cube, group.marks, variables)
         self.closed.append(variables[group.closed])
         self.needed.append(variables[(persons > 0) & (persons < self.policy.minimum)])
         return variables
+
+    def _alike(self, kind: str, cube: Cube, marks: np.ndarray, variables: np.ndarray) -> None:
+        """What has the very same people in every cell is one: the men of everybody without the women."""
+        shape = tuple((each.name, each.codes) for each in cube.dimensions)
+        known = self.known.setdefault((kind, shape, marks.tobytes()), variables)
+        if known is not variables:
+            self.same.append(np.stack([known, variables]))
 
     # ---- as one ------------------------------------------------------------------------------------------
 
     def _assembled(self) -> System:
         number = _numbered(self.size, self.same)
         size = int(number.max(initial=-1)) + 1
+        _bounded(size, MOST)
         cells = [number[each] for each in self.cells]
         people = np.zeros(size, np.int64)
         for cube, own in zip(self.cubes, cells, strict=True):
@@ -223,6 +230,16 @@ class _Builder:
                 "same people",
                 "ask for no more than the policy of that release does, or for other tables",
             )
+
+
+def _bounded(size: int, most: int) -> None:
+    """Raises `DisclosureError` where a system is too large to be proved."""
+    if size > most:
+        raise DisclosureError(
+            "disclosure",
+            "too many earlier releases show nearly the same people to be proved beside",
+            "ask for fewer or coarser tables",
+        )
 
 
 def _numbered(size: int, same: Sequence[np.ndarray]) -> np.ndarray:

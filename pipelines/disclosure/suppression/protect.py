@@ -20,6 +20,7 @@ from pipelines.disclosure.suppression.moves import Move
 from pipelines.disclosure.suppression.of_policy import declared, sensitive
 from pipelines.disclosure.suppression.prices import GRAND
 from pipelines.disclosure.suppression.search import Search
+from pipelines.disclosure.suppression.sensitive import Sensitive
 from pipelines.disclosure.suppression.singles import Guard
 from pipelines.disclosure.suppression.system import System, build
 from pipelines.errors import DisclosureError
@@ -32,17 +33,19 @@ CERTIFICATE: Final[Schema] = {"move": "int32", "table": "int32", "cell": "int32"
 
 DEFAULT: Final = Attackers()
 _ATTEMPTS, _OTHERS = 8, 2  # orders that are tried, and where a grand total has to stand
+_BESIDE = 1  # beside earlier releases: where one order finds no pattern, others rarely do
 # entries of the largest block that is eliminated exactly, too; beyond it the moves alone are the proof
 _BLOCK = 2_000_000
 
 
 @dataclass(frozen=True)
 class Protection:
-    """`cubes`: by table name. `proof`: public. Of the project zone alone: `certificate`, the moves, and
-    `counts`, cells hidden and why."""
+    """`cubes`: by table name. `proof`: public. Of the project zone alone: `certificate`, the moves, `counts`,
+    cells hidden and why, and `sensitive`, bool (cells,) for each cube, hidden for what is in them."""
 
     cubes: tuple[ProtectedCube, ...]
     proof: dict[str, Any]
+    sensitive: tuple[np.ndarray, ...]
     certificate: Frame
     counts: list[dict[str, Any]]
 
@@ -52,10 +55,13 @@ def protect(
     policy: Policy,
     progress: Callable[[str], None] | None = None,
     attackers: Attackers | None = None,
+    beside: Callable[[Sequence[Sensitive]], System] | None = None,
 ) -> Protection:
     """Hide the small cells of `cubes` and those that would give them away. Raises `DisclosureError` unless
     every hidden cell is certified, `SettingsError` where the policy names what no cube has, `DataError` where
     somebody stands in a cell that it declares impossible. `attackers`: those of the policy where None.
+    `beside`: makes the system, of what the policy makes sensitive in each cube by order of their names, where
+    earlier releases are part of it.
 
     The cubes are one system: what two tables share gets one status. Every hidden cell has a move that changes
     it in every measure, so the tables with and without that move look the same to all `attackers`.
@@ -63,10 +69,12 @@ def protect(
     say = progress or (lambda _text: None)
     cubes = sorted(cubes, key=lambda cube: cube.table)
     zeros, attackers = declared(cubes, policy, "permit: policy"), attackers or Attackers.of(policy)
-    system = build(cubes, policy, [sensitive(cube, policy, zeros) for cube in cubes])
-    say(f"{int(system.primary.sum()):,} of {system.size:,} cells are small")
-    search = found(system, say, attackers)
-    say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
+    rules = [sensitive(cube, policy, zeros) for cube in cubes]
+    system = beside(rules) if beside else build(cubes, policy, rules)
+    open_ones = ~system.secret
+    say(f"{int((system.primary & open_ones).sum()):,} of {int(open_ones.sum()):,} cells are small")
+    search = found(system, say, attackers, _BESIDE if beside else _ATTEMPTS)
+    say(f"{int((search.hidden & open_ones).sum()):,} cells are hidden and certified")
     hidden = [search.hidden[variables] for variables in system.cells]
     return Protection(
         cubes=tuple(
@@ -74,6 +82,7 @@ def protect(
             for cube, mask, gone in zip(cubes, hidden, hidden_times(cubes, hidden), strict=True)
         ),
         proof=_proof(cubes, hidden, policy, attackers) | ({"structural_zeros": zeros} if zeros else {}),
+        sensitive=tuple(system.needed[own] for own in system.cells),
         certificate=_certificate(search.moves, system),
         counts=[
             _counts(cube, mask, system.primary[own])
