@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import model_validator
 
+from pipelines.cubes.cube import controls_table
 from pipelines.study.table_faults import faults
 from pipelines.study.table_keys import NAME, TableKeys
 
@@ -38,11 +39,17 @@ class Table(TableKeys):
 
     @property
     def parts(self) -> tuple[Table, ...]:
-        """The tables that are counted for it: of a baseline one of members by each of its rows, else
-        itself."""
+        """The tables that are counted for it: of a baseline one of members by each of its rows, and one of
+        controls where it asks for them; else itself."""
         if self.count != "baseline":
             return (self,)
-        return tuple(self._part(row) for row in self.rows or self.characteristics)
+        members = tuple(self._part(row) for row in self.known)
+        return (*members, *(each._of_controls for each in members if self.controls))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The rows of a baseline: what is known of each."""
+        return self.rows or tuple(self.characteristics)
 
     def _part(self, row: str) -> Table:
         dimensions = (*self.dimensions, row)
@@ -56,6 +63,16 @@ class Table(TableKeys):
             "dimensions": dimensions,
             "characteristics": kept,
             "rows": (),
+            "controls": False,
+        }
+        return self.model_copy(update=update)
+
+    @property
+    def _of_controls(self) -> Table:
+        update = {
+            "table": controls_table(self.table),
+            "title": f"Controls. {self.title}",
+            "controls": True,
         }
         return self.model_copy(update=update)
 
@@ -89,7 +106,9 @@ class Table(TableKeys):
             return ["exposure", list(self.asked), self.gap]
         if self.count == "prevalence":
             return ["prevalence", list(self.events), self.lookback, [day.isoformat() for day in self.days]]
-        return ["events", list(self.events)] if self.counts_events else ["members", []]
+        if self.counts_events:
+            return ["events", list(self.events)]
+        return ["controls" if self.controls else "members", []]
 
     @property
     def values(self) -> list[object]:

@@ -70,6 +70,18 @@ def _of_characteristics(table: TableKeys) -> Iterable[str]:
         yield f"has characteristics that are none of its dimensions: {', '.join(sorted(unused))}"
 
 
+def _of_controls(table: TableKeys) -> Iterable[str]:
+    if not table.controls:
+        return
+    if table.count != "baseline":
+        yield "says controls, which go with count: baseline"
+    if table.dimensions or table.compare:
+        yield (
+            "has dimensions or compare beside controls: cases and controls are the groups that are "
+            "compared; leave them out, and name what is to be known in rows"
+        )
+
+
 def _of_intervals(table: TableKeys) -> Iterable[str]:
     if (table.count == "intervals") != (table.since is not None):
         yield "needs both count: intervals and since, or neither"
@@ -211,6 +223,7 @@ _CHECKS = (
     _of_forecast,
     _of_time,
     _of_characteristics,
+    _of_controls,
     _of_intervals,
     _of_exposure,
     _of_transitions,

@@ -95,6 +95,11 @@ class TableKeys(EventFilter):
         description="baseline: the dimensions that are shown by those of `dimensions`; all "
         "characteristics where empty",
     )
+    controls: bool = Field(
+        False,
+        description="baseline: beside the members, as cases, the controls that the definition asks for; each "
+        "row for both, with standardised mean differences",
+    )
     states: Literal["care_level"] | dict[str, Prefixes] | None = Field(
         None,
         description="transitions: between what; levels of care, or states by name, each with the prefixes "

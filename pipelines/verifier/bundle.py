@@ -161,6 +161,9 @@ def _of_tables(folder: Path) -> list[Claim]:
         # The claims on files, words and cells that are one: nothing adds up, and nothing is hidden.
         changes = _of_changed(tables, changed, int(policy["minimum"]))
         claimed = [claimed[0], changes, claimed[3], claimed[6], claimed[7], claimed[9]]
+    if any("controls" in about for about in structure["tables"]):
+        text = "the numbers of cases and of controls are shown, and tell of no few cases"
+        claimed.append((text, lambda: _tells_of_no_few_cases(structure, tables, int(policy["minimum"]))))
     return [Claim(text, _holds(check)) for text, check in claimed]
 
 
@@ -278,6 +281,24 @@ def _nothing_pinned(tables: Sequence[PublishedTable], policy: dict[str, Any]) ->
         return fixed_by_sums(tables) == 0
     someone = policy["zeros"] == "open" and knows(policy, "rule") and not policy.get("all_in_one")
     return pinned(tables, someone) == 0
+
+
+def _tells_of_no_few_cases(structure: dict[str, Any], tables: Sequence[PublishedTable], minimum: int) -> bool:
+    """Is it shown of all controls and of all their cases how many there are, and do fewer cases than the
+    minimum neither have so many controls nor lack as many as there are places left?"""
+    named = {table.name: table for table in tables}
+    for about in structure["tables"]:
+        if "controls" not in about:
+            continue
+        controls, cases = named[about["table"]], named[about["controls"]["of"]]
+        ratio = int(about["controls"]["ratio"])
+        many = int(controls.measures["persons"][0])
+        lacking = ratio * int(cases.measures["persons"][0]) - many
+        if controls.hidden[0] or cases.hidden[0] or controls.population == cases.population:
+            return False
+        if min(many, lacking or many) <= ratio * (minimum - 1):
+            return False
+    return True
 
 
 def _zeros(folder: Path) -> list[dict[str, list[str]]]:

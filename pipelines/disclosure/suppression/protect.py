@@ -15,6 +15,7 @@ from pipelines.cubes.cube import Cube, ProtectedCube
 from pipelines.cubes.design_effects import hidden_times, told
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
+from pipelines.disclosure.suppression.cases import showing_both
 from pipelines.disclosure.suppression.intervals import Widening
 from pipelines.disclosure.suppression.moves import Move
 from pipelines.disclosure.suppression.of_policy import declared, sensitive
@@ -64,6 +65,7 @@ def protect(
     cubes = sorted(cubes, key=lambda cube: cube.table)
     zeros, attackers = declared(cubes, policy, "permit: policy"), attackers or Attackers.of(policy)
     system = build(cubes, policy, [sensitive(cube, policy, zeros) for cube in cubes])
+    system = showing_both(system, cubes, policy)
     say(f"{int(system.primary.sum()):,} of {system.size:,} cells are small")
     search = found(system, say, attackers)
     say(f"{int(search.hidden.sum()):,} cells are hidden and certified")
