@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipelines.verifier.attack import fixed_by_sums, pinned
+from pipelines.verifier.cases import Beside, beside_cases, tell_of_no_few
 from pipelines.verifier.described import all_described, called_alike, proof_is_of
 from pipelines.verifier.keyed import STATUS, can_give
 from pipelines.verifier.rules import as_known, impossible, knows, minima
@@ -57,6 +58,12 @@ def tables_of(folder: Path) -> list[PublishedTable]:
         _published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table
         for about in structure["tables"]
     ]
+
+
+def controls_of(folder: Path) -> list[Beside]:
+    """The tables of controls of a bundle, each beside that of their cases. Raises where it is broken."""
+    structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+    return list(beside_cases(structure, tables_of(folder)))
 
 
 def is_changed(folder: Path) -> bool:
@@ -163,7 +170,7 @@ def _of_tables(folder: Path) -> list[Claim]:
         claimed = [claimed[0], changes, claimed[3], claimed[6], claimed[7], claimed[9]]
     if any("controls" in about for about in structure["tables"]):
         text = "the numbers of cases and of controls are shown, and tell of no few cases"
-        claimed.append((text, lambda: _tells_of_no_few_cases(structure, tables, int(policy["minimum"]))))
+        claimed.append((text, lambda: tell_of_no_few(structure, tables, int(policy["minimum"]))))
     return [Claim(text, _holds(check)) for text, check in claimed]
 
 
@@ -281,24 +288,6 @@ def _nothing_pinned(tables: Sequence[PublishedTable], policy: dict[str, Any]) ->
         return fixed_by_sums(tables) == 0
     someone = policy["zeros"] == "open" and knows(policy, "rule") and not policy.get("all_in_one")
     return pinned(tables, someone) == 0
-
-
-def _tells_of_no_few_cases(structure: dict[str, Any], tables: Sequence[PublishedTable], minimum: int) -> bool:
-    """Is it shown of all controls and of all their cases how many there are, and do fewer cases than the
-    minimum neither have so many controls nor lack as many as there are places left?"""
-    named = {table.name: table for table in tables}
-    for about in structure["tables"]:
-        if "controls" not in about:
-            continue
-        controls, cases = named[about["table"]], named[about["controls"]["of"]]
-        ratio = int(about["controls"]["ratio"])
-        many = int(controls.measures["persons"][0])
-        lacking = ratio * int(cases.measures["persons"][0]) - many
-        if controls.hidden[0] or cases.hidden[0] or controls.population == cases.population:
-            return False
-        if min(many, lacking or many) <= ratio * (minimum - 1):
-            return False
-    return True
 
 
 def _zeros(folder: Path) -> list[dict[str, list[str]]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.verifier.bundle import is_changed, tables_of
+from pipelines.verifier.bundle import controls_of, is_changed, tables_of
+from pipelines.verifier.cases import lack_by_few
 from pipelines.verifier.tables import PEOPLE, Axis, PublishedTable
 
 _COUNTED = (*PEOPLE, "events", "admissions")  # measures of which few more or less are few people
@@ -23,6 +24,8 @@ def tells_of_few(new: Path, old: Path, minimum: int) -> bool:
     certain, and none is held. Raises in one way or another where a bundle cannot be read."""
     if any(is_changed(folder) for folder in (new, old)):
         return False
+    if lack_by_few(controls_of(new), controls_of(old), minimum):
+        return True
     earlier = {table.name: table for table in tables_of(old)}
     return any(
         differ_by_few(table, earlier[table.name], minimum)

@@ -15,7 +15,9 @@ from scipy.optimize import linprog
 from pipelines.aggregation.controls import shown
 from pipelines.cubes.cube import CONTROLS_OF, RATIO, Cube, ProtectedCube
 from pipelines.cubes.policy import Policy
+from pipelines.disclosure.suppression.cases import showing_both
 from pipelines.disclosure.suppression.protect import protect
+from pipelines.disclosure.suppression.system import build
 from pipelines.errors import DisclosureError
 from pipelines.files.frames import Frame
 from pipelines.study.design import Controls
@@ -184,13 +186,24 @@ def test_numbers_that_tell_of_few_cases_are_not_protected_at_all(cases: int, lac
         protect(tables(made(2, cases, lacking)), Policy(minimum=MINIMUM))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_neither_of_both_totals_is_ever_hidden(seed: int) -> None:
-    """However dear it is: a small class of cases beside one large one."""
-    study = made(seed)
-    uneven = [(who, (*atom[:2], "yes" if who == 0 else "no", atom[3])) for who, atom in study.cases]
-    cubes = protect(tables(replace(study, cases=uneven)), Policy(minimum=MINIMUM)).cubes
-    assert not any(cube.hidden[0] for cube in cubes)
+def test_neither_of_both_totals_may_ever_be_hidden() -> None:
+    """No move that anybody may look for changes them, in whichever table they stand."""
+    cubes = sorted(tables(made(2)), key=lambda cube: cube.table)
+    system = build(cubes, Policy(minimum=MINIMUM))
+    both = showing_both(system, cubes, Policy(minimum=MINIMUM))
+    totals = np.unique([own[0] for own in system.cells])
+    assert len(totals) == 2, "that of cases is one number in all their tables"
+    for one, other in ((both.wide, system.wide), (both.narrow, system.narrow)):
+        assert other.upper[totals].all() and other.lower[totals].all()
+        assert not one.upper[totals].any() and not one.lower[totals].any()
+
+
+def test_a_rule_that_hides_a_total_leaves_no_controls_beside() -> None:
+    cubes = tables(made(2))
+    with pytest.raises(DisclosureError, match="tells the other"):
+        system = build(cubes, Policy(minimum=MINIMUM))
+        hidden = np.isin(np.arange(system.size), system.cells[0][0])
+        showing_both(replace(system, primary=hidden), cubes, Policy(minimum=MINIMUM))
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 4])

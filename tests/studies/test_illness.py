@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 
 from pipelines.files import sealed
 from pipelines.files.schemas import CONTROLS, PERSON_INDEX
@@ -17,7 +19,7 @@ from pipelines.release.publish import latest
 from pipelines.site import snapshot
 from pipelines.site.project import Project
 from pipelines.site.site import Site
-from pipelines.verifier import verify_bundle
+from pipelines.verifier import tells_of_few, verify_bundle
 from tests.recount import DAY, Recount, groups
 from tests.study_cells import cells, compare, ending, entered, periods, released
 from workflows.demo.quality import record_keys
@@ -146,6 +148,14 @@ def test_cases_and_controls_are_two_groups_of_a_table(
     assert list(pooled.columns[:2]) == ["visits", "visits_label"], "no row of both groups together"
 
 
+def rewrite(bundle: Path, tables: str, cell: int, number: int | str, status: str = "shown") -> None:
+    for path in (bundle / "tables").glob(tables):
+        rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
+        rows[1 + cell][rows[0].index("persons")], rows[1 + cell][-1] = str(number), status
+        with path.open("w", encoding="utf-8", newline="") as out:
+            csv.writer(out, lineterminator="\n").writerows(rows)
+
+
 TELLS = "the numbers of cases and of controls are shown, and tell of no few cases"
 
 
@@ -156,10 +166,22 @@ def test_the_verifier_sees_totals_that_tell_of_few_cases(region: Path, tmp_path:
     cases = int(released(region, "cases", "before-heart").persons[0])
     for number, status in ((4 * cases, "shown"), (4 * cases - 1, "shown"), ("", "hidden")):
         place = Path(shutil.copytree(folder, tmp_path / f"{status} {number}"))
-        for path in (place / "tables").glob("before-*-controls.csv"):
-            rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
-            rows[1][rows[0].index("persons")], rows[1][-1] = str(number), status
-            with path.open("w", encoding="utf-8", newline="") as out:
-                csv.writer(out, lineterminator="\n").writerows(rows)
+        rewrite(place, "before-*-controls.csv", 0, number, status)
         held = {claim.text: claim.holds for claim in verify_bundle(place)}
         assert held[TELLS] == (number == 4 * cases)
+
+
+@pytest.mark.parametrize(("lack", "held"), [(0, False), (1, True), (8, True), (9, False)])
+def test_a_version_in_which_few_new_cases_lack_a_control_is_held(
+    region: Path, tmp_path: Path, lack: int, held: bool
+) -> None:
+    """Ten cases come, of whom `lack` places for controls stay empty; no cell differs by few."""
+    folder = latest(Site.load(region), "cases")
+    place = Path(shutil.copytree(folder, tmp_path / "next"))
+    for name, (table, more) in product(
+        ("heart", "lungs", "visits"), (("before-{}", 10), ("before-{}-controls", 40 - lack))
+    ):
+        numbers = released(region, "cases", table.format(name)).persons.astype(int)
+        for cell in (0, 1):
+            rewrite(place, f"{table.format(name)}.csv", cell, numbers[cell] + more)
+    assert tells_of_few(place, folder, 3) == held
