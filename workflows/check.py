@@ -12,7 +12,7 @@ from pipelines.cohort.occurring import Occurring
 from pipelines.errors import PermitError, SettingsError, UttagError
 from pipelines.intake.contract import Contract
 from pipelines.site.permit import Permit, signed_by
-from pipelines.site.project import require_once
+from pipelines.site.project import require_controls, require_once
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Snapshot, current_file
 from pipelines.study import definition, lifetable
@@ -106,6 +106,7 @@ def _check_permit(site: Site, name: str, occurring: Occurring | None) -> Iterato
         )
     cohort = definition.load(permit.definition_path)
     require_once(permit.definition_path, cohort)
+    require_controls(permit, cohort)
     lifetable.named((table.net for table in permit.tables), permit.definition_path.parent)
     cells = [Layout.of(table, cohort.study).cells for asked in permit.tables for table in asked.parts]
     if date.today() > permit.valid_to:

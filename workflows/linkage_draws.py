@@ -18,7 +18,7 @@ import numpy as np
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.cohort.stage import select
-from pipelines.cubes.cube import Cube, time_table
+from pipelines.cubes.cube import CONTROLS_OF, Cube, time_table
 from pipelines.cubes.files import read_cubes
 from pipelines.files import documents, sealed
 from pipelines.files.frames import Frame, array, concat, length, take
@@ -51,10 +51,11 @@ class Spread:
 def linkage_error(project: Project, draws: int = 100, share: float = 0.95) -> dict[str, dict[str, Spread]]:
     """Write `<run>/linkage-error/<cube>.parquet` beside the raw cubes; the same by cube and measure.
 
-    Needs the raw cubes (the aggregation stage). The draws are the same in every run, for any permit on one
-    index.
+    Needs the raw cubes (the aggregation stage). Tables of controls are left out: who is one hangs on all
+    people. The draws are the same in every run, for any permit on one index.
     """
-    cubes = read_cubes(project.folder / "raw", project.zone)
+    every = read_cubes(project.folder / "raw", project.zone)
+    cubes = [cube for cube in every if CONTROLS_OF not in cube.notes]
     changes = list(differences(project, *drawn(project, draws)))
     spreads = {cube.table: spread_of(cube, changes, project.permit.policy.minimum, share) for cube in cubes}
     for table, measures in spreads.items():
@@ -190,7 +191,8 @@ def _events(project: Project, records: np.ndarray) -> Iterator[tuple[str, Frame]
 
 def _counted(project: Project, groups: Sequence[_Group], events: dict[str, Frame]) -> list[Counts]:
     """Every cube of the permit, of each group by itself; all groups are built and selected as one shard."""
-    layouts = [Layout.of(table, project.definition.study) for table in project.permit.tables]
+    parts = [part for table in project.permit.tables for part in table.parts if not part.controls]
+    layouts = [Layout.of(part, project.definition.study) for part in parts]
     edges = np.cumsum([0, *(length(group.persons) for group in groups)])
     if not edges[-1]:
         return [_named(layout_counts(layouts, None)) for _ in groups]
@@ -200,7 +202,8 @@ def _counted(project: Project, groups: Sequence[_Group], events: dict[str, Frame
     counts = []
     for group in range(len(groups)):
         mine = take(members, slice(place[group], place[group + 1]))
-        counter = Counter(shard.part(int(edges[group]), int(edges[group + 1])), mine, project.permit.sources)
+        part = shard.part(int(edges[group]), int(edges[group + 1]))
+        counter = Counter(part, mine, project.permit.sources, project.lifetables)
         counts.append(_named(layout_counts(layouts, counter)))
     return counts
 
@@ -224,11 +227,10 @@ def _named(counts: Iterable[tuple[Layout, dict[str, np.ndarray]]]) -> Counts:
     for layout, values in counts:
         table = layout.table.table
         named |= {(table, name): values[name] for name in layout.measures}
-        if layout.time_measures:
-            named |= {
-                (time_table(table), "persons"): values["at_risk"],
-                (time_table(table), "person_days"): values["person_days"],
-            }
+        named |= {
+            (time_table(table), "persons" if name == "at_risk" else name): values[name]
+            for name in layout.time_measures
+        }
     return named
 
 

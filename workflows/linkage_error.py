@@ -31,6 +31,8 @@ def run(site: Site, permit: str, draws: int) -> Iterator[str]:
     for table, measures in spreads.items():
         for name, spread in measures.items():
             yield f"{table}, {name}: {_said(spread)}"
+    if any(table.controls for table in project.permit.tables):
+        yield "tables of controls are left out: who is a control hangs on all people"
     yield f"sealed in {_folder(project)}; nothing of it is released"
 
 

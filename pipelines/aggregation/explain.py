@@ -108,6 +108,11 @@ def sentences(table: Table) -> Iterator[str]:
     if table.count == "baseline":
         for name in table.rows or table.characteristics:
             yield f"  a table by {_dimension(table, name)}"
+    if table.controls:
+        yield (
+            "  each for members, as cases, and for the controls of the definition, as they are on the index "
+            "day of their case; with standardised mean differences of the two"
+        )
     for name in table.dimensions:
         yield f"  {'each by' if table.count == 'baseline' else 'by'} {_dimension(table, name)}"
     yield "  with every margin"

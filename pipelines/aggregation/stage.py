@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aggregation import clustering, expected, intervals, survival
+from pipelines.aggregation import clustering, controls, expected, intervals, survival
 from pipelines.aggregation.count import Counter
 from pipelines.aggregation.layout import Layout
 from pipelines.compute.workers import Workers
-from pipelines.cubes.cube import PART_OF, Cube, time_table
+from pipelines.cubes.cube import PART_OF, Cube, controls_table, time_table
 from pipelines.cubes.files import write_cube
 from pipelines.cubes.standing import read_standing, standing_file, together, write_standing
 from pipelines.errors import DataError
 from pipelines.files import sealed
 from pipelines.files.digests import digest
-from pipelines.files.frames import Frame
-from pipelines.files.schemas import MEMBERS, Schema
+from pipelines.files.frames import Frame, array, concat
+from pipelines.files.schemas import CONTROLS, MEMBERS, Schema
 from pipelines.files.sealing import Zone
 from pipelines.site.permit import Table
 from pipelines.site.project import Project
@@ -31,11 +31,13 @@ from pipelines.study.lifetable import Lifetable
 
 @dataclass(frozen=True)
 class _Task:
-    """One shard's work; small, since it travels to a worker. `out`: where each table's counts go;
-    `lifetables`: those that tables name, by hash."""
+    """One shard's work; small, since it travels to a worker. `controls`: where those of all shards lie, if a
+    table asks for them; `out`: where each table's counts go; `lifetables`: those that tables name, by
+    hash."""
 
     shard: Shard
     members: Path
+    controls: Path | None
     sources: tuple[str, ...]
     study: Study
     out: tuple[tuple[Table, Path], ...]
@@ -47,13 +49,15 @@ def aggregate(project: Project, workers: Workers) -> dict[str, Any]:
     """Write every table's raw cube to `<run>/raw/`; the receipt says how many cells and how many shards were
     counted anew."""
     layouts = [Layout.of(table, project.definition.study) for table in _parts(project)]
-    lifetables = project.lifetables
-    tasks = [_task(project, shard, lifetables) for shard in project.snapshot.shards]
+    lifetables, beside = project.lifetables, _shown_controls(project)
+    tasks = [_task(project, shard, lifetables, beside) for shard in project.snapshot.shards]
     missing = [task for task in tasks if task.out]
     workers.map(_count_shard, missing)
     whole = {part.table: table for table in project.permit.tables for part in table.parts}
     cubes = [
-        _named(cube, whole[layout.table.table]) for layout in layouts for cube in _cubes(project, layout)
+        _named(cube, whole[layout.table.table], project)
+        for layout in layouts
+        for cube in _cubes(project, layout)
     ]
     for cube in cubes:
         write_cube(cube, project.folder / "raw", project.zone)
@@ -71,18 +75,36 @@ def _parts(project: Project) -> list[Table]:
     return [part for table in project.permit.tables for part in table.parts]
 
 
-def _named(cube: Cube, table: Table) -> Cube:
-    """The cube with the table that it is a part of, if it is one."""
+def _named(cube: Cube, table: Table, project: Project) -> Cube:
+    """The cube with the table that it is a part of, if it is one, and with whose controls it counts."""
     if table.count != "baseline":
         return cube
-    return replace(cube, notes={**cube.notes, PART_OF: table.table})
+    cube = replace(cube, notes={**cube.notes, PART_OF: table.table})
+    cases = {controls_table(part.table): part.table for part in table.parts if not part.controls}
+    if project.definition.controls is None or cube.table not in cases:
+        return cube
+    return controls.named(cube, cases[cube.table], project.definition.controls)
 
 
-def _task(project: Project, shard: Shard, lifetables: dict[str, Lifetable]) -> _Task:
+def _shown_controls(project: Project) -> Path | None:
+    """Where the controls lie that tables count, written anew; None where no table asks for any."""
+    asked, path = project.definition.controls, project.folder / "controls-in-tables.parquet"
+    if asked is None or not any(table.controls for table in project.permit.tables):
+        return None
+    files = (project.members_file(shard) for shard in project.snapshot.shards)
+    cases = sum(len(array(sealed.read(each, MEMBERS, project.zone), "person")) for each in files)
+    found = sealed.read(project.folder / "controls.parquet", CONTROLS, project.zone)
+    shown = controls.shown(found, cases, asked, project.permit.policy.minimum)
+    sealed.write(shown, path, CONTROLS, project.zone)
+    return path
+
+
+def _task(project: Project, shard: Shard, lifetables: dict[str, Lifetable], beside: Path | None) -> _Task:
     wanted = [(table, _counts_file(project, shard, table)) for table in _parts(project)]
     return _Task(
         shard=shard,
         members=project.members_file(shard),
+        controls=beside,
         sources=project.permit.sources,
         study=project.definition.study,
         out=tuple((table, path) for table, path in wanted if not path.exists()),
@@ -93,7 +115,16 @@ def _task(project: Project, shard: Shard, lifetables: dict[str, Lifetable]) -> _
 
 def _counts_file(project: Project, shard: Shard, table: Table) -> Path:
     meaning = table.model_dump(mode="json", exclude={"table", "title"})
-    return project.kept("counts", shard, project.resolved.meaning, project.permit.sources, meaning)
+    asked = (project.resolved.meaning, project.permit.sources, meaning)
+    if table.controls:  # who is a control hangs on the people of all shards
+        return project.kept("counts", shard, *asked, *_chosen(project), project.snapshot.id)
+    return project.kept("counts", shard, *asked)
+
+
+def _chosen(project: Project) -> tuple[object, ...]:
+    """What decides who is a control in tables, beside the cohort, its sources and the snapshot."""
+    asked = project.definition.controls
+    return asked.model_dump(mode="json") if asked else None, project.permit.policy.minimum
 
 
 def _standing_file(counts: Path, measure: str) -> Path:
@@ -103,13 +134,22 @@ def _standing_file(counts: Path, measure: str) -> Path:
 
 def _count_shard(task: _Task) -> None:
     members = sealed.read(task.members, MEMBERS, task.zone)
-    counter = Counter(task.shard, members, task.sources, task.lifetables)
+    of_members = Counter(task.shard, members, task.sources, task.lifetables)
+    of_controls = replace(of_members, members=_controls_of(task), standing={})
     for table, path in task.out:
-        layout = Layout.of(table, task.study)
+        layout, counter = Layout.of(table, task.study), of_controls if table.controls else of_members
         counts: Frame = dict(counter.count(layout))
         for measure in _counting(layout):
             write_standing(counter.standing[measure], _standing_file(path, measure), task.zone)
         sealed.write(counts, path, _schema(layout), task.zone)  # last: it says that the shard is counted
+
+
+def _controls_of(task: _Task) -> Frame:
+    """The shard's own controls, by person."""
+    if task.controls is None:
+        return concat([], CONTROLS)
+    person = array(task.shard.read("persons", ("person",)), "person")
+    return controls.among(sealed.read(task.controls, CONTROLS, task.zone), person)
 
 
 def _counting(layout: Layout) -> dict[str, str]:
@@ -208,7 +248,12 @@ def _cube(
     return Cube(
         table=name,
         title=title,
-        population=digest(project.definition.meaning, project.permit.sources, *counted),
+        population=digest(
+            project.definition.meaning,
+            project.permit.sources,
+            *counted,
+            *(_chosen(project) if layout.table.controls else ()),
+        ),
         dimensions=layout.dimensions,
         measures=measures,
         additive={measure: additive(layout, measure, at_risk) for measure in measures},

@@ -50,9 +50,23 @@ PERSON_COUNTS = ("persons",)  # measures that count people: a cell is small if a
 PART_OF = "part of"  # the note that names the table that a cube is a part of
 
 
+CONTROLS_OF = "controls of"  # the note that names the table of the cases that a cube's controls are for
+RATIO = "at most for each case"  # the note that says how many controls a case may have
+
+
 def time_table(table: str) -> str:
     """Name of the cube that holds the time at risk of a table: of it rates are made."""
     return f"{table}-time"
+
+
+def places_of_few(ratio: int, minimum: int) -> int:
+    """How many controls fewer cases than `minimum` have at most, or lack, where each may have `ratio`."""
+    return ratio * (minimum - 1)
+
+
+def controls_table(table: str) -> str:
+    """Name of the cube of the controls beside a table of their cases."""
+    return f"{table}-controls"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pipelines.measures.value_figures import ends
 
 MEANINGS = {
     "percent": "persons per hundred of their group",
+    "percent_of_cases": "cases per hundred of all cases, beside those of controls",
     "smd": "standardised mean difference from the group that all are compared with: of a share or a mean, "
     "the difference by the root of the mean of both variances; in the row of all classes, of a "
     "characteristic of several classes without values, the distance of both distributions (Yang and Dalton "
@@ -43,7 +44,8 @@ _LARGE = 0.1
 @dataclass(frozen=True)
 class Baseline:
     """All of the cube's shape, float64, NaN where there is none: `percent`, `smd` with `low` and `high`, and
-    what values are like, by name. `why`: str, why figures are left out."""
+    what values are like, by name. `why`: str, why figures are left out. `compared`: is there a group that
+    others are compared with, even if no difference is known?"""
 
     percent: np.ndarray
     smd: np.ndarray
@@ -51,11 +53,12 @@ class Baseline:
     high: np.ndarray
     values: dict[str, np.ndarray]
     why: np.ndarray
+    compared: bool = False
 
     def columns(self) -> Columns:
         """A text for each cell."""
         three = {"smd": self.smd, "smd_low": self.low, "smd_high": self.high}
-        compared = {} if np.isnan(self.smd).all() else three
+        compared = three if self.compared else {}
         found = {"percent": numbers(self.percent.ravel(), 2)}
         found |= {name: numbers(each.ravel(), 3) for name, each in compared.items()}
         found |= {name: numbers(each.ravel(), 2) for name, each in self.values.items()}
@@ -73,9 +76,11 @@ def describe(cube: ProtectedCube) -> Baseline:
     why = np.where((why == "") & np.isnan(percent), "the group is hidden, or nobody is in it", why)
     values = _of_values(persons, cube, why) if row.role == "classes" else {}
     smd, low, high = (np.full(cube.shape, np.nan) for _ in range(3))
-    found = Baseline(percent, smd, low, high, values, why)
-    if (axis := with_role(cube, "compared")) is not None and axis < len(cube.dimensions) - 1:
-        _compare(found, persons, axis, cube.dimensions[axis].values.index(1), row)
+    axis = with_role(cube, "compared")
+    if axis is None or axis == len(cube.dimensions) - 1:
+        return Baseline(percent, smd, low, high, values, why)
+    found = Baseline(percent, smd, low, high, values, why, compared=True)
+    _compare(found, persons, axis, cube.dimensions[axis].values.index(1), row)
     return found
 
 

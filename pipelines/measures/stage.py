@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cubes.cube import PART_OF, ProtectedCube, time_table
+from pipelines.cubes.cube import CONTROLS_OF, PART_OF, ProtectedCube, time_table
 from pipelines.cubes.figures import Columns, Figures, Plot, write_figures
 from pipelines.cubes.files import read_protected
 from pipelines.cubes.standard_axes import StandardAxes
@@ -31,6 +31,7 @@ from pipelines.measures import (
     value_figures,
     widening,
 )
+from pipelines.measures.cases import beside_cases, of_controls, of_matching
 from pipelines.measures.changed import consistent
 from pipelines.measures.curves import Axes, follow
 from pipelines.measures.love import love
@@ -58,33 +59,47 @@ def measure(protected: Path, out: Path, zone: Zone) -> dict[str, Any]:
 
 
 def derive_baselines(parts: list[ProtectedCube]) -> Iterator[Figures]:
-    """Figures of the parts of baselines; the first part of each has the picture of all."""
-    found = {cube.table: baseline.describe(cube) for cube in parts}
-    first = {cube.notes[PART_OF]: cube.table for cube in reversed(parts)}
-    for cube in parts:
-        whole, own = cube.notes[PART_OF], found[cube.table]
-        columns = own.columns()
+    """Figures of the parts of baselines; the first part of each that has differences has the picture of
+    all. A part of controls is looked at beside that of their cases."""
+    own = {cube.table: cube for cube in parts}
+    seen = {
+        cube.table: beside_cases(own[cube.notes[CONTROLS_OF]], cube) if CONTROLS_OF in cube.notes else cube
+        for cube in parts
+    }
+    found = {name: baseline.describe(each) for name, each in seen.items()}
+    texts = {name: each.columns() for name, each in found.items()}
+    compared = [name for name, columns in texts.items() if "smd" in columns]
+    first = {own[name].notes[PART_OF]: name for name in reversed(compared)}
+    for name, cube in own.items():
+        columns = texts[name]
         if cube.perturbed is not None and widening.limits_in(columns):
             again = [baseline.describe(each).columns() for (each,) in widening.drawn([cube])]
             columns = widening.widened(columns, again, cube.perturbed)
-        if "smd" not in columns:
+        if name not in compared:
             picture = plot(cube, None)
         else:
-            together = [each for each in parts if each.notes[PART_OF] == whole]
-            shown = together if first[whole] == cube.table else [cube]
-            picture = love(cube.title, [(each, found[each.table]) for each in shown])
+            whole = cube.notes[PART_OF]
+            together = [each for each in compared if own[each].notes[PART_OF] == whole]
+            shown = together if first[whole] == name else [name]
+            picture = love(cube.title, [(seen[each], found[each]) for each in shown])
+        if CONTROLS_OF in cube.notes:
+            columns = of_controls(columns, cube.cells)
         yield Figures(
             table=cube.table,
             columns=columns,
             meanings={name: baseline.MEANINGS[name] for name in columns},
             plot=picture,
             shown=tuple(name for name in columns if name != "why_empty"),
-            notes=_of_baseline(cube, columns),
+            notes=_of_baseline(cube, columns, own),
         )
 
 
-def _of_baseline(cube: ProtectedCube, columns: Columns) -> tuple[str, ...]:
+def _of_baseline(
+    cube: ProtectedCube, columns: Columns, parts: Mapping[str, ProtectedCube]
+) -> tuple[str, ...]:
     notes = baseline.NOTES if "smd" in columns else ()
+    if CONTROLS_OF in cube.notes:
+        notes = (*notes, *of_matching(parts[cube.notes[CONTROLS_OF]], cube))
     wider = cube.perturbed is not None and widening.limits_in(columns)
     return (*notes, widening.NOTE) if wider else notes
 

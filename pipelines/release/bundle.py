@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.cube import CONTROLS_OF, RATIO, ProtectedCube
 from pipelines.cubes.figures import Columns, Figures
 from pipelines.files import documents, plain
 from pipelines.files.digests import file_digest
@@ -85,6 +85,11 @@ def _structure(cube: ProtectedCube) -> dict[str, Any]:
             }
             for each in cube.dimensions
         ],
+        **(
+            {"controls": {"of": cube.notes[CONTROLS_OF], "ratio": int(cube.notes[RATIO])}}
+            if CONTROLS_OF in cube.notes
+            else {}
+        ),
         **({"perturbed": cube.perturbed.public()} if cube.perturbed else {}),
     }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
-from pipelines.cubes.cube import ProtectedCube
+from pipelines.cubes.cube import RATIO, ProtectedCube
 from pipelines.cubes.figures import Figures
 from pipelines.release.rows import Header, Row
 from pipelines.release.words import notes_of, protection
@@ -42,11 +42,12 @@ def bundle_page(case: CaseInfo, parts: Sequence[Part], proof: dict[str, Any]) ->
 
 def method_note(case: CaseInfo, cubes: Sequence[ProtectedCube], proof: dict[str, Any]) -> str:
     """The method note, in Markdown."""
+    ratio = next((cube.notes[RATIO] for cube in cubes if RATIO in cube.notes), None)
     return (
         _templates()
         .overlay(autoescape=False)
         .get_template("method.md")
-        .render(case=case, cubes=cubes, proof=proof, by=cubes[0].perturbed if cubes else None)
+        .render(case=case, cubes=cubes, proof=proof, by=cubes[0].perturbed if cubes else None, ratio=ratio)
     )
 
 
@@ -131,7 +132,8 @@ def _title(name: str) -> str:
         "percent_low": "lower limit",
         "percent_high": "upper limit",
         "percent_of_from": "% of steps from the state",
-        "percent": "% of usable values",
+        "percent": "%",
+        "percent_of_cases": "% of cases",
         "sd": "standard deviation",
         "smr": "standardised ratio",
         "smr_low": "lower limit",

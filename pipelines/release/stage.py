@@ -197,9 +197,8 @@ def _table(cube: Cube, hidden: np.ndarray) -> PublishedTable:
 
 def _tells_of_few(new: Path, old: Path, minimum: int) -> bool:
     try:
-        if all("remembered" in documents.read_object(each / "proof.json") for each in (new, old)):
-            return False  # they have been proved together
-        return verifier.tells_of_few(new, old, minimum)
+        together = all("remembered" in documents.read_object(each / "proof.json") for each in (new, old))
+        return verifier.tells_of_few(new, old, minimum, together)
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         then = (
             "restore it from a copy; without it a new version cannot be compared with it, and is not released"

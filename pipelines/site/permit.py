@@ -67,6 +67,11 @@ class Permit(Strict):
                 "by cell keys a small count could not get past those that are never shown: let `most` be no "
                 "less than the policy's `minimum`"
             )
+        if any(table.controls for table in self.tables):
+            raise ValueError(
+                "cell keys change the number of controls for itself, so that it tells the number of cases "
+                "better than is meant: leave `controls` out, or say `method: suppression`"
+            )
         default = Policy()
         for name in self.policy.model_fields_set - {"minimum", "zeros"}:
             if getattr(self.policy, name) != getattr(default, name):

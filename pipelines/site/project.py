@@ -18,6 +18,7 @@ from pipelines.site.permit import Permit
 from pipelines.site.site import Site
 from pipelines.site.snapshot import Shard, Snapshot
 from pipelines.study import definition, lifetable
+from pipelines.study.beside_controls import unfit
 from pipelines.study.definition import Definition
 from pipelines.study.lifetable import Lifetable
 
@@ -33,6 +34,14 @@ def require_once(path: Path, asked: Definition) -> None:
         )
 
 
+def require_controls(asked: Permit, cohort: Definition) -> None:
+    """SettingsError where a table asks for controls that the definition does not choose, or has a row that
+    follows from how it chooses them."""
+    for fault in unfit(asked.tables, cohort):
+        what, _, then = fault.rpartition(": ")
+        raise SettingsError(f"{asked.file}: tables", what, then)
+
+
 @dataclass(frozen=True)
 class Project:
     """A permit in force, on a snapshot."""
@@ -45,11 +54,12 @@ class Project:
     @staticmethod
     def open(site: Site, name: str, snapshot: str | None = None, today: date | None = None) -> Project:
         """The permit of that name on a snapshot (the current one by default). Raises `PermitError` unless it
-        is in force and signed, `SettingsError` where its definition lets a person enter several times: tables
-        count each member once."""
+        is in force and signed, `SettingsError` where its definition lets a person enter several times, since
+        tables count each member once, or where tables cannot have the controls that they ask for."""
         asked = Permit.load(site, name)
         cohort = definition.load(asked.definition_path)
         require_once(asked.definition_path, cohort)
+        require_controls(asked, cohort)
         pinned = Snapshot.load(site, snapshot)
         permit.require(
             site,

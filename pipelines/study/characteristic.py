@@ -99,12 +99,16 @@ def sentence(name: str, asked: Characteristic) -> str:
 def _window(asked: Characteristic) -> str:
     """When, counted from the index day."""
     if asked.first is None:
-        return "before the index day or on it" if asked.last == 0 else f"until {-asked.last} days before it"
+        return "before the index day or on it" if asked.last == 0 else f"until {_days(-asked.last)} before it"
     if asked.first == asked.last:
-        return "on the index day" if asked.last == 0 else f"{-asked.last} days before the index day"
+        return "on the index day" if asked.last == 0 else f"{_days(-asked.last)} before the index day"
     if asked.last == 0:
-        return f"in the {-asked.first} days before the index day or on it"
-    return f"from {-asked.first} to {-asked.last} days before the index day"
+        return f"in the {_days(-asked.first)} before the index day or on it"
+    return f"from {-asked.first} to {_days(-asked.last)} before the index day"
+
+
+def _days(number: int) -> str:
+    return f"{number} day{'s' if number > 1 else ''}"
 
 
 def _steps(number: tuple[int, ...]) -> str:

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipelines.verifier.attack import fixed_by_sums, pinned
+from pipelines.verifier.cases import Beside, beside_cases, tell_of_no_few
 from pipelines.verifier.described import all_described, called_alike, proof_is_of
 from pipelines.verifier.keyed import STATUS, can_give
 from pipelines.verifier.rules import as_known, impossible, knows, minima
@@ -57,6 +58,12 @@ def tables_of(folder: Path) -> list[PublishedTable]:
         _published(about, _csv(folder / "tables" / f"{about['table']}.csv")).table
         for about in structure["tables"]
     ]
+
+
+def controls_of(folder: Path) -> list[Beside]:
+    """The tables of controls of a bundle, each beside that of their cases. Raises where it is broken."""
+    structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+    return list(beside_cases(structure, tables_of(folder)))
 
 
 def is_changed(folder: Path) -> bool:
@@ -161,6 +168,9 @@ def _of_tables(folder: Path) -> list[Claim]:
         # The claims on files, words and cells that are one: nothing adds up, and nothing is hidden.
         changes = _of_changed(tables, changed, int(policy["minimum"]))
         claimed = [claimed[0], changes, claimed[3], claimed[6], claimed[7], claimed[9]]
+    if any("controls" in about for about in structure["tables"]):
+        text = "the numbers of cases and of controls are shown, and tell of no few cases"
+        claimed.append((text, lambda: tell_of_no_few(structure, tables, int(policy["minimum"]))))
     return [Claim(text, _holds(check)) for text, check in claimed]
 
 

@@ -12,16 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.verifier.bundle import is_changed, tables_of
+from pipelines.verifier.bundle import controls_of, is_changed, tables_of
+from pipelines.verifier.cases import lack_by_few
 from pipelines.verifier.tables import PEOPLE, Axis, PublishedTable
 
 _COUNTED = (*PEOPLE, "events", "admissions")  # measures of which few more or less are few people
 
 
-def tells_of_few(new: Path, old: Path, minimum: int) -> bool:
+def tells_of_few(new: Path, old: Path, minimum: int, together: bool = False) -> bool:
     """Of two bundles of one case. Where every number of either was changed, what moves tells of nobody for
-    certain, and none is held. Raises in one way or another where a bundle cannot be read."""
+    certain, and none is held. `together`: have both been proved together? Then only that is looked at which no
+    sum ties. Raises in one way or another where a bundle cannot be read."""
     if any(is_changed(folder) for folder in (new, old)):
+        return False
+    if lack_by_few(controls_of(new), controls_of(old), minimum):
+        return True
+    if together:
         return False
     earlier = {table.name: table for table in tables_of(old)}
     return any(

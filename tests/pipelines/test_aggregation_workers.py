@@ -54,6 +54,8 @@ tables:
      measures: [transitions]}
   - {table: then, title: t, count: prevalence, codes: [ICD-10-SE/E], days: [2018-06-30, 2020-02-29],
      lookback: 900, dimensions: [sex]}
+  - {table: before, title: t, count: baseline, controls: true, rows: [sex, weighed],
+     characteristics: {weighed: {kind: measurement}}}
   - {table: classes, title: t, count: values, unit: kg, range: [0, 200], classes: [60, 80], dimensions: [sex]}
 """
 _DEFINITION = """
@@ -62,6 +64,7 @@ title: anyone with a diagnosis
 study: {from: 2015-01-01, to: 2024-12-31}
 codes: {any: [ICD-10-SE/]}
 index: {codes: any, which: first}
+controls: {ratio: 1, exact: [birth_year]}
 """
 
 
@@ -157,6 +160,8 @@ def test_the_same_cubes_however_they_are_counted(way: str, sharded: Path, tmp_pa
         "new-time",
         "steps",
         "classes",
+        "before-sex",
+        "before-weighed-controls",
     }
     assert all(cube.measures["persons"][0] > 0 for cube in found if cube.table != "months")
     assert cubes_hash(found) == _FOUND.setdefault("first", cubes_hash(found))

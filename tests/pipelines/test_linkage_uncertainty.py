@@ -15,6 +15,7 @@ from pipelines.aggregation.stage import aggregate
 from pipelines.cohort.stage import select_cohort
 from pipelines.compute.ranks import Ranks
 from pipelines.compute.workers import LocalWorkers
+from pipelines.cubes.cube import Cube
 from pipelines.cubes.files import read_cubes
 from pipelines.files import documents, sealed
 from pipelines.files.frames import Frame, take
@@ -46,6 +47,10 @@ tables:
   - {table: people, title: t, count: members, dimensions: [sex, age_group], age_width: 20}
   - {table: care, title: t, count: events, kind: diagnosis, dimensions: [sex, chapter],
      measures: [persons, events]}
+  - {table: before, title: t, count: baseline, controls: true, rows: [sex, ill],
+     characteristics: {ill: {codes: [ICD-10-SE/C], to: -1}}}
+  - {table: then, title: t, count: prevalence, codes: [ICD-10-SE/E], days: [2020-06-30], dimensions: [sex]}
+  - {table: supplied, title: t, count: exposure, kind: diagnosis, codes: [ICD-10-SE/I], dimensions: [sex]}
   - {table: time, title: t, count: events, dimensions: [sex, year], measures: [persons, events, person_days]}
 """
 _DEFINITION = """
@@ -54,6 +59,7 @@ title: anyone with a diagnosis
 study: {from: 2015-01-01, to: 2024-12-31}
 codes: {any: [ICD-10-SE/]}
 index: {codes: any, which: first}
+controls: {ratio: 1, exact: [birth_year]}
 """
 
 
@@ -109,6 +115,12 @@ def counted(site: Site) -> Project:
     select_cohort(project, LocalWorkers(1))
     aggregate(project, LocalWorkers(1))
     return project
+
+
+def of_members(project: Project) -> list[Cube]:
+    """The cubes but those of controls: who is a control hangs on all people, and is not drawn again."""
+    every = read_cubes(project.folder / "raw", project.zone)
+    return [cube for cube in every if not cube.table.endswith("-controls")]
 
 
 def uncertain(project: Project) -> dict[str, Frame]:
@@ -208,7 +220,7 @@ def test_in_every_draw_people_of_the_register_stay_apart_and_records_of_one_numb
 def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(project: Project) -> None:
     site, files = project.site, uncertain(project)
     linkage, others = drawn(project, 3)
-    before = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
+    before = {cube.table: cube for cube in of_members(project)}
     receipt = documents.read_json(site.receipt("linkage"))
     key = site.zone("store").derived("draws of the linkage")
     changed = 0
@@ -222,7 +234,7 @@ def test_counting_the_changed_persons_again_gives_what_counting_everybody_gives(
         documents.write_json({**receipt, "index": f"draw-{draw}"}, site.receipt("linkage"))
         build(site, Ranks())
         other = counted(site)
-        for cube in read_cubes(other.folder / "raw", other.zone):
+        for cube in of_members(other):
             for name, values in cube.measures.items():
                 again = before[cube.table].measures[name] + difference[cube.table, name]
                 assert again.tolist() == values.tolist(), (cube.table, name)
@@ -236,8 +248,9 @@ def test_an_interval_is_rounded_outward_holds_the_count_and_most_draws_and_is_ne
     project: Project,
 ) -> None:
     spreads = linkage_error(project, draws=40)
-    cubes = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
-    assert sorted(spreads) == sorted(cubes) == ["care", "people", "time", "time-time"]
+    cubes = {cube.table: cube for cube in of_members(project)}
+    named = ["before-ill", "before-sex", "care", "people", "supplied", "supplied-time"]
+    assert sorted(spreads) == sorted(cubes) == [*named, "then", "then-time", "time", "time-time"]
     for table, measures in spreads.items():
         for name, each in measures.items():
             count = cubes[table].measures[name]
@@ -268,7 +281,7 @@ def test_the_interval_leaves_out_no_more_draws_than_it_says(
 def test_if_the_odds_are_right_the_interval_holds_what_is_true(project: Project) -> None:
     """What is true is a draw that no interval was made from."""
     spreads = linkage_error(project, draws=60)
-    cubes = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
+    cubes = {cube.table: cube for cube in of_members(project)}
     linkage, others = drawn(project, 90)
     off, held, rounded = 0, 0, 0
     for difference in differences(project, linkage, others[60:]):
@@ -290,7 +303,7 @@ def test_against_the_truth_more_cells_hold_than_by_rounding_but_not_all(
     """Half of a journal here is so spoilt that no blocking rule makes its pairs, and of those the draws know
     nothing."""
     files, spreads = uncertain(project), linkage_error(project, draws=100)
-    cubes = {cube.table: cube for cube in read_cubes(project.folder / "raw", project.zone)}
+    cubes = {cube.table: cube for cube in of_members(project)}
     known = {record(*each): person for each, person in made.truth.items()}
     found, true = (
         files["index"]["person"],

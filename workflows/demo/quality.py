@@ -45,7 +45,7 @@ def linkage_quality(site: Site) -> Quality:
     """Compare the current person index with the truth of the made-up region."""
     truth = pq.read_table(site.root / "truth" / "records.parquet")
     key = site.zone("identity").derived("record")
-    record = np.concatenate([_keys(batch, key) for batch in truth.to_batches(max_chunksize=1 << 20)])
+    record = np.concatenate([record_keys(batch, key) for batch in truth.to_batches(max_chunksize=1 << 20)])
     person = truth["person"].to_numpy()
 
     folder = snapshot.index_folder(site, snapshot.Snapshot.load(site).index)
@@ -64,8 +64,8 @@ def linkage_quality(site: Site) -> Quality:
     )
 
 
-def _keys(batch: pa.RecordBatch, key: bytes) -> np.ndarray:
-    """The record keys that intake gave: hash of source and the source's own reference."""
+def record_keys(batch: pa.RecordBatch, key: bytes) -> np.ndarray:
+    """The record keys that intake gave, int64 (rows,): hash of source and the source's own reference."""
     text = [
         f"{source}\x1f{reference}".encode()
         for source, reference in zip(*(batch[n].to_pylist() for n in ("source", "reference")), strict=True)

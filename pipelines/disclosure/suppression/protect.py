@@ -15,6 +15,7 @@ from pipelines.cubes.cube import Cube, ProtectedCube
 from pipelines.cubes.design_effects import hidden_times, told
 from pipelines.cubes.policy import Policy
 from pipelines.disclosure.suppression.attackers import Attackers
+from pipelines.disclosure.suppression.cases import showing_both
 from pipelines.disclosure.suppression.intervals import Widening
 from pipelines.disclosure.suppression.moves import Move
 from pipelines.disclosure.suppression.of_policy import declared, sensitive
@@ -71,6 +72,7 @@ def protect(
     zeros, attackers = declared(cubes, policy, "permit: policy"), attackers or Attackers.of(policy)
     rules = [sensitive(cube, policy, zeros) for cube in cubes]
     system = beside(rules) if beside else build(cubes, policy, rules)
+    system = showing_both(system, cubes, policy)
     open_ones = ~system.secret
     say(f"{int((system.primary & open_ones).sum()):,} of {int(open_ones.sum()):,} cells are small")
     search = found(system, say, attackers, _BESIDE if beside else _ATTEMPTS)
