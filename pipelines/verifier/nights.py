@@ -21,8 +21,8 @@ _COUNTED = (*PEOPLE, "events", "admissions")  # measures of which few more or le
 
 def tells_of_few(new: Path, old: Path, minimum: int, together: bool = False) -> bool:
     """Of two bundles of one case. Where every number of either was changed, what moves tells of nobody for
-    certain, and none is held. `together`: have both been proved together? Then only that is looked at which no
-    sum ties. Raises in one way or another where a bundle cannot be read."""
+    certain, and none is held. `together`: have both been proved together? Then only that is looked at that
+    no sum ties. Raises in one way or another where a bundle cannot be read."""
     if any(is_changed(folder) for folder in (new, old)):
         return False
     if lack_by_few(controls_of(new), controls_of(old), minimum):
