@@ -81,7 +81,7 @@ class Entry:
 
     @cached_property
     def people(self) -> np.ndarray:
-        """Pseudonyms of everybody in it, int64, ascending."""
+        """Pseudonyms of everybody in it: int64 (persons,), ascending."""
         return array(sealed.read(self.folder / "people.parquet", _PEOPLE, self.zone), "person")
 
     @cached_property
