@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from pipelines.disclosure.history import together
 from pipelines.release.publish import latest
 from pipelines.site import audit
+from pipelines.site.project import Project
 from pipelines.site.site import Site
 from pipelines.site.snapshot import current
 from tests import sites
 from tests.amount import LONG
+from workflows.demo.report import write_report
 from workflows.demo.run import deliver_late
 
 PERMIT = "diabetes"
@@ -81,6 +85,27 @@ def test_the_second_night_redoes_what_changed_and_equals_a_full_rebuild(
     assert current(Site.load(second)) == current(Site.load(full))
     assert current(Site.load(second)) != current(Site.load(first_night))
     assert sites.bundle_bytes(second, PERMIT) == sites.bundle_bytes(full, PERMIT)
+
+
+def test_a_report_of_a_night_whose_version_is_held_tells_of_the_version_that_stands(
+    first_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = sites.copy_of(first_night, tmp_path / "site")
+    site = Site.load(root)
+    before = write_report(site).read_text(encoding="utf-8")
+    deliver_late(site)
+    monkeypatch.setattr(together, "MOST", 100)  # variables of a system: beside the first version it has more
+    sites.stage_by_stage(root, PERMIT)
+    project = Project.open(site, PERMIT)
+    assert project.held and json.loads((project.folder / "release.json").read_text())["version"] == 1
+    after = write_report(site).read_text(encoding="utf-8")
+    assert "tables are held" in after and "tables are held" not in before
+    assert latest(site, PERMIT).name == "1" and _hidden(after) == _hidden(before) != []
+
+
+def _hidden(page: str) -> list[str]:
+    """What a report says of the numbers of cells."""
+    return re.findall(r"<td[^>]*>[^<]*</td>", page[page.index("The tables") : page.index("What came in")])
 
 
 def test_a_withdrawn_delivery_names_the_bundles_that_were_released_with_it(

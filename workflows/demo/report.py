@@ -47,9 +47,10 @@ def write_report(site: Site) -> Path:
 def _content(site: Site, project: Project) -> dict[str, Any]:
     cohort = documents.read_json(project.folder / "cohort.json")
     linkage = documents.read_json(site.receipt("linkage"))
-    proof = documents.read_json(project.folder / "proof" / "proof.json")
     quality, found = linkage_quality(site), status(site)
     bundle = latest(site, project.permit.permit)
+    made_by = _run_of(project, bundle)
+    proof = documents.read_json(made_by / "proof" / "proof.json")
     return {
         "title": project.permit.title,
         "people": f"{documents.read_json(site.root / 'made.json')['people']:,}",
@@ -72,7 +73,7 @@ def _content(site: Site, project: Project) -> dict[str, Any]:
         "version": bundle.name,
         "bundle": _href(site, bundle / "index.html"),
         "catalogue": _href(site, site.release / "index.html"),
-        "tables": list(_tables(site, project, bundle)),
+        "tables": list(_tables(site, project, bundle, made_by)),
         "minimum": project.permit.policy.minimum,
         "attackers": proof["withstands"],
         "deliveries": list(_deliveries(site)),
@@ -87,10 +88,17 @@ def _facts(project: Project, cohort: dict[str, Any], found: dict[str, Any]) -> I
     yield "deliveries", str(len(found["deliveries"]))
 
 
-def _tables(site: Site, project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
-    counted = {
-        each["table"]: each for each in documents.read_json(project.folder / "disclosure.json")["tables"]
-    }
+def _run_of(project: Project, bundle: Path) -> Path:
+    """The run that made a version: an earlier one where the latest is held."""
+    for receipt in project.folder.parent.glob("*/release.json"):
+        said = documents.read_json(receipt)
+        if not said["held"] and str(said["version"]) == bundle.name:
+            return receipt.parent
+    return project.folder
+
+
+def _tables(site: Site, project: Project, bundle: Path, made_by: Path) -> Iterator[dict[str, Any]]:
+    counted = {each["table"]: each for each in documents.read_json(made_by / "disclosure.json")["tables"]}
     for table in project.permit.tables:
         parts = [counted[name] for name in (table.table, time_table(table.table)) if name in counted]
         plot = _href(site, bundle / "plots" / f"{table.table}.svg")
