@@ -41,9 +41,13 @@ def asked(site: Site, name: str, years: int) -> None:
 def released(site: Site, name: str) -> pd.DataFrame:
     for stage in ("cohort", "aggregation", "disclosure", "measures", "release"):
         run(stage, Call(site.root, permit=name, snapshot=current(site)))
-    folder = site.release / name / "1"
-    assert [claim.text for claim in verify_bundle(folder) if not claim.holds] == []
-    return pd.read_csv(folder / "tables" / f"{TABLE}.csv", keep_default_na=False).set_index(KEY)
+    assert [claim.text for claim in verify_bundle(site.release / name / "1") if not claim.holds] == []
+    return published(site, name)
+
+
+def published(site: Site, name: str) -> pd.DataFrame:
+    path = site.release / name / "1" / "tables" / f"{TABLE}.csv"
+    return pd.read_csv(path, keep_default_na=False).set_index(KEY)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +56,7 @@ def site(first_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def test_the_very_same_people_have_one_status_and_one_value(site: Site) -> None:
-    first = pd.read_csv(
-        site.release / "diabetes" / "1" / "tables" / f"{TABLE}.csv", keep_default_na=False
-    ).set_index(KEY)
+    first = published(site, "diabetes")
     asked(site, "fewer", 18)
     fewer = released(site, "fewer")
     assert fewer["persons"].to_dict() == first["persons"].to_dict()
@@ -62,9 +64,7 @@ def test_the_very_same_people_have_one_status_and_one_value(site: Site) -> None:
 
 
 def test_no_difference_of_few_people_is_shown(site: Site) -> None:
-    first = pd.read_csv(
-        site.release / "diabetes" / "1" / "tables" / f"{TABLE}.csv", keep_default_na=False
-    ).set_index(KEY)
+    first = published(site, "diabetes")
     asked(site, "older", 45)
     older = released(site, "older")
     both = first[["persons", "status"]].join(
@@ -100,13 +100,19 @@ def test_what_is_remembered_cannot_be_changed_or_lost(site: Site, tmp_path: Path
             shutil.rmtree(first)
         elif spoil == "the last one gone":
             shutil.rmtree(max(each for each in first.parent.iterdir() if each.name.isdigit()))
+        elif spoil == "a file cut":
+            file = next((first / "standing").glob(f"{TABLE}*"))
+            file.write_bytes(file.read_bytes()[:200])
+        elif spoil == "files exchanged":
+            one, other = (first / "masks" / f"{each}.parquet" for each in (TABLE, "visits"))
+            shutil.copy(other, one)
         else:
             (copy.keys / "memory.key").unlink()
         asked(copy, "another", 30)
         for stage in ("cohort", "aggregation"):
             run(stage, Call(copy.root, permit="another", snapshot=current(copy)))
-        with pytest.raises(DataError):
+        with pytest.raises(DataError, match="restore"):
             run("disclosure", Call(copy.root, permit="another", snapshot=current(copy)))
 
-    for spoil in ("altered", "gone", "the last one gone", "without key"):
+    for spoil in ("altered", "gone", "the last one gone", "a file cut", "files exchanged", "without key"):
         refused(spoil)

@@ -81,22 +81,29 @@ class Entry:
 
     @cached_property
     def people(self) -> np.ndarray:
-        """Pseudonyms of everybody in it: int64 (persons,), ascending."""
-        return array(sealed.read(self.folder / "people.parquet", _PEOPLE, self.zone), "person")
+        """Pseudonyms of everybody in it: int64 (persons,), ascending. Raises `DataError` where it is
+        broken."""
+        with _whole(self.folder):
+            return array(sealed.read(self.folder / "people.parquet", _PEOPLE, self.zone), "person")
 
     @cached_property
     def cubes(self) -> dict[str, Cube]:
         return {cube.table: cube for cube in read_cubes(self.folder / "cubes", self.zone)}
 
     def table(self, name: str) -> Remembered:
-        """One of its tables. Raises `DataError` where it is broken."""
-        about, cube = self.about["tables"][name], self.cubes[name]
-        masks = sealed.read(self.folder / "masks" / f"{name}.parquet", _MASKS, self.zone)
+        """One of its tables. Raises `DataError` where it is broken, or is not the one that was remembered."""
+        about = self.about["tables"][name]
+        with _whole(self.folder):
+            cube = self.cubes[name]
+            masks = sealed.read(self.folder / "masks" / f"{name}.parquet", _MASKS, self.zone)
+            standing = read_standing(standing_file(self.folder, name), self.zone)
         hidden, sensitive = (array(masks, each).astype(bool) for each in _MASKS)
-        standing = read_standing(standing_file(self.folder, name), self.zone)
         near = tuple((int(number), str(table)) for number, table in about["near"])
         counted = Counted(cube, standing, about["kind"], about["amounts"])
-        return Remembered(counted, near, hidden, sensitive)
+        found = Remembered(counted, near, hidden, sensitive)
+        if _digest(found) != about["content"]:
+            raise DataError(self.folder, f"holds another table {name} than was remembered", _RESTORE)
+        return found
 
 
 class Memory:
@@ -140,7 +147,7 @@ class Memory:
         """Remember a release that may go out from now on; its number. What a run remembered before is kept
         where it is the same, and an earlier one of the permit that never went out gives up its place only to
         the same run."""
-        content, found = _digest(tables), self.entries()
+        content, found = digest(*map(_digest, tables)), self.entries()
         for entry in found:
             if entry.permit == permit and entry.about["content"] == content:
                 return entry.number
@@ -168,6 +175,7 @@ class Memory:
                 each.counted.cube.table: {
                     "kind": each.counted.kind,
                     "amounts": each.counted.amounts,
+                    "content": _digest(each),
                     "near": [list(pair) for pair in each.near],
                 }
                 for each in tables
@@ -195,7 +203,11 @@ class Memory:
             about = {"format": 0}
         seal = about.pop("seal", None)
         if about["format"] != FORMAT or seal != self._seal(about):
-            raise DataError(folder, f"is truncated, altered, or not of format {FORMAT}", _RESTORE)
+            raise DataError(
+                folder,
+                f"is truncated, altered, under another key than keys/memory.key, or not of format {FORMAT}",
+                _RESTORE,
+            )
         return Entry(folder, number, about["permit"], about["run"], about, self.zone)
 
     def _seal(self, about: object) -> str:
@@ -203,16 +215,22 @@ class Memory:
         return digest(documents.canonical_json(about).decode(), self.zone.derived("seal", 32).hex())
 
 
-def _digest(tables: Sequence[Remembered]) -> str:
-    parts: list[object] = []
-    for each in tables:
-        cube, standing = each.counted.cube, each.counted.standing
-        shape = [[axis.name, axis.codes, axis.parents] for axis in cube.dimensions]
-        rows = content_hash({name: getattr(standing, name) for name in ROWS}, ROWS)
-        masks = content_hash({name: getattr(each, name).astype(np.int8) for name in _MASKS}, _MASKS)
-        numbers = content_hash(dict(cube.measures), dict.fromkeys(sorted(cube.measures), "int64"))
-        parts.append([cube.table, each.counted.kind, each.counted.amounts, shape, rows, masks, numbers])
-    return digest(*parts)
+def _digest(table: Remembered) -> str:
+    cube, standing = table.counted.cube, table.counted.standing
+    shape = [[axis.name, axis.codes, axis.parents] for axis in cube.dimensions]
+    rows = content_hash({name: getattr(standing, name) for name in ROWS}, ROWS)
+    masks = content_hash({name: getattr(table, name).astype(np.int8) for name in _MASKS}, _MASKS)
+    numbers = content_hash(dict(cube.measures), dict.fromkeys(sorted(cube.measures), "int64"))
+    return digest([cube.table, table.counted.kind, table.counted.amounts, shape, rows, masks, numbers])
+
+
+@contextlib.contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """What is broken is restored, and never removed, as of files that a stage makes again."""
+    try:
+        yield
+    except DataError as fault:
+        raise DataError(folder, f"is broken: {fault.what}", _RESTORE) from fault
 
 
 @contextlib.contextmanager
