@@ -130,7 +130,7 @@ class Memory:
         that say they were proved beside it."""
         held = Counter(each.permit for each in self.entries() if each.out)
         if lost := sum(max(0, number - held[permit]) for permit, number in versions.items()):
-            raise DataError(self.folder, f"lacks {lost:,} releases that are out", _RESTORE)
+            raise DataError(self.folder, f"lacks releases that are out: {lost:,}", _RESTORE)
 
     def before(self, permit: str, run: str) -> list[Entry]:
         """What a run of a permit is proved beside: all that came before it, or before it was proved the last
